@@ -1,0 +1,131 @@
+"""Cases: the shapes, arguments and values that laws are tried on. Every draw is valid by construction.
+
+A strategy draws the window first (kernel, stride, dilation, padding), then the least input that it fits in, plus
+slack; nothing is drawn and thrown away. Values are filled in bulk from a drawn kind and seed, so a case is a few
+numbers: cheap to draw, quick to shrink, short to print, and its text pastes back into Python.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from refimpl.arrays import Array
+from refimpl.geometry import effective_kernel
+from refimpl.rounding import Precision, round_to
+
+INTEGERS = "integers"
+REAL_FILLS = ("normal", "wide", "ties", "normal", "wide", "constant", "one-hot")
+
+# Just under, at and over the widths of vector registers and of their unrolled loops, where tails go wrong.
+TAILS = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Shapes by operand, keyword arguments, and how values are filled in."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    arguments: Mapping[str, Any]
+    fill: str = INTEGERS
+    seed: int = 0
+
+    def tensor(self, name: str, shape: tuple[int, ...], precision: Precision, scale: int = 1) -> Array:
+        """Values for one operand: float64, each a number of ``precision``; integers are multiples of ``scale``."""
+        generator = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        first = name == next(iter(self.shapes), name)
+        return round_to(_filled(self.fill, shape, generator, first) * scale, precision)
+
+    def with_integers(self) -> Case:
+        """The same case filled with small integers, for the exact tier."""
+        return replace(self, fill=INTEGERS)
+
+    def with_arguments(self, **arguments: Any) -> Case:
+        """The same case with some arguments changed."""
+        return replace(self, arguments={**self.arguments, **arguments})
+
+    def with_shape(self, name: str, shape: tuple[int, ...]) -> Case:
+        """The same case with one operand's shape changed."""
+        return replace(self, shapes={**self.shapes, name: shape})
+
+
+def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, first: bool) -> Array:
+    if fill == INTEGERS:
+        return generator.integers(-8, 9, shape).astype(np.float64)
+    if fill == "wide":
+        return generator.choice([-1.0, 1.0], shape) * np.exp2(generator.uniform(-12.0, 12.0, shape))
+    if fill == "ties":
+        return generator.integers(-1, 3, shape) / 2.0
+    if fill == "constant" and first:
+        return np.full(shape, generator.standard_normal())
+    if fill == "one-hot" and first:
+        hot = np.zeros(shape)
+        if hot.size:
+            hot.flat[generator.integers(hot.size)] = generator.standard_normal()
+        return hot
+    return generator.standard_normal(shape)
+
+
+Geometry = tuple[dict[str, tuple[int, ...]], dict[str, Any]]
+
+
+@st.composite
+def cases(draw: st.DrawFn, geometry: st.SearchStrategy[Geometry]) -> Case:
+    """Cases of drawn (shapes, arguments), with a real fill; the exact tier replaces the fill by integers."""
+    shapes, arguments = draw(geometry)
+    return Case(shapes, arguments, draw(st.sampled_from(REAL_FILLS)), draw(st.integers(0, 2**16 - 1)))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A window on one axis and the number of elements that it slides over."""
+
+    size: int
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+
+
+def sizes(least: int, longest: int) -> st.SearchStrategy[int]:
+    """Sizes from ``least`` on: often the least itself or a little more, sometimes near a vector tail."""
+    tails = [size for size in TAILS if least <= size <= longest]
+    near = st.integers(least, least + 6)
+    return st.one_of(near, st.sampled_from(tails)) if tails else near
+
+
+@st.composite
+def convolution_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool = True) -> Axis:
+    """A convolution's window: padding may exceed the kernel's reach, where outputs see nothing but zeros."""
+    kernel = draw(st.integers(1, kernels))
+    dilation = draw(st.integers(1, 3))
+    effective = effective_kernel(kernel, dilation)
+    padding = draw(st.integers(0, effective + 1)) if padded else 0
+    size = draw(sizes(max(1, effective - 2 * padding), longest))
+    return Axis(size, kernel, draw(st.integers(1, 4)), padding, dilation)
+
+
+@st.composite
+def pooling_axis(draw: st.DrawFn, kernels: int, longest: int, dilated: bool, padded: bool = True) -> Axis:
+    """A pooling window: padding at most half of the kernel size, as torch demands."""
+    kernel = draw(st.integers(1, kernels))
+    dilation = draw(st.integers(1, 3)) if dilated else 1
+    effective = effective_kernel(kernel, dilation)
+    padding = draw(st.integers(0, kernel // 2)) if padded else 0
+    size = draw(sizes(max(1, effective - 2 * padding), longest))
+    return Axis(size, kernel, draw(st.integers(1, kernels + 1)), padding, dilation)
+
+
+def batches() -> st.SearchStrategy[tuple[int, ...]]:
+    """The leading axes: a batch of 1 to 3, or none; now and then a batch of nothing."""
+    return st.sampled_from([(1,), (), (2,), (3,)] * 5 + [(0,)])
+
+
+def longest_axis(axes: int, long: int) -> st.SearchStrategy[list[int]]:
+    """How long each axis may be: one of them up to ``long``, the others short, to keep a case small."""
+    return st.integers(0, axes - 1).map(lambda chosen: [long if a == chosen else 8 for a in range(axes)])

@@ -1,0 +1,90 @@
+"""Options and profiles. How laws become tests is in :mod:`properties.laws`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from properties import evidence, laws, subjects
+from properties.environment import environment
+
+ROOT = Path(__file__).resolve().parent.parent
+EVIDENCE = ROOT / "reports" / "generated" / "evidence"
+
+# A case's time is torch's, mostly the building of a kernel for a new shape, so deadlines would only flake.
+_COMMON = {"deadline": None, "print_blob": True, "report_multiple_bugs": False, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=100, **_COMMON)
+settings.register_profile("tests", max_examples=50, derandomize=True, database=None, **_COMMON)
+settings.register_profile("nightly", max_examples=2000, **_COMMON)
+PROFILES = ("default", "tests", "nightly")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the property tests."""
+    group = parser.getgroup("convproof")
+    group.addoption("--subjects", metavar="DEVICES", help="devices to verify, e.g. cpu,cuda (default: all present)")
+    group.addoption(
+        "--evidence", metavar="FOLDER", type=Path, default=EVIDENCE,
+        help="where the run's evidence goes (default: reports/generated/evidence)",
+    )  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options before anything runs, and settle subjects, profile and evidence."""
+    profile = config.getoption("--hypothesis-profile", None) or "default"
+    if profile not in PROFILES:
+        pytest.exit(f"--hypothesis-profile={profile}: no such profile; there are {', '.join(PROFILES)}", returncode=2)
+    try:
+        config.stash[laws.SUBJECTS] = subjects.select(config.getoption("--subjects"))
+    except ValueError as error:
+        pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
+    folder = config.getoption("--evidence")
+    if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
+        pytest.exit(f"--evidence={folder}: not a folder; name one that exists or can be made", returncode=2)
+    settings.load_profile(profile)
+    config.stash[laws.WRITER] = evidence.Writer(folder, _header(config, profile))
+    config.pluginmanager.register(laws, "convproof-laws")
+
+
+def _header(config: pytest.Config, profile: str) -> dict[str, object]:
+    return {
+        "started": evidence.now(),
+        "profile": profile,
+        "seed": config.getoption("--hypothesis-seed", None),
+        "arguments": [str(argument) for argument in config.invocation_params.args],
+        "subjects": [str(subject) for subject in config.stash[laws.SUBJECTS]],
+        "environment": environment(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Verify with one torch thread: on tiny shapes two are many times slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End the evidence, so that a reader can tell a finished run from a killed one."""
+    writer = session.config.stash.get(laws.WRITER, None)
+    session.config.stash[_FILE] = writer.close(int(exitstatus)) if writer else None
+
+
+_FILE = pytest.StashKey[Path | None]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was not run as loudly as what failed, and where the evidence is."""
+    skipped = [report.longrepr[2] for report in terminalreporter.getreports("skipped")]
+    for reason, count in sorted(Counter(skipped).items()):
+        terminalreporter.write_line(f"{count} tests: {reason.removeprefix('Skipped: ')}")
+    if path := config.stash.get(_FILE, None):
+        terminalreporter.write_line(f"evidence: {path}")

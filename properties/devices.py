@@ -1,0 +1,41 @@
+"""Devices: which there are, which are present, what they are called, and how to wait for them."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+
+def known() -> list[str]:
+    """Every device that the suite reports on: the CPU, CUDA, and what else ``torch.accelerator`` names here."""
+    names = ["cpu", "cuda"]
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if accelerator is not None and accelerator.type not in names:
+        names.append(accelerator.type)
+    return names
+
+
+def present() -> list[str]:
+    """The known devices that this machine has and this torch can use."""
+    return [name for name in known() if absence(name) is None]
+
+
+def absence(name: str) -> str | None:
+    """Why a known device cannot be used here, or None if it can."""
+    if name == "cuda" and not torch.cuda.is_available():
+        return "no CUDA device"
+    return None
+
+
+def describe(name: str) -> str:
+    """A device's name as its vendor gives it."""
+    if name == "cuda":
+        return torch.cuda.get_device_name()
+    return platform.processor() or platform.machine() if name == "cpu" else name
+
+
+def synchronize(name: str) -> None:
+    """Wait until the device has done all that was asked of it; the CPU always has."""
+    if name != "cpu":
+        torch.accelerator.synchronize()

@@ -1,0 +1,137 @@
+"""What was tried and what came of it: one JSON-lines file a run, written as it happens.
+
+The first line describes the run, then one line for each law × operator × subject, then one that ends the run. A run
+that was killed has no end line, so that a reader can tell. Nothing here knows what a report looks like.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+SCHEMA_VERSION = 1
+
+
+@dataclass
+class Result:
+    """One law on one operator on one subject."""
+
+    law: str
+    title: str
+    operator: str
+    subject: str
+    device: str
+    dtype: str
+    systems: tuple[str, ...]
+    test: str
+    status: str = "passed"
+    reason: str | None = None
+    message: str | None = None
+    cases: int = 0
+    known: int = 0
+    comparisons: int = 0
+    exact: int = 0
+    bounded: int = 0
+    vacuous: int = 0
+    worst_share: float | None = None
+    worst_case: str | None = None
+    seconds: float = 0.0
+    case_share: float = field(default=0.0, metadata={"private": True})
+
+    def begin_case(self) -> None:
+        """Count a case; its comparisons follow."""
+        self.cases += 1
+        self.case_share = 0.0
+
+    def as_line(self) -> dict[str, Any]:
+        """The result as it is written: everything but what serves the current case alone."""
+        line = asdict(self)
+        del line["case_share"]
+        return {"kind": "result", **line}
+
+
+_current: Result | None = None
+
+
+@contextmanager
+def collecting(result: Result) -> Iterator[Result]:
+    """Let comparisons made within count towards ``result``, and time it."""
+    global _current
+    outer, _current = _current, result
+    started = time.perf_counter()
+    try:
+        yield result
+    finally:
+        result.seconds = round(time.perf_counter() - started, 4)
+        _current = outer
+
+
+def compared(share: float | None, exact: bool, vacuous: bool) -> None:
+    """Note one comparison: its worst error as a share of the bound, the tier, and whether it proves anything."""
+    if _current is None:
+        return
+    _current.comparisons += 1
+    _current.exact += exact
+    _current.bounded += not exact
+    _current.vacuous += vacuous
+    if share is not None:
+        _current.case_share = max(_current.case_share, share)
+
+
+def noted_case(case: object) -> None:
+    """Keep the case whose error came closest to its bound."""
+    if _current is None or not _current.bounded:
+        return
+    if _current.worst_share is None or _current.case_share > _current.worst_share:
+        _current.worst_share = _current.case_share
+        _current.worst_case = None if case is None else repr(case)
+
+
+class Writer:
+    """Appends lines to the run's file, each flushed, so that a crash loses nothing that was finished."""
+
+    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+        self.folder = folder
+        self.header = header
+        self._file: TextIO | None = None
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one line; the first call makes the file, so that a run without results leaves none."""
+        if self._file is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            name = f"properties-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.jsonl"
+            self._file = (self.folder / name).open("x", encoding="utf-8")
+            self.write({"kind": "run", "schema_version": SCHEMA_VERSION, "suite": "properties", **self.header})
+        self._file.write(json.dumps(_plain(line), allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self, exitstatus: int) -> Path | None:
+        """End the run; returns its file, None if nothing was written."""
+        if self._file is None:
+            return None
+        self.write({"kind": "end", "finished": now(), "exitstatus": exitstatus})
+        self._file.close()
+        return Path(self._file.name)
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _plain(value: Any) -> Any:
+    """JSON has neither NaN nor infinity: both become null."""
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,21 @@
+"""The catalogue: every operator that the suite verifies."""
+
+from __future__ import annotations
+
+from properties.operators import convolution, dense, pointwise, pooling
+from properties.operators.record import Operator
+
+CATALOGUE: tuple[Operator, ...] = (
+    *convolution.OPERATORS,
+    *pooling.OPERATORS,
+    *dense.OPERATORS,
+    *pointwise.OPERATORS,
+)
+
+
+def operator(name: str) -> Operator:
+    """The operator of that name. Raises KeyError where there is none."""
+    return {o.name: o for o in CATALOGUE}[name]
+
+
+__all__ = ["CATALOGUE", "Operator", "operator"]

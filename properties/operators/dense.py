@@ -1,0 +1,112 @@
+"""torch.nn.Linear and Flatten, and the matrix product."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from hypothesis import strategies as st
+
+from properties.cases import Case, Geometry, cases, sizes
+from properties.operators.record import Operator
+from refimpl import bounds, dense
+from refimpl.arrays import Array
+from refimpl.rounding import Computed
+
+
+@st.composite
+def linear_geometry(draw: st.DrawFn) -> Geometry:
+    """(*, in) and (out, in): no leading axis, one or two; features near vector tails."""
+    leading = draw(st.sampled_from([(1,), (), (3,), (2, 3), (17,)] * 4 + [(0,)]))
+    features, outputs = draw(sizes(1, 65)), draw(sizes(1, 33))
+    shapes = {"input": (*leading, features), "weight": (outputs, features)}
+    if draw(st.booleans()):
+        shapes["bias"] = (outputs,)
+    return shapes, {}
+
+
+@st.composite
+def matmul_geometry(draw: st.DrawFn) -> Geometry:
+    """(M, K) and (K, N), every size near vector tails."""
+    m, k, n = (draw(sizes(1, 33)) for _ in range(3))
+    return {"input": (m, k), "other": (k, n)}, {}
+
+
+@st.composite
+def flatten_geometry(draw: st.DrawFn) -> Geometry:
+    """(N, …) with one to four further axes, flattened from axis 0, 1 or 2 on."""
+    shape = draw(st.lists(st.integers(1, 5), min_size=2, max_size=5).map(tuple))
+    if draw(st.integers(0, 9)) == 9:
+        shape = (0, *shape[1:])
+    return {"input": shape}, {"start_dim": draw(st.integers(0, min(2, len(shape) - 1)))}
+
+
+def _linear_gradients(g: Array, x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, ...]:
+    gradients = (dense.linear_input_gradient(g, weight), dense.linear_weight_gradient(g, x))
+    return gradients if bias is None else (*gradients, dense.linear_bias_gradient(g))
+
+
+def _matmul_gradients(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return dense.matrix_product(g, b.T), dense.matrix_product(a.T, g)
+
+
+def matmul_bound(a: Computed, b: Computed) -> Computed:
+    """:func:`refimpl.dense.matrix_product` with its bound: n = K."""
+    return bounds.bilinear(dense.matrix_product, a, b)
+
+
+def _matmul_gradient_bounds(g: Computed, a: Computed, b: Computed) -> tuple[Computed, Computed]:
+    def transposed(x: Computed) -> Computed:
+        return x.map(lambda values: values.T)
+
+    return matmul_bound(g, transposed(b)), matmul_bound(transposed(a), g)
+
+
+def _flattened(case: Case) -> tuple[int, ...]:
+    shape, start = case.shapes["input"], case.arguments["start_dim"]
+    return (*shape[:start], math.prod(shape[start:]))
+
+
+OPERATORS = (
+    Operator(
+        name="linear",
+        layer="torch.nn.Linear",
+        systems=("S18",),
+        cases=cases(linear_geometry()),
+        program=F.linear,
+        reference=dense.linear,
+        bound=bounds.linear,
+        gradients=_linear_gradients,
+        gradient_bounds=bounds.linear_gradients,
+        output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
+        traits=frozenset({"linear"}),
+    ),
+    Operator(
+        name="matmul",
+        layer="torch.matmul",
+        systems=("S14",),
+        cases=cases(matmul_geometry()),
+        program=torch.matmul,
+        reference=dense.matrix_product,
+        bound=matmul_bound,
+        gradients=_matmul_gradients,
+        gradient_bounds=_matmul_gradient_bounds,
+        output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
+        traits=frozenset({"linear"}),
+    ),
+    Operator(
+        name="flatten",
+        layer="torch.nn.Flatten",
+        systems=("S18",),
+        cases=cases(flatten_geometry()),
+        program=torch.flatten,
+        reference=dense.flatten,
+        bound=bounds.flatten,
+        gradients=lambda g, x, start_dim: (g.reshape(x.shape),),
+        gradient_bounds=bounds.flatten_gradients,
+        output_shape=_flattened,
+        traits=frozenset({"linear"}),
+    ),
+)

@@ -1,0 +1,142 @@
+"""torch.nn.Sigmoid, Softmax, LogSoftmax and CrossEntropyLoss, torch.optim.SGD, and accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from hypothesis import strategies as st
+
+from properties.cases import Case, Geometry, cases, sizes
+from properties.operators.record import Operator
+from refimpl import activation, bounds, loss, optimizer
+from refimpl.arrays import Array
+
+INEXACT = "an exponential of an integer is no integer"
+
+
+@st.composite
+def rows_geometry(draw: st.DrawFn) -> Geometry:
+    """(*, classes): up to two leading axes, classes near vector tails."""
+    leading = draw(st.sampled_from([(2,), (), (3,), (2, 2), (17,)] * 4 + [(0,)]))
+    classes = draw(sizes(1, 65))
+    return {"input": (*leading, classes)}, {}
+
+
+@st.composite
+def labelled_geometry(draw: st.DrawFn) -> Geometry:
+    """(N, classes) and the class of each row."""
+    rows, classes = draw(sizes(1, 17)), draw(sizes(1, 33))
+    target = draw(st.lists(st.integers(0, classes - 1), min_size=rows, max_size=rows).map(tuple))
+    return {"input": (rows, classes)}, {"target": target}
+
+
+@st.composite
+def update_geometry(draw: st.DrawFn) -> Geometry:
+    """A parameter and its gradient, a learning rate, and a weight decay that is often none."""
+    shape = draw(st.sampled_from([(1,), (3, 2), (65,), (4, 1, 3, 3), (0,)]))
+    arguments = {"lr": draw(st.sampled_from([0.5, 0.9, 0.1, 0.03, 1.0])), "weight_decay": 0.0}
+    if draw(st.booleans()):
+        arguments["weight_decay"] = draw(st.sampled_from([0.01, 0.5]))
+    return {"parameter": shape, "gradient": shape}, arguments
+
+
+def _target(input: torch.Tensor, target: tuple[int, ...]) -> torch.Tensor:
+    return torch.tensor(target, dtype=torch.int64, device=input.device)
+
+
+def softmax(input: torch.Tensor) -> torch.Tensor:
+    """torch.nn.Softmax over the last axis."""
+    return F.softmax(input, dim=-1)
+
+
+def log_softmax(input: torch.Tensor) -> torch.Tensor:
+    """torch.nn.LogSoftmax over the last axis."""
+    return F.log_softmax(input, dim=-1)
+
+
+def cross_entropy(input: torch.Tensor, target: tuple[int, ...]) -> torch.Tensor:
+    """torch.nn.CrossEntropyLoss, mean over the batch."""
+    return F.cross_entropy(input, _target(input, target))
+
+
+def correct(input: torch.Tensor, target: tuple[int, ...]) -> torch.Tensor:
+    """How many rows the chapter's ``accuracy`` counts as right."""
+    return (input.argmax(dim=1) == _target(input, target)).sum()
+
+
+def sgd(parameter: torch.Tensor, gradient: torch.Tensor, lr: float, weight_decay: float) -> torch.Tensor:
+    """One step of torch.optim.SGD."""
+    stepped = torch.nn.Parameter(parameter.clone())
+    stepped.grad = gradient.clone()
+    torch.optim.SGD([stepped], lr=lr, weight_decay=weight_decay).step()
+    return stepped.detach()
+
+
+def _input_shape(case: Case) -> tuple[int, ...]:
+    return next(iter(case.shapes.values()))
+
+
+def _cross_entropy_gradients(g: Array, x: Array, target: tuple[int, ...]) -> tuple[Array]:
+    return (loss.cross_entropy_gradient(x, np.array(target), float(g)),)
+
+
+def _activation(name: str, layer: str, systems: tuple[str, ...], program: Any) -> Operator:
+    backward = getattr(activation, f"{name}_gradient")
+    return Operator(
+        name=name,
+        layer=layer,
+        systems=systems,
+        cases=cases(rows_geometry()),
+        program=program,
+        reference=getattr(activation, name),
+        bound=getattr(bounds, name),
+        gradients=lambda g, x: (backward(g, x),),
+        gradient_bounds=getattr(bounds, f"{name}_gradients"),
+        output_shape=_input_shape,
+        inexact=INEXACT,
+    )
+
+
+OPERATORS = (
+    _activation("sigmoid", "torch.nn.Sigmoid", ("S18",), torch.sigmoid),
+    _activation("softmax", "torch.nn.Softmax", ("S20",), softmax),
+    _activation("log_softmax", "torch.nn.LogSoftmax", ("S20",), log_softmax),
+    Operator(
+        name="cross_entropy",
+        layer="torch.nn.CrossEntropyLoss",
+        systems=("S20",),
+        cases=cases(labelled_geometry()),
+        program=cross_entropy,
+        reference=lambda x, target: loss.cross_entropy(x, np.array(target)),
+        bound=lambda x, target: bounds.cross_entropy(x, np.array(target)),
+        gradients=_cross_entropy_gradients,
+        gradient_bounds=lambda g, x, target: bounds.cross_entropy_gradients(g, x, np.array(target)),
+        output_shape=lambda case: (),
+        inexact=INEXACT,
+    ),
+    Operator(
+        name="accuracy",
+        layer="torch.argmax",
+        systems=("S21",),
+        cases=cases(labelled_geometry()),
+        program=correct,
+        reference=lambda x, target: np.asarray(loss.correct(x, np.array(target))),
+        bound=lambda x, target: np.asarray(loss.correct(x.value, np.array(target))),
+        output_shape=lambda case: (),
+    ),
+    Operator(
+        name="sgd",
+        layer="torch.optim.SGD",
+        systems=("S20",),
+        cases=cases(update_geometry()),
+        program=sgd,
+        reference=lambda p, g, **arguments: optimizer.sgd_step(p, g, **arguments)[0],
+        bound=bounds.sgd_step,
+        output_shape=_input_shape,
+        inexact="the learning rate is no integer",
+    ),
+)
+

@@ -1,0 +1,118 @@
+"""torch.nn.MaxPool1d/2d/3d and AvgPool1d/2d/3d."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from hypothesis import strategies as st
+
+from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis
+from properties.operators.record import Operator
+from refimpl import bounds, pooling
+from refimpl.arrays import Array
+
+KERNELS = {1: 7, 2: 4, 3: 3}
+LONGEST = {1: 65, 2: 33, 3: 9}
+MAX_PROGRAMS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+AVERAGE_PROGRAMS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+@st.composite
+def geometry(
+    draw: st.DrawFn, axes: int, mode: str, padded: bool = True
+) -> Geometry:
+    """Shapes and arguments of a valid pooling with ``axes`` spatial axes; mode "max" or "average"."""
+    longest = draw(longest_axis(axes, LONGEST[axes]))
+    dilated = mode == "max"
+    windows = [draw(pooling_axis(KERNELS[axes], length, dilated, padded)) for length in longest]
+    arguments: dict[str, Any] = {
+        "kernel_size": tuple(w.kernel for w in windows),
+        "padding": tuple(w.padding for w in windows),
+        "ceil_mode": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        arguments["stride"] = tuple(w.stride for w in windows)
+    if dilated:
+        arguments["dilation"] = tuple(w.dilation for w in windows)
+    else:
+        arguments["count_include_pad"] = draw(st.booleans())
+        if axes > 1 and draw(st.booleans()):
+            arguments["divisor_override"] = draw(st.integers(1, 9))
+    channels = draw(st.sampled_from([1, 2, 3, 8, 17]))
+    return {"input": (*draw(batches()), channels, *(w.size for w in windows))}, arguments
+
+
+def output_shape(case: Case) -> tuple[int, ...]:
+    """(N, C, *output) from the formula for each axis."""
+    x = case.shapes["input"]
+    names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+    window = {name: case.arguments[name] for name in names if name in case.arguments}
+    return (*x[: -len(window["kernel_size"])], *pooling.output_sizes(x, **window))
+
+
+def divisors(case: Case) -> set[int]:
+    """Every number that an average of this case divides by: the elements counted in some window."""
+    whole = np.ones(case.shapes["input"][-len(case.arguments["kernel_size"]) - 1 :])
+    counted = pooling.average_pool(whole, **{**case.arguments, "divisor_override": 1})
+    return {round(d) for d in np.unique(counted / pooling.average_pool(whole, **case.arguments))}
+
+
+def _max_operator(axes: int) -> Operator:
+    def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
+        indices = pooling.max_pool(x, **arguments)[1]
+        return (pooling.max_pool_gradient(g, indices, x.shape, axes),)
+
+    def program(**arguments: Any) -> Any:
+        return MAX_PROGRAMS[axes](return_indices=True, **arguments)
+
+    return Operator(
+        name=f"max_pool{axes}d",
+        layer=f"torch.nn.MaxPool{axes}d",
+        systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
+        cases=cases(geometry(axes, "max")),
+        program=program,
+        reference=pooling.max_pool,
+        bound=bounds.max_pool,
+        gradients=gradients,
+        gradient_bounds=bounds.max_pool_gradients,
+        gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
+        output_shape=output_shape,
+        traits=frozenset({"window", "pooling"}),
+        axes=axes,
+    )
+
+
+def _average_operator(axes: int) -> Operator:
+    def summed(x: Array, **arguments: Any) -> Array:
+        return pooling.average_pool(np.abs(x), **{**arguments, "divisor_override": 1})
+
+    def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
+        return (pooling.average_pool_gradient(g, x.shape, **arguments),)
+
+    def summed_gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
+        return gradients(np.abs(g), x, **{**arguments, "divisor_override": 1})
+
+    return Operator(
+        name=f"avg_pool{axes}d",
+        layer=f"torch.nn.AvgPool{axes}d",
+        systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
+        cases=cases(geometry(axes, "average")),
+        program=AVERAGE_PROGRAMS[axes],
+        reference=pooling.average_pool,
+        bound=bounds.average_pool,
+        gradients=gradients,
+        gradient_bounds=bounds.average_pool_gradients,
+        output_shape=output_shape,
+        traits=frozenset({"window", "pooling", "linear"}),
+        axes=axes,
+        # Integers that every divisor divides have integer averages.
+        scale=lambda case: math.lcm(*divisors(case)),
+        magnitude=summed,
+        gradient_magnitude=summed_gradients,
+    )
+
+
+OPERATORS = tuple(make(axes) for make in (_max_operator, _average_operator) for axes in (1, 2, 3))

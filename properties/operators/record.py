@@ -1,0 +1,120 @@
+"""What an operator is: everything that the generic laws need to know of it, in one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases import INTEGERS, Case
+from properties.subjects.eager import Program
+from properties.verdict import Expected, is_exact
+from refimpl.arrays import Array
+from refimpl.rounding import Computed, Precision
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """One layer or function: its name, what it should compute, and how torch is asked for it.
+
+    ``reference`` and ``gradients`` are the loops, ``bound`` and ``gradient_bounds`` the same with errors; all take
+    the operands in the order of a case's shapes, then the case's arguments by name, as ``program`` does by keyword.
+    A layer's gradient functions take the cotangent first and return one gradient for each operand.
+
+    For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave none over, and
+    ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
+    absolute values); ``inexact`` says why a layer has no exact tier.
+    """
+
+    name: str
+    layer: str
+    systems: tuple[str, ...]
+    cases: st.SearchStrategy[Case]
+    program: Program
+    reference: Callable[..., Any]
+    bound: Callable[..., Any]
+    output_shape: Callable[[Case], tuple[int, ...]]
+    gradients: Callable[..., Any] | None = None
+    gradient_bounds: Callable[..., Any] | None = None
+    traits: frozenset[str] = frozenset()
+    axes: int = 0
+    inexact: str | None = None
+    scale: Callable[[Case], int] = lambda case: 1
+    magnitude: Callable[..., Array] | None = None
+    gradient_magnitude: Callable[..., Any] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def has(self, trait: str) -> bool:
+        """Whether a trait holds, e.g. "kernel" (a bank of weights slides) or "pooling" (no weights do)."""
+        return trait in self.traits
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients are defined."""
+        return self.gradients is not None
+
+    def operands(self, case: Case, precision: Precision) -> dict[str, Array]:
+        """The case's values, each a number of ``precision``."""
+        scale = self.scale(case) if case.fill == INTEGERS else 1
+        return {name: case.tensor(name, shape, precision, scale) for name, shape in case.shapes.items()}
+
+    def cotangent(self, case: Case, precision: Precision) -> Array:
+        """A value for the gradient of the output, filled like the operands."""
+        scale = self.scale(case) if case.fill == INTEGERS else 1
+        return case.tensor("cotangent", self.output_shape(case), precision, scale)
+
+    def expected(self, case: Case, precision: Precision) -> dict[str, Expected]:
+        """The output that a case should have: exact where its integers allow that, else with the derived bound."""
+        operands = list(self.operands(case, precision).values())
+        magnitude = self.magnitude or _on_absolute_values(self.reference)
+        if self._is_exact(case, magnitude, operands, precision):
+            results = _tuple(self.reference(*operands, **case.arguments))
+        else:
+            results = _tuple(self.bound(*_operands(operands, precision), **case.arguments))
+        return {name: _expected(result) for name, result in zip(("output", "indices"), results, strict=False)}
+
+    def expected_gradients(self, case: Case, precision: Precision) -> dict[str, Expected]:
+        """The gradient to every operand that a case should have."""
+        assert self.gradients is not None
+        assert self.gradient_bounds is not None
+        operands = [self.cotangent(case, precision), *self.operands(case, precision).values()]
+        magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
+        if self._is_exact(case, magnitude, operands, precision):
+            results = self.gradients(*operands, **case.arguments)
+        else:
+            results = self.gradient_bounds(*_operands(operands, precision), **case.arguments)
+        return {name: _expected(result) for name, result in zip(case.shapes, results, strict=True)}
+
+    def _is_exact(
+        self, case: Case, magnitude: Callable[..., Any], operands: list[Array], precision: Precision
+    ) -> bool:
+        if self.inexact or case.fill != INTEGERS:
+            return False
+        sums = _tuple(magnitude(*operands, **case.arguments))
+        return all(is_exact(s, precision) for s in sums if s.dtype.kind == "f")
+
+
+def _on_absolute_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Σ|x||w| instead of Σxw: the largest that any partial sum can get."""
+    return lambda *operands, **arguments: function(*(np.abs(operand) for operand in operands), **arguments)
+
+
+def _operands(values: list[Array], precision: Precision) -> list[Computed]:
+    return [Computed.operand(value, precision) for value in values]
+
+
+def _tuple(results: Any) -> tuple[Any, ...]:
+    results = results if isinstance(results, tuple) else (results,)
+    return tuple(result if isinstance(result, Computed) else np.asarray(result) for result in results)
+
+
+def _expected(result: Computed | Array) -> Expected:
+    """Maxima and moved elements are computed without rounding: no error means equality."""
+    if not isinstance(result, Computed):
+        return Expected(result)
+    return Expected(result.value) if result.error is None else Expected.within(result)

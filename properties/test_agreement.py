@@ -1,0 +1,16 @@
+"""Agreement: a layer computes what the loops compute."""
+
+from __future__ import annotations
+
+from properties.cases import Case
+from properties.laws import law
+from properties.operators import Operator
+from properties.subjects import Subject
+from properties.verdict import verdict
+
+
+@law("agreement", covers=lambda operator: True)
+def test_agreement(operator: Operator, subject: Subject, case: Case) -> None:
+    """The output equals the loops' in shape, dtype, device and every element."""
+    outcome = subject.run(operator.program, operator.operands(case, subject.precision), case.arguments)
+    verdict(outcome, operator.expected(case, subject.precision), subject)

@@ -1,0 +1,17 @@
+"""Gradients: autograd scatters what the forward pass gathered."""
+
+from __future__ import annotations
+
+from properties.cases import Case
+from properties.laws import law
+from properties.operators import Operator
+from properties.subjects import Subject
+from properties.verdict import verdict
+
+
+@law("gradients", covers=lambda operator: operator.differentiable)
+def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
+    """The gradient to every operand equals the loops', for a random cotangent."""
+    operands = operator.operands(case, subject.precision)
+    outcome = subject.run(operator.program, operands, case.arguments, operator.cotangent(case, subject.precision))
+    verdict(outcome, operator.expected_gradients(case, subject.precision), subject, gradients=True)

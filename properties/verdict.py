@@ -1,0 +1,143 @@
+"""The only comparison: what a subject returned against what should be.
+
+Two tiers. *Exact*: the operands are integers and every partial sum is representable, so any order of summation
+gives the same number, and nothing but equality will do. *Bounded*: ``|subject − reference| ≤ T`` elementwise, T
+derived from the precision (:mod:`refimpl.bounds`). No tolerance is ever chosen. NaN and infinities must stand in
+the same places; −0 equals +0, since the sign of a zero sum depends on the order of summation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from properties import evidence
+from properties.subjects.eager import Observed, Outcome
+from refimpl.arrays import Array
+from refimpl.rounding import FLOAT64, Computed, Precision
+
+
+class Diverged(AssertionError):
+    """A subject's result differs from what the law says it should be."""
+
+
+class Vacuous(AssertionError):
+    """A law held, but on cases that prove nothing."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The value that a result should have, and how far it may be off: ``bound`` None means not at all."""
+
+    values: Array
+    bound: Array | None = None
+
+    @classmethod
+    def within(cls, computed: Computed) -> Expected:
+        """A value with the bound of its precision.
+
+        ``T = B·(1 + u₆₄/u)``: the reference, itself computed in float64, may be off by ``B·u₆₄/u``, since every
+        term of B grows at least in proportion to u. For a float64 subject this is twice the bound. The last
+        factor covers the rounding of B itself, which is below 2⁻²⁰ for any sum of fewer than 2³² terms.
+        """
+        own = FLOAT64.unit_roundoff / computed.precision.unit_roundoff
+        return cls(computed.value, computed.off * (1.0 + own) * (1.0 + 2.0**-20))
+
+    def __getitem__(self, index: object) -> Expected:
+        """The expectation for a part of the result."""
+        return Expected(self.values[index], None if self.bound is None else self.bound[index])  # type: ignore[index]
+
+
+class Place(Protocol):
+    """Where a result must lie and what it must be made of; a subject is one."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def dtype(self) -> str: ...
+
+
+def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, gradients: bool = False) -> None:
+    """Raise Diverged unless every expected output (or gradient) is there and right.
+
+    Compared in this order: errors, operands changed in place, names, shape, dtype, device, values.
+    """
+    if outcome.error:
+        raise Diverged(f"raised {outcome.error}, but these arguments are valid")
+    if outcome.changed:
+        raise Diverged(f"changed its operands in place: {', '.join(outcome.changed)}")
+    observed = outcome.gradients if gradients else outcome.outputs
+    for name, wanted in expected.items():
+        what = f"gradient to {name}" if gradients else name
+        if name not in observed:
+            raise Diverged(f"{what} is missing; there are: {', '.join(observed) or 'none'}")
+        compare(what, observed[name], wanted, subject)
+
+
+def compare(what: str, observed: Observed, expected: Expected, subject: Place) -> None:
+    """Raise Diverged unless one tensor has the expected shape, dtype, device and values."""
+    wanted = np.asarray(expected.values)
+    kind = subject.dtype if wanted.dtype.kind == "f" else str(wanted.dtype)
+    for aspect, seen, should in (
+        ("shape", observed.shape, wanted.shape),
+        ("dtype", observed.dtype, kind),
+        ("device", observed.device, subject.device),
+    ):
+        if seen != should:
+            raise Diverged(f"{what} has {aspect} {seen}, but should have {should}")
+    if observed.values is not None:
+        _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
+
+
+def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:
+    share = shares(values, wanted, bound)
+    worst = float(share.max(initial=0.0))
+    evidence.compared(worst if bound is not None else None, exact=bound is None, vacuous=_proves_nothing(wanted))
+    if worst <= 1.0:
+        return
+    at = np.unravel_index(int(share.argmax()), share.shape)
+    where = f"[{', '.join(map(str, at))}]" if at else ""
+    should = f"{wanted[at]!r}" if bound is None else f"{wanted[at]!r} ± {np.broadcast_to(bound, wanted.shape)[at]:.3g}"
+    more = f" ({worst:.3g} times the bound)" if bound is not None else ""
+    count = int((share > 1.0).sum())
+    raise Diverged(f"{what}{where} is {values[at]!r}, but should be {should}{more}; {count} of {share.size} differ")
+
+
+def shares(values: Array, wanted: Array, bound: Array | None) -> Array:
+    """The error of each element as a share of its bound: at most 1 where it holds, infinite where nothing may be off.
+
+    >>> shares(np.array([1.0, np.nan, 2.0]), np.array([1.0, np.nan, 3.0]), np.array([0.0, 0.0, 4.0]))
+    array([0.  , 0.  , 0.25])
+    """
+    allowed = np.zeros(wanted.shape) if bound is None else np.broadcast_to(bound, wanted.shape)
+    if np.isnan(allowed).any():
+        raise ValueError("a bound is NaN: its derivation does not cover these operands")
+    same = (values == wanted) | (np.isnan(values) & np.isnan(wanted))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.abs(values - wanted) / allowed
+    # A NaN or an infinity in the wrong place is never within a bound, however wide.
+    share = np.where(np.isfinite(values) & np.isfinite(wanted), share, np.inf)
+    return np.where(same, 0.0, share)
+
+
+def _proves_nothing(wanted: Array) -> bool:
+    """Whether a wrong implementation could easily give the same: nothing, zeros alone, or one repeated value."""
+    return wanted.size == 0 or not wanted.any() or (wanted.size > 1 and bool((wanted == wanted.flat[0]).all()))
+
+
+def exactly(values: Array) -> dict[str, Expected]:
+    """The expectation of a single output that must be equal to ``values``."""
+    return {"output": Expected(np.asarray(values))}
+
+
+def is_exact(magnitude: Array, precision: Precision) -> bool:
+    """Whether sums of integers are exact in ``precision``, given the sums of their absolute values.
+
+    >>> is_exact(np.array([2.0**24]), FLOAT64), is_exact(np.array([2.0**54]), FLOAT64)
+    (True, False)
+    """
+    return bool(np.max(np.abs(magnitude), initial=0.0) <= precision.largest_exact_integer)

@@ -1,0 +1,165 @@
+"""Rounding errors: what an implementation in a given precision may be off by, derived and never tuned.
+
+The model is the standard one (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., §2.2 and §3.1):
+``fl(x ∘ y) = (x ∘ y)(1 + δ)``, ``|δ| ≤ u``, with u the unit roundoff; a sum or product of n factors ``(1 + δ)``
+is ``1 + θ_n`` with ``|θ_n| ≤ γ_n = n·u / (1 − n·u)``. A result below the smallest normal number η may be rounded
+to a subnormal or flushed to zero, so a product or quotient is off by up to η more (ibid., eq. 2.8; flushing makes
+it η and not half the smallest subnormal).
+
+:class:`Computed` carries a value together with a bound on its error through a formula, operation by operation
+(running error analysis, ibid., §3.3). The bounds of whole layers are in :mod:`refimpl.bounds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import ml_dtypes
+import numpy as np
+
+from refimpl.arrays import Array, float64
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A floating-point format: its significand's bits (the hidden one counted) and its smallest normal number."""
+
+    name: str
+    bits: int
+    smallest_normal: float
+
+    @property
+    def unit_roundoff(self) -> float:
+        """``u = 2^−bits``: half the distance from 1 to the next larger number.
+
+        >>> FLOAT32.unit_roundoff == 2**-24, BFLOAT16.unit_roundoff == 2**-8
+        (True, True)
+        """
+        return 2.0**-self.bits
+
+    @property
+    def largest_exact_integer(self) -> int:
+        """``2^bits``: every integer up to it is a number of this format, so their sums are exact."""
+        return 2**self.bits
+
+
+FLOAT64 = Precision("float64", 53, 2.0**-1022)
+FLOAT32 = Precision("float32", 24, 2.0**-126)
+FLOAT16 = Precision("float16", 11, 2.0**-14)
+BFLOAT16 = Precision("bfloat16", 8, 2.0**-126)
+PRECISIONS = {p.name: p for p in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)}
+
+
+def gamma(n: Array | float, precision: Precision) -> Array:
+    """``γ_n = n·u / (1 − n·u)``, elementwise; infinite where ``n·u ≥ 1``, where nothing can be promised.
+
+    >>> float(gamma(3, FLOAT64)) == 3 * 2.0**-53 / (1 - 3 * 2.0**-53)
+    True
+    """
+    nu = np.asarray(n, dtype=np.float64) * precision.unit_roundoff
+    return np.divide(nu, 1.0 - nu, out=np.full(nu.shape, np.inf), where=nu < 1.0)
+
+
+def round_to(values: Array, precision: Precision) -> Array:
+    """The nearest numbers of a format, as float64.
+
+    >>> round_to(np.array([1 + 2.0**-9]), BFLOAT16)
+    array([1.])
+    """
+    dtype = ml_dtypes.bfloat16 if precision is BFLOAT16 else precision.name
+    return float64(values).astype(dtype).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a formula gives exactly (``value``), and how far its computation in ``precision`` may be off (``error``).
+
+    ``error`` bounds ``|computed − value|`` elementwise; None means that there is no error yet (an operand).
+    ``slack`` is the underflow threshold η. Arithmetic on Computed follows the rounding of each operation.
+
+    >>> x = Computed.operand(np.array([3.0]), FLOAT64)
+    >>> bool((x * x + x).error[0] < 24 * FLOAT64.unit_roundoff)
+    True
+    """
+
+    value: Array
+    precision: Precision
+    error: Array | None = field(default=None)
+
+    @classmethod
+    def operand(cls, values: Array | float, precision: Precision) -> Computed:
+        """An exactly known operand."""
+        return cls(np.asarray(values, dtype=np.float64), precision)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the value."""
+        return self.value.shape
+
+    @property
+    def off(self) -> Array:
+        """The error as an array: zeros for an operand."""
+        return np.zeros(self.value.shape) if self.error is None else self.error
+
+    @property
+    def reach(self) -> Array:
+        """``|value| + error``, the largest magnitude that the computed value can have."""
+        return np.abs(self.value) + self.off
+
+    def __neg__(self) -> Computed:
+        return Computed(-self.value, self.precision, self.error)
+
+    def __add__(self, other: Computed) -> Computed:
+        return self._rounded(self.value + other.value, self.off + other.off)
+
+    def __sub__(self, other: Computed) -> Computed:
+        return self + (-other)
+
+    def __mul__(self, other: Computed) -> Computed:
+        off = self.off * other.reach + np.abs(self.value) * other.off
+        return self._rounded(self.value * other.value, off, underflows=True)
+
+    def __truediv__(self, other: Computed) -> Computed:
+        """``|x̂/ŷ − x/y| ≤ (e_x + |x/y|·e_y) / (|y| − e_y)``; unbounded where ŷ may be zero."""
+        value = self.value / other.value
+        least = np.abs(other.value) - other.off
+        off = np.full(value.shape, np.inf)
+        np.divide(self.off + np.abs(value) * other.off, least, out=off, where=least > 0)
+        return self._rounded(value, off, underflows=True)
+
+    def exp(self) -> Computed:
+        """``e^x̂ − e^x = e^x(e^{x̂−x} − 1)``; a library's exp is taken to be within ε = 4u (2 ulp)."""
+        value = np.exp(self.value)
+        return self._library(value, value * np.expm1(self.off))
+
+    def log(self) -> Computed:
+        """``|log x̂ − log x| ≤ −log(1 − e_x/x)``; a library's log is taken to be within ε = 4u (2 ulp)."""
+        relative = np.minimum(self.off / self.value, 1.0)
+        with np.errstate(divide="ignore"):
+            return self._library(np.log(self.value), -np.log1p(-relative))
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Computed:
+        """A sum of n terms in any order: ``γ_{n−1}·Σ|x̂_i| + Σe_i`` (Higham, eq. 4.4)."""
+        value = self.value.sum(axis=axis, keepdims=keepdims)
+        off = self.off.sum(axis=axis, keepdims=keepdims)
+        terms = self.value.size // max(value.size, 1)
+        rounding = gamma(max(terms - 1, 0), self.precision) * self.reach.sum(axis=axis, keepdims=keepdims)
+        return Computed(value, self.precision, off + rounding)
+
+    def map(self, function: Callable[[Array], Array]) -> Computed:
+        """Move elements without arithmetic: the same selection or reshape for value and error."""
+        return Computed(function(self.value), self.precision, None if self.error is None else function(self.error))
+
+    def scattered(self, scatter: Callable[[Array], Array], terms: Array | int) -> Computed:
+        """A linear map that adds up to ``terms`` elements, each times a factor of one, into every element."""
+        off = scatter(self.off) + gamma(terms, self.precision) * scatter(self.reach)
+        return Computed(scatter(self.value), self.precision, off)
+
+    def _rounded(self, value: Array, off: Array, underflows: bool = False) -> Computed:
+        off = off + self.precision.unit_roundoff * (np.abs(value) + off)
+        return Computed(value, self.precision, off + self.precision.smallest_normal if underflows else off)
+
+    def _library(self, value: Array, off: Array) -> Computed:
+        off = off + 4.0 * self.precision.unit_roundoff * (np.abs(value) + off)
+        return Computed(value, self.precision, off + self.precision.smallest_normal)
