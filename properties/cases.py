@@ -71,6 +71,14 @@ def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, f
     return generator.standard_normal(shape)
 
 
+def unpadded(case: Case) -> Case:
+    """The same windows over an input as large as the padded one, so that no border is special."""
+    padding = case.arguments["padding"]
+    leading = case.shapes["input"][: -len(padding)]
+    spatial = (size + 2 * p for size, p in zip(case.shapes["input"][-len(padding) :], padding, strict=True))
+    return case.with_shape("input", (*leading, *spatial)).with_arguments(padding=(0,) * len(padding))
+
+
 Geometry = tuple[dict[str, tuple[int, ...]], dict[str, Any]]
 
 

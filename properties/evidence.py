@@ -43,18 +43,21 @@ class Result:
     worst_share: float | None = None
     worst_case: str | None = None
     seconds: float = 0.0
-    case_share: float = field(default=0.0, metadata={"private": True})
+    case_share: float = 0.0
+    figures: dict[str, Any] = field(default_factory=dict)
 
     def begin_case(self) -> None:
         """Count a case; its comparisons follow."""
         self.cases += 1
         self.case_share = 0.0
 
-    def as_line(self) -> dict[str, Any]:
-        """The result as it is written: everything but what serves the current case alone."""
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The result as it is written, then the numbers for its pictures."""
         line = asdict(self)
-        del line["case_share"]
-        return {"kind": "result", **line}
+        del line["case_share"], line["figures"]
+        yield {"kind": "result", **line}
+        for name, data in self.figures.items():
+            yield {"kind": "figure", "name": name, "subject": self.subject, "data": data}
 
 
 _current: Result | None = None
@@ -92,6 +95,12 @@ def noted_case(case: object) -> None:
     if _current.worst_share is None or _current.case_share > _current.worst_share:
         _current.worst_share = _current.case_share
         _current.worst_case = None if case is None else repr(case)
+
+
+def figure(name: str, data: dict[str, Any]) -> None:
+    """Keep the numbers for a picture in the report; the first of a name stays."""
+    if _current is not None:
+        _current.figures.setdefault(name, data)
 
 
 class Writer:

@@ -127,7 +127,8 @@ def record(result: evidence.Result, subject: Subject | None, item: pytest.Item, 
         with evidence.collecting(result):
             _judge(result, subject, attempt)
     finally:
-        item.config.stash[WRITER].write(result.as_line())
+        for line in result.lines():
+            item.config.stash[WRITER].write(line)
     if result.status == "not run":
         pytest.skip(f"not run ({result.reason})")
 
@@ -203,7 +204,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
         metafunc.parametrize("subject", metafunc.config.stash[SUBJECTS], ids=str)
 
-
-def figure(request: pytest.FixtureRequest, name: str, subject: Subject, data: dict[str, Any]) -> None:
-    """Keep numbers for a picture in the report."""
-    request.config.stash[WRITER].write({"kind": "figure", "name": name, "subject": str(subject), "data": data})

@@ -12,5 +12,6 @@ from properties.verdict import verdict
 @law("agreement", covers=lambda operator: True)
 def test_agreement(operator: Operator, subject: Subject, case: Case) -> None:
     """The output equals the loops' in shape, dtype, device and every element."""
-    outcome = subject.run(operator.program, operator.operands(case, subject.precision), case.arguments)
-    verdict(outcome, operator.expected(case, subject.precision), subject)
+    operands = operator.operands(case, subject.precision)
+    outcome = subject.run(operator.program, operands, case.arguments)
+    verdict(outcome, operator.expected(operands, case.arguments, subject.precision), subject)

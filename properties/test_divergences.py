@@ -21,9 +21,10 @@ def test_ledger(entry: Divergence, subject: Subject, request: pytest.FixtureRequ
         if subject.device not in entry.devices:
             raise laws.NotRun(f"seen on {', '.join(entry.devices)} only")
         assert entry.covers(pinned, subject, entry.example), f"{entry.id}: its example is not under its predicate"
-        outcome = subject.run(pinned.program, pinned.operands(entry.example, subject.precision), entry.example.arguments)
+        operands, arguments = pinned.operands(entry.example, subject.precision), entry.example.arguments
         with pytest.raises(Diverged) as divergence:
-            verdict(outcome, pinned.expected(entry.example, subject.precision), subject)
+            expected = pinned.expected(operands, arguments, subject.precision)
+            verdict(subject.run(pinned.program, operands, arguments), expected, subject)
         result.status, result.known = "known", 1
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {divergence.value}"
         result.reason = f"{entry.id}; torch {', '.join(entry.versions)}; {entry.upstream or 'no upstream issue found'}"

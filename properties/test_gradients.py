@@ -12,6 +12,7 @@ from properties.verdict import verdict
 @law("gradients", covers=lambda operator: operator.differentiable)
 def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient to every operand equals the loops', for a random cotangent."""
-    operands = operator.operands(case, subject.precision)
-    outcome = subject.run(operator.program, operands, case.arguments, operator.cotangent(case, subject.precision))
-    verdict(outcome, operator.expected_gradients(case, subject.precision), subject, gradients=True)
+    operands, cotangent = operator.operands(case, subject.precision), operator.cotangent(case, subject.precision)
+    outcome = subject.run(operator.program, operands, case.arguments, cotangent)
+    expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.precision)
+    verdict(outcome, expected, subject, gradients=True)

@@ -8,16 +8,16 @@ the same places; −0 equals +0, since the sign of a zero sum depends on the ord
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from properties import evidence
 from properties.subjects.eager import Observed, Outcome
 from refimpl.arrays import Array
-from refimpl.rounding import FLOAT64, Computed, Precision
+from refimpl.rounding import FLOAT64, Computed
 
 
 class Diverged(AssertionError):
@@ -46,9 +46,13 @@ class Expected:
         own = FLOAT64.unit_roundoff / computed.precision.unit_roundoff
         return cls(computed.value, computed.off * (1.0 + own) * (1.0 + 2.0**-20))
 
-    def __getitem__(self, index: object) -> Expected:
+    def __getitem__(self, index: Any) -> Expected:
         """The expectation for a part of the result."""
-        return Expected(self.values[index], None if self.bound is None else self.bound[index])  # type: ignore[index]
+        return self.map(lambda values: values[index])
+
+    def map(self, select: Callable[[Array], Array]) -> Expected:
+        """The expectation after elements are selected or moved."""
+        return Expected(select(self.values), None if self.bound is None else select(self.bound))
 
 
 class Place(Protocol):
@@ -93,6 +97,21 @@ def compare(what: str, observed: Observed, expected: Expected, subject: Place) -
         _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
 
 
+def holds(condition: bool, message: str) -> None:
+    """Raise Diverged with the message unless a condition, itself exact, is met."""
+    evidence.compared(None, exact=True, vacuous=False)
+    if not condition:
+        raise Diverged(message)
+
+
+def same_shape(outcome: Outcome, shape: tuple[int, ...]) -> None:
+    """Raise Diverged unless the output has this shape; its values are not looked at."""
+    if outcome.error:
+        raise Diverged(f"raised {outcome.error}, but should give shape {shape}")
+    seen = outcome.outputs["output"].shape
+    holds(seen == shape, f"output has shape {seen}, but should have {shape}")
+
+
 def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:
     share = shares(values, wanted, bound)
     worst = float(share.max(initial=0.0))
@@ -131,13 +150,4 @@ def _proves_nothing(wanted: Array) -> bool:
 
 def exactly(values: Array) -> dict[str, Expected]:
     """The expectation of a single output that must be equal to ``values``."""
-    return {"output": Expected(np.asarray(values))}
-
-
-def is_exact(magnitude: Array, precision: Precision) -> bool:
-    """Whether sums of integers are exact in ``precision``, given the sums of their absolute values.
-
-    >>> is_exact(np.array([2.0**24]), FLOAT64), is_exact(np.array([2.0**54]), FLOAT64)
-    (True, False)
-    """
-    return bool(np.max(np.abs(magnitude), initial=0.0) <= precision.largest_exact_integer)
+    return {"output": Expected(np.asarray(values, dtype=np.float64))}

@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from hypothesis import strategies as st
 
-from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
+from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis, sizes
 from properties.operators.record import Operator
 from refimpl import bounds, convolution
 from refimpl.arrays import Array
@@ -42,6 +42,14 @@ def geometry(
         "groups": groups,
     }
     return shapes, arguments
+
+
+@st.composite
+def pointwise_geometry(draw: st.DrawFn, axes: int) -> Geometry:
+    """An unbatched input and a bank of kernels of one element each."""
+    spatial = [draw(sizes(1, length)) for length in draw(longest_axis(axes, LONGEST[axes]))]
+    inputs, outputs = draw(sizes(1, 17)), draw(sizes(1, 17))
+    return {"input": (inputs, *spatial), "weight": (outputs, inputs, *(1,) * axes)}, {}
 
 
 def output_shape(case: Case) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from properties.cases import INTEGERS, Case
 from properties.subjects.eager import Program
-from properties.verdict import Expected, is_exact
+from properties.verdict import Expected
 from refimpl.arrays import Array
 from refimpl.rounding import Computed, Precision
 
@@ -24,7 +24,7 @@ class Operator:
     the operands in the order of a case's shapes, then the case's arguments by name, as ``program`` does by keyword.
     A layer's gradient functions take the cotangent first and return one gradient for each operand.
 
-    For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave none over, and
+    For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
     absolute values); ``inexact`` says why a layer has no exact tier.
     """
@@ -68,35 +68,40 @@ class Operator:
         scale = self.scale(case) if case.fill == INTEGERS else 1
         return case.tensor("cotangent", self.output_shape(case), precision, scale)
 
-    def expected(self, case: Case, precision: Precision) -> dict[str, Expected]:
-        """The output that a case should have: exact where its integers allow that, else with the derived bound."""
-        operands = list(self.operands(case, precision).values())
+    def expected(
+        self, operands: Mapping[str, Array], arguments: Mapping[str, Any], precision: Precision
+    ) -> dict[str, Expected]:
+        """The output that operands should give: exact where integers allow that, else with the derived bound."""
+        values = list(operands.values())
         magnitude = self.magnitude or _on_absolute_values(self.reference)
-        if self._is_exact(case, magnitude, operands, precision):
-            results = _tuple(self.reference(*operands, **case.arguments))
+        if self._is_exact(magnitude, values, arguments, precision):
+            results = _tuple(self.reference(*values, **arguments))
         else:
-            results = _tuple(self.bound(*_operands(operands, precision), **case.arguments))
+            results = _tuple(self.bound(*_computed(values, precision), **arguments))
         return {name: _expected(result) for name, result in zip(("output", "indices"), results, strict=False)}
 
-    def expected_gradients(self, case: Case, precision: Precision) -> dict[str, Expected]:
-        """The gradient to every operand that a case should have."""
+    def expected_gradients(
+        self, cotangent: Array, operands: Mapping[str, Array], arguments: Mapping[str, Any], precision: Precision
+    ) -> dict[str, Expected]:
+        """The gradient of ``⟨cotangent, output⟩`` to every operand."""
         assert self.gradients is not None
         assert self.gradient_bounds is not None
-        operands = [self.cotangent(case, precision), *self.operands(case, precision).values()]
+        values = [cotangent, *operands.values()]
         magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
-        if self._is_exact(case, magnitude, operands, precision):
-            results = self.gradients(*operands, **case.arguments)
+        if self._is_exact(magnitude, values, arguments, precision):
+            results = self.gradients(*values, **arguments)
         else:
-            results = self.gradient_bounds(*_operands(operands, precision), **case.arguments)
-        return {name: _expected(result) for name, result in zip(case.shapes, results, strict=True)}
+            results = self.gradient_bounds(*_computed(values, precision), **arguments)
+        return {name: _expected(result) for name, result in zip(operands, results, strict=True)}
 
     def _is_exact(
-        self, case: Case, magnitude: Callable[..., Any], operands: list[Array], precision: Precision
+        self, magnitude: Callable[..., Any], values: list[Array], arguments: Mapping[str, Any], precision: Precision
     ) -> bool:
-        if self.inexact or case.fill != INTEGERS:
+        """Whether every partial result is an integer that the precision represents, in any order of summation."""
+        if self.inexact or not all(_integral(value) for value in values):
             return False
-        sums = _tuple(magnitude(*operands, **case.arguments))
-        return all(is_exact(s, precision) for s in sums if s.dtype.kind == "f")
+        sums = _tuple(magnitude(*values, **arguments))
+        return all(np.max(np.abs(s), initial=0.0) <= precision.largest_exact_integer for s in sums)
 
 
 def _on_absolute_values(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,7 +109,11 @@ def _on_absolute_values(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *operands, **arguments: function(*(np.abs(operand) for operand in operands), **arguments)
 
 
-def _operands(values: list[Array], precision: Precision) -> list[Computed]:
+def _integral(values: Array) -> bool:
+    return bool((values == np.rint(values)).all())
+
+
+def _computed(values: list[Array], precision: Precision) -> list[Computed]:
     return [Computed.operand(value, precision) for value in values]
 
 

@@ -52,6 +52,10 @@ class Subject:
         return execute(program, dict(operands), dict(arguments or {}), cotangent, self.device, self.dtype)
 
 
+META = Subject("meta", "float32")
+"""Shapes without values: what torch infers, and what a compiler believes."""
+
+
 def known() -> list[Subject]:
     """Every subject that the suite reports on, present or not."""
     return [Subject(device, dtype) for device in devices.known() for dtype in DTYPES]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,14 @@ class Outcome:
     gradients: dict[str, Observed] = field(default_factory=dict)
     error: str | None = None
     changed: tuple[str, ...] = ()
+
+    def part(self, select: Callable[[Array], Array]) -> Outcome:
+        """The same outcome with only a part of its output, for laws about some elements."""
+        if self.error:
+            return self
+        whole = self.outputs["output"]
+        values = select(np.asarray(whole.values))
+        return replace(self, outputs={"output": replace(whole, values=values, shape=values.shape)})
 
 
 def execute(

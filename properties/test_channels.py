@@ -1,0 +1,26 @@
+"""Channels of pooling: each on its own, as many out as in (S17)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from properties.cases import Case
+from properties.laws import law
+from properties.operators import Operator
+from properties.subjects import Subject
+from properties.verdict import verdict
+
+
+@law("pooling per channel", covers=lambda operator: operator.has("pooling"), systems=("S17",))
+def test_pooling_per_channel(operator: Operator, subject: Subject, case: Case) -> None:
+    """A channel pooled alone gives what it gives among the others; there are as many channels out as in."""
+    operands = operator.operands(case, subject.precision)
+    axis = -operator.axes - 1
+    channels = operands["input"].shape[axis]
+    expected = operator.expected(operands, case.arguments, subject.precision)["output"]
+    assert expected.values.shape[axis] == channels
+    one = [case.seed % channels]
+    alone = {"input": np.take(operands["input"], one, axis)}
+    outcome = subject.run(operator.program, alone, case.arguments)
+    channel = expected.map(lambda values: np.take(np.broadcast_to(values, expected.values.shape), one, axis))
+    verdict(outcome.part(lambda values: values), {"output": channel}, subject)

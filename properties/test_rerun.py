@@ -1,0 +1,18 @@
+"""A second run gives the same bits."""
+
+from __future__ import annotations
+
+from properties.cases import Case
+from properties.laws import law
+from properties.operators import Operator
+from properties.subjects import Subject
+from properties.verdict import Expected, verdict
+
+
+@law("rerun", covers=lambda operator: True)
+def test_rerun(operator: Operator, subject: Subject, case: Case) -> None:
+    """The same call on the same operands gives the same output, bit for bit."""
+    operands = operator.operands(case, subject.precision)
+    first = subject.run(operator.program, operands, case.arguments)
+    again = {name: Expected(observed.values) for name, observed in first.outputs.items()}
+    verdict(subject.run(operator.program, operands, case.arguments), again, subject)
