@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = ROOT / "reports" / "generated" / "evidence"
 
 # A case's time is torch's, mostly the building of a kernel for a new shape, so deadlines would only flake.
-_COMMON = {"deadline": None, "print_blob": True, "report_multiple_bugs": False, "suppress_health_check": [HealthCheck.too_slow]}
+_COMMON = {
+    "deadline": None,
+    "print_blob": True,
+    "report_multiple_bugs": False,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
 settings.register_profile("default", max_examples=100, **_COMMON)
 settings.register_profile("tests", max_examples=50, derandomize=True, database=None, **_COMMON)
 settings.register_profile("nightly", max_examples=2000, **_COMMON)

@@ -97,7 +97,7 @@ def run(law: Law, operator: Operator | None, subject: Subject | None, item: pyte
     """Try one law on one operator and subject, and write down what came of it."""
     systems = law.systems if law.systems is not None else operator.systems if operator else ()
     result = describe(law.name, law.title, operator, subject, systems, item)
-    record(result, subject, item, lambda: _search(law, operator, subject, result))
+    record(result, subject, item, lambda: search(law, operator, subject, result))
 
 
 def describe(
@@ -151,7 +151,14 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
         raise
 
 
-def _search(law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result) -> None:
+def search(
+    law: Law,
+    operator: Operator | None,
+    subject: Subject | None,
+    result: evidence.Result,
+    settings: hypothesis.settings | None = None,
+) -> None:
+    """Look for a counterexample: once where the law draws no case, else as often as the settings say."""
     about = {"operator": operator, "subject": subject}
     about = {name: thing for name, thing in about.items() if name in law.parameters()}
     if "case" not in law.parameters():
@@ -172,10 +179,9 @@ def _search(law: Law, operator: Operator | None, subject: Subject | None, result
             hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")
 
     # The name keys Hypothesis's example database: one entry for each operator and subject.
-    tried.__name__ = tried.__qualname__ = re.sub(
-        r"\W+", "_", f"law {law.name} {result.operator} {result.subject}"
-    )
+    tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
     test = hypothesis.given(case=law.strategy(operator))(tried)
+    test = settings(test) if settings else test
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
     test()
@@ -203,4 +209,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("operator", described.operators, ids=str)
     if "subject" in metafunc.fixturenames:
         metafunc.parametrize("subject", metafunc.config.stash[SUBJECTS], ids=str)
-

@@ -30,9 +30,9 @@ def loss(weight: torch.Tensor, input: torch.Tensor, target: torch.Tensor) -> tor
 def expected_loss(weight: Array, precision: Precision) -> tuple[Computed, Computed]:
     """The loss and its gradient to the weight, with their bounds: ``Σ(y − Y)²`` and ``∂y = 2(y − Y)``."""
     x, w, target = (Computed.operand(values, precision) for values in (X, weight, Y))
-    off = bounds.cross_correlate(x, w) - target
-    cotangent = off * Computed.operand(2.0, precision)
-    return (off * off).sum(), bounds.convolution_gradients(cotangent, x, w)[1]
+    y = bounds.cross_correlate(x, w)
+    cotangent = bounds.squared_error_gradient(y, target)
+    return bounds.squared_error(y, target), bounds.convolution_gradients(cotangent, x, w)[1]
 
 
 @law("kernel learning", cases=st.integers(0, 2**16 - 1), systems=("S7",), examples=(0,))

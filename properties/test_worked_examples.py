@@ -53,7 +53,10 @@ def _convolution(system: str, x: Array, weight: Array, printed: Any, bias: float
 
 def _pooling(system: str, name: str, x: Array, arguments: dict[str, Any], printed: Any) -> Example:
     """x: (N, C, H, W); printed: (H', W') of the single image and channel."""
-    loops = {"max_pool2d": lambda: pooling.max_pool(x, **arguments)[0], "avg_pool2d": lambda: pooling.average_pool(x, **arguments)}
+    loops = {
+        "max_pool2d": lambda: pooling.max_pool(x, **arguments)[0],
+        "avg_pool2d": lambda: pooling.average_pool(x, **arguments),
+    }
     return Example(system, name, {"input": x}, arguments, np.array(printed, dtype=float)[None, None], loops[name])
 
 

@@ -11,6 +11,7 @@ on ones, so that a bound is tight element by element: at a border fewer taps are
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,36 +22,36 @@ from refimpl.geometry import per_axis
 from refimpl.rounding import Computed, gamma
 
 
-def bilinear(
-    product: Callable[[Array, Array], Array], x: Computed, w: Computed, offset: Computed | None = None
-) -> Computed:
-    """A sum of products ``y = product(x, w) + offset``, its n terms added in any order, with or without FMA.
+def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Computed | None = None) -> Computed:
+    """A sum of products ``y = product(x, w, bias)``, its n terms added in any order, with or without FMA.
 
-    Each of the n products meets one rounding of its own and at most n additions (the offset counts as a term), so
-    ``|ŷ − fl-free value| ≤ γ_{n+1}·(product(|x̂|, |ŵ|) + |offset|)`` (Higham, §3.1), and each product may underflow
-    by η. Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w)``.
+    Each of the n products meets one rounding of its own and at most n additions (the bias counts as a term), so
+    the rounding error is at most ``γ_{n+1}·product(|x̂|, |ŵ|, |bias|)`` (Higham, §3.1), and each product may
+    underflow by η. Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
+    ``product`` takes two arrays, and a third where there is a bias.
     """
     terms = product(np.ones(x.shape), np.ones(w.shape))
-    magnitude = product(x.reach, w.reach)
-    value = product(x.value, w.value)
+    value = product(x.value, w.value, *(() if bias is None else (bias.value,)))
     off = np.zeros(value.shape)
     if x.error is not None:
         off = off + product(x.error, w.reach)
     if w.error is not None:
         off = off + product(np.abs(x.value), w.error)
-    if offset is not None:
-        value = value + offset.value
-        magnitude = magnitude + offset.reach
-        off = off + offset.off
+    if bias is not None and bias.error is not None:
+        off = off + product(np.zeros(x.shape), np.zeros(w.shape), bias.error)
+    magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
     rounding = gamma(terms + 1, x.precision) * magnitude + terms * x.precision.smallest_normal
     return Computed(value, x.precision, off + rounding)
 
 
 def cross_correlate(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
     """:func:`refimpl.convolution.cross_correlate`: n valid taps × C_in/groups."""
-    axes = len(weight.shape) - 2
-    offset = None if bias is None else bias.map(lambda b: b.reshape(-1, *(1,) * axes))
-    return bilinear(lambda a, b: convolution.cross_correlate(a, b, None, **arguments), x, weight, offset)
+    return bilinear(partial(convolution.cross_correlate, **arguments), x, weight, bias)
+
+
+def convolve(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
+    """:func:`refimpl.convolution.convolve`, bounded like the cross-correlation that it mirrors."""
+    return bilinear(partial(convolution.convolve, **arguments), x, weight, bias)
 
 
 def convolution_gradients(
@@ -215,9 +216,20 @@ def cross_entropy_gradients(cotangent: Computed, logits: Computed, target: Array
     return (Computed(value, logits.precision, computed.off),)
 
 
-def sgd_step(
-    parameter: Computed, gradient: Computed, lr: float, weight_decay: float = 0.0
-) -> Computed:
+def squared_error(y: Computed, target: Computed) -> Computed:
+    """``Σ (y − target)²``."""
+    off = y - target
+    value = np.asarray(loss.squared_error(y.value, target.value))
+    return Computed(value, y.precision, (off * off).sum().off)
+
+
+def squared_error_gradient(y: Computed, target: Computed) -> Computed:
+    """``2·(y − target)``."""
+    off = (y - target) * Computed.operand(2.0, y.precision)
+    return Computed(loss.squared_error_gradient(y.value, target.value), y.precision, off.off)
+
+
+def sgd_step(parameter: Computed, gradient: Computed, lr: float, weight_decay: float = 0.0) -> Computed:
     """``p − lr·(g + λp)``; lr and λ are rounded to the subject's precision first, one rounding each."""
     rate, decay = (_rounded_constant(value, parameter) for value in (lr, weight_decay))
     direction = gradient + decay * parameter if weight_decay else gradient

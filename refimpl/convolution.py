@@ -185,7 +185,7 @@ def _layer(
     y = np.empty((images.shape[0], np.shape(weight)[0], *lift(output, 1)))
     offset = np.zeros(y.shape[1]) if bias is None else float64(bias)
     _slide(y, images, batched(weight, axes), offset, groups, *steps(stride, padding, dilation, axes), mirror)
-    return y.reshape(np.shape(x)[: -axes - 1] + (y.shape[1], *output))
+    return y.reshape((*np.shape(x)[: -axes - 1], y.shape[1], *output))
 
 
 def _check(

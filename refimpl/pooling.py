@@ -244,9 +244,7 @@ def _mean(y, x, kernel, stride, padding, include_pad, override):  # type: ignore
                         v = j * stride[2] - padding[2] + b
                         if 0 <= v < x.shape[4]:
                             total += x[n, c, z, u, v]
-            y[n, c, p, i, j] = total / _divisor(
-                (p, i, j), x.shape[2:], kernel, stride, padding, include_pad, override
-            )
+            y[n, c, p, i, j] = total / _divisor((p, i, j), x.shape[2:], kernel, stride, padding, include_pad, override)
 
 
 @njit(cache=True)
@@ -254,9 +252,7 @@ def _spread(gradient, g, kernel, stride, padding, include_pad, override):  # typ
     size = gradient.shape[2:]
     for n, c in np.ndindex(g.shape[:2]):
         for p, i, j in np.ndindex(g.shape[2:]):
-            share = g[n, c, p, i, j] / _divisor(
-                (p, i, j), size, kernel, stride, padding, include_pad, override
-            )
+            share = g[n, c, p, i, j] / _divisor((p, i, j), size, kernel, stride, padding, include_pad, override)
             for d in range(kernel[0]):
                 z = p * stride[0] - padding[0] + d
                 if not 0 <= z < size[0]:

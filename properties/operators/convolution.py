@@ -19,9 +19,7 @@ PROGRAMS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
 @st.composite
-def geometry(
-    draw: st.DrawFn, axes: int, kernels: int | None = None, padded: bool = True
-) -> Geometry:
+def geometry(draw: st.DrawFn, axes: int, kernels: int | None = None, padded: bool = True) -> Geometry:
     """Shapes and arguments of a valid convolution with ``axes`` spatial axes and kernels up to ``kernels``."""
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows: list[Axis] = [draw(convolution_axis(kernels or KERNELS[axes], length, padded)) for length in longest]

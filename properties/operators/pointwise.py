@@ -139,4 +139,3 @@ OPERATORS = (
         inexact="the learning rate is no integer",
     ),
 )
-

@@ -21,9 +21,7 @@ AVERAGE_PROGRAMS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 @st.composite
-def geometry(
-    draw: st.DrawFn, axes: int, mode: str, padded: bool = True
-) -> Geometry:
+def geometry(draw: st.DrawFn, axes: int, mode: str, padded: bool = True) -> Geometry:
     """Shapes and arguments of a valid pooling with ``axes`` spatial axes; mode "max" or "average"."""
     longest = draw(longest_axis(axes, LONGEST[axes]))
     dilated = mode == "max"
