@@ -1,0 +1,56 @@
+"""Bad input: one clear line, exit code 2, nothing written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """pytest on the laws, as a user starts it."""
+    command = [sys.executable, "-m", "pytest", "properties/test_rerun.py", "-k", "linear-cpu-float64", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--subjects=gpu"], "--subjects=gpu: 'gpu' is no device; known here: cpu, cuda"),
+        (["--subjects=cpu,"], "--subjects=cpu,: '' is no device"),
+        (["--hypothesis-profile=nigthly"], "--hypothesis-profile=nigthly: no such profile; there are default, tests"),
+        (["--evidence=pyproject.toml/evidence"], "--evidence=pyproject.toml/evidence: not a folder"),
+    ],
+)
+def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
+    """A wrong option ends the run before anything runs, naming the option, the value and what would do."""
+    evidence = tmp_path / "evidence"
+    finished = run(f"--evidence={evidence}", *arguments)
+    assert finished.returncode == 2
+    assert message in finished.stderr
+    assert "Traceback" not in finished.stderr + finished.stdout
+    assert not evidence.exists()
+
+
+def test_absent_device(tmp_path: Path) -> None:
+    """Asking for a device that is not there is an error, not a pass."""
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("not run (there is a CUDA device, so none is absent)")
+    finished = run("--subjects=cuda", f"--evidence={tmp_path / 'evidence'}")
+    assert finished.returncode == 2
+    assert "--subjects=cuda: 'cuda' cannot run here (no CUDA device); present: cpu" in finished.stderr
+
+
+def test_evidence_of_a_run(tmp_path: Path) -> None:
+    """A run leaves one file: what it is, its results, its end."""
+    finished = run("--subjects=cpu", f"--evidence={tmp_path}", "--hypothesis-profile=tests")
+    assert finished.returncode == 0, finished.stdout
+    (path,) = tmp_path.glob("properties-*.jsonl")
+    kinds = [line.partition(",")[0] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert kinds == ['{"kind": "run"', '{"kind": "result"', '{"kind": "end"']
