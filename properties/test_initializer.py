@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from hypothesis import strategies as st
 
+from properties import programs
 from properties.laws import law
 from properties.subjects import Subject
 from properties.verdict import holds
@@ -15,12 +15,6 @@ from refimpl import initializer, lenet
 
 FALSE_ALARM = 1e-12
 """Chance that a correct initialiser fails the lower half of the law below in one case."""
-
-
-def xavier(empty: torch.Tensor, seed: int) -> torch.Tensor:
-    """torch.nn.init.xavier_uniform_ of a tensor, from a seed."""
-    torch.manual_seed(seed)
-    return torch.nn.init.xavier_uniform_(empty.clone())
 
 
 SHAPES = st.one_of(
@@ -38,7 +32,7 @@ def test_xavier(subject: Subject, case: tuple[tuple[int, ...], int]) -> None:
     is ``from + (to − from)·U``, three roundings of magnitudes up to 2r.
     """
     shape, seed = case
-    outcome = subject.run(xavier, {"empty": np.zeros(shape)}, {"seed": seed})
+    outcome = subject.run(programs.xavier_uniform, {"empty": np.zeros(shape)}, {"seed": seed})
     holds(outcome.error is None, f"raised {outcome.error}")
     largest = float(np.abs(np.asarray(outcome.outputs["output"].values)).max())
     bound = initializer.xavier_bound(shape)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from hypothesis import strategies as st
 
-from properties import evidence
+from properties import evidence, programs
 from properties.laws import law
 from properties.operators import operator
 from properties.subjects import Subject
@@ -20,11 +18,6 @@ from refimpl.rounding import Computed, Precision, round_to
 X, Y = EDGE[None, None], convolution.corr2d(EDGE, EDGE_KERNEL)[None, None]
 STEPS, LR = 10, 3e-2
 SGD = operator("sgd")
-
-
-def loss(weight: torch.Tensor, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """The summed squared error of a bias-free convolution."""
-    return ((F.conv2d(input, weight) - target) ** 2).sum()
 
 
 def expected_loss(weight: Array, precision: Precision) -> tuple[Computed, Computed]:
@@ -46,7 +39,9 @@ def test_kernel_learning(subject: Subject, case: int) -> None:
     weight = round_to(np.random.default_rng(case).uniform(-0.7, 0.7, (1, 1, 1, 2)), subject.precision)
     losses, weights = [], []
     for _ in range(STEPS):
-        outcome = subject.run(loss, {"weight": weight, "input": X, "target": Y}, {}, np.ones(()))
+        outcome = subject.run(
+            programs.squared_error_of_convolution, {"weight": weight, "input": X, "target": Y}, {}, np.ones(())
+        )
         total, gradient = expected_loss(weight, subject.precision)
         verdict(outcome, {"output": Expected.within(total)}, subject)
         verdict(outcome, {"weight": Expected.within(gradient)}, subject, gradients=True)

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
+from properties import programs
 from properties.images import sample
 from properties.laws import law
 from properties.subjects import Subject
@@ -26,42 +25,6 @@ PRINTED_SHAPES = (
 )  # fmt: skip
 
 
-def network() -> nn.Sequential:
-    """The chapter's LeNet."""
-    return nn.Sequential(
-        nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2),
-        nn.Conv2d(6, 16, kernel_size=5), nn.Sigmoid(), nn.AvgPool2d(kernel_size=2, stride=2),
-        nn.Flatten(),
-        nn.Linear(400, 120), nn.Sigmoid(), nn.Linear(120, 84), nn.Sigmoid(), nn.Linear(84, 10),
-    )  # fmt: skip
-
-
-def training_step(
-    images: torch.Tensor, labels: torch.Tensor, lr: float, **parameters: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """One step of SGD on LeNet, and all that can be seen on the way.
-
-    Named "activation i" and "cotangent i" (the gradient to activation i) for each of the twelve layers, "loss",
-    and "gradient p" and "stepped p" for each parameter p.
-    """
-    net = network().to(images)
-    net.load_state_dict(parameters)
-    activations = []
-    for layer in net:
-        activations.append(layer(activations[-1] if activations else images))
-        activations[-1].retain_grad()
-    loss = nn.functional.cross_entropy(activations[-1], labels)
-    loss.backward()
-    gradients = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
-    torch.optim.SGD(net.parameters(), lr=lr).step()
-    seen = {"loss": loss}
-    for i, activation in enumerate(activations):
-        seen |= {f"activation {i}": activation, f"cotangent {i}": activation.grad}
-    for name, parameter in net.named_parameters():
-        seen |= {f"gradient {name}": gradients[name], f"stepped {name}": parameter}
-    return seen
-
-
 def batches(precision: Precision) -> list[tuple[Array, Array]]:
     """Three batches of real images, pixels in [0, 1], as a subject of this precision sees them."""
     train = sample().train
@@ -77,7 +40,7 @@ def start(precision: Precision) -> dict[str, Array]:
 
 def run_step(subject: Subject, parameters: Mapping[str, Array], images: Array, labels: Array) -> Outcome:
     """One training step on a subject."""
-    return subject.run(training_step, {"images": images, "labels": labels, **parameters}, {"lr": LR})
+    return subject.run(programs.lenet_step, {"images": images, "labels": labels, **parameters}, {"lr": LR})
 
 
 def stepped(outcome: Outcome) -> dict[str, Array]:
@@ -95,7 +58,7 @@ def test_shapes(subject: Subject) -> None:
     for i, shape in enumerate(PRINTED_SHAPES):
         seen = outcome.outputs[f"activation {i}"].shape
         holds(seen == shape, f"layer {i} gives shape {seen}, but should give {shape}")
-    parameters = sum(p.numel() for p in network().parameters())
+    parameters = sum(p.numel() for p in programs.lenet().parameters())
     holds(parameters == 61_706, f"LeNet has {parameters} parameters, but should have 61,706")
 
 

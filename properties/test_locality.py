@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from hypothesis import strategies as st
 
+from properties import programs
 from properties.cases import Case
 from properties.laws import law
 from properties.operators import Operator
@@ -71,13 +70,6 @@ def test_receptive_field(operator: Operator, subject: Subject, case: Case) -> No
         holds(bool((support == inside).all()), f"the gradient at {position} leaves out a part of its window")
 
 
-def stack(input: torch.Tensor, layers: tuple[tuple[int, int, int], ...]) -> torch.Tensor:
-    """1-d convolutions by ones, (kernel, stride, dilation) each."""
-    for kernel, stride, dilation in layers:
-        input = F.conv1d(input, torch.ones(1, 1, kernel).to(input), stride=stride, dilation=dilation)
-    return input
-
-
 LAYERS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 2)), min_size=1, max_size=4)
 
 
@@ -86,7 +78,7 @@ def test_stack(subject: Subject, case: tuple[tuple[int, int, int], ...]) -> None
     """The field grows by (effective kernel − 1)·jump a layer: the gradient's extent is the formula's."""
     field = geometry.receptive_field(case)
     arguments: dict[str, Any] = {"layers": case}
-    outcome = subject.run(stack, {"input": np.ones((1, 1, field))}, arguments, np.ones((1, 1, 1)))
+    outcome = subject.run(programs.stack_of_ones, {"input": np.ones((1, 1, field))}, arguments, np.ones((1, 1, 1)))
     holds(outcome.error is None, f"raised {outcome.error}, but {field} elements make one output")
     reached = np.flatnonzero(np.asarray(outcome.gradients["input"].values))
     holds(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from hypothesis import strategies as st
 
+from properties import programs
 from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis, sizes
 from properties.operators.record import Operator
 from refimpl import bounds, convolution
@@ -15,7 +15,7 @@ from refimpl.geometry import convolution_output
 
 KERNELS = {1: 7, 2: 5, 3: 3}
 LONGEST = {1: 65, 2: 33, 3: 9}
-PROGRAMS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+PROGRAMS = {1: programs.conv1d, 2: programs.conv2d, 3: programs.conv3d}
 
 
 @st.composite

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import torch
-import torch.nn.functional as F
 from hypothesis import strategies as st
 
+from properties import programs
 from properties.cases import Case, Geometry, cases, sizes
 from properties.operators.record import Operator
 from refimpl import bounds, dense
@@ -74,7 +73,7 @@ OPERATORS = (
         layer="torch.nn.Linear",
         systems=("S18",),
         cases=cases(linear_geometry()),
-        program=F.linear,
+        program=programs.linear,
         reference=dense.linear,
         bound=bounds.linear,
         gradients=_linear_gradients,
@@ -87,7 +86,7 @@ OPERATORS = (
         layer="torch.matmul",
         systems=("S14",),
         cases=cases(matmul_geometry()),
-        program=torch.matmul,
+        program=programs.matmul,
         reference=dense.matrix_product,
         bound=matmul_bound,
         gradients=_matmul_gradients,
@@ -100,7 +99,7 @@ OPERATORS = (
         layer="torch.nn.Flatten",
         systems=("S18",),
         cases=cases(flatten_geometry()),
-        program=torch.flatten,
+        program=programs.flatten,
         reference=dense.flatten,
         bound=bounds.flatten,
         gradients=lambda g, x, start_dim: (g.reshape(x.shape),),

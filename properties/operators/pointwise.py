@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from hypothesis import strategies as st
 
+from properties import programs
 from properties.cases import Case, Geometry, cases, sizes
 from properties.operators.record import Operator
 from refimpl import activation, bounds, loss, optimizer
@@ -43,38 +42,6 @@ def update_geometry(draw: st.DrawFn) -> Geometry:
     return {"parameter": shape, "gradient": shape}, arguments
 
 
-def _target(input: torch.Tensor, target: tuple[int, ...]) -> torch.Tensor:
-    return torch.tensor(target, dtype=torch.int64, device=input.device)
-
-
-def softmax(input: torch.Tensor) -> torch.Tensor:
-    """torch.nn.Softmax over the last axis."""
-    return F.softmax(input, dim=-1)
-
-
-def log_softmax(input: torch.Tensor) -> torch.Tensor:
-    """torch.nn.LogSoftmax over the last axis."""
-    return F.log_softmax(input, dim=-1)
-
-
-def cross_entropy(input: torch.Tensor, target: tuple[int, ...]) -> torch.Tensor:
-    """torch.nn.CrossEntropyLoss, mean over the batch."""
-    return F.cross_entropy(input, _target(input, target))
-
-
-def correct(input: torch.Tensor, target: tuple[int, ...]) -> torch.Tensor:
-    """How many rows the chapter's ``accuracy`` counts as right."""
-    return (input.argmax(dim=1) == _target(input, target)).sum()
-
-
-def sgd(parameter: torch.Tensor, gradient: torch.Tensor, lr: float, weight_decay: float) -> torch.Tensor:
-    """One step of torch.optim.SGD."""
-    stepped = torch.nn.Parameter(parameter.clone())
-    stepped.grad = gradient.clone()
-    torch.optim.SGD([stepped], lr=lr, weight_decay=weight_decay).step()
-    return stepped.detach()
-
-
 def _input_shape(case: Case) -> tuple[int, ...]:
     return next(iter(case.shapes.values()))
 
@@ -101,15 +68,15 @@ def _activation(name: str, layer: str, systems: tuple[str, ...], program: Any) -
 
 
 OPERATORS = (
-    _activation("sigmoid", "torch.nn.Sigmoid", ("S18",), torch.sigmoid),
-    _activation("softmax", "torch.nn.Softmax", ("S20",), softmax),
-    _activation("log_softmax", "torch.nn.LogSoftmax", ("S20",), log_softmax),
+    _activation("sigmoid", "torch.nn.Sigmoid", ("S18",), programs.sigmoid),
+    _activation("softmax", "torch.nn.Softmax", ("S20",), programs.softmax),
+    _activation("log_softmax", "torch.nn.LogSoftmax", ("S20",), programs.log_softmax),
     Operator(
         name="cross_entropy",
         layer="torch.nn.CrossEntropyLoss",
         systems=("S20",),
         cases=cases(labelled_geometry()),
-        program=cross_entropy,
+        program=programs.cross_entropy,
         reference=lambda x, target: loss.cross_entropy(x, np.array(target)),
         bound=lambda x, target: bounds.cross_entropy(x, np.array(target)),
         gradients=_cross_entropy_gradients,
@@ -122,7 +89,7 @@ OPERATORS = (
         layer="torch.argmax",
         systems=("S21",),
         cases=cases(labelled_geometry()),
-        program=correct,
+        program=programs.correct,
         reference=lambda x, target: np.asarray(loss.correct(x, np.array(target))),
         bound=lambda x, target: np.asarray(loss.correct(x.value, np.array(target))),
         output_shape=lambda case: (),
@@ -132,7 +99,7 @@ OPERATORS = (
         layer="torch.optim.SGD",
         systems=("S20",),
         cases=cases(update_geometry()),
-        program=sgd,
+        program=programs.sgd,
         reference=lambda p, g, **arguments: optimizer.sgd_step(p, g, **arguments)[0],
         bound=bounds.sgd_step,
         output_shape=_input_shape,

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import numpy as np
-import torch.nn.functional as F
 from hypothesis import strategies as st
 
+from properties import programs
 from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis
 from properties.operators.record import Operator
 from refimpl import bounds, pooling
@@ -16,8 +16,8 @@ from refimpl.arrays import Array
 
 KERNELS = {1: 7, 2: 4, 3: 3}
 LONGEST = {1: 65, 2: 33, 3: 9}
-MAX_PROGRAMS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-AVERAGE_PROGRAMS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+MAX_PROGRAMS = {1: programs.max_pool1d, 2: programs.max_pool2d, 3: programs.max_pool3d}
+AVERAGE_PROGRAMS = {1: programs.avg_pool1d, 2: programs.avg_pool2d, 3: programs.avg_pool3d}
 
 
 @st.composite
@@ -63,15 +63,12 @@ def _max_operator(axes: int) -> Operator:
         indices = pooling.max_pool(x, **arguments)[1]
         return (pooling.max_pool_gradient(g, indices, x.shape, axes),)
 
-    def program(**arguments: Any) -> Any:
-        return MAX_PROGRAMS[axes](return_indices=True, **arguments)
-
     return Operator(
         name=f"max_pool{axes}d",
         layer=f"torch.nn.MaxPool{axes}d",
         systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
         cases=cases(geometry(axes, "max")),
-        program=program,
+        program=MAX_PROGRAMS[axes],
         reference=pooling.max_pool,
         bound=bounds.max_pool,
         gradients=gradients,
