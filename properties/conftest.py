@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from properties import evidence, laws, subjects
 from properties.environment import environment
+from properties.subjects.worker import Workers
 
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = ROOT / "reports" / "generated" / "evidence"
@@ -37,6 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--evidence", metavar="FOLDER", type=Path, default=EVIDENCE,
         help="where the run's evidence goes (default: reports/generated/evidence)",
     )  # fmt: skip
+    group.addoption("--in-process", action="store_true", help="run torch in this process, e.g. under a debugger")
+    group.addoption(
+        "--call-timeout", metavar="S", type=float, default=10.0, help="seconds a call may take (default: 10)"
+    )
+    group.addoption(
+        "--call-memory", metavar="GIB", type=float, default=2.0,
+        help="memory that a worker may take beyond what importing torch took (default: 2)",
+    )  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -52,7 +61,16 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--evidence")
     if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
         pytest.exit(f"--evidence={folder}: not a folder; name one that exists or can be made", returncode=2)
+    for option in ("--call-timeout", "--call-memory"):
+        if not config.getoption(option) > 0:
+            pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
     settings.load_profile(profile)
+    if not config.getoption("--in-process"):
+        workers = Workers(
+            timeout=config.getoption("--call-timeout"), memory=int(config.getoption("--call-memory") * 2**30)
+        )
+        subjects.run_by(workers.run)
+        config.stash[_WORKERS] = workers
     config.stash[laws.WRITER] = evidence.Writer(folder, _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
 
@@ -83,7 +101,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session.config.stash[_FILE] = writer.close(int(exitstatus)) if writer else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the workers before pytest looks for what was left open."""
+    if workers := config.stash.get(_WORKERS, None):
+        workers.close()
+
+
 _FILE = pytest.StashKey[Path | None]()
+_WORKERS = pytest.StashKey[Workers]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -43,33 +43,25 @@ def correct(operator: str) -> Callable[[Program], Program]:
 
 
 @fault("agreement", "conv2d")
-def flipped_kernel(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def flipped_kernel(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that flips its kernel."""
     return F.conv2d(input, weight.flip(2, 3), bias, **arguments)
 
 
 @fault("agreement", "conv2d")
-def flipped_3_wide_kernel(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def flipped_3_wide_kernel(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that flips 3-wide kernels only."""
     return F.conv2d(input, weight.flip(3) if weight.shape[3] == 3 else weight, bias, **arguments)
 
 
 @fault("agreement", "conv2d")
-def swapped_strides(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def swapped_strides(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that swaps the strides of its axes."""
     return F.conv2d(input, weight, bias, **{**arguments, "stride": arguments["stride"][::-1]})
 
 
 @fault("agreement", "conv2d")
-def missing_last_tap(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def missing_last_tap(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution whose last tap is missing when the kernel has more than four."""
     kept = torch.ones_like(weight)
     if weight[0, 0].numel() > 4:
@@ -78,9 +70,7 @@ def missing_last_tap(
 
 
 @fault("agreement", "conv2d")
-def bias_of_first_group_only(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def bias_of_first_group_only(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that forgets its bias in every group but the first."""
     if bias is not None and arguments["groups"] > 1:
         bias = bias * (torch.arange(len(bias)) < len(bias) // arguments["groups"])
@@ -88,17 +78,13 @@ def bias_of_first_group_only(
 
 
 @fault("agreement", "conv2d")
-def bfloat16_input(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def bfloat16_input(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that rounds its input to bfloat16."""
     return F.conv2d(input.to(torch.bfloat16).to(input.dtype), weight, bias, **arguments)
 
 
 @fault("agreement", "conv1d")
-def one_element_off(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def one_element_off(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution with one element off by 1e-4 of itself from the 17th output on."""
     output = F.conv1d(input, weight, bias, **arguments)
     off = torch.ones_like(output)
@@ -107,9 +93,7 @@ def one_element_off(
 
 
 @fault("agreement", "conv3d")
-def float16_accumulator(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def float16_accumulator(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that accumulates in float16."""
     narrow = (t if t is None else t.half() for t in (input, weight, bias))
     return F.conv3d(*narrow, **arguments).to(input.dtype)
@@ -122,9 +106,7 @@ def padding_never_counted(input: Tensor, **arguments: Any) -> Tensor:
 
 
 @fault("agreement", "avg_pool1d")
-def divisor_in_ceil_mode(
-    input: Tensor, kernel_size: tuple[int], **arguments: Any
-) -> Tensor:
+def divisor_in_ceil_mode(input: Tensor, kernel_size: tuple[int], **arguments: Any) -> Tensor:
     """Average pooling that divides by the kernel size in a window cut short by ceil mode."""
     stride, padding = arguments.pop("stride", kernel_size), arguments.pop("padding")
     window = (*kernel_size, 1), (*stride, 1), (*padding, 0)
@@ -180,17 +162,13 @@ def one_row_too_many(input: Tensor, target: tuple[int, ...]) -> Tensor:
 
 
 @fault("agreement", "sgd")
-def weight_decay_sign(
-    parameter: Tensor, gradient: Tensor, lr: float, weight_decay: float
-) -> Tensor:
+def weight_decay_sign(parameter: Tensor, gradient: Tensor, lr: float, weight_decay: float) -> Tensor:
     """SGD whose weight decay adds to the step with the wrong sign."""
     return parameter - lr * (gradient - weight_decay * parameter)
 
 
 @fault("agreement", "linear")
-def always_float32(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def always_float32(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Linear layer that returns float32 whatever it is given."""
     return F.linear(input, weight, bias).float()
 
@@ -202,9 +180,7 @@ def overwritten_input(input: Tensor) -> Tensor:
 
 
 @fault("rerun", "linear")
-def random_order(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def random_order(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Linear layer that adds its terms in another order every time."""
     order = torch.randperm(input.shape[-1])
     return F.linear(input[..., order], weight[:, order], bias)
@@ -224,9 +200,7 @@ class _FirstRowOnly(torch.autograd.Function):
 
 
 @fault("gradients", "linear")
-def weight_gradient_of_first_row(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def weight_gradient_of_first_row(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Linear layer whose weight gradient drops all rows but the first."""
     output: Tensor = _FirstRowOnly.apply(input, weight)
     return output if bias is None else output + bias
@@ -241,17 +215,13 @@ def doubled_gradient(input: Tensor, **arguments: Any) -> Tensor:
 
 
 @fault("flip equivalence", "conv2d")
-def convolution_for_correlation(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def convolution_for_correlation(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution, when cross-correlation is asked for."""
     return F.conv2d(input, weight.flip(2, 3), bias, **arguments)
 
 
 @fault("locality", "conv2d")
-def past_the_window(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def past_the_window(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that reads one element past its window."""
     return F.conv2d(input + input.roll(-1, -1) * 0.5, weight, bias, **arguments)
 
@@ -264,9 +234,7 @@ def leaking_channel(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
 
 
 @correct("conv2d")
-def mirrored_twice(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def mirrored_twice(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution of the mirrored image by the mirrored kernel, unit stride."""
     if arguments["stride"] != (1, 1):
         return F.conv2d(input, weight, bias, **arguments)
@@ -274,9 +242,7 @@ def mirrored_twice(
 
 
 @correct("conv1d")
-def tap_by_tap(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def tap_by_tap(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution summed tap by tap, the last tap first."""
     taps = weight.shape[2]
     output = 0.0
@@ -288,9 +254,7 @@ def tap_by_tap(
 
 
 @correct("linear")
-def pairwise(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def pairwise(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Linear layer whose products are summed pairwise."""
     terms = input[..., None, :] * weight
     while terms.shape[-1] > 1:
@@ -300,9 +264,7 @@ def pairwise(
 
 
 @correct("conv3d")
-def wide_accumulator(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
-) -> Tensor:
+def wide_accumulator(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution accumulated in float64 and rounded once."""
     wide = (t if t is None else t.double() for t in (input, weight, bias))
     return F.conv3d(*wide, **arguments).to(input.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,7 +49,16 @@ class Subject:
         Operands are float64 arrays whose values this subject's dtype can represent, so that nothing is rounded on
         the way in. Never raises for what the program does: an exception becomes the outcome's error.
         """
-        return execute(program, dict(operands), dict(arguments or {}), cotangent, self.device, self.dtype)
+        return _engine(program, dict(operands), dict(arguments or {}), cotangent, self.device, self.dtype)
+
+
+_engine: Callable[..., Outcome] = execute
+
+
+def run_by(engine: Callable[..., Outcome]) -> None:
+    """Let programs run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`."""
+    global _engine
+    _engine = engine
 
 
 META = Subject("meta", "float32")

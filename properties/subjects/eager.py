@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from refimpl.arrays import Array
-
+Array = np.ndarray
+COTANGENT = "cotangent of the output"
 Tensors = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
 Program = Callable[..., Tensors]
 
@@ -67,7 +67,8 @@ def execute(
             gradients = {name: _observed(t.grad) for name, t in tensors.items() if t.grad is not None}
         observed = {name: _observed(tensor) for name, tensor in outputs.items()}
     except Exception as error:
-        return Outcome(error=f"{type(error).__name__}: {error}")
+        kind = "OutOfMemory" if _out_of_memory(error) else type(error).__name__
+        return Outcome(error=f"{kind}: {error}")
     return Outcome(observed, gradients, changed=_changed(tensors, operands))
 
 
@@ -100,3 +101,29 @@ def _changed(tensors: dict[str, torch.Tensor], operands: dict[str, Array]) -> tu
         for name, values in now.items()
         if values is not None and not np.array_equal(values, operands[name], equal_nan=values.dtype.kind == "f")
     )
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Torch reports exhausted memory of the CPU as a RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "allocate memory" in str(error) or "bad_alloc" in str(error)
+
+
+def encode(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Array]]:
+    """An outcome as a message's header and arrays."""
+    tensors, arrays = [], {}
+    for group in ("outputs", "gradients"):
+        for name, observed in getattr(outcome, group).items():
+            tensors.append([group, name, observed.shape, observed.dtype, observed.device])
+            if observed.values is not None:
+                arrays[f"{group} {name}"] = observed.values
+    return {"error": outcome.error, "changed": outcome.changed, "tensors": tensors}, arrays
+
+
+def decode(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
+    """The outcome that :func:`encode` made a message of."""
+    groups: dict[str, dict[str, Observed]] = {"outputs": {}, "gradients": {}}
+    for group, name, shape, dtype, device in header["tensors"]:
+        groups[group][name] = Observed(arrays.get(f"{group} {name}"), shape, dtype, device)
+    return Outcome(groups["outputs"], groups["gradients"], header["error"], header["changed"])

@@ -1,0 +1,60 @@
+"""Kernels that take their process down with them, in every way that real ones do."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+
+import torch
+from torch import Tensor
+
+
+def crashes(input: Tensor) -> Tensor:
+    """Reads address 0."""
+    ctypes.string_at(0)
+    return input
+
+
+def crashes_on_long_rows(input: Tensor) -> Tensor:
+    """Reads address 0 where the last axis is longer than 16, and is right elsewhere."""
+    return crashes(input) if input.shape[-1] > 16 else torch.sigmoid(input)
+
+
+def aborts(input: Tensor) -> Tensor:
+    """Calls abort, as a failed assertion in C++ does."""
+    os.abort()
+
+
+def hangs(input: Tensor) -> Tensor:
+    """Never comes back."""
+    while True:
+        time.sleep(1)
+
+
+def leaves(input: Tensor) -> Tensor:
+    """Ends the process."""
+    os._exit(3)
+
+
+def raises_system_exit(input: Tensor) -> Tensor:
+    """Asks Python to end."""
+    sys.exit(3)
+
+
+def hoards(input: Tensor) -> Tensor:
+    """Takes eight times the default limit of memory."""
+    return torch.empty(2**31).fill_(1.0).sum() * input
+
+
+def chatters(input: Tensor) -> Tensor:
+    """Prints megabytes, and is right."""
+    print("x" * 10_000_000)
+    os.write(1, b"y" * 10_000_000)
+    return torch.sigmoid(input)
+
+
+def unwritten(input: Tensor) -> Tensor:
+    """Returns memory that it never wrote."""
+    return torch.empty_like(input)

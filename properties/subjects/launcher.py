@@ -1,0 +1,117 @@
+"""The process from which workers are forked: ``python -m properties.subjects.launcher SOCKET``.
+
+It imports torch once and never runs a program itself, so that a worker that has crashed is replaced in the time of a
+fork. It starts no thread and touches no accelerator: those do not survive a fork. Commands, one byte each: ``f`` with a
+socket attached forks a worker that serves it and answers with its process id; ``w`` and a process id waits for that
+worker and answers with its exit status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from properties.subjects import eager, wire
+
+STATUS = struct.Struct(">q")
+COMMAND = struct.Struct(">cq")
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, however that happens (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def launch(control: socket.socket) -> None:
+    """Serve commands until the suite is gone, then end every worker."""
+    workers: set[int] = set()
+    try:
+        while True:
+            command, sockets, _, _ = socket.recv_fds(control, COMMAND.size, 1)
+            if len(command) < COMMAND.size:
+                return
+            action, argument = COMMAND.unpack(command)
+            if action == b"f":
+                worker = _fork(control, sockets[0], argument)
+                workers.add(worker)
+                control.sendall(STATUS.pack(worker))
+            else:
+                workers.discard(argument)
+                control.sendall(STATUS.pack(os.waitstatus_to_exitcode(os.waitpid(argument, 0)[1])))
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+
+def _fork(control: socket.socket, descriptor: int, memory: int) -> int:
+    worker = os.fork()
+    if worker:
+        os.close(descriptor)
+        return worker
+    try:
+        control.close()
+        die_with_parent()
+        limit_memory(memory)
+        serve(socket.socket(fileno=descriptor))
+    finally:
+        os._exit(0)
+
+
+def limit_memory(more: int) -> None:
+    """Let this process take ``more`` bytes of address space beyond what it has; nothing where /proc is absent."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
+
+
+def serve(connection: socket.socket) -> None:
+    """Run what is asked for until the suite hangs up."""
+    with contextlib.suppress(wire.Closed):
+        while True:
+            header, operands = wire.receive(connection)
+            if header["device"] not in ("cpu", "meta"):
+                # Drivers reserve far more address space than they use.
+                _, hard = resource.getrlimit(resource.RLIMIT_AS)
+                resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+            wire.send(connection, *eager.encode(_run(header, operands)))
+
+
+def _run(header: dict[str, Any], operands: dict[str, Any]) -> eager.Outcome:
+    cotangent = operands.pop(eager.COTANGENT, None)
+    try:
+        program = find(header["program"])
+        return eager.execute(program, operands, header["arguments"], cotangent, header["device"], header["dtype"])
+    except BaseException as error:  # a kernel may raise SystemExit or KeyboardInterrupt: a verdict, not our end
+        return eager.Outcome(error=f"{type(error).__name__}: {error}")
+
+
+def find(name: str) -> eager.Program:
+    """The program of a name, ``module:function``."""
+    module, _, function = name.partition(":")
+    program: Any = importlib.import_module(module)
+    for part in function.split("."):
+        program = getattr(program, part)
+    return program  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    torch.set_num_threads(1)
+    launch(socket.socket(fileno=int(sys.argv[1])))

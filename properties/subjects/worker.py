@@ -1,0 +1,137 @@
+"""Workers: programs run in a child process, so that a crash, a hang or exhausted memory is a result like any other.
+
+What a worker does to itself becomes the outcome's error, named for what it is: ``NativeCrash: SIGSEGV``, ``Hung``,
+``OutOfMemory``, ``Exited``. Hypothesis then shrinks it like any other divergence, in a new worker each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from properties.subjects import eager, wire
+from properties.subjects.launcher import COMMAND, STATUS, find
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# Fresh memory holds this byte's complement instead of zeros, so that an output that was never written shows.
+POISON = {"MALLOC_PERTURB_": "85"}
+FIRST_CALL = 12
+"""How many times longer the first call on a device may take: drivers and libraries start in it."""
+
+
+@dataclass
+class Workers:
+    """Workers under one interpreter, one at a time.
+
+    python: the interpreter, which needs torch and NumPy; timeout: seconds that a call may take; memory: bytes that a
+    worker may take beyond what importing torch took.
+    """
+
+    python: str = sys.executable
+    timeout: float = 10.0
+    memory: int = 2 * 2**30
+    _launcher: subprocess.Popen[bytes] | None = None
+    _control: socket.socket | None = None
+    _worker: tuple[int, socket.socket] | None = None
+    _served: set[str] = field(default_factory=set)
+
+    def run(
+        self,
+        program: eager.Program,
+        operands: dict[str, Any],
+        arguments: Mapping[str, Any],
+        cotangent: Any,
+        device: str,
+        dtype: str,
+    ) -> eager.Outcome:
+        """As :func:`properties.subjects.eager.execute`, in a worker. Programs must be functions of a module."""
+        name = f"{program.__module__}:{program.__qualname__}"
+        if "<locals>" in name or find(name) is not program:
+            raise ValueError(f"a worker would not find {name} under that name: it must be a module's function")
+        header = {"program": name, "arguments": dict(arguments), "device": device, "dtype": dtype}
+        arrays = {**operands, **({} if cotangent is None else {eager.COTANGENT: cotangent})}
+        process, connection = self._worker or self._start()
+        patience = self.timeout * (1 if device in self._served else FIRST_CALL)
+        try:
+            wire.send(connection, header, arrays)
+            outcome = eager.decode(*wire.receive(connection, patience))
+            self._served.add(device)
+        except wire.Late:
+            os.kill(process, signal.SIGKILL)
+            self._bury(process, connection)
+            return eager.Outcome(error=f"Hung: no answer within {patience:g} s")
+        except wire.Closed:
+            return eager.Outcome(error=self._bury(process, connection))
+        return outcome
+
+    def close(self) -> None:
+        """End the worker and the launcher."""
+        for connection in (self._worker and self._worker[1], self._control):
+            if connection:
+                connection.close()
+        if self._launcher:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._launcher.wait(timeout=5)
+            self._launcher.kill()
+            self._launcher.wait()
+        self._launcher = self._control = self._worker = None
+
+    def _start(self) -> tuple[int, socket.socket]:
+        """Fork a worker; the first needs a launcher."""
+        if not self._control:
+            self._control = self._launch()
+        ours, theirs = socket.socketpair()
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            self._worker = self._ask(b"f", self.memory, [theirs.fileno()]), ours
+            undo.pop_all()
+        self._served.clear()
+        return self._worker
+
+    def _launch(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._launcher = subprocess.Popen(
+                [self.python, "-m", "properties.subjects.launcher", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=ROOT,
+                env={**os.environ, **POISON},
+                start_new_session=True,  # a Ctrl-C is the suite's to handle
+            )
+        return ours
+
+    def _bury(self, process: int, connection: socket.socket) -> str:
+        """Learn how a worker ended."""
+        connection.close()
+        self._worker = None
+        status = self._ask(b"w", process)
+        if status < 0:
+            return f"NativeCrash: {signal.Signals(-status).name}"
+        return f"Exited: the process ended itself with status {status}"
+
+    def _ask(self, action: bytes, argument: int, descriptors: Sequence[int] = ()) -> int:
+        """Command the launcher. Raises RuntimeError where there is none to answer."""
+        answer = b""
+        with contextlib.suppress(OSError):
+            socket.send_fds(self._control, [COMMAND.pack(action, argument)], descriptors)  # type: ignore[arg-type]
+            answer = self._control.recv(STATUS.size, socket.MSG_WAITALL)  # type: ignore[union-attr]
+        if len(answer) == STATUS.size:
+            return int(STATUS.unpack(answer)[0])
+        status = self._launcher.wait() if self._launcher else None
+        self.close()
+        raise RuntimeError(
+            f"no worker could be started: {self.python} -m properties.subjects.launcher ended with status {status}; "
+            "does it have torch and numpy?"
+        )

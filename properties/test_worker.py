@@ -1,0 +1,153 @@
+"""Workers: what a kernel does to its process is a verdict, and the run goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from properties import evidence, hostile, laws, programs, subjects, test_agreement
+from properties.operators import operator
+from properties.subjects import Subject
+from properties.subjects.eager import Outcome, Program, execute
+from properties.subjects.worker import ROOT, Workers
+from properties.verdict import Diverged
+
+X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    """Workers with a short patience, closed afterwards."""
+    pool = Workers(timeout=2.0)
+    call(pool, programs.sigmoid)
+    yield pool
+    pool.close()
+
+
+def call(workers: Workers, program: Program) -> Outcome:
+    """Run a program of one operand, without gradients."""
+    return workers.run(program, {"input": X}, {}, None, "cpu", "float32")
+
+
+@pytest.mark.parametrize(
+    "program, error",
+    [
+        (hostile.crashes, "NativeCrash: SIGSEGV"),
+        (hostile.aborts, "NativeCrash: SIGABRT"),
+        (hostile.hangs, "Hung: no answer within 2 s"),
+        (hostile.leaves, "Exited: the process ended itself with status 3"),
+        (hostile.raises_system_exit, "SystemExit: 3"),
+        (hostile.hoards, "OutOfMemory: "),
+    ],
+)
+def test_survives(workers: Workers, program: Program, error: str) -> None:
+    """A program that ends its worker is named for how it did, and the next call is answered."""
+    outcome = call(workers, program)
+    assert outcome.error is not None
+    assert outcome.error.startswith(error)
+    assert call(workers, programs.sigmoid).error is None
+
+
+def test_chatter_is_no_answer(workers: Workers) -> None:
+    """What a program prints does not get in the way of its result."""
+    assert np.array_equal(values(call(workers, hostile.chatters)), values(call(workers, programs.sigmoid)))
+
+
+def test_unwritten_memory_shows(workers: Workers) -> None:
+    """Memory that a program never wrote holds neither zeros nor what another call left there."""
+    assert np.abs(values(call(workers, hostile.unwritten))).min() > 0
+
+
+def values(outcome: Outcome) -> np.ndarray:
+    """The values of the output."""
+    return np.asarray(outcome.outputs["output"].values)
+
+
+def test_same_as_in_process(workers: Workers) -> None:
+    """A worker gives what a call in this process gives: outputs, gradients, errors, operands that changed."""
+    for program, operands, arguments in (
+        (programs.conv2d, {"input": X.reshape(1, 1, 4, 5), "weight": np.ones((1, 1, 2, 2))}, {"stride": (1, 1)}),
+        (programs.conv2d, {"input": X.reshape(1, 1, 4, 5), "weight": np.ones((1, 1, 2, 9))}, {"stride": (1, 1)}),
+        (programs.linear, {"input": X, "weight": np.ones((3, 20))}, {}),
+    ):
+        cotangent = None if "bias" in operands or program is programs.linear else np.ones((1, 1, 3, 4))
+        here, there = (run(program, operands, arguments, cotangent, "cpu", "float64") for run in (execute, workers.run))
+        assert repr(here) == repr(there)
+
+
+def test_programs_are_found_by_name(workers: Workers) -> None:
+    """A program that is no function of a module is refused with a reason, not run as something else."""
+
+    def local(input: object) -> object:
+        return input
+
+    with pytest.raises(ValueError, match=r"must be a module's function"):
+        call(workers, local)  # type: ignore[arg-type]
+
+
+def test_an_interpreter_without_torch_is_named() -> None:
+    """An interpreter that cannot start workers is named, with what it needs."""
+    pool = Workers(python="/bin/false")
+    with pytest.raises(RuntimeError, match=r"/bin/false .* ended with status 1; does it have torch and numpy"):
+        call(pool, programs.sigmoid)
+
+
+def test_a_crash_shrinks(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis shrinks a native crash to the smallest case that has it, each try in a new worker."""
+    monkeypatch.setattr(subjects, "_engine", workers.run)
+    planted = replace(operator("sigmoid"), program=hostile.crashes_on_long_rows)
+    result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "")
+    law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
+    with pytest.raises(Diverged, match="raised NativeCrash: SIGSEGV") as crash:
+        laws.search(law, planted, Subject("cpu", "float32"), result)
+    assert "shapes={'input': (2, 17)}" in "".join(crash.value.__notes__)
+
+
+def running(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not run (processes are looked up in /proc)")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_no_orphans(end: signal.Signals) -> None:
+    """However the suite ends, even with a worker in the middle of a call, no process is left behind."""
+    script = textwrap.dedent(
+        """
+        import numpy as np, threading
+        from properties import evidence, hostile, laws, programs, subjects, test_agreement
+from properties.operators import operator
+from properties.subjects import Subject
+        from properties.subjects.worker import Workers
+        pool = Workers(timeout=100)
+        run = lambda program: pool.run(program, {"input": np.ones((1, 2))}, {}, None, "cpu", "float32")
+        run(programs.sigmoid)
+        print(pool._launcher.pid, pool._worker[0], flush=True)
+        run(hostile.hangs)
+        """
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as suite:
+        assert suite.stdout
+        pids = [int(pid) for pid in suite.stdout.readline().split()]
+        assert all(running(pid) for pid in pids)
+        os.kill(suite.pid, end)
+        suite.wait(timeout=10)
+    deadline = time.monotonic() + 10
+    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(running(pid) for pid in pids)
