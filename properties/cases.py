@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
-from refimpl.rounding import Precision, round_to
+from refimpl.rounding import Format, round_to
 
 INTEGERS = "integers"
+LARGEST_INTEGER = 8
 REAL_FILLS = ("normal", "wide", "ties", "normal", "wide", "constant", "one-hot")
 
 # Just under, at and over the widths of vector registers and of their unrolled loops, where tails go wrong.
@@ -35,11 +36,12 @@ class Case:
     fill: str = INTEGERS
     seed: int = 0
 
-    def tensor(self, name: str, shape: tuple[int, ...], precision: Precision, scale: int = 1) -> Array:
-        """Values for one operand: float64, each a number of ``precision``; integers are multiples of ``scale``."""
+    def tensor(self, name: str, shape: tuple[int, ...], format: Format, scale: int = 1) -> Array:
+        """Values for one operand: float64, each a number of the format; integers are multiples of ``scale``."""
         generator = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
         first = name == next(iter(self.shapes), name)
-        return round_to(_filled(self.fill, shape, generator, first) * scale, precision)
+        span = min(12.0, format.storage.largest_exponent / 5)
+        return round_to(_filled(self.fill, shape, generator, first, span) * scale, format.storage)
 
     def with_integers(self) -> Case:
         """The same case filled with small integers, for the exact tier."""
@@ -54,11 +56,11 @@ class Case:
         return replace(self, shapes={**self.shapes, name: shape})
 
 
-def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, first: bool) -> Array:
+def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, first: bool, span: float) -> Array:
     if fill == INTEGERS:
-        return generator.integers(-8, 9, shape).astype(np.float64)
+        return generator.integers(-LARGEST_INTEGER, LARGEST_INTEGER + 1, shape).astype(np.float64)
     if fill == "wide":
-        return generator.choice([-1.0, 1.0], shape) * np.exp2(generator.uniform(-12.0, 12.0, shape))
+        return generator.choice([-1.0, 1.0], shape) * np.exp2(generator.uniform(-span, span, shape))
     if fill == "ties":
         return generator.integers(-1, 3, shape) / 2.0
     if fill == "constant" and first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from pathlib import Path
 
 import torch
 
@@ -32,10 +33,20 @@ def describe(name: str) -> str:
     """A device's name as its vendor gives it."""
     if name == "cuda":
         return torch.cuda.get_device_name()
-    return platform.processor() or platform.machine() if name == "cpu" else name
+    return _cpu_model() if name == "cpu" else name
 
 
 def synchronize(name: str) -> None:
     """Wait until the device has done all that was asked of it; the CPU always has."""
     if name != "cpu":
         torch.accelerator.synchronize()
+
+
+def _cpu_model() -> str:
+    """The processor's name; ``platform.processor`` is empty on most Linux systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

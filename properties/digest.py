@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from properties.cases import Case
 from properties.operators import CATALOGUE, Operator
 from refimpl.arrays import Array
-from refimpl.rounding import FLOAT64
+from refimpl.rounding import FORMATS
 
 CASES = settings(
     max_examples=30, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
@@ -24,11 +24,13 @@ CASES = settings(
 
 def results(operator: Operator, case: Case) -> Iterator[Array]:
     """Every array that an operator's loops give for a case."""
-    operands = operator.operands(case, FLOAT64)
+    operands = operator.operands(case, FORMATS["float64"])
     outputs = operator.reference(*operands.values(), **case.arguments)
     yield from outputs if isinstance(outputs, tuple) else (outputs,)
     if operator.gradients:
-        yield from operator.gradients(operator.cotangent(case, FLOAT64), *operands.values(), **case.arguments)
+        yield from operator.gradients(
+            operator.cotangent(case, FORMATS["float64"]), *operands.values(), **case.arguments
+        )
 
 
 def small_cases(operator: Operator) -> list[Case]:

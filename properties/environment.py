@@ -28,7 +28,7 @@ def environment() -> dict[str, Any]:
         "torch_build": torch.__config__.show(),
         **{name.replace("-", "_"): _version(name) for name in PACKAGES},
         "os": platform.platform(),
-        "cpu": _cpu_model(),
+        "cpu": devices.describe("cpu"),
         "cpu_isa": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -55,16 +55,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip() or None
-
-
-def _cpu_model() -> str:
-    """The processor's name; ``platform.processor`` is empty on most Linux systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _memory_gib() -> float | None:

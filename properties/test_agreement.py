@@ -12,6 +12,6 @@ from properties.verdict import verdict
 @law("agreement", covers=lambda operator: True)
 def test_agreement(operator: Operator, subject: Subject, case: Case) -> None:
     """The output equals the loops' in shape, dtype, device and every element."""
-    operands = operator.operands(case, subject.precision)
+    operands = operator.operands(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments)
-    verdict(outcome, operator.expected(operands, case.arguments, subject.precision), subject)
+    verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)

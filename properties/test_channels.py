@@ -14,10 +14,10 @@ from properties.verdict import verdict
 @law("pooling per channel", covers=lambda operator: operator.has("pooling"), systems=("S17",))
 def test_pooling_per_channel(operator: Operator, subject: Subject, case: Case) -> None:
     """A channel pooled alone gives what it gives among the others; there are as many channels out as in."""
-    operands = operator.operands(case, subject.precision)
+    operands = operator.operands(case, subject.format)
     axis = -operator.axes - 1
     channels = operands["input"].shape[axis]
-    expected = operator.expected(operands, case.arguments, subject.precision)["output"]
+    expected = operator.expected(operands, case.arguments, subject.format)["output"]
     assert expected.values.shape[axis] == channels
     one = [case.seed % channels]
     channel = {"output": expected.map(lambda values: np.take(values, one, axis))}

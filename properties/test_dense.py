@@ -26,13 +26,13 @@ def image_and_kernel(draw: st.DrawFn) -> Geometry:
 @law("dense = Toeplitz", cases=cases(image_and_kernel()), systems=("S1",))
 def test_toeplitz(subject: Subject, case: Case) -> None:
     """The dense layer whose weight is the kernel's doubly blocked Toeplitz matrix equals the convolution."""
-    x, kernel = (case.tensor(name, shape, subject.precision) for name, shape in case.shapes.items())
+    x, kernel = (case.tensor(name, shape, subject.format) for name, shape in case.shapes.items())
     weight = dense.toeplitz(kernel, x.shape)
     layer = {"input": x.reshape(-1), "weight": weight.reshape(-1, x.size)}
-    expected = LINEAR.expected(layer, {}, subject.precision)["output"]
+    expected = LINEAR.expected(layer, {}, subject.format)["output"]
     assert np.array_equal(expected.values, convolution.corr2d(x, kernel).reshape(-1))
     verdict(subject.run(LINEAR.program, layer), {"output": expected}, subject)
-    convolved = CONV2D.expected({"input": x[None], "weight": kernel[None, None]}, {}, subject.precision)
+    convolved = CONV2D.expected({"input": x[None], "weight": kernel[None, None]}, {}, subject.format)
     outcome = subject.run(CONV2D.program, {"input": x[None], "weight": kernel[None, None]})
     verdict(outcome, convolved, subject)
 
@@ -47,10 +47,10 @@ def image_layer(draw: st.DrawFn) -> Geometry:
 @law("re-indexed weight", cases=cases(image_layer()), systems=("S1",))
 def test_image_layer(subject: Subject, case: Case) -> None:
     """W[i,j,k,l] and V[i,j,a,b] = W[i,j,i+a,j+b] index the same layer, which is a linear layer on pixels."""
-    x, weight, bias = (case.tensor(name, shape, subject.precision) for name, shape in case.shapes.items())
+    x, weight, bias = (case.tensor(name, shape, subject.format) for name, shape in case.shapes.items())
     output = dense.image_layer(x, weight, bias)
     assert np.array_equal(output, dense.image_layer_by_offset(x, weight, bias))
     layer = {"input": x.reshape(-1), "weight": weight.reshape(-1, x.size), "bias": bias.reshape(-1)}
-    expected = LINEAR.expected(layer, {}, subject.precision)["output"]
+    expected = LINEAR.expected(layer, {}, subject.format)["output"]
     assert np.array_equal(output.reshape(-1), expected.values)
     verdict(subject.run(LINEAR.program, layer), {"output": expected}, subject)

@@ -15,10 +15,10 @@ from properties.verdict import Diverged, verdict
 def divergence(entry: Divergence, subject: Subject) -> str | None:
     """How the entry's example diverges on a subject, or None if it agrees."""
     pinned, arguments = operator(entry.operator), entry.example.arguments
-    operands = pinned.operands(entry.example, subject.precision)
+    operands = pinned.operands(entry.example, subject.format)
     outcome = subject.run(pinned.program, operands, arguments)
     try:
-        verdict(outcome, pinned.expected(operands, arguments, subject.precision), subject)
+        verdict(outcome, pinned.expected(operands, arguments, subject.format), subject)
     except Diverged as diverged:
         return str(diverged)
     return None

@@ -17,10 +17,10 @@ from refimpl.rounding import Computed
 @law("flip equivalence", covers=lambda operator: operator.has("kernel"), systems=("S2", "S8"))
 def test_flip_equivalence(operator: Operator, subject: Subject, case: Case) -> None:
     """The layer, given the flipped kernel, computes the convolution of the loops, which never flip an array."""
-    operands = operator.operands(case, subject.precision)
+    operands = operator.operands(case, subject.format)
     flipped = {**operands, "weight": convolution.flip(operands["weight"])}
     outcome = subject.run(operator.program, flipped, case.arguments)
-    computed = bounds.convolve(*(Computed.operand(v, subject.precision) for v in operands.values()), **case.arguments)
+    computed = bounds.convolve(*(Computed.operand(v, subject.format) for v in operands.values()), **case.arguments)
     verdict(outcome, {"output": Expected.within(computed)}, subject)
 
 
@@ -35,7 +35,7 @@ def sequences(draw: st.DrawFn) -> Geometry:
 def test_commutes(subject: Subject, case: Case) -> None:
     """f∗g = g∗f, and both are the layer's output for a flipped kernel and padding k − 1."""
     case = case.with_integers()
-    f, g = (case.tensor(name, shape, subject.precision) for name, shape in case.shapes.items())
+    f, g = (case.tensor(name, shape, subject.format) for name, shape in case.shapes.items())
     product = convolution.convolve_sequences(f, g)
     assert np.array_equal(product, convolution.convolve_sequences(g, f))
     for image, kernel in ((f, g), (g, f)):

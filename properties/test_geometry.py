@@ -32,7 +32,7 @@ def test_shapes(operator: Operator, subject: Subject, case: Case) -> None:
     """The formula, the meta device and the subject give the same output shape."""
     shape = operator.output_shape(case)
     for computing in (subject, replace(META, dtype=subject.dtype)):
-        outcome = computing.run(operator.program, operator.operands(case, subject.precision), case.arguments)
+        outcome = computing.run(operator.program, operator.operands(case, subject.format), case.arguments)
         same_shape(outcome, shape)
 
 

@@ -12,7 +12,7 @@ from properties.verdict import verdict
 @law("gradients", covers=lambda operator: operator.differentiable)
 def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient to every operand equals the loops', for a random cotangent."""
-    operands, cotangent = operator.operands(case, subject.precision), operator.cotangent(case, subject.precision)
+    operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
-    expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.precision)
+    expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.format)
     verdict(outcome, expected, subject, gradients=True)

@@ -36,7 +36,7 @@ def test_xavier(subject: Subject, case: tuple[tuple[int, ...], int]) -> None:
     holds(outcome.error is None, f"raised {outcome.error}")
     largest = float(np.abs(np.asarray(outcome.outputs["output"].values)).max())
     bound = initializer.xavier_bound(shape)
-    allowed = bound * (1 + 6 * subject.precision.unit_roundoff)
+    allowed = bound * (1 + 6 * subject.format.storage.unit_roundoff)
     holds(largest <= allowed, f"the largest weight is {largest}, but r is {bound}")
     least = bound * FALSE_ALARM ** (1 / math.prod(shape))
     holds(largest >= least, f"the largest of {math.prod(shape)} weights is {largest}, but should reach {least}")

@@ -15,7 +15,7 @@ from properties.subjects.eager import Outcome
 from properties.verdict import Expected, holds, verdict
 from refimpl import lenet
 from refimpl.arrays import Array
-from refimpl.rounding import Computed, Precision, round_to
+from refimpl.rounding import Computed, Format, round_to
 
 BATCH, STEPS, LR = 64, 3, 0.9
 LAYERS = len(lenet.ARCHITECTURE)
@@ -25,17 +25,17 @@ PRINTED_SHAPES = (
 )  # fmt: skip
 
 
-def batches(precision: Precision) -> list[tuple[Array, Array]]:
+def batches(format: Format) -> list[tuple[Array, Array]]:
     """Three batches of real images, pixels in [0, 1], as a subject of this precision sees them."""
     train = sample().train
-    pixels = round_to(train.images[: STEPS * BATCH, None] / 255.0, precision)
+    pixels = round_to(train.images[: STEPS * BATCH, None] / 255.0, format.storage)
     labels = train.labels[: STEPS * BATCH].astype(np.int64)
     return [(pixels[i : i + BATCH], labels[i : i + BATCH]) for i in range(0, STEPS * BATCH, BATCH)]
 
 
-def start(precision: Precision) -> dict[str, Array]:
+def start(format: Format) -> dict[str, Array]:
     """Xavier weights and zero biases, rounded to a precision."""
-    return {name: round_to(values, precision) for name, values in lenet.initial_parameters(seed=6).items()}
+    return {name: round_to(values, format.storage) for name, values in lenet.initial_parameters(seed=6).items()}
 
 
 def run_step(subject: Subject, parameters: Mapping[str, Array], images: Array, labels: Array) -> Outcome:
@@ -52,8 +52,8 @@ def stepped(outcome: Outcome) -> dict[str, Array]:
 def test_shapes(subject: Subject) -> None:
     """The twelve layers give the twelve shapes that the chapter prints, from 61,706 parameters."""
     image, label = np.zeros((1, 1, 28, 28)), np.zeros(1, dtype=np.int64)
-    assert tuple(y.shape for y in lenet.forward(start(subject.precision), image)) == PRINTED_SHAPES
-    outcome = run_step(subject, start(subject.precision), image, label)
+    assert tuple(y.shape for y in lenet.forward(start(subject.format), image)) == PRINTED_SHAPES
+    outcome = run_step(subject, start(subject.format), image, label)
     holds(outcome.error is None, f"raised {outcome.error}")
     for i, shape in enumerate(PRINTED_SHAPES):
         seen = outcome.outputs[f"activation {i}"].shape
@@ -62,8 +62,8 @@ def test_shapes(subject: Subject) -> None:
     holds(parameters == 61_706, f"LeNet has {parameters} parameters, but should have 61,706")
 
 
-def _operands(values: Mapping[str, Array], precision: Precision) -> dict[str, Computed]:
-    return {name: Computed.operand(v, precision) for name, v in values.items()}
+def _operands(values: Mapping[str, Array], format: Format) -> dict[str, Computed]:
+    return {name: Computed.operand(v, format) for name, v in values.items()}
 
 
 @law("LeNet's step", systems=("S18", "S19", "S20", "S23"))
@@ -73,11 +73,11 @@ def test_step(subject: Subject) -> None:
     Each step starts from the subject's own parameters. Over k steps from common parameters the bound would grow
     some ten-thousandfold a step, and say nothing after the second.
     """
-    parameters = start(subject.precision)
-    for images, labels in batches(subject.precision):
+    parameters = start(subject.format)
+    for images, labels in batches(subject.format):
         outcome = run_step(subject, parameters, images, labels)
-        computed = _operands(parameters, subject.precision)
-        pixels = Computed.operand(images, subject.precision)
+        computed = _operands(parameters, subject.format)
+        pixels = Computed.operand(images, subject.format)
         after, loss = lenet.step(computed, pixels, labels, LR, lenet.COMPUTED)
         expected = {f"stepped {name}": Expected.within(value) for name, value in after.items()}
         verdict(outcome, {"loss": Expected.within(loss), **expected}, subject)
@@ -91,21 +91,21 @@ def test_every_layer(subject: Subject) -> None:
     Each layer is held against the loops on what the subject itself fed it, so that bounds do not accumulate and
     the smallest error in any layer shows.
     """
-    parameters = start(subject.precision)
-    for images, labels in batches(subject.precision):
+    parameters = start(subject.format)
+    for images, labels in batches(subject.format):
         outcome = run_step(subject, parameters, images, labels)
         holds(outcome.error is None, f"raised {outcome.error}")
         seen = {name: np.asarray(observed.values) for name, observed in outcome.outputs.items()}
-        verdict(outcome, _expected_locally(seen, parameters, images, labels, subject.precision), subject)
+        verdict(outcome, _expected_locally(seen, parameters, images, labels, subject.format), subject)
         parameters = stepped(outcome)
 
 
 def _expected_locally(
-    seen: Mapping[str, Array], parameters: Mapping[str, Array], images: Array, labels: Array, precision: Precision
+    seen: Mapping[str, Array], parameters: Mapping[str, Array], images: Array, labels: Array, format: Format
 ) -> dict[str, Expected]:
     """What each layer should give for the inputs, cotangents and gradients that were seen."""
-    arithmetic, exact = lenet.COMPUTED, {name: Computed.operand(v, precision) for name, v in seen.items()}
-    own_parameters = _operands(parameters, precision)
+    arithmetic, exact = lenet.COMPUTED, {name: Computed.operand(v, format) for name, v in seen.items()}
+    own_parameters = _operands(parameters, format)
     logits = exact[f"activation {LAYERS - 1}"]
     expected: dict[str, Any] = {
         "loss": arithmetic.loss(logits, labels),
@@ -114,7 +114,7 @@ def _expected_locally(
     for i, (kind, arguments) in enumerate(lenet.ARCHITECTURE):
         names = [name for name in parameters if name.split(".")[0] == str(i)]
         own = [own_parameters[name] for name in names]
-        x = exact[f"activation {i - 1}"] if i else Computed.operand(images, precision)
+        x = exact[f"activation {i - 1}"] if i else Computed.operand(images, format)
         expected[f"activation {i}"] = arithmetic.forward[kind](x, *own, **arguments)
         to_input, *to_own = arithmetic.backward[kind](exact[f"cotangent {i}"], x, *own, **arguments)
         if i:

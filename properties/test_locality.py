@@ -45,10 +45,10 @@ def _window_of(operator: Operator, case: Case) -> tuple[tuple[int, ...], Array]:
 def test_locality(operator: Operator, subject: Subject, case: Case) -> None:
     """Elements outside an output's window cannot change it: overwritten, they leave it as it was."""
     position, inside = _window_of(operator, case)
-    operands = operator.operands(case, subject.precision)
-    overwritten = case.tensor("elsewhere", case.shapes["input"], subject.precision, operator.scale(case))
+    operands = operator.operands(case, subject.format)
+    overwritten = operator.filled("elsewhere", case.shapes["input"], case, subject.format)
     elsewhere = {**operands, "input": np.where(inside, operands["input"], overwritten)}
-    expected = operator.expected(operands, case.arguments, subject.precision)["output"][..., *position]
+    expected = operator.expected(operands, case.arguments, subject.format)["output"][..., *position]
     outcome = subject.run(operator.program, elsewhere, case.arguments)
     verdict(outcome.part(lambda values: values[..., *position]), {"output": expected}, subject)
 
@@ -57,13 +57,13 @@ def test_locality(operator: Operator, subject: Subject, case: Case) -> None:
 def test_receptive_field(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient of one output is non-zero on its window and nowhere else; max pooling picks one element of it."""
     position, inside = _window_of(operator, case)
-    operands = operator.operands(case, subject.precision)
+    operands = operator.operands(case, subject.format)
     if "weight" in operands:
         operands["weight"] = np.ones(operands["weight"].shape)
     cotangent = np.zeros(operator.output_shape(case))
     cotangent[..., *position] = 1.0
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
-    verdict(outcome, operator.expected(operands, case.arguments, subject.precision), subject)
+    verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
     support = np.asarray(outcome.gradients["input"].values) != 0
     holds(not (support & ~inside).any(), f"the gradient at {position} reaches outside its window")
     if not operator.name.startswith("max"):

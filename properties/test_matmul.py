@@ -19,9 +19,9 @@ MATMUL = operator("matmul")
 )
 def test_pointwise_is_matmul(operator: Operator, subject: Subject, case: Case) -> None:
     """reshape(K, (c_o, c_i)) @ reshape(X, (c_i, h·w)), by the layer and by matmul, is the loops' product."""
-    x, weight = operator.operands(case, subject.precision).values()
+    x, weight = operator.operands(case, subject.format).values()
     matrices = {"input": weight.reshape(weight.shape[:2]), "other": x.reshape(x.shape[0], -1)}
-    product = MATMUL.expected(matrices, {}, subject.precision)["output"]
+    product = MATMUL.expected(matrices, {}, subject.format)["output"]
     verdict(subject.run(MATMUL.program, matrices), {"output": product}, subject)
     image = product.map(lambda values: values.reshape(weight.shape[0], *x.shape[1:]))
     verdict(subject.run(operator.program, {"input": x, "weight": weight}), {"output": image}, subject)

@@ -12,7 +12,7 @@ from properties.verdict import Expected, verdict
 @law("rerun", covers=lambda operator: True)
 def test_rerun(operator: Operator, subject: Subject, case: Case) -> None:
     """The same call on the same operands gives the same output, bit for bit."""
-    operands = operator.operands(case, subject.precision)
+    operands = operator.operands(case, subject.format)
     first = subject.run(operator.program, operands, case.arguments)
     again = {name: Expected(observed.values) for name, observed in first.outputs.items()}
     verdict(subject.run(operator.program, operands, case.arguments), again, subject)

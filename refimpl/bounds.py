@@ -5,7 +5,8 @@ bounded by running it on these (see :data:`refimpl.lenet.COMPUTED`). With exact 
 textbook bounds, e.g. ``γ_{n+1}·(op(|x|,|w|) + |b|)`` for a convolution.
 
 Magnitudes come from the same loops on absolute values, and the number of terms n of each sum from the same loops
-on ones, so that a bound is tight element by element: at a border fewer taps are summed.
+on ones, so that a bound is tight element by element: at a border fewer taps are summed. Each layer ends by storing its
+result; what autograd keeps for the backward pass is the stored result.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
     if bias is not None and bias.error is not None:
         off = off + product(np.zeros(x.shape), np.zeros(w.shape), bias.error)
     magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
-    rounding = gamma(terms + 1, x.precision) * magnitude + terms * x.precision.smallest_normal
-    return Computed(value, x.precision, off + rounding)
+    rounding = gamma(terms + 1, x.precision) * magnitude + terms * x.precision.underflow
+    return Computed(value, x.format, off + rounding).stored()
 
 
 def cross_correlate(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
@@ -73,7 +74,7 @@ def convolution_gradients(
         return gradients
     axes = len(weight.shape) - 2
     terms = convolution.bias_gradient(np.ones(cotangent.shape), axes)
-    return (*gradients, cotangent.scattered(lambda g: convolution.bias_gradient(g, axes), terms))
+    return (*gradients, cotangent.scattered(lambda g: convolution.bias_gradient(g, axes), terms).stored())
 
 
 def linear(x: Computed, weight: Computed, bias: Computed | None = None) -> Computed:
@@ -92,7 +93,7 @@ def linear_gradients(
     if bias is None:
         return gradients
     rows = int(np.prod(cotangent.shape[:-1]))
-    return (*gradients, cotangent.scattered(dense.linear_bias_gradient, rows))
+    return (*gradients, cotangent.scattered(dense.linear_bias_gradient, rows).stored())
 
 
 def average_pool(x: Computed, kernel_size: Sequence[int], **arguments: Any) -> Computed:
@@ -120,7 +121,7 @@ def max_pool(x: Computed, kernel_size: Sequence[int], **arguments: Any) -> tuple
     if x.error is not None:
         raise ValueError("the index of a maximum among values with errors has no bound")
     values, indices = pooling.max_pool(x.value, kernel_size, **arguments)
-    return Computed(values, x.precision), indices
+    return Computed(values, x.format), indices
 
 
 def max_pool_gradients(
@@ -132,7 +133,7 @@ def max_pool_gradients(
     def scatter(g: Array) -> Array:
         return pooling.max_pool_gradient(g, indices, x.shape, len(kernel_size))
 
-    return (cotangent.scattered(scatter, scatter(np.ones(cotangent.shape))),)
+    return (cotangent.scattered(scatter, scatter(np.ones(cotangent.shape))).stored(),)
 
 
 def flatten(x: Computed, start_dim: int = 1) -> Computed:
@@ -156,14 +157,14 @@ def sigmoid(x: Computed) -> Computed:
     slope = np.minimum(s * activation.sigmoid(-x.value) * np.exp(np.minimum(x.off, 1.0)), 0.25)
     off = np.where(x.off > 1.0, 0.25, slope) * x.off
     rounding = (activation.sigmoid(-x.value) * 4.0 + 3.0) * u * (s + off)
-    return Computed(s, x.precision, off + rounding + x.precision.smallest_normal)
+    return Computed(s, x.format, off + rounding + x.precision.underflow).stored()
 
 
 def sigmoid_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
     """``g · ((1 − s)·s)`` from the computed s, as autograd keeps it: near s = 1 the error is of order u·|g|."""
     s = sigmoid(x)
-    computed = cotangent * ((Computed.operand(1.0, x.precision) - s) * s)
-    return (Computed(activation.sigmoid_gradient(cotangent.value, x.value), x.precision, computed.off),)
+    computed = cotangent * ((Computed.operand(1.0, x.format) - s) * s)
+    return (_stored(activation.sigmoid_gradient(cotangent.value, x.value), computed),)
 
 
 def softmax(x: Computed) -> Computed:
@@ -173,9 +174,9 @@ def softmax(x: Computed) -> Computed:
     product with the rounded reciprocal, hence one rounding more.
     """
     powers = _shifted(x).exp()
-    one = Computed.operand(1.0, x.precision)
+    one = Computed.operand(1.0, x.format)
     computed = powers * (one / powers.sum(axis=-1, keepdims=True))
-    return Computed(activation.softmax(x.value), x.precision, computed.off)
+    return _stored(activation.softmax(x.value), computed)
 
 
 def softmax_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
@@ -183,73 +184,78 @@ def softmax_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
     y = softmax(x)
     weighted = y * cotangent
     computed = weighted - y * weighted.sum(axis=-1, keepdims=True)
-    return (Computed(activation.softmax_gradient(cotangent.value, x.value), x.precision, computed.off),)
+    return (_stored(activation.softmax_gradient(cotangent.value, x.value), computed),)
 
 
 def log_softmax(x: Computed) -> Computed:
     """``(x_i − m) − log Σ_j e^{x_j−m}`` over the last axis, m the largest."""
     shifted = _shifted(x)
     computed = shifted - shifted.exp().sum(axis=-1, keepdims=True).log()
-    return Computed(activation.log_softmax(x.value), x.precision, computed.off)
+    return _stored(activation.log_softmax(x.value), computed)
 
 
 def log_softmax_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
     """``g_i − e^{y_i}·Σ_j g_j`` from the computed log-softmax y, as autograd keeps it."""
     computed = cotangent - log_softmax(x).exp() * cotangent.sum(axis=-1, keepdims=True)
-    return (Computed(activation.log_softmax_gradient(cotangent.value, x.value), x.precision, computed.off),)
+    return (_stored(activation.log_softmax_gradient(cotangent.value, x.value), computed),)
 
 
 def cross_entropy(logits: Computed, target: Array) -> Computed:
     """``−(1/N)·Σ_n y[n, target_n]`` with y the log-softmax."""
     picked = log_softmax(logits).map(lambda y: y[np.arange(len(target)), target])
-    computed = picked.sum() / Computed.operand(float(len(target)), logits.precision)
-    return Computed(np.asarray(loss.cross_entropy(logits.value, target)), logits.precision, computed.off)
+    computed = picked.sum() / Computed.operand(float(len(target)), logits.format)
+    return _stored(np.asarray(loss.cross_entropy(logits.value, target)), computed)
 
 
 def cross_entropy_gradients(cotangent: Computed, logits: Computed, target: Array) -> tuple[Computed, ...]:
     """``e^{y_i}·(g/N) − [i = target]·(g/N)`` from the computed log-softmax y, as autograd keeps it."""
     rows, classes = logits.shape
-    share = cotangent / Computed.operand(float(rows), logits.precision)
-    picked = Computed.operand(np.eye(classes)[target], logits.precision)
+    share = cotangent / Computed.operand(float(rows), logits.format)
+    picked = Computed.operand(np.eye(classes)[target], logits.format)
     computed = log_softmax(logits).exp() * share - picked * share
     value = loss.cross_entropy_gradient(logits.value, target, float(cotangent.value))
-    return (Computed(value, logits.precision, computed.off),)
+    return (_stored(value, computed),)
 
 
 def squared_error(y: Computed, target: Computed) -> Computed:
     """``Σ (y − target)²``."""
     off = y - target
     value = np.asarray(loss.squared_error(y.value, target.value))
-    return Computed(value, y.precision, (off * off).sum().off)
+    return _stored(value, (off * off).sum())
 
 
 def squared_error_gradient(y: Computed, target: Computed) -> Computed:
     """``2·(y − target)``."""
-    off = (y - target) * Computed.operand(2.0, y.precision)
-    return Computed(loss.squared_error_gradient(y.value, target.value), y.precision, off.off)
+    off = (y - target) * Computed.operand(2.0, y.format)
+    return _stored(loss.squared_error_gradient(y.value, target.value), off)
 
 
 def sgd_step(parameter: Computed, gradient: Computed, lr: float, weight_decay: float = 0.0) -> Computed:
     """``p − lr·(g + λp)``; lr and λ are rounded to the subject's precision first, one rounding each."""
     rate, decay = (_rounded_constant(value, parameter) for value in (lr, weight_decay))
-    direction = gradient + decay * parameter if weight_decay else gradient
+    direction = (gradient + decay * parameter).stored() if weight_decay else gradient
     computed = parameter - rate * direction
     value = optimizer.sgd_step(parameter.value, gradient.value, lr, weight_decay=weight_decay)[0]
-    return Computed(value, parameter.precision, computed.off)
+    return _stored(value, computed)
+
+
+def _stored(value: Array, computed: Computed) -> Computed:
+    """The loops' value with the error of the formula, as a subject keeps it."""
+    return Computed(value, computed.format, computed.off).stored()
 
 
 def _rounded_constant(value: float, like: Computed) -> Computed:
-    return Computed(np.asarray(value), like.precision, np.asarray(like.precision.unit_roundoff * abs(value)))
+    return Computed(np.asarray(value), like.format, np.asarray(like.precision.unit_roundoff * abs(value)))
 
 
 def _shifted(x: Computed) -> Computed:
-    largest = Computed(x.value.max(-1, keepdims=True), x.precision, x.off.max(-1, keepdims=True))
+    largest = Computed(x.value.max(-1, keepdims=True), x.format, x.off.max(-1, keepdims=True))
     return x - largest
 
 
 def _averaged(x: Computed, average: Callable[[Array], Array], roundings: int) -> Computed:
     averaged = x.scattered(average, roundings)
-    return Computed(averaged.value, x.precision, averaged.off + x.precision.smallest_normal * roundings)
+    return Computed(averaged.value, x.format, averaged.off + x.precision.underflow * roundings).stored()
 
 
 def _covering(kernel_size: Sequence[int], stride: Axes | None) -> list[int]:

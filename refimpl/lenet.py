@@ -97,7 +97,7 @@ COMPUTED = Arithmetic(
     },
     loss=bounds.cross_entropy,
     loss_gradient=lambda logits, target: bounds.cross_entropy_gradients(
-        Computed.operand(1.0, logits.precision), logits, target
+        Computed.operand(1.0, logits.format), logits, target
     )[0],
     update=bounds.sgd_step,
 )

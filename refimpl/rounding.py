@@ -13,7 +13,7 @@ it η and not half the smallest subnormal).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import ml_dtypes
 import numpy as np
@@ -23,11 +23,17 @@ from refimpl.arrays import Array, float64
 
 @dataclass(frozen=True)
 class Precision:
-    """A floating-point format: its significand's bits (the hidden one counted) and its smallest normal number."""
+    """A floating-point format.
+
+    bits: of its significand, the hidden one counted; underflow: η, the most that a result near zero may be off by:
+    the smallest normal number where results below it may be flushed to zero, half the smallest subnormal in float16,
+    which no hardware flushes.
+    """
 
     name: str
     bits: int
-    smallest_normal: float
+    underflow: float
+    largest_exponent: int
 
     @property
     def unit_roundoff(self) -> float:
@@ -44,11 +50,33 @@ class Precision:
         return 2**self.bits
 
 
-FLOAT64 = Precision("float64", 53, 2.0**-1022)
-FLOAT32 = Precision("float32", 24, 2.0**-126)
-FLOAT16 = Precision("float16", 11, 2.0**-14)
-BFLOAT16 = Precision("bfloat16", 8, 2.0**-126)
-PRECISIONS = {p.name: p for p in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)}
+FLOAT64 = Precision("float64", 53, 2.0**-1022, 1023)
+FLOAT32 = Precision("float32", 24, 2.0**-126, 127)
+FLOAT16 = Precision("float16", 11, 2.0**-25, 15)
+BFLOAT16 = Precision("bfloat16", 8, 2.0**-126, 127)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a subject computes: results are kept in ``storage``, sums are formed in ``accumulator``.
+
+    For the 16-bit formats the accumulator is float32, which is what torch documents for its matrix products
+    (torch.backends, "reduced precision reduction" off) and what hardware offers.
+    """
+
+    storage: Precision
+    accumulator: Precision
+
+    def __str__(self) -> str:
+        return self.storage.name
+
+
+FORMATS = {
+    "float64": Format(FLOAT64, FLOAT64),
+    "float32": Format(FLOAT32, FLOAT32),
+    "float16": Format(FLOAT16, FLOAT32),
+    "bfloat16": Format(BFLOAT16, FLOAT32),
+}
 
 
 def gamma(n: Array | float, precision: Precision) -> Array:
@@ -73,24 +101,41 @@ def round_to(values: Array, precision: Precision) -> Array:
 
 @dataclass(frozen=True)
 class Computed:
-    """What a formula gives exactly (``value``), and how far its computation in ``precision`` may be off (``error``).
+    """What a formula gives exactly (``value``), and how far its computation in a format may be off (``error``).
 
     ``error`` bounds ``|computed − value|`` elementwise; None means that there is no error yet (an operand).
-    ``slack`` is the underflow threshold η. Arithmetic on Computed follows the rounding of each operation.
+    Arithmetic on Computed follows the rounding of each operation in the accumulator; :meth:`stored` rounds to the
+    storage where a subject keeps a result.
 
-    >>> x = Computed.operand(np.array([3.0]), FLOAT64)
+    >>> x = Computed.operand(np.array([3.0]), FORMATS["float64"])
     >>> bool((x * x + x).error[0] < 24 * FLOAT64.unit_roundoff)
     True
     """
 
     value: Array
-    precision: Precision
-    error: Array | None = field(default=None)
+    format: Format
+    error: Array | None = None
 
     @classmethod
-    def operand(cls, values: Array | float, precision: Precision) -> Computed:
+    def operand(cls, values: Array | float, format: Format) -> Computed:
         """An exactly known operand."""
-        return cls(np.asarray(values, dtype=np.float64), precision)
+        return cls(np.asarray(values, dtype=np.float64), format)
+
+    @property
+    def precision(self) -> Precision:
+        """What this is computed in: the accumulator."""
+        return self.format.accumulator
+
+    def stored(self) -> Computed:
+        """Rounded to the storage: ``u·(|value| + error) + η`` more.
+
+        Nothing is rounded where the storage is the accumulator, or where elements were only moved.
+        """
+        storage = self.format.storage
+        if storage is self.precision or self.error is None:
+            return self
+        rounding = storage.unit_roundoff * self.reach + storage.underflow
+        return Computed(self.value, self.format, self.off + rounding)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,7 +153,7 @@ class Computed:
         return np.abs(self.value) + self.off
 
     def __neg__(self) -> Computed:
-        return Computed(-self.value, self.precision, self.error)
+        return Computed(-self.value, self.format, self.error)
 
     def __add__(self, other: Computed) -> Computed:
         return self._rounded(self.value + other.value, self.off + other.off)
@@ -145,21 +190,21 @@ class Computed:
         off = self.off.sum(axis=axis, keepdims=keepdims)
         terms = self.value.size // max(value.size, 1)
         rounding = gamma(max(terms - 1, 0), self.precision) * self.reach.sum(axis=axis, keepdims=keepdims)
-        return Computed(value, self.precision, off + rounding)
+        return Computed(value, self.format, off + rounding)
 
     def map(self, function: Callable[[Array], Array]) -> Computed:
         """Move elements without arithmetic: the same selection or reshape for value and error."""
-        return Computed(function(self.value), self.precision, None if self.error is None else function(self.error))
+        return Computed(function(self.value), self.format, None if self.error is None else function(self.error))
 
     def scattered(self, scatter: Callable[[Array], Array], terms: Array | int) -> Computed:
         """A linear map that adds up to ``terms`` elements, each times a factor of one, into every element."""
         off = scatter(self.off) + gamma(terms, self.precision) * scatter(self.reach)
-        return Computed(scatter(self.value), self.precision, off)
+        return Computed(scatter(self.value), self.format, off)
 
     def _rounded(self, value: Array, off: Array, underflows: bool = False) -> Computed:
         off = off + self.precision.unit_roundoff * (np.abs(value) + off)
-        return Computed(value, self.precision, off + self.precision.smallest_normal if underflows else off)
+        return Computed(value, self.format, off + self.precision.underflow if underflows else off)
 
     def _library(self, value: Array, off: Array) -> Computed:
         off = off + 4.0 * self.precision.unit_roundoff * (np.abs(value) + off)
-        return Computed(value, self.precision, off + self.precision.smallest_normal)
+        return Computed(value, self.format, off + self.precision.underflow)

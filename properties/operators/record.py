@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import INTEGERS, Case
+from properties.cases import INTEGERS, LARGEST_INTEGER, Case
 from properties.subjects.eager import Program
 from properties.verdict import Expected
 from refimpl.arrays import Array
-from refimpl.rounding import Computed, Precision
+from refimpl.rounding import Computed, Format, round_to
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,50 +58,54 @@ class Operator:
         """Whether gradients are defined."""
         return self.gradients is not None
 
-    def operands(self, case: Case, precision: Precision) -> dict[str, Array]:
-        """The case's values, each a number of ``precision``."""
-        scale = self.scale(case) if case.fill == INTEGERS else 1
-        return {name: case.tensor(name, shape, precision, scale) for name, shape in case.shapes.items()}
+    def operands(self, case: Case, format: Format) -> dict[str, Array]:
+        """The case's values, each a number of the format."""
+        return {name: self.filled(name, shape, case, format) for name, shape in case.shapes.items()}
 
-    def cotangent(self, case: Case, precision: Precision) -> Array:
+    def cotangent(self, case: Case, format: Format) -> Array:
         """A value for the gradient of the output, filled like the operands."""
+        return self.filled("cotangent", self.output_shape(case), case, format)
+
+    def filled(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
+        """Values filled as the case says; integers are scaled if the products can be stored."""
         scale = self.scale(case) if case.fill == INTEGERS else 1
-        return case.tensor("cotangent", self.output_shape(case), precision, scale)
+        fits = scale * LARGEST_INTEGER <= format.storage.largest_exact_integer
+        return case.tensor(name, shape, format, scale if fits else 1)
 
     def expected(
-        self, operands: Mapping[str, Array], arguments: Mapping[str, Any], precision: Precision
+        self, operands: Mapping[str, Array], arguments: Mapping[str, Any], format: Format
     ) -> dict[str, Expected]:
         """The output that operands should give: exact where integers allow that, else with the derived bound."""
         values = list(operands.values())
         magnitude = self.magnitude or _on_absolute_values(self.reference)
-        if self._is_exact(magnitude, values, arguments, precision):
-            results = _tuple(self.reference(*values, **arguments))
+        if self._is_exact(magnitude, values, arguments, format):
+            results = _stored(_tuple(self.reference(*values, **arguments)), format)
         else:
-            results = _tuple(self.bound(*_computed(values, precision), **arguments))
+            results = _tuple(self.bound(*_computed(values, format), **arguments))
         return {name: _expected(result) for name, result in zip(("output", "indices"), results, strict=False)}
 
     def expected_gradients(
-        self, cotangent: Array, operands: Mapping[str, Array], arguments: Mapping[str, Any], precision: Precision
+        self, cotangent: Array, operands: Mapping[str, Array], arguments: Mapping[str, Any], format: Format
     ) -> dict[str, Expected]:
         """The gradient of ``⟨cotangent, output⟩`` to every operand."""
         assert self.gradients is not None
         assert self.gradient_bounds is not None
         values = [cotangent, *operands.values()]
         magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
-        if self._is_exact(magnitude, values, arguments, precision):
-            results = self.gradients(*values, **arguments)
+        if self._is_exact(magnitude, values, arguments, format):
+            results = _stored(self.gradients(*values, **arguments), format)
         else:
-            results = self.gradient_bounds(*_computed(values, precision), **arguments)
+            results = self.gradient_bounds(*_computed(values, format), **arguments)
         return {name: _expected(result) for name, result in zip(operands, results, strict=True)}
 
     def _is_exact(
-        self, magnitude: Callable[..., Any], values: list[Array], arguments: Mapping[str, Any], precision: Precision
+        self, magnitude: Callable[..., Any], values: list[Array], arguments: Mapping[str, Any], format: Format
     ) -> bool:
-        """Whether every partial result is an integer that the precision represents, in any order of summation."""
+        """Whether every partial result is an integer that the accumulator represents, in any order of summation."""
         if self.inexact or not all(_integral(value) for value in values):
             return False
         sums = _tuple(magnitude(*values, **arguments))
-        return all(np.max(np.abs(s), initial=0.0) <= precision.largest_exact_integer for s in sums)
+        return all(np.max(np.abs(s), initial=0.0) <= format.accumulator.largest_exact_integer for s in sums)
 
 
 def _on_absolute_values(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,12 +113,17 @@ def _on_absolute_values(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *operands, **arguments: function(*(np.abs(operand) for operand in operands), **arguments)
 
 
+def _stored(results: tuple[Array, ...], format: Format) -> tuple[Array, ...]:
+    """Exact sums, rounded once to the storage; indices as they are."""
+    return tuple(round_to(r, format.storage) if r.dtype.kind == "f" else r for r in results)
+
+
 def _integral(values: Array) -> bool:
     return bool((values == np.rint(values)).all())
 
 
-def _computed(values: list[Array], precision: Precision) -> list[Computed]:
-    return [Computed.operand(value, precision) for value in values]
+def _computed(values: list[Array], format: Format) -> list[Computed]:
+    return [Computed.operand(value, format) for value in values]
 
 
 def _tuple(results: Any) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from properties import devices
 from properties.subjects.eager import Outcome, Program, execute
 from refimpl.arrays import Array
-from refimpl.rounding import PRECISIONS, Precision
+from refimpl.rounding import FORMATS, Format
 
 DTYPES = ("float64", "float32")
 
@@ -26,9 +26,9 @@ class Subject:
         return f"{self.device}-{self.dtype}"
 
     @property
-    def precision(self) -> Precision:
-        """The format in which this subject stores and accumulates."""
-        return PRECISIONS[self.dtype]
+    def format(self) -> Format:
+        """What this subject stores and accumulates in."""
+        return FORMATS[self.dtype]
 
     @cached_property
     def absence(self) -> str | None:
