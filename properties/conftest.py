@@ -14,9 +14,6 @@ from properties import evidence, laws, subjects
 from properties.environment import environment
 from properties.subjects.worker import Workers
 
-ROOT = Path(__file__).resolve().parent.parent
-EVIDENCE = ROOT / "reports" / "generated" / "evidence"
-
 # A case's time is torch's, mostly the building of a kernel for a new shape, so deadlines would only flake.
 _COMMON = {
     "deadline": None,
@@ -34,10 +31,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the property tests."""
     group = parser.getgroup("convproof")
     group.addoption("--subjects", metavar="DEVICES", help="devices to verify, e.g. cpu,cuda (default: all present)")
-    group.addoption(
-        "--evidence", metavar="FOLDER", type=Path, default=EVIDENCE,
-        help="where the run's evidence goes (default: reports/generated/evidence)",
-    )  # fmt: skip
     group.addoption("--in-process", action="store_true", help="run torch in this process, e.g. under a debugger")
     group.addoption(
         "--call-timeout", metavar="S", type=float, default=10.0, help="seconds a call may take (default: 10)"
@@ -58,9 +51,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[laws.SUBJECTS] = subjects.select(config.getoption("--subjects"))
     except ValueError as error:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
-    folder = config.getoption("--evidence")
-    if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
-        pytest.exit(f"--evidence={folder}: not a folder; name one that exists or can be made", returncode=2)
     for option in ("--call-timeout", "--call-memory"):
         if not config.getoption(option) > 0:
             pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
@@ -71,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         subjects.run_by(workers.run)
         config.stash[_WORKERS] = workers
-    config.stash[laws.WRITER] = evidence.Writer(folder, _header(config, profile))
+    config.stash[laws.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
 
 

@@ -1,0 +1,28 @@
+"""The option that laws and benchmarks share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+EVIDENCE = Path(__file__).resolve().parent / "reports" / "generated" / "evidence"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where evidence goes, from which ``python -m reports build`` makes the report."""
+    parser.getgroup("convproof").addoption(
+        "--evidence",
+        metavar="FOLDER",
+        type=Path,
+        default=EVIDENCE,
+        help="where the run's evidence goes (default: reports/generated/evidence)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the folder before anything runs."""
+    folder = config.getoption("--evidence")
+    if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
+        pytest.exit(f"--evidence={folder}: not a folder; name one that exists or can be made", returncode=2)

@@ -1,0 +1,163 @@
+"""Curves as inline SVG that follows the page's theme.
+
+matplotlib draws with placeholder colours, which become the page's CSS variables, so that one picture serves light
+and dark. The same numbers give the same bytes: no date, ids from a fixed salt, and each id prefixed with the
+picture's name, because all of them share one page. Text stays text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
+
+from reports.chapter import PRINTED
+
+_INK, _MUTED, _LINE, _FIRST, _SECOND = "#010101", "#020202", "#030303", "#040404", "#050505"
+_VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", _FIRST: "--series-1", _SECOND: "--series-2"}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "convproof",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": _LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "ytick.left": False,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+def loss_curve(history: Sequence[dict[str, float]], name: str) -> Markup:
+    """Training loss by epoch, with the chapter's printed loss as a level."""
+
+    def draw(axes: Axes) -> None:
+        _series(axes, history, "loss", "training loss", _FIRST, "-")
+        _level(axes, history, PRINTED["loss"], _FIRST, "book, after 10 epochs: ")
+        axes.set_xlabel("epoch")
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="upper right")
+
+    last = _last(history, "loss")
+    return _svg(draw, name, "Training loss by epoch", f"It ends at {last}; the book prints {PRINTED['loss']}.")
+
+
+def accuracy_curves(history: Sequence[dict[str, float]], name: str) -> Markup:
+    """Training and test accuracy by epoch, with the chapter's printed values as levels."""
+
+    def draw(axes: Axes) -> None:
+        _series(axes, history, "train_acc", "training accuracy", _FIRST, "-")
+        _series(axes, history, "test_acc", "test accuracy", _SECOND, "--")
+        _level(axes, history, PRINTED["train_acc"], _FIRST, "book, training: ")
+        _level(axes, history, PRINTED["test_acc"], _SECOND, "book, test: ")
+        axes.set_xlabel("epoch")
+        axes.set_ylim(0, 1)
+        axes.legend(loc="lower right")
+
+    described = (
+        f"Training accuracy ends at {_last(history, 'train_acc')}, test accuracy at {_last(history, 'test_acc')}; "
+        f"the book prints {PRINTED['train_acc']} and {PRINTED['test_acc']}."
+    )
+    return _svg(draw, name, "Training and test accuracy by epoch", described)
+
+
+def learning_loss(loss: Sequence[float], name: str) -> Markup:
+    """Squared error by step of gradient descent; logarithmic where all values are positive."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot(range(1, len(loss) + 1), loss, color=_FIRST, marker="o", markersize=3)
+        if min(loss) > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+    return _svg(draw, name, "Squared error by step", f"From {loss[0]:.3g} to {loss[-1]:.3g} in {len(loss)} steps.")
+
+
+def learning_weights(weight: Sequence[Sequence[float]], name: str) -> Markup:
+    """The two weights by step, towards 1 and −1."""
+    steps = range(1, len(weight) + 1)
+    first, second = [row[0] for row in weight], [row[-1] for row in weight]
+
+    def draw(axes: Axes) -> None:
+        axes.plot(steps, first, color=_FIRST, marker="o", markersize=3, label="first weight, towards 1")
+        axes.plot(steps, second, color=_SECOND, marker="s", markersize=3, ls="--", label="second weight, towards −1")
+        for level in (1.0, -1.0):
+            axes.axhline(level, color=_MUTED, linewidth=0.9, linestyle=":")
+        axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="center right")
+
+    return _svg(draw, name, "Weights by step", f"They end at {first[-1]:.3f} and {second[-1]:.3f}.")
+
+
+def _series(axes: Axes, history: Sequence[dict[str, float]], key: str, label: str, color: str, style: str) -> None:
+    points = [(point["epoch"], point[key]) for point in history if key in point and "epoch" in point]
+    marker = "o" if style == "--" else None
+    axes.plot([x for x, _ in points], [y for _, y in points], style, color=color, label=label, marker=marker, ms=3)
+
+
+def _level(axes: Axes, history: Sequence[dict[str, float]], value: float, color: str, label: str) -> None:
+    """The book's value: a dotted line across, and a hollow diamond at the tenth epoch, where the book prints it."""
+    axes.axhline(value, color=color, linewidth=0.9, linestyle=":")
+    axes.plot([10], [value], "D", color=color, fillstyle="none", ms=5, clip_on=False, label=f"{label}{value}")
+
+
+def _last(history: Sequence[dict[str, float]], key: str) -> str:
+    values = [point[key] for point in history if key in point]
+    return f"{values[-1]:.3f}" if values else "no value"
+
+
+def _svg(draw: Callable[[Axes], None], name: str, title: str, description: str) -> Markup:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.7, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        buffer = io.StringIO()
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    return _inline(buffer.getvalue(), name, title, description)
+
+
+def _inline(svg: str, name: str, title: str, description: str) -> Markup:
+    """matplotlib's file as an element of a page: own ids, the page's colours and font, and a title for every reader."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    body = re.sub(r'(url\(|href=")#', rf"\g<1>#{name}-", body)
+    body = re.sub(r"#0[0-9]0[0-9]0[0-9]", lambda m: f"var({_VARIABLES[m[0]]})", body)
+    body = re.sub(r'font-family: [^;"]*; | transform="rotate\(-0[^"]*"', "", body)
+    body = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", body)
+    viewbox = re.search(r'viewBox="[^"]+"', body)
+    assert viewbox is not None, "matplotlib writes a viewBox"
+    inside = body[body.index(">") + 1 :]
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {viewbox[0]} role="img" '
+        f'aria-labelledby="{name}-title {name}-desc"><title id="{name}-title">{escape(title)}</title>'
+        f'<desc id="{name}-desc">{escape(description)}</desc>'
+    )
+    return Markup(head + re.sub(r"\s*\n\s*", " ", inside).strip())

@@ -1,0 +1,201 @@
+"""A made-up run in the form that a real one has, for the tests of the report; none of its numbers was measured."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from reports.chapter import SYSTEMS
+
+SUBJECTS = ("cpu-float64", "cpu-float32", "cuda-float32")
+LAWS = ("agreement", "gradients", "flip equivalence", "geometry")
+OPERATORS = ("conv2d", "max_pool2d", "avg_pool2d", "linear", "cross_entropy")
+ENVIRONMENT: dict[str, Any] = {
+    "convproof": "0.1.0",
+    "commit": "0123abc",
+    "torch": "2.13.0+cpu",
+    "torch_build": "PyTorch built with:\n  - GCC 13.3",
+    "python": "3.11.7",
+    "cpu": "A processor",
+    "cpu_isa": "AVX2",
+    "cores": 2,
+    "threads": 1,
+    "memory_gib": 23.5,
+    "devices": [{"name": "cpu", "description": "A processor"}],
+    "load_average": [0.1, 0.2, 0.3],
+}
+
+
+def header(started: str = "2026-11-24T08:00:00Z", **changes: Any) -> dict[str, Any]:
+    """The first line of a run."""
+    return {
+        "kind": "run",
+        "schema_version": 1,
+        "suite": "properties",
+        "started": started,
+        "profile": "default",
+        "seed": None,
+        "arguments": ["properties"],
+        "subjects": list(SUBJECTS),
+        "environment": ENVIRONMENT,
+        **changes,
+    }
+
+
+def result(
+    law: str = "agreement", operator: str = "conv2d", subject: str = "cpu-float32", **changes: Any
+) -> dict[str, Any]:
+    """A row: passed on a CPU; not run on CUDA."""
+    idle = subject.startswith("cuda")
+    device, _, dtype = subject.partition("-")
+    return {
+        "kind": "result",
+        "law": law,
+        "title": f"The law of {law} holds.",
+        "operator": operator,
+        "subject": subject,
+        "device": device,
+        "dtype": dtype,
+        "systems": ["S4", "S12"],
+        "status": "not run" if idle else "passed",
+        "reason": "no CUDA device" if idle else None,
+        "cases": 0 if idle else 100,
+        "comparisons": 0 if idle else 200,
+        "exact": 0 if idle else 100,
+        "bounded": 0 if idle else 100,
+        "vacuous": 0,
+        "worst_share": None if idle else 0.31,
+        "worst_case": None if idle else "Case(seed=1)",
+        "message": None,
+        "test": f"properties/test_{law}.py::test[{operator}-{subject}]",
+        "seconds": 0.5,
+        **changes,
+    }
+
+
+def all_results() -> list[dict[str, Any]]:
+    """Every law × operator × subject, and every system of S1–S21 named by some row."""
+    named = [system.id for system in SYSTEMS[:21]]
+    rows = [(law, operator, subject) for law in LAWS for operator in OPERATORS for subject in SUBJECTS]
+    return [result(*row, systems=[named[i % 21], named[(i + 7) % 21]]) for i, row in enumerate(rows)]
+
+
+def figures() -> list[dict[str, Any]]:
+    """The two pictures."""
+    image = [[1, 1, 0, 0, 0, 0, 1, 1]] * 6
+    edge = {
+        "image": image,
+        "kernel": [[1, -1]],
+        "output": [[0, 1, 0, 0, 0, -1, 0]] * 6,
+        "transposed_output": [[0] * 5] * 8,
+    }
+    learned = {
+        "loss": [30 * math.exp(-step / 2) for step in range(10)],
+        "weight": [[1 - math.exp(-step / 3), math.exp(-step / 3) - 1] for step in range(10)],
+    }
+    return [
+        {"kind": "figure", "name": "edge-detection", "subject": "cpu-float32", "data": edge},
+        {"kind": "figure", "name": "kernel-learning", "subject": "cpu-float32", "data": learned},
+    ]
+
+
+END = {"kind": "end", "finished": "2026-11-24T08:05:00Z", "exitstatus": 0}
+
+
+def write_run(folder: Path, lines: Iterable[Any], name: str = "20261124T080000Z-1") -> Path:
+    """A properties file of ``lines``: objects, or raw text for what is no JSON."""
+    path = folder / f"properties-{name}.jsonl"
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def training(recipe: str = "book", rate: float = 12_000.0, **changes: Any) -> dict[str, Any]:
+    """A throughput benchmark of five rounds."""
+    seconds = [10_240 / (rate * (1 + 0.02 * (i - 2))) for i in range(5)]
+    extra = {
+        "kind": "training",
+        "recipe": recipe,
+        "recipe_doc": "the chapter's loop",
+        "device": "cpu",
+        "device_name": "A processor",
+        "dataset": "fashion-mnist",
+        "dataset_note": "",
+        "batch_size": 256,
+        "steps": 40,
+        "examples_per_round": 10_240,
+        "threads": 2,
+        "systems": ["S22", "S23"],
+        "examples_per_second": [11_000 / s for s in seconds],
+        **changes,
+    }
+    return benchmark(f"test_training[{recipe}-cpu]", seconds, extra)
+
+
+def ten_epochs(**changes: Any) -> dict[str, Any]:
+    """A run of ten epochs whose curves look as LeNet's do."""
+    history: list[dict[str, float]] = []
+    for fifth in range(1, 51):
+        epoch = fifth / 5
+        point = {
+            "epoch": epoch,
+            "loss": 0.47 + 1.83 * math.exp(-epoch / 1.8),
+            "train_acc": 0.82 * (1 - math.exp(-epoch / 2)),
+        }
+        history.append(point | ({"test_acc": 0.78 * (1 - math.exp(-epoch / 2))} if fifth % 5 == 0 else {}))
+    extra = {
+        "kind": "ten-epochs",
+        "recipe": "book",
+        "device": "cpu",
+        "device_name": "A processor",
+        "dataset": "fashion-mnist",
+        "dataset_note": "",
+        "epochs": 10,
+        "history": history,
+        "final": {"loss": 0.477, "train_acc": 0.82, "test_acc": 0.781, "examples_per_second": 12_345.6},
+        "wall_seconds_per_epoch": [6.0] * 10,
+        "systems": ["S18", "S22", "S23", "S24"],
+        **changes,
+    }
+    return benchmark("test_ten_epochs[book-cpu]", [60.0], extra)
+
+
+def reference(implementation: str, seconds: float) -> dict[str, Any]:
+    """One side of the references' ratio."""
+    extra = {"kind": "reference", "operation": "corr2d", "shape": "28×28, k=5", "systems": ["S4"]}
+    return benchmark(f"test_corr2d[{implementation}]", [seconds] * 3, {**extra, "implementation": implementation})
+
+
+def benchmark(name: str, samples: list[float], extra: dict[str, Any]) -> dict[str, Any]:
+    """One entry as pytest-benchmark writes it, without the statistics that the report does not read."""
+    return {"name": name, "fullname": f"bench/test.py::{name}", "stats": {"data": samples}, "extra_info": extra}
+
+
+def all_benchmarks() -> list[dict[str, Any]]:
+    """One of each kind."""
+    fast = training("in_memory", 31_000.0)
+    return [training(), fast, ten_epochs(), reference("loops", 1e-5), reference("chapter's torch loop", 5e-3)]
+
+
+def write_benchmarks(folder: Path, entries: Iterable[Any], name: str = "1", **changes: Any) -> Path:
+    """A file of benchmarks."""
+    path = folder / f"benchmark-{name}.json"
+    whole = {
+        "schema_version": 1,
+        "datetime": "2026-11-24T08:10:00.123456+00:00",
+        "machine_info": {"environment": ENVIRONMENT},
+        "benchmarks": list(entries),
+        "not_run": [{"name": "test_training[book-cuda]", "reason": "no CUDA device"}],
+        **changes,
+    }
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    return path
+
+
+def write_all(folder: Path) -> None:
+    """A whole run: properties that reached their end, and benchmarks."""
+    write_run(folder, [header(), *all_results(), *figures(), END])
+    write_benchmarks(folder, all_benchmarks())

@@ -1,0 +1,96 @@
+"""Every value of the evidence, one at a time, replaced by another: a report or a clear refusal, never a crash."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import example
+from reports.load import load
+from reports.report import render
+from reports.untrusted import Unusable
+
+ODD: tuple[Any, ...] = (None, True, -1, 1e308, float("nan"), "<b>", [None], {"a": {"b": []}})
+Path_ = tuple[str | int, ...]
+
+
+def places(value: Any, path: Path_ = ()) -> Iterator[Path_]:
+    """Where every value inside ``value`` is; of a list, its first element stands for all."""
+    if path:
+        yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield from places(item, (*path, key))
+
+
+def replaced(value: Any, path: Path_, odd: Any) -> Any:
+    """A copy of ``value`` with ``odd`` at ``path``."""
+    changed = copy.deepcopy(value)
+    target = changed
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = odd
+    return changed
+
+
+def survives(folder: Path) -> None:
+    """All four files are made, or the evidence is refused with a reason."""
+    try:
+        texts = render(load([folder]))
+    except Unusable:
+        return
+    assert all(texts.values())
+    json.loads(texts["results.json"], parse_constant=lambda constant: pytest.fail(f"{constant} in results.json"))
+
+
+LINES: list[dict[str, Any]] = [example.header(), example.result(), *example.figures(), example.END]
+BENCHES = example.all_benchmarks()[1:4]
+
+
+@pytest.mark.parametrize("position", range(len(LINES)), ids=lambda i: LINES[i].get("name", LINES[i]["kind"]))
+def test_any_value_of_a_run_may_be_anything(tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value of each kind of line becomes each odd value."""
+    monkeypatch.setattr("reports.charts._svg", lambda *_: "")  # the drawing is not what is tried, and it is slow
+    for path in places(LINES[position]):
+        for odd in ODD:
+            lines = [*LINES[:position], replaced(LINES[position], path, odd), *LINES[position + 1 :]]
+            example.write_run(tmp_path, lines)
+            survives(tmp_path)
+
+
+@pytest.mark.parametrize("position", range(len(BENCHES)), ids=lambda i: BENCHES[i]["extra_info"]["kind"])
+def test_any_value_of_a_benchmark_may_be_anything(
+    tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each value of each kind of benchmark becomes each odd value."""
+    monkeypatch.setattr("reports.charts._svg", lambda *_: "")
+    for path in places(BENCHES[position]):
+        for odd in ODD:
+            example.write_benchmarks(tmp_path, [replaced(BENCHES[position], path, odd)])
+            survives(tmp_path)
+
+
+def test_any_value_around_the_benchmarks_may_be_anything(tmp_path: Path) -> None:
+    """The file's own keys, and the environment inside it."""
+    whole = json.loads(example.write_benchmarks(tmp_path, []).read_text())
+    for path in places(whole):
+        for odd in ODD:
+            (tmp_path / "benchmark-1.json").write_text(json.dumps(replaced(whole, path, odd)))
+            survives(tmp_path)
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e12, -1e12, 1e300])
+def test_extreme_numbers_can_be_drawn(tmp_path: Path, value: float) -> None:
+    """The charts themselves, with values at the ends of the range and beyond: no warning, no crash."""
+    edge, learning = example.figures()
+    learning["data"] = {"loss": [1.0, value], "weight": [[0.0, value], [value, 1.0]]}
+    edge["data"]["output"] = [[value]]
+    point = {"epoch": 1.0, "loss": value, "train_acc": value, "test_acc": value}
+    example.write_run(tmp_path, [example.header(), example.result(), edge, learning, example.END])
+    example.write_benchmarks(tmp_path, [example.ten_epochs(history=[point])])
+    survives(tmp_path)
