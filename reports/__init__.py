@@ -15,7 +15,7 @@ verdict             ``answer`` and ``sentence`` as the page says them, ``tone`` 
                     status, ``complete`` (the run reached its end), ``unchecked`` (subjects of which no row tells
                     anything), ``speed`` (the sentence on throughput)
 environment         what was checked: torch, build flags, CPU with its ISA, devices, threads, versions, commit
-bench_environment   the same of the benchmark run; ``null`` where it equals ``environment``
+bench_environment   the same of the benchmark run; ``null`` where nothing but the machine's load differs
 sources             ``properties``: file, started, finished, complete, exitstatus, profile, seed, arguments,
                     subjects; ``benchmarks``: file, datetime; either is ``null`` when there was none
 results             a row per law × operator × subject: law, title, operator, subject, device, dtype, systems,

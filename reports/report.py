@@ -29,7 +29,7 @@ def assemble(evidence: Evidence) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "verdict": {**said, "speed": speed.sentence(speed.throughput(benchmarks))},
         "environment": checked,
-        "bench_environment": bench.environment if bench and bench.environment != checked else None,
+        "bench_environment": bench.environment if bench and differing(checked, bench.environment) else None,
         "sources": {"properties": _properties(run), "benchmarks": _benchmarks(bench)},
         "results": summarise.rows(table),
         "benchmarks": speed.records(benchmarks),
@@ -43,10 +43,16 @@ def assemble(evidence: Evidence) -> dict[str, Any]:
     }
 
 
+def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The keys by which two environments are not the same place; a machine's load changes from minute to minute."""
+    return sorted(key for key in {*one, *other} - {"load_average"} if one.get(key) != other.get(key))
+
+
 def render(evidence: Evidence) -> dict[str, str]:
     """The files of a report, by name. The same evidence gives the same texts."""
     report = assemble(evidence)
-    shown = {**report, **page.view(evidence, summarise.frame(evidence.properties))}
+    apart = differing(report["environment"], report["bench_environment"] or report["environment"])
+    shown = {**report, "apart": apart, **page.view(evidence, summarise.frame(evidence.properties))}
     return {
         "index.html": _within_limit(shown),
         "summary.md": _template("summary.md.jinja", autoescape=False).render(shown, **page.limits(0)),

@@ -254,3 +254,14 @@ def test_no_horizontal_scroll_on_a_phone(html: str, tmp_path: Path) -> None:
     found = re.search(r"wide (\d+) of (\d+)", done.stdout.split("</script>")[0])
     assert found, done.stdout[-500:]
     assert int(found[1]) <= int(found[2])
+
+
+def test_a_machines_load_does_not_make_two_environments(tmp_path: Path) -> None:
+    """The same place under another load raises no alarm; another number of threads does, and is named."""
+    example.write_run(tmp_path, [example.header(), *example.all_results(), example.END])
+    for load_average, threads in [([9.0, 9.0, 9.0], example.ENVIRONMENT["threads"]), ([0.0, 0.0, 0.0], 64)]:
+        other = {**example.ENVIRONMENT, "load_average": load_average, "threads": threads}
+        example.write_benchmarks(tmp_path, example.all_benchmarks(), machine_info={"environment": other})
+        html = render(load([tmp_path]))["index.html"]
+        assert ("Two environments" in html) == (threads == 64)
+        assert ("threads 64 in place of" in html) == (threads == 64)
