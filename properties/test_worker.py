@@ -127,10 +127,8 @@ def test_no_orphans(end: signal.Signals) -> None:
     """However the suite ends, even with a worker in the middle of a call, no process is left behind."""
     script = textwrap.dedent(
         """
-        import numpy as np, threading
-        from properties import evidence, hostile, laws, programs, subjects, test_agreement
-from properties.operators import operator
-from properties.subjects import Subject
+        import numpy as np
+        from properties import hostile, programs
         from properties.subjects.worker import Workers
         pool = Workers(timeout=100)
         run = lambda program: pool.run(program, {"input": np.ones((1, 2))}, {}, None, "cpu", "float32")
@@ -144,6 +142,7 @@ from properties.subjects import Subject
     ) as suite:
         assert suite.stdout
         pids = [int(pid) for pid in suite.stdout.readline().split()]
+        assert len(pids) == 2
         assert all(running(pid) for pid in pids)
         os.kill(suite.pid, end)
         suite.wait(timeout=10)
