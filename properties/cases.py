@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.runner.call import Setting
+from properties.runner.layouts import LAYOUTS, fit
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
 from refimpl.rounding import Format, round_to
@@ -29,19 +31,21 @@ TAILS = (7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
 
 @dataclass(frozen=True)
 class Case:
-    """Shapes by operand, keyword arguments, and how values are filled in."""
+    """Shapes by operand, keyword arguments, how values are filled in, and perhaps where they lie in memory."""
 
     shapes: Mapping[str, tuple[int, ...]]
     arguments: Mapping[str, Any]
     fill: str = INTEGERS
     seed: int = 0
+    setting: Setting | None = None
 
     def tensor(self, name: str, shape: tuple[int, ...], format: Format, scale: int = 1) -> Array:
         """Values for one operand: float64, each a number of the format; integers are multiples of ``scale``."""
         generator = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
         first = name == next(iter(self.shapes), name)
         span = min(12.0, format.storage.largest_exponent / 5)
-        return round_to(_filled(self.fill, shape, generator, first, span) * scale, format.storage)
+        values = round_to(_filled(self.fill, shape, generator, first, span) * scale, format.storage)
+        return fit(values, self.setting.layouts.get(name, "contiguous")) if self.setting else values
 
     def with_integers(self) -> Case:
         """The same case filled with small integers, for the exact tier."""
@@ -139,3 +143,19 @@ def batches() -> st.SearchStrategy[tuple[int, ...]]:
 def longest_axis(axes: int, long: int) -> st.SearchStrategy[list[int]]:
     """How long each axis may be: one of them up to ``long``, the others short, to keep a case small."""
     return st.integers(0, axes - 1).map(lambda chosen: [long if a == chosen else 8 for a in range(axes)])
+
+
+@st.composite
+def in_layouts(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
+    """Cases whose operands and cotangent each lie in memory in some way."""
+    case = draw(cases)
+    names = [*case.shapes, "cotangent"]
+    layouts = {name: draw(st.sampled_from(list(LAYOUTS))) for name in names}
+    return replace(case, setting=Setting(layouts))
+
+
+@st.composite
+def under_flags(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
+    """Cases with oneDNN on or off, one thread or two, and torch's deterministic algorithms or not."""
+    case, onednn, deterministic = draw(cases), draw(st.booleans()), draw(st.booleans())
+    return replace(case, setting=Setting({}, onednn, draw(st.sampled_from([1, 2])), deterministic))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +33,17 @@ PROFILES = ("default", "tests", "nightly")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the property tests."""
     group = parser.getgroup("convproof")
-    group.addoption("--subjects", metavar="DEVICES", help="devices to verify, e.g. cpu,cuda (default: all present)")
+    group.addoption(
+        "--subjects", metavar="NAMES", help="devices or subjects, e.g. cpu,cuda or cpu-float32,compiled-cpu-float32 "
+        "(default: all, and those that are absent are reported as not run)",
+    )  # fmt: skip
+    group.addoption(
+        "--kernels", metavar="FILE", help="hold the functions of a Python file or module, with the signatures of "
+        "torch.nn.functional's, to the laws in place of torch's own",
+    )  # fmt: skip
+    group.addoption(
+        "--subject-python", metavar="PATH", help="an interpreter with another torch, to be held to the same cases",
+    )  # fmt: skip
     group.addoption("--in-process", action="store_true", help="run torch in this process, e.g. under a debugger")
     group.addoption(
         "--call-timeout", metavar="S", type=float, default=10.0, help="seconds a call may take (default: 10)"
@@ -47,22 +60,64 @@ def pytest_configure(config: pytest.Config) -> None:
     profile = config.getoption("--hypothesis-profile", None) or "default"
     if profile not in PROFILES:
         pytest.exit(f"--hypothesis-profile={profile}: no such profile; there are {', '.join(PROFILES)}", returncode=2)
-    try:
-        config.stash[laws.SUBJECTS] = subjects.select(config.getoption("--subjects"))
-    except ValueError as error:
-        pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     for option in ("--call-timeout", "--call-memory"):
         if not config.getoption(option) > 0:
             pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
     settings.load_profile(profile)
+    kernels, python = _kernels(config), config.getoption("--subject-python")
+    other = _other_torch(python) if python else ""
+    try:
+        config.stash[laws.SUBJECTS] = subjects.select(config.getoption("--subjects"), kernels, other)
+    except ValueError as error:
+        pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
+    config.stash[_WORKERS] = workers = []
     if not config.getoption("--in-process"):
-        workers = Workers(
-            timeout=config.getoption("--call-timeout"), memory=int(config.getoption("--call-memory") * 2**30)
-        )
-        subjects.run_by(workers.run)
-        config.stash[_WORKERS] = workers
+        subjects.run_by(_start(workers, config, sys.executable).run)
+    if python:
+        subjects.run_by(_start(workers, config, python).run, torch=other)
     config.stash[laws.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
+
+
+def _start(started: list[Workers], config: pytest.Config, python: str) -> Workers:
+    workers = Workers(
+        python=python,
+        timeout=config.getoption("--call-timeout"),
+        memory=int(config.getoption("--call-memory") * 2**30),
+    )
+    started.append(workers)
+    return workers
+
+
+def _kernels(config: pytest.Config) -> str | None:
+    """Where the kernels are, as a worker finds them; which functions they define is its business."""
+    where: str | None = config.getoption("--kernels")
+    if where is None:
+        return None
+    if where.endswith(".py"):
+        if not Path(where).is_file():
+            pytest.exit(f"--kernels={where}: no such file; give a Python file or the name of a module", returncode=2)
+        return str(Path(where).resolve())
+    try:
+        found = importlib.util.find_spec(where)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        pytest.exit(f"--kernels={where}: no such module; give one, or a file that ends in .py", returncode=2)
+    return where
+
+
+def _other_torch(python: str) -> str:
+    """The name of the torch under another interpreter."""
+    script = "import torch, numpy; print(torch.__version__)"
+    try:
+        asked = subprocess.run([python, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    except OSError as error:
+        pytest.exit(f"--subject-python={python}: {error.strerror}; give an interpreter with torch and numpy", 2)
+    if asked.returncode:
+        why = (asked.stderr.strip().splitlines() or ["it failed"])[-1]
+        pytest.exit(f"--subject-python={python}: {why}; give an interpreter with torch and numpy", returncode=2)
+    return f"torch-{asked.stdout.strip()}"
 
 
 def _header(config: pytest.Config, profile: str) -> dict[str, object]:
@@ -94,12 +149,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the workers before pytest looks for what was left open."""
-    if workers := config.stash.get(_WORKERS, None):
+    for workers in config.stash.get(_WORKERS, []):
         workers.close()
 
 
 _FILE = pytest.StashKey[Path | None]()
-_WORKERS = pytest.StashKey[Workers]()
+_WORKERS = pytest.StashKey[list[Workers]]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -36,6 +36,7 @@ class Result:
     message: str | None = None
     cases: int = 0
     known: int = 0
+    declined: int = 0
     comparisons: int = 0
     exact: int = 0
     bounded: int = 0
@@ -43,7 +44,12 @@ class Result:
     worst_share: float | None = None
     worst_case: str | None = None
     seconds: float = 0.0
+    repro: str | None = None
+    severity: str | None = None
+    upstream: str | None = None
     case_share: float = 0.0
+    call: Any = None
+    profiles: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
 
     def begin_case(self) -> None:
@@ -53,9 +59,10 @@ class Result:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The result as it is written, then the numbers for its pictures."""
-        line = asdict(self)
-        del line["case_share"], line["figures"]
-        yield {"kind": "result", **line}
+        inner = ("case_share", "call", "profiles", "figures")
+        yield {"kind": "result", **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in inner}}
+        for data in self.profiles.values():
+            yield {"kind": "figure", "name": "accumulators", "subject": self.subject, "data": data}
         for name, data in self.figures.items():
             yield {"kind": "figure", "name": name, "subject": self.subject, "data": data}
 
@@ -95,6 +102,28 @@ def noted_case(case: object) -> None:
     if _current.worst_share is None or _current.case_share > _current.worst_share:
         _current.worst_share = _current.case_share
         _current.worst_case = None if case is None else repr(case)
+
+
+def called(call: Any) -> None:
+    """Keep the last call, for the repro script of a law that does not say which call broke it."""
+    if _current is not None:
+        _current.call = call
+
+
+def profile(direction: str, shares: dict[str, float], storage: str) -> None:
+    """Note the worst error so far as a share of the bound of each accumulator, the widest first, for one direction.
+
+    The accumulator that the subject shows is the widest whose bound every error has kept.
+    """
+    if _current is None:
+        return
+    data = _current.profiles.setdefault(
+        direction, {"operator": _current.operator, "direction": direction, "shares": {}}
+    )
+    seen = {name: max(share, data["shares"].get(name, 0.0)) for name, share in shares.items()}
+    kept = [name for name, share in seen.items() if share <= 1.0]
+    worst = seen[next(iter(seen))]
+    data |= {"shares": seen, "storage": storage, "accumulator": (kept or ["none"])[0], "worst_share": worst}
 
 
 def figure(name: str, data: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.subjects.eager import Program
+from properties.runner.call import Program
 
 FAULTS: dict[str, tuple[str, str, Program]] = {}
 """By name: the law that must catch it, the operator that it stands for, the program."""

@@ -7,16 +7,18 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from properties import divergences, evidence
+from properties import divergences, evidence, repro
 from properties.operators import CATALOGUE, Operator
-from properties.subjects import Subject
+from properties.subjects import Declined, Subject
 from properties.verdict import Vacuous
+from refimpl.rounding import FORMATS
 
 Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
 
@@ -29,6 +31,7 @@ class Law:
     body: Callable[..., None]
     systems: tuple[str, ...] | None
     covers: Callable[[Operator], bool] | None
+    on: Callable[[Subject], bool]
     cases: Cases | None
     examples: tuple[Any, ...]
 
@@ -41,6 +44,10 @@ class Law:
     def operators(self) -> list[Operator]:
         """The operators that the law holds for, by their properties."""
         return [] if self.covers is None else [o for o in CATALOGUE if self.covers(o)]
+
+    def includes(self, operator: Operator | None, subject: Subject) -> bool:
+        """Whether the law speaks of this pair; integers need an operator that is exact on them."""
+        return self.on(subject) and not (subject.integral and (operator is None or operator.inexact is not None))
 
     def parameters(self) -> list[str]:
         """Which of "operator", "subject" and "case" the body asks for."""
@@ -56,23 +63,29 @@ class Law:
         return self.cases(operator)  # type: ignore[arg-type]
 
 
+def valued(subject: Subject) -> bool:
+    """Eager subjects with floating values: what most laws are about."""
+    return subject.mode == "eager" and subject.device != "meta" and not subject.integral
+
+
 def law(
     name: str,
     *,
     covers: Callable[[Operator], bool] | None = None,
+    on: Callable[[Subject], bool] = valued,
     cases: Cases | None = None,
     systems: Iterable[str] | None = None,
     examples: Iterable[Any] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
-    The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each device ×
-    dtype) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples`` are tried
-    first, always. ``systems`` are the chapter's, by default those of the operator.
+    The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
+    ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
+    are tried first, always. ``systems`` are the chapter's, by default those of the operator.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
-        described = Law(name, body, None if systems is None else tuple(systems), covers, cases, tuple(examples))
+        described = Law(name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples))
 
         def test(request: pytest.FixtureRequest, operator: Operator | None = None, subject: Subject | None = None):
             run(described, operator, subject, request.node)
@@ -126,6 +139,9 @@ def record(result: evidence.Result, subject: Subject | None, item: pytest.Item, 
     try:
         with evidence.collecting(result):
             _judge(result, subject, attempt)
+    except AssertionError as failure:
+        _write_script(result, failure, item.config.stash[WRITER].folder.parent / "repro")
+        raise
     finally:
         for line in result.lines():
             item.config.stash[WRITER].write(line)
@@ -138,9 +154,11 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
         if subject and subject.absence:
             raise NotRun(subject.absence)
         attempt()
-        if 4 * result.vacuous > 3 * result.comparisons:
+        if 2 * result.known > result.cases:
+            result.status = "known"
+        elif 4 * result.vacuous > 3 * result.comparisons:
             raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
-    except NotRun as reason:
+    except (NotRun, Declined) as reason:
         result.status, result.reason = "not run", str(reason)
     except AssertionError as failure:
         result.status = "vacuous" if isinstance(failure, Vacuous) else "diverged"
@@ -169,11 +187,16 @@ def search(
 
     def tried(case: Any) -> None:
         result.begin_case()
-        if divergences.known(operator, subject, case):
-            result.known += 1
+        if entry := divergences.known(law.name, operator, subject, case):
+            result.known, result.reason = result.known + 1, entry.id
+            result.severity, result.upstream = entry.severity, entry.upstream
             return
-        for variant in _tiers(case, operator):
-            law.body(**about, case=variant)
+        try:
+            for variant in _tiers(case, operator, subject):
+                law.body(**about, case=variant)
+        except Declined as reason:
+            result.declined, result.reason = result.declined + 1, str(reason)
+            return
         evidence.noted_case(case)
         if result.bounded:
             hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")
@@ -181,17 +204,42 @@ def search(
     # The name keys Hypothesis's example database: one entry for each operator and subject.
     tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
     test = hypothesis.given(case=law.strategy(operator))(tried)
-    test = settings(test) if settings else test
+    test = _within_budget(subject, settings or hypothesis.settings())(test)
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
     test()
+    if result.declined and result.declined + result.known == result.cases:
+        raise NotRun(str(result.reason))
 
 
-def _tiers(case: Any, operator: Operator | None) -> Iterator[Any]:
-    """Both tiers of a case: its integers, where the operator can be exact, and its real values."""
+def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:
+    share = subject.budget if subject else 1.0
+    return hypothesis.settings(settings, max_examples=max(1, round(share * settings.max_examples)))
+
+
+def _tiers(case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
+    """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
     if hasattr(case, "with_integers") and (operator is None or operator.inexact is None):
         yield case.with_integers()
-    yield case
+    if not (subject and subject.integral):
+        yield case
+
+
+def _write_script(result: evidence.Result, failure: AssertionError, folder: Path) -> None:
+    """A script of the call that diverged; where a law does not say what it should be, the operator's loops do."""
+    call, expected = getattr(failure, "call", None), getattr(failure, "expected", None)
+    group, name = getattr(failure, "group", "outputs"), getattr(failure, "name", "output")
+    described = next((o for o in CATALOGUE if o.name == result.operator), None)
+    call = call or result.call
+    if call is None or isinstance(failure, Vacuous):
+        return
+    if expected is None and described and call.program is described.program:
+        expected = described.expected(call.operands, call.arguments, FORMATS[call.dtype])["output"]
+        group, name = "outputs", "output"
+    source = f"{described.layer}; {result.title}" if described else result.title
+    title = f"{result.law} {result.operator} {result.subject}"
+    path = repro.write(folder, title, call, str(result.message), source, expected, group, name)
+    result.repro = f"repro/{path.name}"
 
 
 def _text(failure: BaseException) -> str:
@@ -203,9 +251,15 @@ SUBJECTS = pytest.StashKey[list[Subject]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each operator × subject that a law covers, or for each subject of any other test."""
+    """One test for each operator × subject that a law covers."""
     described: Law | None = getattr(metafunc.function, "law", None)
-    if described and "operator" in metafunc.fixturenames:
-        metafunc.parametrize("operator", described.operators, ids=str)
-    if "subject" in metafunc.fixturenames:
-        metafunc.parametrize("subject", metafunc.config.stash[SUBJECTS], ids=str)
+    subjects = metafunc.config.stash[SUBJECTS]
+    if described is None:
+        return
+    names = [name for name in ("operator", "subject") if name in metafunc.fixturenames]
+    operators = described.operators if "operator" in names else [None]
+    pairs = [(o, s) for o in operators for s in (subjects if "subject" in names else [None])]
+    pairs = [(o, s) for o, s in pairs if s is None or described.includes(o, s)]
+    chosen = [tuple(thing for thing in pair if thing is not None) for pair in pairs]
+    if names:
+        metafunc.parametrize(names, chosen, ids=["-".join(map(str, pair)) for pair in chosen])

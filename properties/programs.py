@@ -158,5 +158,9 @@ def lenet_step(images: Tensor, labels: Tensor, lr: float, **parameters: Tensor) 
     return seen
 
 
+VIEWS = (flatten,)
+"""The programs whose output may share memory with an operand, as torch documents."""
+
+
 def _labels(target: tuple[int, ...], like: Tensor) -> Tensor:
     return torch.tensor(target, dtype=torch.int64, device=like.device)

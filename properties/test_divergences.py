@@ -1,42 +1,74 @@
-"""The ledger stays true: every entry's pinned example still diverges."""
+"""The ledger stays true: every entry's pinned example still diverges, and its script shows it in a clean process."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from properties import laws
+from properties import laws, repro, test_agreement, test_gradients, test_layouts
 from properties.divergences import LEDGER, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
-from properties.verdict import Diverged, verdict
+from properties.verdict import Diverged
+
+LAWS = {
+    test.law.name: test.law  # type: ignore[attr-defined]
+    for test in (
+        test_agreement.test_agreement,
+        test_gradients.test_gradients,
+        test_gradients.test_second_gradients,
+        test_layouts.test_layouts,
+    )
+}
+"""The laws that an entry can name first."""
 
 
-def divergence(entry: Divergence, subject: Subject) -> str | None:
+def divergence(entry: Divergence, subject: Subject) -> Diverged | None:
     """How the entry's example diverges on a subject, or None if it agrees."""
-    pinned, arguments = operator(entry.operator), entry.example.arguments
-    operands = pinned.operands(entry.example, subject.format)
-    outcome = subject.run(pinned.program, operands, arguments)
+    law = LAWS[(*entry.laws, "agreement")[0]]
     try:
-        verdict(outcome, pinned.expected(operands, arguments, subject.format), subject)
+        law.body(operator=operator(entry.operator), subject=subject, case=entry.example)
     except Diverged as diverged:
-        return str(diverged)
+        return diverged
     return None
 
 
-@pytest.mark.parametrize("entry", LEDGER, ids=lambda entry: entry.id)
+def confirmed(entry: Divergence, subject: Subject, seen: Diverged, folder: Path) -> Path:
+    """The script of a divergence, run in a process of its own. Raises AssertionError unless it diverges there too."""
+    assert seen.call is not None
+    source = f"{operator(entry.operator).layer}. {entry.why}"
+    title = f"{entry.id} {subject}"
+    path = repro.write(folder, title, seen.call, f"{entry.what}: {seen}", source, seen.expected, seen.group, seen.name)
+    python = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120, check=False)
+    assert python.returncode not in (0, 2), f"{path} shows no divergence in a process of its own: {python.stdout}"
+    return path
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each entry on each subject that it is said to show on."""
+    subjects = metafunc.config.stash[laws.SUBJECTS]
+    pairs = [(entry, s) for entry in LEDGER for s in subjects if entry.shows(s) and s.mode == "eager" and not s.torch]
+    metafunc.parametrize(("entry", "subject"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])
+
+
 def test_ledger(entry: Divergence, subject: Subject, request: pytest.FixtureRequest) -> None:
     """A known divergence's example lies under its predicate and still diverges; once fixed, the entry must go."""
     pinned = operator(entry.operator)
     result = laws.describe("known divergences", entry.what, pinned, subject, (), request.node)
 
     def attempt() -> None:
-        if subject.device not in entry.devices:
-            raise laws.NotRun(f"seen on {', '.join(entry.devices)} only")
-        assert entry.covers(pinned, subject, entry.example), f"{entry.id}: its example is not under its predicate"
+        law = (*entry.laws, "agreement")[0]
+        assert entry.covers(law, pinned, subject, entry.example), f"{entry.id}: its example is not under its predicate"
         seen = divergence(entry, subject)
         assert seen, f"{entry.id} is fixed in torch {torch.__version__}: end the entry in properties/divergences.py"
+        folder = request.config.stash[laws.WRITER].folder.parent / "repro"
+        result.repro = f"repro/{confirmed(entry, subject, seen, folder).name}"
         result.status, result.known = "known", 1
+        result.severity, result.upstream = entry.severity, entry.upstream
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"
         result.reason = f"{entry.id}; torch {', '.join(entry.versions)}; {entry.upstream or 'no upstream issue found'}"
 

@@ -9,10 +9,20 @@ from properties.subjects import Subject
 from properties.verdict import verdict
 
 
-@law("gradients", covers=lambda operator: operator.differentiable)
+@law("gradients", covers=lambda operator: operator.differentiable, on=lambda subject: not subject.integral)
 def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient to every operand equals the loops', for a random cotangent."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
     expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.format)
-    verdict(outcome, expected, subject, gradients=True)
+    verdict(outcome, expected, subject, "gradients")
+
+
+@law("gradients of gradients", covers=lambda operator: operator.second is not None)
+def test_second_gradients(operator: Operator, subject: Subject, case: Case) -> None:
+    """The gradients of ⟨h, gradients⟩ to the cotangent and every operand equal the loops'."""
+    operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
+    directions = operator.directions(case, subject.format)
+    outcome = subject.run(operator.program, operands, case.arguments, cotangent, directions)
+    expected = operator.expected_second(cotangent, operands, directions, case.arguments, subject.format)
+    verdict(outcome, expected, subject, "second")

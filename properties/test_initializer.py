@@ -24,7 +24,12 @@ SHAPES = st.one_of(
 )
 
 
-@law("Xavier uniform", cases=st.tuples(SHAPES, st.integers(0, 2**32 - 1)), systems=("S19",))
+@law(
+    "Xavier uniform",
+    on=lambda subject: subject.plain,
+    cases=st.tuples(SHAPES, st.integers(0, 2**32 - 1)),
+    systems=("S19",),
+)
 def test_xavier(subject: Subject, case: tuple[tuple[int, ...], int]) -> None:
     """No weight exceeds r, and the largest of n comes as close to r as chance demands.
 

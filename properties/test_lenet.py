@@ -10,8 +10,8 @@ import numpy as np
 from properties import programs
 from properties.images import sample
 from properties.laws import law
+from properties.runner.call import Outcome
 from properties.subjects import Subject
-from properties.subjects.eager import Outcome
 from properties.verdict import Expected, holds, verdict
 from refimpl import lenet
 from refimpl.arrays import Array
@@ -48,7 +48,7 @@ def stepped(outcome: Outcome) -> dict[str, Array]:
     return {name: np.asarray(outcome.outputs[f"stepped {name}"].values) for name in lenet.PARAMETER_SHAPES}
 
 
-@law("LeNet's shapes", systems=("S18",))
+@law("LeNet's shapes", on=lambda subject: subject.plain, systems=("S18",))
 def test_shapes(subject: Subject) -> None:
     """The twelve layers give the twelve shapes that the chapter prints, from 61,706 parameters."""
     image, label = np.zeros((1, 1, 28, 28)), np.zeros(1, dtype=np.int64)
@@ -66,7 +66,7 @@ def _operands(values: Mapping[str, Array], format: Format) -> dict[str, Computed
     return {name: Computed.operand(v, format) for name, v in values.items()}
 
 
-@law("LeNet's step", systems=("S18", "S19", "S20", "S23"))
+@law("LeNet's step", on=lambda subject: subject.plain, systems=("S18", "S19", "S20", "S23"))
 def test_step(subject: Subject) -> None:
     """Three training steps on real images end within the bound propagated through the whole network.
 
@@ -84,7 +84,7 @@ def test_step(subject: Subject) -> None:
         parameters = stepped(outcome)
 
 
-@law("LeNet's step, layer by layer", systems=("S18", "S20", "S23"))
+@law("LeNet's step, layer by layer", on=lambda subject: subject.plain, systems=("S18", "S20", "S23"))
 def test_every_layer(subject: Subject) -> None:
     """In three steps on real images every layer, forward and backward, is within its own bound.
 

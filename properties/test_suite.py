@@ -26,8 +26,8 @@ from properties import (
     test_rerun,
 )
 from properties.operators import CATALOGUE, operator
+from properties.runner.call import Program
 from properties.subjects import Subject
-from properties.subjects.eager import Program
 from refimpl import activation, convolution, dense, geometry, initializer, loss, optimizer, pooling
 
 HERE = Path(__file__).resolve().parent

@@ -15,13 +15,21 @@ from typing import Any, Protocol
 import numpy as np
 
 from properties import evidence
-from properties.subjects.eager import Observed, Outcome
+from properties.runner.call import Call, Observed, Outcome
 from refimpl.arrays import Array
 from refimpl.rounding import FLOAT64, Computed
 
 
 class Diverged(AssertionError):
-    """A subject's result differs from what the law says it should be."""
+    """A subject's result differs from what the law says it should be.
+
+    call, group, name and expected tell which tensor of which call should have been what, for the repro script.
+    """
+
+    call: Call | None = None
+    group: str = "outputs"
+    name: str = "output"
+    expected: Expected | None = None
 
 
 class Vacuous(AssertionError):
@@ -62,30 +70,43 @@ class Place(Protocol):
     def device(self) -> str: ...
 
     @property
-    def dtype(self) -> str: ...
+    def stored(self) -> str: ...
 
 
-def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, gradients: bool = False) -> None:
-    """Raise Diverged unless every expected output (or gradient) is there and right.
+GRADIENTS = {"outputs": "{}", "gradients": "gradient to {}", "second": "gradient of the gradients to {}"}
 
-    Compared in this order: errors, operands changed in place, names, shape, dtype, device, values.
+
+def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, group: str = "outputs") -> None:
+    """Raise Diverged unless every expected tensor of a group is there and right.
+
+    group: "outputs", "gradients" or "second" (gradients of gradients). Compared in this order: errors, operands
+    changed in place, memory shared, names, shape, dtype, device, values.
     """
+    for name, wanted in expected.items():
+        try:
+            _one(outcome, group, name, wanted, subject)
+        except Diverged as failure:
+            failure.call, failure.group, failure.name, failure.expected = outcome.call, group, name, wanted
+            raise
+
+
+def _one(outcome: Outcome, group: str, name: str, wanted: Expected, subject: Place) -> None:
     if outcome.error:
         raise Diverged(f"raised {outcome.error}, but these arguments are valid")
     if outcome.changed:
         raise Diverged(f"changed its operands in place: {', '.join(outcome.changed)}")
-    observed = outcome.gradients if gradients else outcome.outputs
-    for name, wanted in expected.items():
-        what = f"gradient to {name}" if gradients else name
-        if name not in observed:
-            raise Diverged(f"{what} is missing; there are: {', '.join(observed) or 'none'}")
-        compare(what, observed[name], wanted, subject)
+    if outcome.aliased:
+        raise Diverged(f"its output shares memory with: {', '.join(outcome.aliased)}")
+    observed, what = getattr(outcome, group), GRADIENTS[group].format(name)
+    if name not in observed:
+        raise Diverged(f"{what} is missing; there are: {', '.join(observed) or 'none'}")
+    compare(what, observed[name], wanted, subject)
 
 
 def compare(what: str, observed: Observed, expected: Expected, subject: Place) -> None:
     """Raise Diverged unless one tensor has the expected shape, dtype, device and values."""
     wanted = np.asarray(expected.values)
-    kind = subject.dtype if wanted.dtype.kind == "f" else str(wanted.dtype)
+    kind = subject.stored if wanted.dtype.kind == "f" else str(wanted.dtype)
     for aspect, seen, should in (
         ("shape", observed.shape, wanted.shape),
         ("dtype", observed.dtype, kind),
@@ -93,8 +114,10 @@ def compare(what: str, observed: Observed, expected: Expected, subject: Place) -
     ):
         if seen != should:
             raise Diverged(f"{what} has {aspect} {seen}, but should have {should}")
-    if observed.values is not None:
-        _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
+    if observed.values is None:
+        evidence.compared(None, exact=True, vacuous=False)
+        return
+    _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
 
 
 def holds(condition: bool, message: str) -> None:

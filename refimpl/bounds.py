@@ -28,7 +28,9 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
 
     Each of the n products meets one rounding of its own and at most n additions (the bias counts as a term), so
     the rounding error is at most ``γ_{n+1}·product(|x̂|, |ŵ|, |bias|)`` (Higham, §3.1), and each product may
-    underflow by η. Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
+    underflow by η. Operands that may be rounded to a narrower format first, with roundoff t, put each product off by
+    δ = 2t + t² of itself more: ``δ·(1 + γ_{n+1})``.
+    Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
     ``product`` takes two arrays, and a third where there is a bias.
     """
     terms = product(np.ones(x.shape), np.ones(w.shape))
@@ -41,7 +43,9 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
     if bias is not None and bias.error is not None:
         off = off + product(np.zeros(x.shape), np.zeros(w.shape), bias.error)
     magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
-    rounding = gamma(terms + 1, x.precision) * magnitude + terms * x.precision.underflow
+    narrowed = x.format.products.unit_roundoff if x.format.products else 0.0
+    summed = gamma(terms + 1, x.precision)
+    rounding = (summed + (2 * narrowed + narrowed**2) * (1 + summed)) * magnitude + terms * x.precision.underflow
     return Computed(value, x.format, off + rounding).stored()
 
 

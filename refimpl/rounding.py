@@ -54,18 +54,25 @@ FLOAT64 = Precision("float64", 53, 2.0**-1022, 1023)
 FLOAT32 = Precision("float32", 24, 2.0**-126, 127)
 FLOAT16 = Precision("float16", 11, 2.0**-25, 15)
 BFLOAT16 = Precision("bfloat16", 8, 2.0**-126, 127)
+TF32 = Precision("tf32", 11, 2.0**-126, 127)
+INTEGERS = {
+    name: Precision(name, bits, 0.0, bits)
+    for name, bits in {"int64": 63, "int32": 31, "int16": 15, "int8": 7, "uint8": 8}.items()
+}
 
 
 @dataclass(frozen=True)
 class Format:
     """How a subject computes: results are kept in ``storage``, sums are formed in ``accumulator``.
 
+    Where ``products`` is given, a sum of products may round its operands to it first, as TF32 units do.
     For the 16-bit formats the accumulator is float32, which is what torch documents for its matrix products
     (torch.backends, "reduced precision reduction" off) and what hardware offers.
     """
 
     storage: Precision
     accumulator: Precision
+    products: Precision | None = None
 
     def __str__(self) -> str:
         return self.storage.name
@@ -76,6 +83,10 @@ FORMATS = {
     "float32": Format(FLOAT32, FLOAT32),
     "float16": Format(FLOAT16, FLOAT32),
     "bfloat16": Format(BFLOAT16, FLOAT32),
+    "tf32": Format(FLOAT32, FLOAT32, TF32),
+    # Integers wrap, and so do their sums in any order, whatever wider integer they are formed in. The accumulator is
+    # the loops' own: what it holds exactly, wrapped, is the one right answer.
+    **{name: Format(integer, FLOAT64) for name, integer in INTEGERS.items()},
 }
 
 
@@ -90,11 +101,15 @@ def gamma(n: Array | float, precision: Precision) -> Array:
 
 
 def round_to(values: Array, precision: Precision) -> Array:
-    """The nearest numbers of a format, as float64.
+    """The nearest numbers of a format, as float64; an integer of a narrower type wraps (two's complement).
 
     >>> round_to(np.array([1 + 2.0**-9]), BFLOAT16)
     array([1.])
+    >>> round_to(np.array([130.0, -1.0]), INTEGERS["int8"]), round_to(np.array([-1.0]), INTEGERS["uint8"])
+    (array([-126.,   -1.]), array([255.]))
     """
+    if precision.name in INTEGERS:
+        return float64(values).astype(np.int64).astype(precision.name).astype(np.float64)
     dtype = ml_dtypes.bfloat16 if precision is BFLOAT16 else precision.name
     return float64(values).astype(dtype).astype(np.float64)
 

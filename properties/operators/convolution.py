@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from properties import programs
 from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis, sizes
 from properties.operators.record import Operator
-from refimpl import bounds, convolution
+from refimpl import bounds, convolution, second
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output
 
@@ -79,6 +80,7 @@ def _operator(axes: int) -> Operator:
         bound=bounds.cross_correlate,
         gradients=gradients,
         gradient_bounds=bounds.convolution_gradients,
+        second=partial(second.bilinear, bounds.cross_correlate, bounds.convolution_gradients),
         output_shape=output_shape,
         traits=frozenset({"window", "kernel"}),
         axes=axes,

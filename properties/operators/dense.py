@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from hypothesis import strategies as st
 
 from properties import programs
 from properties.cases import Case, Geometry, cases, sizes
 from properties.operators.record import Operator
-from refimpl import bounds, dense
+from refimpl import bounds, dense, second
 from refimpl.arrays import Array
 from refimpl.rounding import Computed
 
@@ -78,6 +79,7 @@ OPERATORS = (
         bound=bounds.linear,
         gradients=_linear_gradients,
         gradient_bounds=bounds.linear_gradients,
+        second=partial(second.bilinear, bounds.linear, bounds.linear_gradients),
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
     ),
@@ -91,6 +93,7 @@ OPERATORS = (
         bound=matmul_bound,
         gradients=_matmul_gradients,
         gradient_bounds=_matmul_gradient_bounds,
+        second=partial(second.bilinear, matmul_bound, _matmul_gradient_bounds),
         output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
         traits=frozenset({"linear"}),
     ),
@@ -104,6 +107,7 @@ OPERATORS = (
         bound=bounds.flatten,
         gradients=lambda g, x, start_dim: (g.reshape(x.shape),),
         gradient_bounds=bounds.flatten_gradients,
+        second=partial(second.linear, bounds.flatten),
         output_shape=_flattened,
         traits=frozenset({"linear"}),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from properties import programs
 from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis
 from properties.operators.record import Operator
-from refimpl import bounds, pooling
+from refimpl import bounds, pooling, second
 from refimpl.arrays import Array
 
 KERNELS = {1: 7, 2: 4, 3: 3}
@@ -73,6 +74,7 @@ def _max_operator(axes: int) -> Operator:
         bound=bounds.max_pool,
         gradients=gradients,
         gradient_bounds=bounds.max_pool_gradients,
+        second=second.max_pool,
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=output_shape,
         traits=frozenset({"window", "pooling"}),
@@ -100,6 +102,7 @@ def _average_operator(axes: int) -> Operator:
         bound=bounds.average_pool,
         gradients=gradients,
         gradient_bounds=bounds.average_pool_gradients,
+        second=partial(second.linear, bounds.average_pool),
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "linear"}),
         axes=axes,

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import INTEGERS, LARGEST_INTEGER, Case
-from properties.subjects.eager import Program
+from properties.runner.call import Program
 from properties.verdict import Expected
 from refimpl.arrays import Array
 from refimpl.rounding import Computed, Format, round_to
@@ -23,6 +23,9 @@ class Operator:
     ``reference`` and ``gradients`` are the loops, ``bound`` and ``gradient_bounds`` the same with errors; all take
     the operands in the order of a case's shapes, then the case's arguments by name, as ``program`` does by keyword.
     A layer's gradient functions take the cotangent first and return one gradient for each operand.
+
+    ``second`` takes the cotangent, the operands and a direction h for each of them, and returns, with errors, the
+    gradients of ⟨h, gradients⟩ to the cotangent and to each operand.
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
@@ -39,6 +42,7 @@ class Operator:
     output_shape: Callable[[Case], tuple[int, ...]]
     gradients: Callable[..., Any] | None = None
     gradient_bounds: Callable[..., Any] | None = None
+    second: Callable[..., tuple[Computed, ...]] | None = None
     traits: frozenset[str] = frozenset()
     axes: int = 0
     inexact: str | None = None
@@ -98,11 +102,40 @@ class Operator:
             results = self.gradient_bounds(*_computed(values, format), **arguments)
         return {name: _expected(result) for name, result in zip(operands, results, strict=True)}
 
+    def directions(self, case: Case, format: Format) -> dict[str, Array]:
+        """A value for the gradient of each gradient, filled like the operands."""
+        return {name: self.filled(f"direction {name}", shape, case, format) for name, shape in case.shapes.items()}
+
+    def expected_second(
+        self,
+        cotangent: Array,
+        operands: Mapping[str, Array],
+        directions: Mapping[str, Array],
+        arguments: Mapping[str, Any],
+        format: Format,
+    ) -> dict[str, Expected]:
+        """The gradients of ``⟨directions, gradients⟩`` to the cotangent and every operand."""
+        assert self.second is not None
+        values = [cotangent, *operands.values(), *directions.values()]
+        results = self.second(*_computed(values, format), **arguments)
+        magnitudes = self.second(*_computed([np.abs(value) for value in values], format), **arguments)
+        sums = max(float(m.value.max(initial=0.0)) for m in magnitudes)
+        exact = (
+            not self.inexact
+            and format.storage is format.accumulator
+            and all(_integral(value) for value in values)
+            and sums <= format.accumulator.largest_exact_integer
+        )
+        expected = [Expected(result.value) if exact else _expected(result) for result in results]
+        return dict(zip(("cotangent", *operands), expected, strict=True))
+
     def _is_exact(
         self, magnitude: Callable[..., Any], values: list[Array], arguments: Mapping[str, Any], format: Format
     ) -> bool:
         """Whether every partial result is an integer that the accumulator represents, in any order of summation."""
         if self.inexact or not all(_integral(value) for value in values):
+            return False
+        if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
             return False
         sums = _tuple(magnitude(*values, **arguments))
         return all(np.max(np.abs(s), initial=0.0) <= format.accumulator.largest_exact_integer for s in sums)

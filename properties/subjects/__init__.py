@@ -1,40 +1,84 @@
-"""Subjects: what computes. Here torch in eager mode, for each device and dtype."""
+"""Subjects: what computes. Torch in eager mode on each device in each dtype, what its compiler makes of it, the shapes
+that it infers, and kernels that stand for its functions."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from properties import devices
-from properties.subjects.eager import Outcome, Program, execute
+from properties import devices, evidence
+from properties.runner.call import PLAIN, Call, Outcome, Program, Setting
+from properties.runner.execute import execute
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Format
 
-DTYPES = ("float64", "float32")
+
+class Declined(Exception):
+    """A subject says that it does not implement what it was asked for: no wrong answer, and no answer."""
+
+
+FLOATS = ("float64", "float32", "bfloat16", "float16")
+SIXTEEN_BITS = FLOATS[2:]
+INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
+COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One way to compute: a device and a dtype."""
+    """One way to compute: a device and a dtype, a mode, and perhaps kernels or another torch.
+
+    dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
+    "eager" or "compiled". kernels is the file or module whose functions stand for torch.nn.functional's. torch
+    names the interpreter that runs it (see :func:`run_by`), "" the suite's own.
+    """
 
     device: str
     dtype: str
+    mode: str = "eager"
+    kernels: str | None = None
+    torch: str = ""
 
     def __str__(self) -> str:
-        return f"{self.device}-{self.dtype}"
+        kind = [Path(self.kernels).stem] if self.kernels else []
+        kind += [self.mode] if self.mode != "eager" else []
+        return "-".join([*kind, self.device, self.dtype]) + (f"@{self.torch}" if self.torch else "")
 
     @property
     def format(self) -> Format:
         """What this subject stores and accumulates in."""
         return FORMATS[self.dtype]
 
+    @property
+    def stored(self) -> str:
+        """Torch's name of the dtype of its tensors."""
+        return "float32" if self.dtype == "tf32" else self.dtype
+
+    @property
+    def integral(self) -> bool:
+        """Whether its tensors hold integers."""
+        return self.dtype in INTEGERS
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is torch itself as most people use it: eager, with values, in float64 or float32."""
+        return self.mode == "eager" and not self.kernels and self.device != "meta" and self.dtype in FLOATS[:2]
+
+    @property
+    def budget(self) -> float:
+        """The share of a search's cases that it gets: compiling one takes seconds."""
+        return 0.04 if self.mode == "compiled" else 1.0
+
     @cached_property
     def absence(self) -> str | None:
         """Why this subject cannot run here, or None if it can."""
         if self.device == "mps" and self.dtype == "float64":
             return "MPS has no float64"
+        if self.mode == "compiled" and self.device == "cpu" and not any(map(shutil.which, COMPILERS)):
+            return "no C++ compiler"
         return devices.absence(self.device)
 
     def run(
@@ -43,22 +87,32 @@ class Subject:
         operands: Mapping[str, Array],
         arguments: Mapping[str, Any] | None = None,
         cotangent: Array | None = None,
+        directions: Mapping[str, Array] | None = None,
+        setting: Setting | None = None,
     ) -> Outcome:
-        """Compute ``program(**operands, **arguments)`` here; with a cotangent, its gradients too.
+        """Compute ``program(**operands, **arguments)`` here; with a cotangent, its gradients too (see Call).
 
         Operands are float64 arrays whose values this subject's dtype can represent, so that nothing is rounded on
-        the way in. Never raises for what the program does: an exception becomes the outcome's error.
+        the way in. What the program raises becomes the outcome's error; but where torch, or a kernel, says that it
+        does not implement this, Declined is raised.
         """
-        return _engine(program, dict(operands), dict(arguments or {}), cotangent, self.device, self.dtype)
+        call = Call(
+            program, dict(operands), dict(arguments or {}), cotangent, None if directions is None else dict(directions),
+            self.device, self.dtype, self.mode, self.kernels, setting or PLAIN,
+        )  # fmt: skip
+        evidence.called(call)
+        outcome = _engines[self.torch](call)
+        if (outcome.error or "").startswith("NotImplementedError: "):
+            raise Declined(str(outcome.error).partition(": ")[2].partition("\n")[0])
+        return replace(outcome, call=call)
 
 
-_engine: Callable[..., Outcome] = execute
+_engines: dict[str, Callable[[Call], Outcome]] = {"": execute}
 
 
-def run_by(engine: Callable[..., Outcome]) -> None:
-    """Let programs run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`."""
-    global _engine
-    _engine = engine
+def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> None:
+    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`."""
+    _engines[torch] = engine
 
 
 META = Subject("meta", "float32")
@@ -67,20 +121,43 @@ META = Subject("meta", "float32")
 
 def known() -> list[Subject]:
     """Every subject that the suite reports on, present or not."""
-    return [Subject(device, dtype) for device in devices.known() for dtype in DTYPES]
+    subjects = [Subject(device, dtype) for device in devices.known() for dtype in FLOATS]
+    subjects += [Subject("cpu", dtype) for dtype in INTEGERS]
+    subjects += [Subject("cuda", "tf32"), META]
+    return subjects + [Subject(device, "float32", "compiled") for device in devices.known()]
 
 
-def select(names: str | None) -> list[Subject]:
-    """The subjects of the devices in a comma-separated list; None selects all, present or not.
+def select(names: str | None, kernels: str | None = None, torch: str = "") -> list[Subject]:
+    """The subjects of a comma-separated list, each a device ("cpu": all of its subjects) or a subject's own name.
 
-    Raises ValueError for a device that is unknown or absent: a request that cannot be met is no pass.
+    None selects all, present or not. With kernels, the same devices and floating dtypes in eager mode. Raises
+    ValueError for one that is unknown or absent: a request that cannot be met is no pass.
     """
-    if names is None:
-        return known()
-    wanted = [name.strip() for name in names.split(",")]
-    for name in wanted:
-        if name not in devices.known():
-            raise ValueError(f"{name!r} is no device; known here: {', '.join(devices.known())}")
-        if reason := devices.absence(name):
-            raise ValueError(f"{name!r} cannot run here ({reason}); present: {', '.join(devices.present())}")
-    return [subject for subject in known() if subject.device in wanted]
+    everything = [s for s in known() if not kernels or (s.mode == "eager" and s.dtype in FLOATS and s != META)]
+    chosen = everything if names is None else [s for s in everything if _wanted(s, names)]
+    if names is not None:
+        for name in _names(names):
+            _check(name, everything)
+    own = [replace(subject, kernels=kernels) for subject in chosen]
+    return own + ([replace(subject, torch=torch) for subject in own] if torch else [])
+
+
+def _names(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",")]
+
+
+def _wanted(subject: Subject, names: str) -> bool:
+    return bool({subject.device, str(subject)} & set(_names(names)))
+
+
+def _check(name: str, everything: list[Subject]) -> None:
+    named = [subject for subject in everything if name in (subject.device, str(subject))]
+    if not named:
+        raise ValueError(f"{name!r} is no subject; known here: {', '.join(dict.fromkeys(_known_names(everything)))}")
+    if all(subject.absence for subject in named):
+        present = dict.fromkeys(_known_names([s for s in everything if not s.absence]))
+        raise ValueError(f"{name!r} cannot run here ({named[0].absence}); present: {', '.join(present)}")
+
+
+def _known_names(subjects: list[Subject]) -> list[str]:
+    return [s.device for s in subjects] + [str(s) for s in subjects]

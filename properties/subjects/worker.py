@@ -12,20 +12,20 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from properties.subjects import eager, wire
-from properties.subjects.launcher import COMMAND, STATUS, find
+from properties.runner import wire
+from properties.runner.call import Call, Outcome, pack_call, unpack_outcome
+from properties.runner.launcher import COMMAND, STATUS, find
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 # Fresh memory holds this byte's complement instead of zeros, so that an output that was never written shows.
 POISON = {"MALLOC_PERTURB_": "85"}
 FIRST_CALL = 12
-"""How many times longer the first call on a device may take: drivers and libraries start in it."""
+"""How many times longer the first call on a device may take, and any that compiles: libraries start in it."""
 
 
 @dataclass
@@ -44,33 +44,23 @@ class Workers:
     _worker: tuple[int, socket.socket] | None = None
     _served: set[str] = field(default_factory=set)
 
-    def run(
-        self,
-        program: eager.Program,
-        operands: dict[str, Any],
-        arguments: Mapping[str, Any],
-        cotangent: Any,
-        device: str,
-        dtype: str,
-    ) -> eager.Outcome:
-        """As :func:`properties.subjects.eager.execute`, in a worker. Programs must be functions of a module."""
-        name = f"{program.__module__}:{program.__qualname__}"
-        if "<locals>" in name or find(name) is not program:
-            raise ValueError(f"a worker would not find {name} under that name: it must be a module's function")
-        header = {"program": name, "arguments": dict(arguments), "device": device, "dtype": dtype}
-        arrays = {**operands, **({} if cotangent is None else {eager.COTANGENT: cotangent})}
+    def run(self, call: Call) -> Outcome:
+        """As :func:`properties.runner.execute.execute`, in a worker. Programs must be functions of a module."""
+        if "<locals>" in call.name or find(call.name) is not call.program:
+            raise ValueError(f"a worker would not find {call.name} under that name: it must be a module's function")
         process, connection = self._worker or self._start()
-        patience = self.timeout * (1 if device in self._served else FIRST_CALL)
+        kind = f"{call.mode} {call.device}"
+        patience = self.timeout * (1 if kind in self._served and call.mode == "eager" else FIRST_CALL)
         try:
-            wire.send(connection, header, arrays)
-            outcome = eager.decode(*wire.receive(connection, patience))
-            self._served.add(device)
+            wire.send(connection, *pack_call(call))
+            outcome = unpack_outcome(*wire.receive(connection, patience))
+            self._served.add(kind)
         except wire.Late:
             os.kill(process, signal.SIGKILL)
             self._bury(process, connection)
-            return eager.Outcome(error=f"Hung: no answer within {patience:g} s")
+            return Outcome(error=f"Hung: no answer within {patience:g} s")
         except wire.Closed:
-            return eager.Outcome(error=self._bury(process, connection))
+            return Outcome(error=self._bury(process, connection))
         return outcome
 
     def close(self) -> None:
@@ -101,7 +91,7 @@ class Workers:
         ours, theirs = socket.socketpair()
         with theirs:
             self._launcher = subprocess.Popen(
-                [self.python, "-m", "properties.subjects.launcher", str(theirs.fileno())],
+                [self.python, "-m", "properties.runner.launcher", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -132,6 +122,6 @@ class Workers:
         status = self._launcher.wait() if self._launcher else None
         self.close()
         raise RuntimeError(
-            f"no worker could be started: {self.python} -m properties.subjects.launcher ended with status {status}; "
+            f"no worker could be started: {self.python} -m properties.runner.launcher ended with status {status}; "
             "does it have torch and numpy?"
         )

@@ -1,4 +1,4 @@
-"""The process from which workers are forked: ``python -m properties.subjects.launcher SOCKET``.
+"""The process from which workers are forked: ``python -m properties.runner.launcher SOCKET``.
 
 It imports torch once and never runs a program itself, so that a worker that has crashed is replaced in the time of a
 fork. It starts no thread and touches no accelerator: those do not survive a fork. Commands, one byte each: ``f`` with a
@@ -22,7 +22,9 @@ from typing import Any
 
 import torch
 
-from properties.subjects import eager, wire
+from properties.runner import wire
+from properties.runner.call import Outcome, Program, pack_outcome, unpack_call
+from properties.runner.execute import execute
 
 STATUS = struct.Struct(">q")
 COMMAND = struct.Struct(">cq")
@@ -85,24 +87,22 @@ def serve(connection: socket.socket) -> None:
     """Run what is asked for until the suite hangs up."""
     with contextlib.suppress(wire.Closed):
         while True:
-            header, operands = wire.receive(connection)
-            if header["device"] not in ("cpu", "meta"):
-                # Drivers reserve far more address space than they use.
+            header, arrays = wire.receive(connection)
+            if header["device"] not in ("cpu", "meta") or header["mode"] == "compiled":
+                # Drivers and compilers reserve far more address space than they use.
                 _, hard = resource.getrlimit(resource.RLIMIT_AS)
                 resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-            wire.send(connection, *eager.encode(_run(header, operands)))
+            wire.send(connection, *pack_outcome(_run(header, arrays)))
 
 
-def _run(header: dict[str, Any], operands: dict[str, Any]) -> eager.Outcome:
-    cotangent = operands.pop(eager.COTANGENT, None)
+def _run(header: dict[str, Any], arrays: dict[str, Any]) -> Outcome:
     try:
-        program = find(header["program"])
-        return eager.execute(program, operands, header["arguments"], cotangent, header["device"], header["dtype"])
+        return execute(unpack_call(header, arrays, find))
     except BaseException as error:  # a kernel may raise SystemExit or KeyboardInterrupt: a verdict, not our end
-        return eager.Outcome(error=f"{type(error).__name__}: {error}")
+        return Outcome(error=f"{type(error).__name__}: {error}")
 
 
-def find(name: str) -> eager.Program:
+def find(name: str) -> Program:
     """The program of a name, ``module:function``."""
     module, _, function = name.partition(":")
     program: Any = importlib.import_module(module)

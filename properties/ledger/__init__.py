@@ -1,0 +1,1 @@
+"""The entries of the ledger of known divergences, by kind (see :mod:`properties.divergences`)."""

@@ -1,0 +1,191 @@
+"""Sums and intermediate results that are rounded to 16 bits on the way, where torch means to keep float32."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from properties.cases import Case
+from properties.ledger.record import Divergence
+from properties.runner.call import Setting
+from properties.runner.layouts import LAYOUTS
+from properties.subjects import SIXTEEN_BITS, Subject
+from refimpl.geometry import effective_kernel
+from refimpl.rounding import round_to
+
+
+def _windows_overlap(case: Case, subject: Subject) -> bool:
+    """Whether some element can lie in two windows of a pooling, so that its gradient is a sum."""
+    kernel = case.arguments["kernel_size"]
+    strides, dilations = case.arguments.get("stride", kernel), case.arguments.get("dilation", (1,) * len(kernel))
+    axes = zip(kernel, strides, dilations, strict=True)
+    return any(effective_kernel(k, d) > s for k, s, d in axes)
+
+
+def _several_terms(case: Case, subject: Subject) -> bool:
+    """Whether a gradient of a convolution is a sum over taps or over a batch."""
+    x, weight = case.shapes["input"], case.shapes["weight"]
+    return math.prod(weight[2:]) > 1 or (len(x) == len(weight) and x[0] > 1)
+
+
+def _scattered_rows_and_bias(case: Case, subject: Subject) -> bool:
+    """Whether a linear layer with a bias gets an input of three or more axes that is not contiguous."""
+    layout = case.setting.layouts.get("input", "contiguous") if case.setting else "contiguous"
+    shape = case.shapes["input"]
+    if "bias" not in case.shapes or len(shape) < 3 or 0 in shape:
+        return False
+    return not LAYOUTS[layout](torch.empty(shape)).is_contiguous()
+
+
+def _always(case: Case, subject: Subject) -> bool:
+    """Every case."""
+    return True
+
+
+def _rounded_scalar(case: Case, subject: Subject) -> bool:
+    """Whether a scalar argument of SGD is no number of the subject's dtype."""
+    scalars = np.array([case.arguments["lr"], case.arguments["weight_decay"]])
+    return bool((round_to(scalars, subject.format.storage) != scalars).any())
+
+
+def _several_classes(case: Case, subject: Subject) -> bool:
+    """Whether a logarithm of a sum is taken at all: that of a single class is zero."""
+    return case.shapes["input"][-1] > 1
+
+
+POOLING_GRADIENT = (
+    "the gradient of an element in several windows is summed in the 16-bit storage, every partial sum rounded"
+)
+OPMATH = "ATen/OpMathType.h: operations on bfloat16 and float16 are to compute in float and to round the result once; "
+
+ENTRIES: tuple[Divergence, ...] = (
+    Divergence(
+        id="max-pool-gradient-summed-in-storage",
+        severity="lossy accumulation",
+        operators=("max_pool1d", "max_pool2d", "max_pool3d"),
+        laws=("gradients", "layouts"),
+        devices=("cpu",),
+        dtypes=SIXTEEN_BITS,
+        holds=_windows_overlap,
+        what=POOLING_GRADIENT,
+        why=OPMATH + "the forward pass of average pooling does so",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="max_pool1d",
+        example=Case(
+            shapes={"input": (1, 8, 65)},
+            arguments={"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,), "dilation": (1,)},
+            fill="normal",
+        ),
+    ),
+    Divergence(
+        id="avg-pool-gradient-summed-in-storage",
+        severity="lossy accumulation",
+        operators=("avg_pool1d", "avg_pool2d", "avg_pool3d"),
+        laws=("gradients", "layouts"),
+        devices=("cpu",),
+        dtypes=SIXTEEN_BITS,
+        holds=_windows_overlap,
+        what=POOLING_GRADIENT,
+        why=OPMATH + "the forward pass does so",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="avg_pool1d",
+        example=Case(
+            shapes={"input": (1, 8, 65)},
+            arguments={"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,)},
+            fill="normal",
+        ),
+    ),
+    Divergence(
+        id="conv-gradient-summed-in-float16",
+        severity="lossy accumulation",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("gradients", "layouts", "gradients of gradients"),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_several_terms,
+        what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in float16",
+        why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        example=Case(
+            shapes={"input": (2, 2, 1), "weight": (2, 1, 1)},
+            arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},
+            fill="normal",
+        ),
+    ),
+    Divergence(
+        id="log-softmax-sum-in-storage",
+        severity="lossy accumulation",
+        operators=("log_softmax", "cross_entropy"),
+        laws=(),
+        devices=("cpu",),
+        dtypes=SIXTEEN_BITS,
+        holds=_several_classes,
+        what="the logarithm of the sum of exponentials is rounded to the 16-bit storage before it is subtracted",
+        why=OPMATH + "softmax does so",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="log_softmax",
+        example=Case(shapes={"input": (2, 2)}, arguments={}, fill="normal"),
+    ),
+    Divergence(
+        id="sgd-scalars-in-storage",
+        severity="lossy accumulation",
+        operators=("sgd",),
+        laws=(),
+        devices=("cpu",),
+        dtypes=SIXTEEN_BITS,
+        holds=_rounded_scalar,
+        what="learning rate and weight decay are rounded to the 16-bit storage before they multiply",
+        why="torch.optim.SGD: p ← p − lr·g with the lr that was given; " + OPMATH + "a product with a scalar does so",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="sgd",
+        example=Case(
+            shapes={"parameter": (3, 2), "gradient": (3, 2)},
+            arguments={"lr": 0.9, "weight_decay": 0.0},
+            fill="normal",
+            seed=1,
+        ),
+    ),
+    Divergence(
+        id="linear-bias-added-after-rounding",
+        severity="lossy accumulation",
+        operators=("linear",),
+        laws=("layouts",),
+        devices=("cpu",),
+        dtypes=SIXTEEN_BITS,
+        holds=_scattered_rows_and_bias,
+        what="for an input of three axes that is not contiguous the product is rounded before the bias is added",
+        why=OPMATH + "the same input contiguous is computed so: the result depends on strides",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="linear",
+        example=Case(
+            shapes={"input": (2, 3, 7), "weight": (9, 7), "bias": (9,)},
+            arguments={},
+            fill="normal",
+            setting=Setting({"input": "transposed"}),
+        ),
+    ),
+    Divergence(
+        id="sigmoid-gradient-in-float16",
+        severity="lossy accumulation",
+        operators=("sigmoid",),
+        laws=("gradients", "layouts"),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_always,
+        what="g·(1 − s)·s is rounded to float16 after each operation",
+        why=OPMATH + "the forward pass, and the gradient in bfloat16, do so",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="sigmoid",
+        example=Case(shapes={"input": (17, 33)}, arguments={}, fill="normal", seed=6),
+    ),
+)

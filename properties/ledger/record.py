@@ -1,0 +1,50 @@
+"""What an entry of the ledger is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from properties.cases import Case
+from properties.operators import Operator
+from properties.subjects import Subject
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """One known defect.
+
+    ``operators``, ``devices``, ``dtypes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what`` happens and
+    ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it was seen.
+    ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
+    """
+
+    id: str
+    severity: str
+    operators: tuple[str, ...]
+    laws: tuple[str, ...]
+    devices: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    holds: Callable[[Case, Subject], bool]
+    what: str
+    why: str
+    versions: tuple[str, ...]
+    upstream: str | None
+    operator: str
+    example: Case
+
+    def shows(self, subject: Subject) -> bool:
+        """Whether it shows on a subject at all; what kernels other than torch's do is not listed here."""
+        return not subject.kernels and subject.device in self.devices and subject.dtype in self.dtypes
+
+    def covers(self, law: str, operator: Operator | None, subject: Subject | None, case: object) -> bool:
+        """Whether a case of a law on a subject runs into this defect."""
+        return (
+            operator is not None
+            and subject is not None
+            and isinstance(case, Case)
+            and operator.name in self.operators
+            and (not self.laws or law in self.laws)
+            and self.shows(subject)
+            and self.holds(case, subject)
+        )

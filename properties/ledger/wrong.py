@@ -1,0 +1,134 @@
+"""Wrong values, and valid arguments that are rejected."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from properties.cases import Case
+from properties.ledger.record import Divergence
+from properties.operators import operator
+from properties.runner.call import Setting
+from properties.runner.layouts import LAYOUTS
+from properties.subjects import FLOATS, INTEGERS, Subject
+from refimpl import pooling
+
+
+def _sees_only_padding(case: Case, subject: Subject) -> bool:
+    """Whether some max-pooling window has no tap inside the input, as a dilated one can."""
+    plane = np.zeros(case.shapes["input"][-len(case.arguments["kernel_size"]) - 1 :])
+    return bool((pooling.max_pool(plane, **case.arguments)[1] < 0).any())
+
+
+def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
+    """Whether the input without its padding is smaller than the kernel on some axis."""
+    kernel = case.arguments["kernel_size"]
+    return any(size < k for size, k in zip(case.shapes["input"][-len(kernel) :], kernel, strict=True))
+
+
+def _lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether four axes lie in memory as ``torch.channels_last`` has them, and in no other way."""
+    layout = case.setting.layouts.get(name, "contiguous") if case.setting else "contiguous"
+    if len(shape) != 4 or 0 in shape:
+        return False
+    tensor = LAYOUTS[layout](torch.empty(shape))
+    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
+
+
+def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
+    """Whether an unbatched 3-d pooling sees a tensor whose second axis is innermost in memory."""
+    pooled = operator("max_pool3d").output_shape(case)
+    return _lies_channels_last(case, "input", case.shapes["input"]) or _lies_channels_last(case, "cotangent", pooled)
+
+
+def _plane_past_integer(case: Case, subject: Subject) -> bool:
+    """Whether a plane in channels_last has more elements than the dtype's largest integer."""
+    shape = case.shapes["input"]
+    size = math.prod(shape[-len(case.arguments["kernel_size"]) :])
+    layout = case.setting.layouts.get("input") if case.setting else None
+    return layout in ("channels_last", "transposed") and size > np.iinfo(subject.dtype).max
+
+
+ENTRIES: tuple[Divergence, ...] = (
+    Divergence(
+        id="max-pool-window-in-padding",
+        severity="silent wrong value",
+        operators=("max_pool1d", "max_pool2d", "max_pool3d"),
+        laws=(),
+        devices=("cpu",),
+        dtypes=FLOATS + INTEGERS,
+        holds=_sees_only_padding,
+        what="a dilated window that sees nothing but padding gets an index past the end of its plane, and the "
+        "backward pass adds its gradient there: to the next channel, or outside the tensor after the last",
+        why="torch.nn.MaxPool2d: indices are where the maxima are, for torch.nn.MaxUnpool2d. Here no such element "
+        "exists; an error or an index that backward skips would be right, another channel's element is not",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/114216",
+        operator="max_pool2d",
+        example=Case(
+            shapes={"input": (1, 1, 1, 1)},
+            arguments={"kernel_size": (1, 2), "padding": (0, 1), "ceil_mode": False, "dilation": (1, 2)},
+        ),
+    ),
+    Divergence(
+        id="avg-pool3d-ignores-padding-in-size-check",
+        severity="valid arguments rejected",
+        operators=("avg_pool3d",),
+        laws=(),
+        devices=("cpu", "meta"),
+        dtypes=FLOATS + INTEGERS,
+        holds=_smaller_than_kernel,
+        what="raises 'input image smaller than kernel size' though the padded input is large enough",
+        why="torch.nn.AvgPool3d, Shape: the output size ⌊(size + 2·padding − kernel_size)/stride⌋ + 1 is positive; "
+        "avg_pool1d, avg_pool2d and max_pool3d accept the same window",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="avg_pool3d",
+        example=Case(
+            shapes={"input": (1, 1, 1, 1, 1)},
+            arguments={"kernel_size": (1, 1, 2), "padding": (0, 0, 1), "ceil_mode": False},
+        ),
+    ),
+    Divergence(
+        id="max-pool3d-unbatched-channels-last",
+        severity="valid arguments rejected",
+        operators=("max_pool3d",),
+        laws=("layouts",),
+        devices=("cpu",),
+        dtypes=FLOATS + INTEGERS,
+        holds=_unbatched_channels_last,
+        what="an unbatched input, or its incoming gradient, that lies in memory as channels_last does raises "
+        "'Unsupported memory format'",
+        why="torch.nn.MaxPool3d: an input of shape (C, D, H, W) is supported; strides are no part of a tensor's value",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="max_pool3d",
+        example=Case(
+            shapes={"input": (1, 2, 1, 2)},
+            arguments={"kernel_size": (1, 1, 1), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
+            setting=Setting({"input": "channels_last"}),
+        ),
+    ),
+    Divergence(
+        id="max-pool-indices-of-integers-overflow",
+        severity="valid arguments rejected",
+        operators=("max_pool1d", "max_pool2d", "max_pool3d"),
+        laws=("layouts",),
+        devices=("cpu",),
+        dtypes=("int8", "uint8"),
+        holds=_plane_past_integer,
+        what="a plane in channels_last with more elements than the largest int8 or uint8 raises an internal check: the "
+        "kernel counts elements in the dtype of the values",
+        why="torch.nn.MaxPool2d: no limit on the size of a plane; the contiguous kernel has none",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="max_pool2d",
+        example=Case(
+            shapes={"input": (1, 2, 16, 17)},
+            arguments={"kernel_size": (1, 1), "padding": (0, 0), "ceil_mode": False, "dilation": (1, 1)},
+            setting=Setting({"input": "channels_last"}),
+        ),
+    ),
+)

@@ -1,0 +1,210 @@
+"""A divergence as a script that anyone can run: torch and NumPy, nothing of this suite.
+
+The script makes the one call, compares the one tensor with what it should be, and exits with 1 while they differ.
+Sources of programs and layouts are copied into it as they are, so that what it shows is what was tried.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import re
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from properties.environment import environment
+from properties.runner.call import GROUPS, Call
+from properties.runner.layouts import LAYOUTS
+from properties.verdict import Expected
+from refimpl.arrays import Array
+
+LITERAL = 64
+"""Arrays of more elements are written compressed."""
+
+HEAD = '''"""{title}
+
+{message}
+
+Found with torch {torch} on {system}, {isa}, Python {python}, NumPy {numpy}.
+What should be: {source}
+Exits with 1 while torch differs, with 0 once it does not.
+"""
+
+from __future__ import annotations
+
+{imports}
+'''
+
+IMPORTS = {
+    "import base64": "base64.",
+    "import sys": "sys.",
+    "import zlib": "zlib.",
+    "from typing import Any": ": Any",
+    "import numpy as np": "np.",
+    "import torch": "torch.",
+    "import torch.nn.functional as F": " F.",
+    "from numpy import inf, nan": "nan",
+    "from torch import Tensor, nn": "Tensor",
+}
+"""What a script may import, and the text by which it is seen to need it."""
+
+NAN = re.compile(r"\b(nan|inf)\b")
+
+
+def write(
+    folder: Path,
+    name: str,
+    call: Call,
+    message: str,
+    source: str,
+    expected: Expected | None = None,
+    group: str = "outputs",
+    tensor: str = "output",
+) -> Path:
+    """Write the script ``name``.py, replacing one of that name; ``source`` cites the formula."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-')}.py"
+    text = script(name, call, message, source, expected, group, tensor)
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8", suffix=".tmp") as partial:
+        partial.write(text)
+    Path(partial.name).replace(path)
+    return path
+
+
+def script(name: str, call: Call, message: str, source: str, expected: Expected | None, group: str, tensor: str) -> str:
+    """The text of the script."""
+    parts = [*_sources(call), "\n".join(_call(call))]
+    if expected is not None:
+        parts.append("\n".join(_comparison(expected, group, tensor)))
+    body = "\n\n".join(part.rstrip() for part in parts) + "\n"
+    return _head(name, message, source, body) + "\n\n" + body
+
+
+def _head(name: str, message: str, source: str, body: str) -> str:
+    here = environment()
+    said = message.partition("\nExplanation:")[0].replace("\\", "\\\\").replace('"""', "'''")
+    needed = [line for line, sign in IMPORTS.items() if (NAN.search(body) if sign == "nan" else sign in body)]
+    return HEAD.format(
+        imports="\n".join(needed),
+        title=name, message=said, source=source, torch=here["torch"], system=here["os"], isa=here["cpu_isa"],
+        python=here["python"], numpy=here["numpy"],
+    )  # fmt: skip
+
+
+def _sources(call: Call) -> list[str]:
+    """The program, the layouts that the call uses, and the functions of their modules that those call."""
+    wanted: dict[str, str] = {}
+    for function in (call.program, *(LAYOUTS[layout] for layout in call.setting.layouts.values())):
+        _collect(function, wanted)
+    return list(reversed(wanted.values()))
+
+
+def _collect(function: Callable[..., Any], into: dict[str, str]) -> None:
+    if not isinstance(function, FunctionType) or function.__name__ in into:
+        return
+    into[function.__name__] = inspect.getsource(function)
+    for name in function.__code__.co_names:
+        used = function.__globals__.get(name)
+        if inspect.isfunction(used) and used.__module__ == function.__module__:
+            _collect(used, into)
+
+
+def _call(call: Call) -> list[str]:
+    program = call.program.__name__ if isinstance(call.program, FunctionType) else f"torch.{call.program.__name__}"
+    dtype = "float32" if call.dtype == "tf32" else call.dtype
+    lines = [f"torch.set_num_threads({call.setting.threads})"]
+    lines += [] if call.setting.onednn else ["torch.backends.mkldnn.set_flags(False)"]
+    lines += ["torch.use_deterministic_algorithms(True)"] if call.setting.deterministic else []
+    if call.device == "cuda":
+        lines += [f"torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = {call.dtype == 'tf32'}"]
+    if call.kernels:
+        lines += [_kernels(call.kernels)]
+    lines += ["operands = {"]
+    lines += [f'    "{name}": {_tensor(values, name, call, dtype)},' for name, values in call.operands.items()]
+    lines += ["}"]
+    compiled = f"torch.compile({program}, dynamic=False, fullgraph=True)"
+    differentiated = call.cotangent is not None
+    if differentiated:
+        lines += ["operands = {name: t.requires_grad_(t.is_floating_point()) for name, t in operands.items()}"]
+    lines += [f"result = {compiled if call.mode == 'compiled' else program}(**operands, **{dict(call.arguments)!r})"]
+    lines += ["results = result if isinstance(result, (tuple, dict)) else (result,)"]
+    lines += ['outputs = results if isinstance(results, dict) else dict(zip(("output", "indices"), results))']
+    return lines + (_gradients(call, dtype) if differentiated else [])
+
+
+def _gradients(call: Call, dtype: str) -> list[str]:
+    assert call.cotangent is not None
+    cotangent = f"cotangent = {_tensor(call.cotangent, 'cotangent', call, dtype)}"
+    if call.directions is None:
+        return [cotangent, 'outputs["output"].backward(cotangent)',
+                "gradients = {name: t.grad for name, t in operands.items() if t.grad is not None}"]  # fmt: skip
+    about = "materialize_grads=True, allow_unused=True"
+    directions = ", ".join(_tensor(values, "", call, dtype) for values in call.directions.values())
+    return [
+        f"{cotangent}.requires_grad_()",
+        'first = torch.autograd.grad(outputs["output"], list(operands.values()), cotangent, create_graph=True)',
+        f"directions = [{directions}]",
+        "gradients = dict(zip(operands, first))",
+        'about = {"cotangent": cotangent, **operands}',
+        f"second = torch.autograd.grad(first, list(about.values()), directions, {about})",
+        "second = dict(zip(about, second))",
+    ]
+
+
+def _comparison(expected: Expected, group: str, tensor: str) -> list[str]:
+    assert group in GROUPS
+    bound = "0.0" if expected.bound is None else literal(np.broadcast_to(expected.bound, np.shape(expected.values)))
+    return [
+        f'seen = {group}["{tensor}"].detach().cpu()',
+        "seen = (seen.double() if seen.is_floating_point() else seen).numpy()",
+        f"should = {literal(expected.values)}",
+        f"bound = {bound}",
+        'print("is", seen.tolist(), "should be", should.tolist(), "within", np.asarray(bound).tolist(), sep="\\n")',
+        "if seen.shape != should.shape:",
+        "    sys.exit(1)",
+        'with np.errstate(invalid="ignore"):',
+        "    right = (np.abs(seen - should) <= bound) | (seen == should) | (np.isnan(seen) & np.isnan(should))",
+        "sys.exit(0 if right.all() else 1)",
+    ]
+
+
+def _tensor(values: Array, name: str, call: Call, dtype: str) -> str:
+    floating = values.dtype.kind == "f"
+    text = f"torch.from_numpy({literal(values)})" + (f".to(torch.{dtype})" if floating else "")
+    text += f'.to("{call.device}")' if call.device != "cpu" else ""
+    layout = call.setting.layouts.get(name, "contiguous")
+    return text if layout == "contiguous" else f"{LAYOUTS[layout].__name__}({text})"
+
+
+def _kernels(where: str) -> str:
+    if not where.endswith(".py"):
+        return f"import {where} as F"
+    return (
+        "import importlib.util\n"
+        f'spec = importlib.util.spec_from_file_location("kernels", {where!r})\n'
+        "F = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(F)"
+    )
+
+
+def literal(values: Array) -> str:
+    """An array as Python text that makes it again, bit for bit.
+
+    >>> literal(np.array([[1.0, np.nan]]))
+    'np.array([[1.0, nan]])'
+    """
+    values = np.ascontiguousarray(values)
+    dtype = "" if values.dtype in (np.float64, np.int64) and values.size else f", dtype=np.{values.dtype}"
+    if values.size and values.size <= LITERAL:
+        return f"np.array({values.tolist()!r}{dtype})"
+    if not values.size:
+        return f"np.zeros({values.shape!r}{dtype})"
+    packed = base64.b85encode(zlib.compress(values.tobytes(), 9)).decode()
+    unpacked = f"zlib.decompress(base64.b85decode({packed!r}))"
+    return f"np.frombuffer({unpacked}, dtype=np.{values.dtype}).reshape({values.shape!r}).copy()"

@@ -1,0 +1,139 @@
+"""What a subject is asked, and what comes back: plain data that crosses between processes and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+Program = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How operands lie in memory and how torch is set; the result of a call must not depend on it.
+
+    layouts: by operand (or "cotangent"), one of :data:`properties.runner.layouts.LAYOUTS`, by default "contiguous";
+    onednn: whether oneDNN may be used; threads: how many torch may use; deterministic: torch's deterministic
+    algorithms, with uninitialised memory filled with NaN.
+    """
+
+    layouts: Mapping[str, str] = field(default_factory=dict)
+    onednn: bool = True
+    threads: int = 1
+    deterministic: bool = False
+
+
+PLAIN = Setting()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question: ``program(**operands, **arguments)``, on a device, in a dtype.
+
+    With a ``cotangent``, the gradients of ``⟨cotangent, output⟩`` to every operand too; with ``directions`` h as
+    well, one for each operand, the gradients of ``⟨h, gradients⟩`` to the cotangent and every operand.
+    dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
+    "eager" or "compiled". kernels is a file or module with functions that stand for torch.nn.functional's.
+    """
+
+    program: Program
+    operands: dict[str, Array]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    cotangent: Array | None = None
+    directions: dict[str, Array] | None = None
+    device: str = "cpu"
+    dtype: str = "float64"
+    mode: str = "eager"
+    kernels: str | None = None
+    setting: Setting = PLAIN
+
+    @property
+    def name(self) -> str:
+        """The program's name, ``module:function``."""
+        return f"{self.program.__module__}:{self.program.__qualname__}"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A tensor as a subject returned it: its values (None on ``meta``) and what else a caller sees of it."""
+
+    values: Array | None
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a call: outputs and gradients by name, or an error.
+
+    changed: operands whose values are others after the call; aliased: operands whose memory an output shares.
+    """
+
+    outputs: dict[str, Observed] = field(default_factory=dict)
+    gradients: dict[str, Observed] = field(default_factory=dict)
+    second: dict[str, Observed] = field(default_factory=dict)
+    error: str | None = None
+    changed: tuple[str, ...] = ()
+    aliased: tuple[str, ...] = ()
+    call: Call | None = field(default=None, repr=False, compare=False)
+
+    def part(self, select: Callable[[Array], Array]) -> Outcome:
+        """The same outcome with only a part of its output, for laws about some elements."""
+        if self.error:
+            return self
+        whole = self.outputs["output"]
+        values = select(np.asarray(whole.values))
+        return replace(self, outputs={"output": replace(whole, values=values, shape=values.shape)}, call=None)
+
+
+GROUPS = ("outputs", "gradients", "second")
+_OPERAND, _COTANGENT, _DIRECTION = "operand ", "cotangent", "direction "
+
+
+def pack_call(call: Call) -> tuple[dict[str, Any], dict[str, Array]]:
+    """A call as a message's header and arrays."""
+    arrays = {_OPERAND + name: values for name, values in call.operands.items()}
+    arrays |= {_DIRECTION + name: values for name, values in (call.directions or {}).items()}
+    if call.cotangent is not None:
+        arrays[_COTANGENT] = call.cotangent
+    header = {name: getattr(call, name) for name in ("name", "arguments", "device", "dtype", "mode", "kernels")}
+    header["setting"] = {**vars(call.setting), "layouts": dict(call.setting.layouts)}
+    return header, arrays
+
+
+def unpack_call(header: dict[str, Any], arrays: dict[str, Array], find: Callable[[str], Program]) -> Call:
+    """The call that :func:`pack_call` made a message of."""
+
+    def starting(prefix: str) -> dict[str, Array]:
+        return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+    plain = {name: header[name] for name in ("arguments", "device", "dtype", "mode", "kernels")}
+    return Call(
+        find(header["name"]), starting(_OPERAND), cotangent=arrays.get(_COTANGENT),
+        directions=starting(_DIRECTION) or None, setting=Setting(**header["setting"]), **plain,
+    )  # fmt: skip
+
+
+def pack_outcome(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Array]]:
+    """An outcome as a message's header and arrays."""
+    tensors, arrays = [], {}
+    for group in GROUPS:
+        for name, observed in getattr(outcome, group).items():
+            tensors.append([group, name, observed.shape, observed.dtype, observed.device])
+            if observed.values is not None:
+                arrays[f"{group} {name}"] = observed.values
+    header = {"error": outcome.error, "changed": outcome.changed, "aliased": outcome.aliased, "tensors": tensors}
+    return header, arrays
+
+
+def unpack_outcome(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
+    """The outcome that :func:`pack_outcome` made a message of."""
+    groups: dict[str, dict[str, Observed]] = {group: {} for group in GROUPS}
+    for group, name, shape, dtype, device in header["tensors"]:
+        groups[group][name] = Observed(arrays.get(f"{group} {name}"), shape, dtype, device)
+    return Outcome(**groups, error=header["error"], changed=header["changed"], aliased=header["aliased"])

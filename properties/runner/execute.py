@@ -1,0 +1,178 @@
+"""Making one call in torch: arrays in, arrays or an error out."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from properties import programs
+from properties.runner.call import Array, Call, Observed, Outcome
+from properties.runner.layouts import LAYOUTS
+
+Tensors = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
+
+
+def execute(call: Call) -> Outcome:
+    """Make tensors of a call's operands, run its program and report everything that can be seen of the result.
+
+    Outputs are named "output" (a tensor), "output", "indices" (a pair) or as the program names them (a dict).
+    An exception of the program becomes the outcome's error.
+    """
+    with _set(call), _standing_for_torch(call.kernels):
+        tensors = {name: _tensor(values, name, call) for name, values in call.operands.items()}
+        for tensor in tensors.values():
+            tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point())
+        try:
+            outputs = _named(_program(call)(**tensors, **call.arguments))
+            gradients, second = _differentiated(call, tensors, outputs)
+            observed = [{name: _observed(t) for name, t in group.items()} for group in (outputs, gradients, second)]
+        except Exception as error:
+            kind = "OutOfMemory" if _out_of_memory(error) else type(error).__name__
+            return Outcome(error=f"{kind}: {error}")
+        aliased = () if call.program in programs.VIEWS else _aliased(tensors, outputs)
+        return Outcome(*observed, changed=_changed(tensors, call.operands), aliased=aliased)
+
+
+def _differentiated(
+    call: Call, tensors: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The gradients that are asked for, and those of their products with the directions."""
+    if call.cotangent is None:
+        return {}, {}
+    cotangent = _tensor(call.cotangent, "cotangent", call)
+    if call.directions is None:
+        outputs["output"].backward(cotangent)
+        return {name: t.grad for name, t in tensors.items() if t.grad is not None}, {}
+    cotangent.requires_grad_()
+    first = torch.autograd.grad(outputs["output"], list(tensors.values()), cotangent, create_graph=True)
+    directions = [_tensor(call.directions[name], name, call) for name in tensors]
+    about = {"cotangent": cotangent, **tensors}
+    second = torch.autograd.grad(first, list(about.values()), directions, materialize_grads=True, allow_unused=True)
+    return dict(zip(tensors, first, strict=True)), dict(zip(about, second, strict=True))
+
+
+def _program(call: Call) -> Any:
+    """The program, compiled if so asked: for these shapes alone, and as a whole or not at all."""
+    if call.mode == "eager":
+        return call.program
+    torch._dynamo.reset()  # else the limit of recompilations would turn later shapes over to eager mode
+    return torch.compile(call.program, dynamic=False, fullgraph=True)
+
+
+@contextlib.contextmanager
+def _set(call: Call) -> Iterator[None]:
+    """Torch's switches as a call wants them, and back."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    try:
+        if call.setting.threads != threads:
+            torch.set_num_threads(call.setting.threads)
+        torch.use_deterministic_algorithms(call.setting.deterministic)
+        if call.device == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = call.dtype == "tf32"
+        if not call.setting.onednn:
+            torch.backends.mkldnn.set_flags(False)
+        yield
+    finally:
+        if not call.setting.onednn:
+            torch.backends.mkldnn.set_flags(True)
+        torch.use_deterministic_algorithms(deterministic)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        if call.device == "cuda":
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
+
+
+class Kernels:
+    """Functions of a file or module in the place of ``torch.nn.functional``; what it does not define is missing."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        if not callable(function := getattr(self._module, name, None)):
+            raise NotImplementedError(f"{self._module.__name__} defines no {name}")
+        return function
+
+
+@functools.cache
+def load_kernels(where: str) -> Kernels:
+    """The functions of a file (a path that ends in .py) or of a module that can be imported."""
+    if not where.endswith(".py"):
+        return Kernels(importlib.import_module(where))
+    spec = importlib.util.spec_from_file_location(Path(where).stem, where)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{where} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return Kernels(module)
+
+
+@contextlib.contextmanager
+def _standing_for_torch(kernels: str | None) -> Iterator[None]:
+    if kernels is None:
+        yield
+        return
+    own = programs.F
+    programs.F = load_kernels(kernels)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        programs.F = own
+
+
+def _tensor(values: Array, name: str, call: Call) -> torch.Tensor:
+    # torch cannot take negative strides; integers (class labels) keep their own dtype.
+    tensor = torch.from_numpy(np.array(values))
+    dtype = torch.float32 if call.dtype == "tf32" else getattr(torch, call.dtype)
+    tensor = tensor.to(device=call.device, dtype=dtype if tensor.is_floating_point() else None)
+    return LAYOUTS[call.setting.layouts.get(name, "contiguous")](tensor)
+
+
+def _named(result: Tensors) -> dict[str, torch.Tensor]:
+    results = result if isinstance(result, tuple | dict) else (result,)
+    named = dict(results) if isinstance(results, dict) else dict(zip(("output", "indices"), results, strict=False))
+    for name, tensor in named.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"{name} is no tensor, but of type {type(tensor).__name__}")
+    return named
+
+
+def _observed(tensor: torch.Tensor) -> Observed:
+    values = None
+    if tensor.device.type != "meta":
+        host = tensor.detach().cpu()
+        values = host.to(torch.float64).numpy() if host.is_floating_point() else host.numpy()
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return Observed(values, tuple(tensor.shape), dtype, tensor.device.type)
+
+
+def _changed(tensors: dict[str, torch.Tensor], operands: dict[str, Array]) -> tuple[str, ...]:
+    now = {name: _observed(tensor).values for name, tensor in tensors.items()}
+    return tuple(
+        name
+        for name, values in now.items()
+        if values is not None and not np.array_equal(values, operands[name], equal_nan=values.dtype.kind == "f")
+    )
+
+
+def _aliased(tensors: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor]) -> tuple[str, ...]:
+    """Operands whose memory an output shares, so that writing to one would change the other."""
+    shared = {t.untyped_storage().data_ptr() for t in outputs.values() if t.numel() and t.device.type != "meta"}
+    return tuple(name for name, t in tensors.items() if t.untyped_storage().data_ptr() in shared)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Torch reports exhausted memory of the CPU as a RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "allocate memory" in str(error) or "bad_alloc" in str(error)

@@ -1,0 +1,67 @@
+"""Gradients of gradients as a machine computes them.
+
+With gradients ``G(g, x, …)`` of a layer for a cotangent g, and a direction h for each of them, autograd can
+differentiate ``S = ⟨h, G(g, x, …)⟩`` once more. These are the gradients of S to g and to each operand, as
+:class:`~refimpl.rounding.Computed`, each with its error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from refimpl import pooling
+from refimpl.rounding import Computed, gamma
+
+
+def added(*terms: Computed) -> Computed:
+    """Stored results added up in any order, each sum stored in turn: ``Σe_i + γ_{2(n−1)}·Σ(|x_i| + e_i)``.
+
+    An addition is one rounding in the accumulator and one to the storage, hence twice n − 1 of the coarser kind.
+    """
+    value, off, reach = (sum(getattr(term, part) for term in terms) for part in ("value", "off", "reach"))
+    roundings = gamma(2 * (len(terms) - 1), terms[0].format.storage)
+    return Computed(value, terms[0].format, off + roundings * reach + terms[0].format.storage.underflow)
+
+
+def bilinear(
+    layer: Callable[..., Computed],
+    gradients: Callable[..., tuple[Computed, ...]],
+    cotangent: Computed,
+    *operands_and_directions: Computed,
+    **arguments: Any,
+) -> tuple[Computed, ...]:
+    """Gradients of ``S = ⟨h, gradients(g, x, w, b)⟩`` to g, x, w and b, for a layer ``f(x, w) + b`` linear in each.
+
+    The gradients are adjoints, so ``S = ⟨g, f(h_x, w) + f(x, h_w) + h_b⟩``: to g that sum, to x the gradient of a
+    layer with weights h_w, to w that of one with the input h_x, and to b nothing.
+    """
+    count = len(operands_and_directions) // 2
+    (x, w, *bias), (h_x, h_w, *h_bias) = operands_and_directions[:count], operands_and_directions[count:]
+    terms = [layer(h_x, w, **arguments), layer(x, h_w, **arguments)]
+    if h_bias:
+        along_channels = h_bias[0].value.reshape(-1, *(1,) * (len(w.shape) - 2))
+        spread = np.broadcast_to(along_channels, terms[0].shape)
+        terms.append(Computed.operand(spread, x.format))
+    to_operands = [gradients(cotangent, x, h_w, **arguments)[0], gradients(cotangent, h_x, w, **arguments)[1]]
+    return (added(*terms), *to_operands, *(Computed.operand(np.zeros(b.shape), b.format) for b in bias))
+
+
+def linear(layer: Callable[..., Computed], cotangent: Computed, *operands: Computed, **arguments: Any) -> Any:
+    """The same for a layer of one operand x that is linear in it: to g the layer of h, to x nothing."""
+    x, h = operands
+    return layer(h, **arguments), Computed.operand(np.zeros(x.shape), x.format)
+
+
+def max_pool(cotangent: Computed, x: Computed, h: Computed, **arguments: Any) -> tuple[Computed, Computed]:
+    """The same for max pooling: to g the elements of h where x has its maxima, to x nothing."""
+    indices = pooling.max_pool(x.value, **arguments)[1]
+    axes = len(arguments["kernel_size"])
+    leading, window = h.shape[:-axes], math.prod(h.shape[-axes:])
+    places = np.maximum(indices, 0).reshape(*leading, math.prod(indices.shape[-axes:]))
+    picked = np.take_along_axis(h.value.reshape(*leading, window), places, axis=-1)
+    to_cotangent = np.where(indices < 0, 0.0, picked.reshape(indices.shape))
+    return Computed.operand(to_cotangent, x.format), Computed.operand(np.zeros(x.shape), x.format)
