@@ -154,9 +154,10 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
         if subject and subject.absence:
             raise NotRun(subject.absence)
         attempt()
-        if 2 * result.known > result.cases:
+        proves_nothing = 4 * result.vacuous > 3 * result.comparisons
+        if 2 * result.known > result.cases or (result.known and proves_nothing):
             result.status = "known"
-        elif 4 * result.vacuous > 3 * result.comparisons:
+        elif proves_nothing:
             raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
     except (NotRun, Declined) as reason:
         result.status, result.reason = "not run", str(reason)
@@ -185,6 +186,8 @@ def search(
         evidence.noted_case(None)
         return
 
+    reasons: list[str] = []
+
     def tried(case: Any) -> None:
         result.begin_case()
         if entry := divergences.known(law.name, operator, subject, case):
@@ -195,7 +198,8 @@ def search(
             for variant in _tiers(case, operator, subject):
                 law.body(**about, case=variant)
         except Declined as reason:
-            result.declined, result.reason = result.declined + 1, str(reason)
+            result.declined += 1
+            reasons.append(str(reason))
             return
         evidence.noted_case(case)
         if result.bounded:
@@ -209,7 +213,7 @@ def search(
         test = hypothesis.example(case=example)(test)
     test()
     if result.declined and result.declined + result.known == result.cases:
-        raise NotRun(str(result.reason))
+        raise NotRun(reasons[0])
 
 
 def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:

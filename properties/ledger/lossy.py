@@ -31,12 +31,12 @@ def _several_terms(case: Case, subject: Subject) -> bool:
 
 
 def _scattered_rows_and_bias(case: Case, subject: Subject) -> bool:
-    """Whether a linear layer with a bias gets an input of three or more axes that is not contiguous."""
-    layout = case.setting.layouts.get("input", "contiguous") if case.setting else "contiguous"
-    shape = case.shapes["input"]
-    if "bias" not in case.shapes or len(shape) < 3 or 0 in shape:
+    """Whether a linear layer gets an input of three or more axes and a bias, not both contiguous."""
+    shapes, layouts = case.shapes, case.setting.layouts if case.setting else {}
+    if "bias" not in shapes or len(shapes["input"]) < 3 or 0 in shapes["input"]:
         return False
-    return not LAYOUTS[layout](torch.empty(shape)).is_contiguous()
+    tensors = [LAYOUTS[layouts.get(name, "contiguous")](torch.empty(shapes[name])) for name in ("input", "bias")]
+    return not all(tensor.is_contiguous() for tensor in tensors)
 
 
 def _always(case: Case, subject: Subject) -> bool:
@@ -161,8 +161,9 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_scattered_rows_and_bias,
-        what="for an input of three axes that is not contiguous the product is rounded before the bias is added",
-        why=OPMATH + "the same input contiguous is computed so: the result depends on strides",
+        what="for an input of three axes, where it or the bias is not contiguous, the product is rounded before the bias "
+        "is added",
+        why=OPMATH + "contiguous operands are computed so: the result depends on strides",
         versions=("2.13.0",),
         upstream=None,
         operator="linear",
