@@ -1,0 +1,61 @@
+"""The layers as a machine computes them: each loop's value together with a bound on the error of one precision.
+
+Every function takes and returns :class:`~refimpl.rounding.Computed`, so bounds compose: LeNet's training step is
+bounded by running it on these (see :data:`refimpl.lenet.COMPUTED`). With exact operands they reduce to the
+textbook bounds, e.g. ``γ_{n+1}·(op(|x|,|w|) + |b|)`` for a convolution.
+
+Magnitudes come from the same loops on absolute values, and the number of terms n of each sum from the same loops
+on ones, so that a bound is tight element by element: at a border fewer taps are summed. Each layer ends by storing its
+result; what autograd keeps for the backward pass is the stored result.
+"""
+
+from __future__ import annotations
+
+from refimpl.bounds.activation import (
+    log_softmax,
+    log_softmax_gradients,
+    sigmoid,
+    sigmoid_gradients,
+    softmax,
+    softmax_gradients,
+)
+from refimpl.bounds.common import bilinear
+from refimpl.bounds.convolution import (
+    conv_transpose,
+    conv_transpose_gradients,
+    convolution_gradients,
+    convolve,
+    cross_correlate,
+)
+from refimpl.bounds.dense import flatten, flatten_gradients, linear, linear_gradients
+from refimpl.bounds.loss import cross_entropy, cross_entropy_gradients, squared_error, squared_error_gradient
+from refimpl.bounds.optimizer import sgd_step
+from refimpl.bounds.pooling import average_pool, average_pool_gradients, max_pool, max_pool_gradients
+
+__all__ = [
+    "average_pool",
+    "average_pool_gradients",
+    "bilinear",
+    "conv_transpose",
+    "conv_transpose_gradients",
+    "convolution_gradients",
+    "convolve",
+    "cross_correlate",
+    "cross_entropy",
+    "cross_entropy_gradients",
+    "flatten",
+    "flatten_gradients",
+    "linear",
+    "linear_gradients",
+    "log_softmax",
+    "log_softmax_gradients",
+    "max_pool",
+    "max_pool_gradients",
+    "sgd_step",
+    "sigmoid",
+    "sigmoid_gradients",
+    "softmax",
+    "softmax_gradients",
+    "squared_error",
+    "squared_error_gradient",
+]
