@@ -30,6 +30,16 @@ from refimpl.bounds.convolution import (
 from refimpl.bounds.dense import flatten, flatten_gradients, linear, linear_gradients
 from refimpl.bounds.loss import cross_entropy, cross_entropy_gradients, squared_error, squared_error_gradient
 from refimpl.bounds.optimizer import sgd_step
+from refimpl.bounds.padding import (
+    fold,
+    fold_gradients,
+    pad,
+    pad_gradients,
+    padded_convolution,
+    padded_convolution_gradients,
+    unfold,
+    unfold_gradients,
+)
 from refimpl.bounds.pooling import average_pool, average_pool_gradients, max_pool, max_pool_gradients
 
 __all__ = [
@@ -45,12 +55,18 @@ __all__ = [
     "cross_entropy_gradients",
     "flatten",
     "flatten_gradients",
+    "fold",
+    "fold_gradients",
     "linear",
     "linear_gradients",
     "log_softmax",
     "log_softmax_gradients",
     "max_pool",
     "max_pool_gradients",
+    "pad",
+    "pad_gradients",
+    "padded_convolution",
+    "padded_convolution_gradients",
     "sgd_step",
     "sigmoid",
     "sigmoid_gradients",
@@ -58,4 +74,6 @@ __all__ = [
     "softmax_gradients",
     "squared_error",
     "squared_error_gradient",
+    "unfold",
+    "unfold_gradients",
 ]
