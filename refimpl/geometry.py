@@ -81,7 +81,8 @@ def pooling_output(
     """Output size of a pooling window; ``stride`` defaults to ``kernel`` (S16).
 
     In ceil mode the division rounds up, then a last window is dropped if it would start at or beyond
-    ``size + padding``, the input with its left padding: such a window would see nothing but right padding.
+    ``size + padding``, the input with its left padding: such a window would see nothing but right padding. A first
+    window larger than the padded input stays where it reaches beyond it by less than the stride.
     Source: torch.nn.MaxPool2d, "Shape" and the note on ``ceil_mode``.
 
     >>> pooling_output(4, kernel=3, stride=2, padding=1)
@@ -90,15 +91,20 @@ def pooling_output(
     (3, 2)
     >>> pooling_output(3, kernel=2, stride=2, padding=1, ceil_mode=True)   # a third window would start at 4
     2
+    >>> pooling_output(1, kernel=3, ceil_mode=True)
+    1
     """
     stride = kernel if stride is None else stride
-    outputs = convolution_output(size, kernel, stride, padding, dilation)
     if not ceil_mode:
-        return outputs
+        return convolution_output(size, kernel, stride, padding, dilation)
+    _at_least(1, stride=stride)
+    _at_least(0, size=size, padding=padding)
     room = size + 2 * padding - effective_kernel(kernel, dilation)
     outputs = -(-room // stride) + 1
     if (outputs - 1) * stride >= size + padding:
         outputs -= 1
+    if outputs < 1:
+        raise ValueError(f"no window of {effective_kernel(kernel, dilation)} starts in {size} + 2·{padding} elements")
     return outputs
 
 

@@ -45,7 +45,7 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     if mode != "constant" and kept < 1:
         raise ValueError(f"cropping ({before}, {after}) leaves nothing to {mode}")
     if max(before, after) > most:
-        raise ValueError(f"padding ({before}, {after}) : {mode!r} takes at most {most} of {kept} elements")
+        raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")
     places = np.arange(max(before, 0) + kept + max(after, 0)) - max(before, 0)
     return np.array([_source(int(j), kept, first, mode) for j in places], dtype=np.int64)
 

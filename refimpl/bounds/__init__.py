@@ -28,6 +28,18 @@ from refimpl.bounds.convolution import (
     cross_correlate,
 )
 from refimpl.bounds.dense import flatten, flatten_gradients, linear, linear_gradients
+from refimpl.bounds.further_pooling import (
+    adaptive_average_pool,
+    adaptive_average_pool_gradients,
+    adaptive_max_pool,
+    adaptive_max_pool_gradients,
+    fractional_max_pool,
+    fractional_max_pool_gradients,
+    lp_pool,
+    lp_pool_gradients,
+    max_unpool,
+    max_unpool_gradients,
+)
 from refimpl.bounds.loss import cross_entropy, cross_entropy_gradients, squared_error, squared_error_gradient
 from refimpl.bounds.optimizer import sgd_step
 from refimpl.bounds.padding import (
@@ -43,6 +55,10 @@ from refimpl.bounds.padding import (
 from refimpl.bounds.pooling import average_pool, average_pool_gradients, max_pool, max_pool_gradients
 
 __all__ = [
+    "adaptive_average_pool",
+    "adaptive_average_pool_gradients",
+    "adaptive_max_pool",
+    "adaptive_max_pool_gradients",
     "average_pool",
     "average_pool_gradients",
     "bilinear",
@@ -57,12 +73,18 @@ __all__ = [
     "flatten_gradients",
     "fold",
     "fold_gradients",
+    "fractional_max_pool",
+    "fractional_max_pool_gradients",
     "linear",
     "linear_gradients",
     "log_softmax",
     "log_softmax_gradients",
+    "lp_pool",
+    "lp_pool_gradients",
     "max_pool",
     "max_pool_gradients",
+    "max_unpool",
+    "max_unpool_gradients",
     "pad",
     "pad_gradients",
     "padded_convolution",
