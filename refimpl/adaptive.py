@@ -22,7 +22,8 @@ Sizes = Sequence[int | None]
 def adaptive_max_pool(x: Array, output_size: Sizes) -> tuple[Array, Array]:
     """Largest element of each adaptive window, and where it is.
 
-    ``y[n,c,i,j] = max x[n, c, rows(i), columns(j)]``. NaN and ties as in :func:`refimpl.pooling.max_pool`. Every channel is pooled on its own.
+    ``y[n,c,i,j] = max x[n, c, rows(i), columns(j)]``. NaN and ties as in :func:`refimpl.pooling.max_pool`. Every
+    channel is pooled on its own.
 
     x: (N, C, *spatial) or (C, *spatial); output_size: one size for each of the one to three spatial axes, None for
     the input's. Returns the values and the flat indices into ``spatial`` (int64), each (N, C, *output_size).

@@ -14,10 +14,18 @@ from __future__ import annotations
 from refimpl.bounds.activation import (
     log_softmax,
     log_softmax_gradients,
+    log_softmax_second,
+    relu,
+    relu_gradients,
     sigmoid,
     sigmoid_gradients,
+    sigmoid_second,
     softmax,
     softmax_gradients,
+    softmax_second,
+    tanh,
+    tanh_gradients,
+    tanh_second,
 )
 from refimpl.bounds.common import bilinear
 from refimpl.bounds.convolution import (
@@ -40,7 +48,15 @@ from refimpl.bounds.further_pooling import (
     max_unpool,
     max_unpool_gradients,
 )
-from refimpl.bounds.loss import cross_entropy, cross_entropy_gradients, squared_error, squared_error_gradient
+from refimpl.bounds.loss import (
+    cross_entropy,
+    cross_entropy_gradients,
+    cross_entropy_second,
+    nll_loss,
+    nll_loss_gradients,
+    squared_error,
+    squared_error_gradient,
+)
 from refimpl.bounds.optimizer import sgd_step
 from refimpl.bounds.padding import (
     fold,
@@ -69,6 +85,7 @@ __all__ = [
     "cross_correlate",
     "cross_entropy",
     "cross_entropy_gradients",
+    "cross_entropy_second",
     "flatten",
     "flatten_gradients",
     "fold",
@@ -79,23 +96,33 @@ __all__ = [
     "linear_gradients",
     "log_softmax",
     "log_softmax_gradients",
+    "log_softmax_second",
     "lp_pool",
     "lp_pool_gradients",
     "max_pool",
     "max_pool_gradients",
     "max_unpool",
     "max_unpool_gradients",
+    "nll_loss",
+    "nll_loss_gradients",
     "pad",
     "pad_gradients",
     "padded_convolution",
     "padded_convolution_gradients",
+    "relu",
+    "relu_gradients",
     "sgd_step",
     "sigmoid",
     "sigmoid_gradients",
+    "sigmoid_second",
     "softmax",
     "softmax_gradients",
+    "softmax_second",
     "squared_error",
     "squared_error_gradient",
+    "tanh",
+    "tanh_gradients",
+    "tanh_second",
     "unfold",
     "unfold_gradients",
 ]

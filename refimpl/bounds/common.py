@@ -32,6 +32,24 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
     return Computed(value, x.format, off + rounding).stored()
 
 
+def product(*factors: Computed) -> Computed:
+    """A product of several factors in any order, each partial product stored.
+
+    One rounding and one storing each, whatever the order; but a partial product that underflows by η is multiplied by
+    the factors still to come, so over all orders the underflow is at most ``η·Π(1 + |f|)``.
+    """
+    result = factors[0]
+    for factor in factors[1:]:
+        result = (result * factor).stored()
+    remaining = np.prod([1.0 + np.broadcast_to(f.reach, result.shape) for f in factors], axis=0)
+    return Computed(result.value, result.format, result.off + smallest(result) * remaining)
+
+
+def smallest(x: Computed) -> float:
+    """η of the storage or the accumulator, whichever is larger."""
+    return max(x.format.storage.underflow, x.format.accumulator.underflow)
+
+
 def with_error_of(value: Array, computed: Computed) -> Computed:
     """The loops' value with the error of the formula, as a subject keeps it."""
     return Computed(value, computed.format, computed.off).stored()
@@ -40,3 +58,8 @@ def with_error_of(value: Array, computed: Computed) -> Computed:
 def rounded_constant(value: float, like: Computed) -> Computed:
     """A hyperparameter, rounded to the precision of what it meets."""
     return Computed(np.asarray(value), like.format, np.asarray(like.precision.unit_roundoff * abs(value)))
+
+
+def covered(computed: Computed) -> Computed:
+    """Without a bound where the derivation covers nothing, as at zero times infinity."""
+    return Computed(computed.value, computed.format, np.where(np.isnan(computed.off), np.inf, computed.off))

@@ -10,7 +10,7 @@ import numpy as np
 
 from refimpl import adaptive, fractional, pooling, power_pooling, unpooling
 from refimpl.arrays import Array, Axes
-from refimpl.bounds.common import rounded_constant, with_error_of
+from refimpl.bounds.common import covered, rounded_constant, with_error_of
 from refimpl.bounds.padding import summed
 from refimpl.bounds.pooling import averaged
 from refimpl.rounding import Computed
@@ -93,7 +93,7 @@ def lp_pool(
     if math.isinf(norm_type):
         return x.map(lambda a: power_pooling.lp_pool(a, norm_type, **window))
     roots = _power_sums(x, norm_type, window).map(np.abs).pow(1.0 / norm_type)
-    return _covered(with_error_of(power_pooling.lp_pool(x.value, norm_type, **window), roots))
+    return covered(with_error_of(power_pooling.lp_pool(x.value, norm_type, **window), roots))
 
 
 def lp_pool_gradients(
@@ -129,7 +129,7 @@ def lp_pool_gradients(
 
     windows = int(spread(np.ones(cotangent.shape)).max(initial=0.0) * math.prod(kernel_size) + 0.5)
     slope = (x.pow(norm_type - 1.0).stored() * rounded_constant(norm_type, x)).stored()
-    return (_covered(with_error_of(value, averaged(shares, spread, windows + 1) * slope)),)
+    return (covered(with_error_of(value, averaged(shares, spread, windows + 1) * slope)),)
 
 
 def _power_sums(x: Computed, norm_type: float, window: dict[str, Any]) -> Computed:
@@ -155,8 +155,3 @@ def _exact(x: Computed, values: Array, indices: Array) -> tuple[Computed, Array]
 
 def _to_indices(cotangent: Computed, indices: Array, input_shape: Sequence[int], axes: int) -> Computed:
     return summed(cotangent, lambda g: pooling.max_pool_gradient(g, indices, input_shape, axes))
-
-
-def _covered(computed: Computed) -> Computed:
-    """Without a bound where the derivation covers nothing, as at zero times infinity."""
-    return Computed(computed.value, computed.format, np.where(np.isnan(computed.off), np.inf, computed.off))
