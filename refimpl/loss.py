@@ -140,7 +140,7 @@ def squared_error(y: Array, target: Array) -> float:
     >>> squared_error(np.array([1, 2]), np.array([3, 3]))
     5.0
     """
-    return _squared_error(float64(y).reshape(-1), float64(target).reshape(-1))
+    return float(_squared_error(float64(y).reshape(-1), float64(target).reshape(-1)))
 
 
 def squared_error_gradient(y: Array, target: Array) -> Array:

@@ -27,7 +27,7 @@ from refimpl.bounds.activation import (
     tanh_gradients,
     tanh_second,
 )
-from refimpl.bounds.common import bilinear
+from refimpl.bounds.common import bilinear, product, trilinear
 from refimpl.bounds.convolution import (
     conv_transpose,
     conv_transpose_gradients,
@@ -35,7 +35,16 @@ from refimpl.bounds.convolution import (
     convolve,
     cross_correlate,
 )
-from refimpl.bounds.dense import flatten, flatten_gradients, linear, linear_gradients
+from refimpl.bounds.dense import (
+    bilinear_layer,
+    bilinear_layer_gradients,
+    flatten,
+    flatten_gradients,
+    linear,
+    linear_gradients,
+    unflatten,
+    unflatten_gradients,
+)
 from refimpl.bounds.further_pooling import (
     adaptive_average_pool,
     adaptive_average_pool_gradients,
@@ -57,7 +66,7 @@ from refimpl.bounds.loss import (
     squared_error,
     squared_error_gradient,
 )
-from refimpl.bounds.optimizer import sgd_step
+from refimpl.bounds.optimizer import momentum_step, sgd_step
 from refimpl.bounds.padding import (
     fold,
     fold_gradients,
@@ -78,6 +87,8 @@ __all__ = [
     "average_pool",
     "average_pool_gradients",
     "bilinear",
+    "bilinear_layer",
+    "bilinear_layer_gradients",
     "conv_transpose",
     "conv_transpose_gradients",
     "convolution_gradients",
@@ -103,12 +114,14 @@ __all__ = [
     "max_pool_gradients",
     "max_unpool",
     "max_unpool_gradients",
+    "momentum_step",
     "nll_loss",
     "nll_loss_gradients",
     "pad",
     "pad_gradients",
     "padded_convolution",
     "padded_convolution_gradients",
+    "product",
     "relu",
     "relu_gradients",
     "sgd_step",
@@ -123,6 +136,9 @@ __all__ = [
     "tanh",
     "tanh_gradients",
     "tanh_second",
+    "trilinear",
+    "unflatten",
+    "unflatten_gradients",
     "unfold",
     "unfold_gradients",
 ]

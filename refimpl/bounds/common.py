@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.rounding import Computed, gamma
+from refimpl.rounding import Computed, gamma, round_to
 
 
 def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Computed | None = None) -> Computed:
@@ -30,6 +30,32 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
     magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
     rounding = gamma(terms + 1, x.precision) * magnitude + terms * x.precision.underflow
     return Computed(value, x.format, off + rounding).stored()
+
+
+def trilinear(
+    product: Callable[..., Array], x: Computed, y: Computed, z: Computed, bias: Computed | None = None
+) -> Computed:
+    """A sum of n products of three, ``product(x, y, z)`` plus a bias, in any order.
+
+    Each term meets two roundings for its products and at most n additions: ``γ_{n+2}·product(|x̂|, |ŷ|, |ẑ|)``. A sum
+    over one of two indices may be stored before the other, and the whole before the bias: two storings more. A
+    partial result that underflows by η is multiplied by at most one more factor: ``η·product(1+|x|, 1+|y|, 1+|z|)``.
+    """
+    operands = (x, y, z)
+    terms = product(*(np.ones(o.shape) for o in operands))
+    value, magnitude = product(*(o.value for o in operands)), product(*(o.reach for o in operands))
+    off = np.zeros(value.shape)
+    for k, operand in enumerate(operands):
+        if operand.error is not None:
+            others = [np.abs(o.value) if i < k else o.reach for i, o in enumerate(operands)]
+            off = off + product(*others[:k], operand.error, *others[k + 1 :])
+    if bias is not None:
+        value, magnitude, off = value + bias.value, magnitude + bias.reach, off + bias.off
+    relative = gamma(terms + 2, x.precision)
+    if x.format.storage is not x.precision:
+        relative = relative + gamma(2, x.format.storage) * (1.0 + relative)
+    underflow = smallest(x) * product(*(1.0 + o.reach for o in operands))
+    return Computed(value, x.format, off + relative * (magnitude + off) + underflow).stored()
 
 
 def product(*factors: Computed) -> Computed:
@@ -56,8 +82,12 @@ def with_error_of(value: Array, computed: Computed) -> Computed:
 
 
 def rounded_constant(value: float, like: Computed) -> Computed:
-    """A hyperparameter, rounded to the precision of what it meets."""
-    return Computed(np.asarray(value), like.format, np.asarray(like.precision.unit_roundoff * abs(value)))
+    """A hyperparameter, which a subject may round to its storage first: off by what that changes.
+
+    Where it is rounded to the accumulator instead, it is nearer, for every number of the storage is one of it.
+    """
+    change = abs(float(round_to(np.asarray(value), like.format.storage)) - value)
+    return Computed(np.asarray(value), like.format, np.asarray(change))
 
 
 def covered(computed: Computed) -> Computed:
