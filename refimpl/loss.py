@@ -144,7 +144,11 @@ def squared_error(y: Array, target: Array) -> float:
 
 
 def squared_error_gradient(y: Array, target: Array) -> Array:
-    """``∂y = 2 · (y − target)``, elementwise."""
+    """``∂y = 2 · (y − target)``, elementwise.
+
+    >>> squared_error_gradient(np.array([1, 2]), np.array([3, 3]))
+    array([-4., -2.])
+    """
     return 2.0 * (float64(y) - float64(target))
 
 

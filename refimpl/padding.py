@@ -84,7 +84,7 @@ def pad_gradient(
     gradient, maps, output = _lifted(np.zeros(input_shape), padding, mode)
     if np.shape(cotangent) != output:
         raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output {output}")
-    _scatter(gradient, float64(cotangent).reshape(-1, *(len(m) for m in maps)), *maps)
+    _scatter(gradient, float64(cotangent).reshape(gradient.shape[0], *(len(m) for m in maps)), *maps)
     return gradient.reshape(input_shape)
 
 

@@ -190,6 +190,10 @@ class Computed:
         ``x̂^p̂ / x^p = e^{p̂·log x̂ − p·log x}``, and with ``L = −log(1 − e_x/|x|) ≥ |log|x̂/x||`` the exponent is at most
         ``|p|·L + δ·(|log|x|| + L)``. Where x̂ may be zero or of the other sign and p > 0, ``x^p`` is off by at most
         ``(|x| + e_x)^p̂ + |x|^p``; where p < 0 it is unbounded. A library's pow is taken to be within ε = 4u (2 ulp).
+
+        >>> root = Computed.operand(np.array([4.0]), FORMATS["float32"]).pow(0.5)
+        >>> root.value, bool(root.error[0] <= 4 * FLOAT32.unit_roundoff * 2.0 + FLOAT32.underflow)
+        (array([2.]), True)
         """
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             value, size = np.power(self.value, exponent), np.abs(self.value)
