@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import padding, unfolding
+from refimpl import padding as paddings
+from refimpl import unfolding
 from refimpl.arrays import Array
 from refimpl.bounds.convolution import convolution_gradients, cross_correlate
 from refimpl.rounding import Computed, round_to
@@ -20,17 +21,17 @@ from refimpl.rounding import Computed, round_to
 def pad(x: Computed, padding: Sequence[int], mode: str = "constant", value: float = 0.0) -> Computed:
     """:func:`refimpl.padding.pad` moves elements; a constant that the storage has not is rounded to it."""
     rounding = abs(float(round_to(np.asarray(value), x.format.storage)) - value)
-    padded = _pad(x.value, padding, mode, value)
+    padded = paddings.pad(x.value, padding, mode, value)
     if x.error is None and not rounding:
         return Computed(padded, x.format)
-    return Computed(padded, x.format, _pad(x.off, padding, mode, rounding))
+    return Computed(padded, x.format, paddings.pad(x.off, padding, mode, rounding))
 
 
 def pad_gradients(
     cotangent: Computed, x: Computed, padding: Sequence[int], mode: str = "constant", value: float = 0.0
 ) -> tuple[Computed, ...]:
     """Gradient of padding: m is how often an element was taken."""
-    return (summed(cotangent, lambda g: _pad_gradient(g, x.shape, padding, mode)),)
+    return (summed(cotangent, lambda g: paddings.pad_gradient(g, x.shape, padding, mode)),)
 
 
 def padded_convolution(
@@ -87,9 +88,5 @@ def _unpadded(weight: Computed, padding_mode: str, **arguments: Any) -> tuple[tu
     """What is padded and how, and the convolution's arguments without its padding."""
     sides = {name: arguments[name] for name in ("padding", "dilation") if name in arguments}
     window = {name: value for name, value in arguments.items() if name != "padding"}
-    amounts = padding.convolution_padding(weight.shape[2:], **sides)
-    return amounts, padding.mode_of(padding_mode), window
-
-
-# The arguments are called as torch calls them, which hides the module of the same name.
-_pad, _pad_gradient = padding.pad, padding.pad_gradient
+    amounts = paddings.convolution_padding(weight.shape[2:], **sides)
+    return amounts, paddings.mode_of(padding_mode), window
