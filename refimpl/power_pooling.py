@@ -39,7 +39,7 @@ def lp_pool(
     (array([[-3., -4.]]), array([[3.]]))
     """
     if math.isinf(norm_type):
-        return norm_type_sign(norm_type) * extreme(x, norm_type, kernel_size, stride, ceil_mode)[0]
+        return _sign(norm_type) * extreme(x, norm_type, kernel_size, stride, ceil_mode)[0]
     sums = power_sums(x, norm_type, kernel_size, stride, ceil_mode)
     y = np.empty(sums.shape)
     _roots(y.reshape(-1), sums.reshape(-1), float(norm_type))
@@ -96,11 +96,10 @@ def extreme(
     x: Array, norm_type: float, kernel_size: Sequence[int], stride: Axes | None = None, ceil_mode: bool = False
 ) -> tuple[Array, Array]:
     """The largest of ``|x|`` in each window, or of ``−|x|`` for p = −∞, and its index."""
-    return max_pool(norm_type_sign(norm_type) * np.abs(x), kernel_size, stride, ceil_mode=ceil_mode)
+    return max_pool(_sign(norm_type) * np.abs(x), kernel_size, stride, ceil_mode=ceil_mode)
 
 
-def norm_type_sign(norm_type: float) -> float:
-    """1 where larger elements count for more, −1 where smaller ones do."""
+def _sign(norm_type: float) -> float:
     return math.copysign(1.0, norm_type)
 
 
