@@ -56,7 +56,7 @@ def tanh(x: Array) -> Array:
 
 
 def tanh_gradient(cotangent: Array, x: Array) -> Array:
-    """``∂x = cotangent · (1 − tanh²x)``, elementwise, as ``4e^{−2|x|} / (1 + e^{−2|x|})²``, which does not cancel.
+    """``∂x = cotangent · (1 − tanh²x)``, elementwise.
 
     >>> tanh_gradient(np.array([3.0, 3.0]), np.array([0.0, 1000.0]))
     array([3., 0.])
@@ -196,8 +196,8 @@ def _tanh(y, x):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _tanh_gradient(y, g, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        power = math.exp(-2.0 * abs(x[i]))
-        y[i] = g[i] * (4.0 * power / (1.0 + power) ** 2)
+        t = math.tanh(x[i])
+        y[i] = g[i] * (1.0 - t * t)
 
 
 @njit(cache=True)
