@@ -91,7 +91,9 @@ def public(module: ModuleType) -> list[str]:
 
 def test_every_reference_is_used() -> None:
     """Every public loop is held against torch by an operator or a law, or serves another loop."""
-    sources = "\n".join(p.read_text(encoding="utf-8") for p in [*HERE.rglob("*.py"), *HERE.parent.glob("refimpl/*.py")])
+    sources = "\n".join(
+        p.read_text(encoding="utf-8") for p in [*HERE.rglob("*.py"), *HERE.parent.glob("refimpl/**/*.py")]
+    )
     for module in REFERENCES:
         name = module.__name__.rpartition(".")[2]
         for function in public(module):

@@ -5,7 +5,10 @@ made: an index outside the input is skipped, which is what a zero there would co
 
 Axes: ``n`` batch, ``c`` input channel, ``o`` output channel, output position ``(p, i, j)``, kernel offset
 ``(d, a, b)``. ``groups`` splits the channels: output channel ``o`` sees only the ``C_in/groups`` input channels
-of its own group, which start at ``c₀ = (o // (C_out/groups)) · (C_in/groups)``.
+of its own group, which start at ``c₀ = (o // (C_out/groups)) · (C_in/groups)``. The loops are in :mod:`refimpl.taps`.
+
+``padding`` is a number per side, one for each axis, or torch's words: "valid" for none, "same" for what keeps the
+size at stride 1 (:func:`refimpl.geometry.same_split`).
 """
 
 from __future__ import annotations
@@ -15,8 +18,11 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, batched, float64, lift, steps
-from refimpl.geometry import convolution_output, per_axis
+from refimpl.arrays import Array, Axes, Triple, batched, float64, lift, steps
+from refimpl.geometry import convolution_output, per_axis, same_split
+from refimpl.taps import scatter_to_input, scatter_to_weight, slide
+
+Padding = Axes | str
 
 
 def corr2d(x: Array, kernel: Array) -> Array:
@@ -41,7 +47,7 @@ def cross_correlate(
     weight: Array,
     bias: Array | None = None,
     stride: Axes = 1,
-    padding: Axes = 0,
+    padding: Padding = 0,
     dilation: Axes = 1,
     groups: int = 1,
 ) -> Array:
@@ -58,6 +64,8 @@ def cross_correlate(
     >>> cross_correlate(x, np.array([[[[0, 1], [2, 3]], [[1, 2], [3, 4]]]]))   # S12
     array([[[ 56.,  72.],
             [104., 120.]]])
+    >>> cross_correlate(np.array([[1, 2, 3]]), np.array([[[10, 1]]]), padding="same")   # the zero is on the right
+    array([[12., 23., 30.]])
     """
     return _layer(x, weight, bias, stride, padding, dilation, groups, mirror=False)
 
@@ -67,7 +75,7 @@ def convolve(
     weight: Array,
     bias: Array | None = None,
     stride: Axes = 1,
-    padding: Axes = 0,
+    padding: Padding = 0,
     dilation: Axes = 1,
     groups: int = 1,
 ) -> Array:
@@ -107,7 +115,7 @@ def input_gradient(
     input_shape: Sequence[int],
     weight: Array,
     stride: Axes = 1,
-    padding: Axes = 0,
+    padding: Padding = 0,
     dilation: Axes = 1,
     groups: int = 1,
 ) -> Array:
@@ -125,7 +133,7 @@ def input_gradient(
     output = _check(tuple(input_shape), np.shape(weight), None, stride, padding, dilation, groups)
     g = batched(_matching(cotangent, output), axes)
     gradient = batched(np.zeros(input_shape), axes)
-    _scatter_to_input(gradient, g, batched(weight, axes), groups, *steps(stride, padding, dilation, axes))
+    scatter_to_input(gradient, g, batched(weight, axes), groups, *_steps(np.shape(weight), stride, padding, dilation))
     return gradient.reshape(input_shape)
 
 
@@ -134,7 +142,7 @@ def weight_gradient(
     x: Array,
     weight_shape: Sequence[int],
     stride: Axes = 1,
-    padding: Axes = 0,
+    padding: Padding = 0,
     dilation: Axes = 1,
     groups: int = 1,
 ) -> Array:
@@ -151,7 +159,7 @@ def weight_gradient(
     output = _check(np.shape(x), tuple(weight_shape), None, stride, padding, dilation, groups)
     g = batched(_matching(cotangent, output), axes)
     gradient = batched(np.zeros(weight_shape), axes)
-    _scatter_to_weight(gradient, g, batched(x, axes), groups, *steps(stride, padding, dilation, axes))
+    scatter_to_weight(gradient, g, batched(x, axes), groups, *_steps(weight_shape, stride, padding, dilation))
     return gradient.reshape(weight_shape)
 
 
@@ -174,7 +182,7 @@ def _layer(
     weight: Array,
     bias: Array | None,
     stride: Axes,
-    padding: Axes,
+    padding: Padding,
     dilation: Axes,
     groups: int,
     mirror: bool,
@@ -184,7 +192,8 @@ def _layer(
     images = batched(x, axes)
     y = np.empty((images.shape[0], np.shape(weight)[0], *lift(output, 1)))
     offset = np.zeros(y.shape[1]) if bias is None else float64(bias)
-    _slide(y, images, batched(weight, axes), offset, groups, *steps(stride, padding, dilation, axes), mirror)
+    step = _steps(np.shape(weight), stride, padding, dilation)
+    slide(y, images, batched(weight, axes), offset, groups, *step, mirror)
     return y.reshape((*np.shape(x)[: -axes - 1], y.shape[1], *output))
 
 
@@ -193,7 +202,7 @@ def _check(
     weight: tuple[int, ...],
     bias: Array | None,
     stride: Axes,
-    padding: Axes,
+    padding: Padding,
     dilation: Axes,
     groups: int,
 ) -> tuple[int, ...]:
@@ -205,15 +214,27 @@ def _check(
         raise ValueError(f"x has {len(x)} axes, but a {axes}-d convolution takes {axes + 1} or {axes + 2}")
     if groups < 1 or weight[0] % groups:
         raise ValueError(f"groups={groups} does not divide the {weight[0]} output channels")
+    if isinstance(padding, str) and padding not in ("same", "valid"):
+        raise ValueError(f"padding={padding!r} is neither 'same' nor 'valid' nor a number")
     if x[-axes - 1] != weight[1] * groups:
         raise ValueError(f"x has {x[-axes - 1]} channels, but weight and groups make {weight[1]}·{groups}")
     if bias is not None and np.shape(bias) != (weight[0],):
         raise ValueError(f"bias has shape {np.shape(bias)}, but there are {weight[0]} output channels")
-    arguments = zip(
-        x[-axes:], weight[2:], per_axis(stride, axes), per_axis(padding, axes), per_axis(dilation, axes),
-        strict=True,
-    )  # fmt: skip
-    return tuple(convolution_output(*sizes) for sizes in arguments)
+    if padding == "same":
+        if set(per_axis(stride, axes)) != {1}:
+            raise ValueError(f"padding='same' keeps the size at stride 1, not {stride}")
+        return x[-axes:]
+    per_side = 0 if isinstance(padding, str) else padding
+    arguments = (per_axis(value, axes) for value in (stride, per_side, dilation))
+    return tuple(convolution_output(*sizes) for sizes in zip(x[-axes:], weight[2:], *arguments, strict=True))
+
+
+def _steps(weight: Sequence[int], stride: Axes, padding: Padding, dilation: Axes) -> tuple[Triple, Triple, Triple]:
+    """The arguments of the loops, for which only the padding before an axis counts."""
+    axes = len(weight) - 2
+    if padding == "same":
+        padding = [same_split(*axis)[0] for axis in zip(weight[2:], per_axis(dilation, axes), strict=True)]
+    return steps(stride, 0 if isinstance(padding, str) else padding, dilation, axes)
 
 
 def _matching(cotangent: Array, output: tuple[int, ...]) -> Array:
@@ -221,74 +242,6 @@ def _matching(cotangent: Array, output: tuple[int, ...]) -> Array:
     if sizes != output:
         raise ValueError(f"the cotangent has sizes {sizes}, but the output {output}")
     return cotangent
-
-
-# In the loops below every array has five axes and every argument three values; see the head of this file.
-
-
-@njit(cache=True)
-def _slide(y, x, weight, bias, groups, stride, padding, dilation, mirror):  # type: ignore[no-untyped-def]
-    _, channels, depths, rows, columns = weight.shape
-    for n, o in np.ndindex(y.shape[0], y.shape[1]):
-        first = o // (y.shape[1] // groups) * channels
-        for p, i, j in np.ndindex(y.shape[2], y.shape[3], y.shape[4]):
-            total = bias[o]
-            for c in range(channels):
-                for d in range(depths):
-                    z = p * stride[0] - padding[0] + (depths - 1 - d if mirror else d) * dilation[0]
-                    if not 0 <= z < x.shape[2]:
-                        continue
-                    for a in range(rows):
-                        u = i * stride[1] - padding[1] + (rows - 1 - a if mirror else a) * dilation[1]
-                        if not 0 <= u < x.shape[3]:
-                            continue
-                        for b in range(columns):
-                            v = j * stride[2] - padding[2] + (columns - 1 - b if mirror else b) * dilation[2]
-                            if 0 <= v < x.shape[4]:
-                                total += weight[o, c, d, a, b] * x[n, first + c, z, u, v]
-            y[n, o, p, i, j] = total
-
-
-@njit(cache=True)
-def _scatter_to_input(gradient, g, weight, groups, stride, padding, dilation):  # type: ignore[no-untyped-def]
-    _, channels, depths, rows, columns = weight.shape
-    for n, o in np.ndindex(g.shape[0], g.shape[1]):
-        first = o // (g.shape[1] // groups) * channels
-        for p, i, j in np.ndindex(g.shape[2], g.shape[3], g.shape[4]):
-            for c in range(channels):
-                for d in range(depths):
-                    z = p * stride[0] - padding[0] + d * dilation[0]
-                    if not 0 <= z < gradient.shape[2]:
-                        continue
-                    for a in range(rows):
-                        u = i * stride[1] - padding[1] + a * dilation[1]
-                        if not 0 <= u < gradient.shape[3]:
-                            continue
-                        for b in range(columns):
-                            v = j * stride[2] - padding[2] + b * dilation[2]
-                            if 0 <= v < gradient.shape[4]:
-                                gradient[n, first + c, z, u, v] += weight[o, c, d, a, b] * g[n, o, p, i, j]
-
-
-@njit(cache=True)
-def _scatter_to_weight(gradient, g, x, groups, stride, padding, dilation):  # type: ignore[no-untyped-def]
-    _, channels, depths, rows, columns = gradient.shape
-    for n, o in np.ndindex(g.shape[0], g.shape[1]):
-        first = o // (g.shape[1] // groups) * channels
-        for p, i, j in np.ndindex(g.shape[2], g.shape[3], g.shape[4]):
-            for c in range(channels):
-                for d in range(depths):
-                    z = p * stride[0] - padding[0] + d * dilation[0]
-                    if not 0 <= z < x.shape[2]:
-                        continue
-                    for a in range(rows):
-                        u = i * stride[1] - padding[1] + a * dilation[1]
-                        if not 0 <= u < x.shape[3]:
-                            continue
-                        for b in range(columns):
-                            v = j * stride[2] - padding[2] + b * dilation[2]
-                            if 0 <= v < x.shape[4]:
-                                gradient[o, c, d, a, b] += g[n, o, p, i, j] * x[n, first + c, z, u, v]
 
 
 @njit(cache=True)

@@ -100,13 +100,81 @@ def linear_bias_gradient(cotangent: Array) -> Array:
     return linear(np.ones(rows.shape[0]), np.transpose(rows))
 
 
-def flatten(x: Array, start_dim: int = 1) -> Array:
-    """Merge all axes from ``start_dim`` on, row-major (S18). x: (N, …). Returns (N, product of the rest)."""
-    return np.asarray(x).reshape(*np.shape(x)[:start_dim], math.prod(np.shape(x)[start_dim:]))
+def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None = None) -> Array:
+    """A form of two inputs: ``y[…,o] = bias[o] + Σ_{i,j} weight[o,i,j] · x1[…,i] · x2[…,j]``.
+
+    x1: (*, in1); x2: (*, in2); weight: (out, in1, in2); bias: (out,). Returns (*, out). Raises ValueError where the
+    shapes do not fit. Source: torch.nn.Bilinear.
+
+    >>> bilinear(np.array([1, 2]), np.array([10, 1]), np.array([[[1, 0], [0, 1]]]), np.array([5]))   # 5 + 10 + 2
+    array([17.])
+    """
+    _check_bilinear(x1, x2, weight)
+    offset = np.zeros(np.shape(weight)[0]) if bias is None else float64(bias)
+    rows = _rows(x1), _rows(x2)
+    y = np.empty((len(rows[0]), len(offset)))
+    _bilinear(y, *rows, float64(weight), offset)
+    return y.reshape(*np.shape(x1)[:-1], len(offset))
+
+
+def bilinear_gradients(
+    cotangent: Array, x1: Array, x2: Array, weight: Array, bias: Array | None = None
+) -> tuple[Array, ...]:
+    """Gradients of ``⟨g, bilinear(x1, x2, weight, bias)⟩`` to x1, x2, weight and, where there is one, bias.
+
+    ``∂x1[n,i] = Σ_{o,j} g[n,o]·weight[o,i,j]·x2[n,j]``, ``∂x2[n,j] = Σ_{o,i} g[n,o]·weight[o,i,j]·x1[n,i]``,
+    ``∂weight[o,i,j] = Σ_n g[n,o]·x1[n,i]·x2[n,j]``, ``∂bias[o] = Σ_n g[n,o]`` over all leading axes n.
+
+    >>> bilinear_gradients(np.array([1.0]), np.array([1.0, 2]), np.array([10.0, 1]), np.array([[[1.0, 0], [0, 3]]]))
+    (array([10.,  3.]), array([1., 6.]), array([[[10.,  1.],
+            [20.,  2.]]]))
+    """
+    _check_bilinear(x1, x2, weight)
+    g, rows1, rows2 = _rows(cotangent), _rows(x1), _rows(x2)
+    gradients = np.zeros(rows1.shape), np.zeros(rows2.shape), np.zeros(np.shape(weight))
+    _bilinear_gradients(*gradients, g, rows1, rows2, float64(weight))
+    shaped = tuple(v.reshape(np.shape(x)) for v, x in zip(gradients, (x1, x2, weight), strict=True))
+    return shaped if bias is None else (*shaped, linear_bias_gradient(cotangent))
+
+
+def flatten(x: Array, start_dim: int = 1, end_dim: int = -1) -> Array:
+    """Merge the axes from ``start_dim`` to ``end_dim``, row-major (S18). Source: torch.nn.Flatten.
+
+    >>> flatten(np.zeros((2, 3, 4, 5))).shape, flatten(np.zeros((2, 3, 4, 5)), 0, 1).shape
+    ((2, 60), (6, 4, 5))
+    """
+    shape = np.shape(x)
+    first, last = start_dim % len(shape), end_dim % len(shape)
+    return np.asarray(x).reshape(*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
+
+
+def unflatten(x: Array, dim: int, unflattened_size: Sequence[int]) -> Array:
+    """Split the axis ``dim`` into axes of these sizes, row-major; one of them may be −1, for what is left.
+
+    Raises ValueError where their product is not the axis. Source: torch.nn.Unflatten.
+
+    >>> unflatten(np.zeros((2, 12, 3)), 1, (3, -1)).shape
+    (2, 3, 4, 3)
+    """
+    shape = np.shape(x)
+    axis = dim % len(shape)
+    known = math.prod(size for size in unflattened_size if size >= 0)
+    sizes = tuple(shape[axis] // max(known, 1) if size < 0 else size for size in unflattened_size)
+    if math.prod(sizes) != shape[axis]:
+        raise ValueError(f"unflattened_size={tuple(unflattened_size)} does not make up the {shape[axis]} elements")
+    return np.asarray(x).reshape(*shape[:axis], *sizes, *shape[axis + 1 :])
 
 
 def _rows(x: Array) -> Array:
     return float64(x).reshape(math.prod(np.shape(x)[:-1]), np.shape(x)[-1])
+
+
+def _check_bilinear(x1: Array, x2: Array, weight: Array) -> None:
+    shapes = np.shape(x1), np.shape(x2), np.shape(weight)
+    if shapes[0][:-1] != shapes[1][:-1]:
+        raise ValueError(f"x1 has shape {shapes[0]} and x2 {shapes[1]}, which differ before the last axis")
+    if shapes[2][1:] != (shapes[0][-1], shapes[1][-1]):
+        raise ValueError(f"weight has shape {shapes[2]}, not (out, {shapes[0][-1]}, {shapes[1][-1]})")
 
 
 def _check_image_layer(x: Sequence[int], weight: Sequence[int], bias: Sequence[int]) -> None:
@@ -140,3 +208,23 @@ def _image_layer_by_offset(y, x, weight, bias):  # type: ignore[no-untyped-def]
             for b in range(-j, x.shape[1] - j):
                 total += weight[i, j, i + a, j + b] * x[i + a, j + b]
         y[i, j] = total
+
+
+@njit(cache=True)
+def _bilinear(y, x1, x2, weight, bias):  # type: ignore[no-untyped-def]
+    for n, o in np.ndindex(y.shape):
+        total = bias[o]
+        for i in range(x1.shape[1]):
+            for j in range(x2.shape[1]):
+                total += weight[o, i, j] * x1[n, i] * x2[n, j]
+        y[n, o] = total
+
+
+@njit(cache=True)
+def _bilinear_gradients(to_x1, to_x2, to_weight, g, x1, x2, weight):  # type: ignore[no-untyped-def]
+    for n, o in np.ndindex(g.shape):
+        for i in range(x1.shape[1]):
+            for j in range(x2.shape[1]):
+                to_x1[n, i] += g[n, o] * weight[o, i, j] * x2[n, j]
+                to_x2[n, j] += g[n, o] * weight[o, i, j] * x1[n, i]
+                to_weight[o, i, j] += g[n, o] * x1[n, i] * x2[n, j]

@@ -6,7 +6,9 @@ total of an axis, ``p = 2·padding``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 
 def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
@@ -79,7 +81,8 @@ def pooling_output(
     """Output size of a pooling window; ``stride`` defaults to ``kernel`` (S16).
 
     In ceil mode the division rounds up, then a last window is dropped if it would start at or beyond
-    ``size + padding``, the input with its left padding: such a window would see nothing but right padding.
+    ``size + padding``, the input with its left padding: such a window would see nothing but right padding. A first
+    window larger than the padded input stays where it reaches beyond it by less than the stride.
     Source: torch.nn.MaxPool2d, "Shape" and the note on ``ceil_mode``.
 
     >>> pooling_output(4, kernel=3, stride=2, padding=1)
@@ -88,15 +91,20 @@ def pooling_output(
     (3, 2)
     >>> pooling_output(3, kernel=2, stride=2, padding=1, ceil_mode=True)   # a third window would start at 4
     2
+    >>> pooling_output(1, kernel=3, ceil_mode=True)
+    1
     """
     stride = kernel if stride is None else stride
-    outputs = convolution_output(size, kernel, stride, padding, dilation)
     if not ceil_mode:
-        return outputs
+        return convolution_output(size, kernel, stride, padding, dilation)
+    _at_least(1, stride=stride)
+    _at_least(0, size=size, padding=padding)
     room = size + 2 * padding - effective_kernel(kernel, dilation)
     outputs = -(-room // stride) + 1
     if (outputs - 1) * stride >= size + padding:
         outputs -= 1
+    if outputs < 1:
+        raise ValueError(f"no window of {effective_kernel(kernel, dilation)} starts in {size} + 2·{padding} elements")
     return outputs
 
 
@@ -109,6 +117,128 @@ def same_padding(kernel: int) -> int:
     if kernel % 2 == 0:
         raise ValueError(f"kernel={kernel} is even: no equal padding on both sides keeps the size")
     return (kernel - 1) // 2
+
+
+def same_split(kernel: int, dilation: int = 1) -> tuple[int, int]:
+    """Padding before and after an axis with which a window of stride 1 keeps the size: "same".
+
+    The total is ``dilation·(kernel − 1)``; where it is odd, the extra element is after.
+    Source: torch.nn.functional.conv1d, ``padding='same'``; torch pads half of the total, rounded down, before.
+
+    >>> same_split(3), same_split(4), same_split(4, dilation=2)
+    ((1, 1), (1, 2), (3, 3))
+    """
+    total = effective_kernel(kernel, dilation) - 1
+    return total // 2, total - total // 2
+
+
+def transposed_output(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, output_padding: int = 0, dilation: int = 1
+) -> int:
+    """Output size of a transposed convolution, of which ``size`` is the input's.
+
+    ``(size − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1``
+
+    ``output_padding`` chooses among the sizes that the convolution maps to ``size``. Raises ValueError where it is
+    not smaller than the stride or the dilation, and where no element remains.
+    Source: torch.nn.ConvTranspose2d, "Shape" and the note on ``output_padding``.
+
+    >>> transposed_output(3, kernel=3, stride=2), transposed_output(3, kernel=3, stride=2, output_padding=1)
+    (7, 8)
+    >>> convolution_output(7, kernel=3, stride=2), convolution_output(8, kernel=3, stride=2)
+    (3, 3)
+    """
+    _at_least(1, size=size, stride=stride)
+    _at_least(0, padding=padding, output_padding=output_padding)
+    if output_padding >= max(stride, dilation):
+        raise ValueError(f"output_padding={output_padding} must be smaller than stride={stride} or dilation={dilation}")
+    output = (size - 1) * stride - 2 * padding + effective_kernel(kernel, dilation) + output_padding
+    if output < 1:
+        raise ValueError(f"padding={padding} leaves {output} elements of the output")
+    return output
+
+
+def unfold_blocks(
+    sizes: Sequence[int],
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+) -> int:
+    """Windows that unfold cuts from an input of spatial ``sizes``.
+
+    ``Π ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1`` over the axes.
+    Source: torch.nn.Unfold, "Shape"; torch.nn.Fold says the same of its output's sizes.
+
+    >>> unfold_blocks((3, 4), (2, 3)), unfold_blocks((4, 5), 2, stride=2, padding=1)
+    (4, 9)
+    """
+    axes = len(sizes)
+    arguments = (per_axis(value, axes) for value in (kernel_size, stride, padding, dilation))
+    return math.prod(convolution_output(*axis) for axis in zip(sizes, *arguments, strict=True))
+
+
+def adaptive_window(position: int, size: int, outputs: int) -> tuple[int, int]:
+    """First element of an adaptive pooling window and the one after its last.
+
+    ``⌊position·size / outputs⌋`` and ``⌈(position + 1)·size / outputs⌉``: windows cover the input, may overlap by
+    one element, and repeat elements where there are more outputs than inputs.
+    Source: torch.nn.AdaptiveAvgPool2d; the formula is in ATen/native/AdaptivePooling.h, start_index and end_index.
+
+    >>> [adaptive_window(i, 5, 3) for i in range(3)]
+    [(0, 2), (1, 4), (3, 5)]
+    >>> [adaptive_window(i, 2, 3) for i in range(3)]
+    [(0, 1), (0, 2), (1, 2)]
+    """
+    return position * size // outputs, -(-(position + 1) * size // outputs)
+
+
+def fractional_starts(size: int, kernel: int, outputs: int, sample: float) -> tuple[int, ...]:
+    """First element of each window of a fractional pooling, from one sample u in [0, 1).
+
+    ``⌊(i + u)·α⌋ − ⌊u·α⌋`` with ``α = (size − kernel) / (outputs − 1)``, and ``size − kernel`` for the last window.
+    The sample is taken as the rational number that it is, so nothing is rounded. Raises ValueError where
+    ``kernel + outputs − 1`` exceeds the size. Source: torch.nn.FractionalMaxPool2d for the condition;
+    ATen/native/FractionalMaxPooling.h, generate_intervals, for the formula.
+
+    >>> fractional_starts(6, kernel=2, outputs=3, sample=0.0), fractional_starts(8, 2, 5, sample=0.5)
+    ((0, 2, 4), (0, 2, 3, 5, 6))
+    >>> fractional_starts(7, kernel=3, outputs=1, sample=0.5)
+    (4,)
+    """
+    _at_least(1, kernel=kernel, outputs=outputs)
+    if kernel + outputs - 1 > size:
+        raise ValueError(
+            f"{outputs} windows of {kernel} do not fit in {size} elements: {kernel} + {outputs} − 1 > {size}"
+        )
+    u, free, steps = Fraction(float(sample)), size - kernel, outputs - 1
+    starts = ((i + u) * free // steps - u * free // steps for i in range(steps))
+    return (*starts, free)
+
+
+def padded_size(size: int, before: int, after: int) -> int:
+    """Size after padding: ``size + before + after``; a negative amount crops. Raises ValueError below zero.
+
+    Source: torch.nn.ZeroPad2d, "Shape".
+
+    >>> padded_size(4, 1, 2), padded_size(4, -1, 2), padded_size(4, -1, -3)
+    (7, 5, 0)
+    """
+    padded = size + before + after
+    if padded < 0:
+        raise ValueError(f"cropping ({before}, {after}) leaves {padded} of {size} elements")
+    return padded
+
+
+def unpooled_size(size: int, kernel: int, stride: int | None = None, padding: int = 0) -> int:
+    """Output size of max unpooling where none is asked for: ``(size − 1)·stride − 2·padding + kernel``.
+
+    ``stride`` defaults to ``kernel``. Source: torch.nn.MaxUnpool2d, "Shape".
+
+    >>> unpooled_size(2, kernel=2), unpooled_size(3, kernel=3, stride=2, padding=1)
+    (4, 5)
+    """
+    return (size - 1) * (kernel if stride is None else stride) - 2 * padding + kernel
 
 
 def receptive_field(layers: Iterable[tuple[int, int, int]]) -> int:

@@ -25,18 +25,29 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
     return shape[1] * receptive, shape[0] * receptive
 
 
-def xavier_bound(shape: Sequence[int]) -> float:
-    """``r = √(6 / (fan_in + fan_out))`` of Xavier uniform initialisation, U(−r, r) (S19).
+def xavier_bound(shape: Sequence[int], gain: float = 1.0) -> float:
+    """``r = gain·√(6 / (fan_in + fan_out))`` of Xavier uniform initialisation, U(−r, r) (S19).
 
     Source: torch.nn.init.xavier_uniform_.
 
-    >>> xavier_bound((3, 3))
-    1.0
+    >>> xavier_bound((3, 3)), xavier_bound((3, 3), gain=2.0)
+    (1.0, 2.0)
     """
-    return math.sqrt(6.0 / sum(fans(shape)))
+    return gain * math.sqrt(6.0 / sum(fans(shape)))
 
 
-def xavier_uniform(shape: Sequence[int], generator: np.random.Generator) -> Array:
+def xavier_std(shape: Sequence[int], gain: float = 1.0) -> float:
+    """``σ = gain·√(2 / (fan_in + fan_out))`` of Xavier normal initialisation, N(0, σ²): as uniform, ``σ = r/√3``.
+
+    Source: torch.nn.init.xavier_normal_.
+
+    >>> xavier_std((1, 1)), xavier_std((1, 1), gain=2.0)
+    (1.0, 2.0)
+    """
+    return gain * math.sqrt(2.0 / sum(fans(shape)))
+
+
+def xavier_uniform(shape: Sequence[int], generator: np.random.Generator, gain: float = 1.0) -> Array:
     """Draw a weight of ``shape`` from U(−r, r), r of :func:`xavier_bound`."""
-    bound = xavier_bound(shape)
+    bound = xavier_bound(shape, gain)
     return generator.uniform(-bound, bound, size=tuple(shape))

@@ -1,33 +1,137 @@
-"""Losses, their gradients, and accuracy."""
+"""Losses, their gradients, and accuracy.
+
+Classification losses take logits or log-probabilities x, a target and options as :mod:`refimpl.targets` says, and
+are ``ℓ_n = −Σ_c a[n,c]·y[n,c]`` with y the log-probabilities and a the weighted target. ``reduction`` is "none" for
+the ℓ_n themselves, "sum" for their sum, and "mean" for their sum over D, :func:`refimpl.targets.divisor`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from refimpl.activation import log_softmax, softmax
+from refimpl.activation import log_softmax, softmax, softmax_gradient
 from refimpl.arrays import Array, float64
+from refimpl.targets import check_indices, divisor, losses_shape, rows_of, unrowed, weighted_target
+
+REDUCTIONS = ("none", "mean", "sum")
 
 
-def cross_entropy(logits: Array, target: Array) -> float:
-    """Mean over the batch of ``−log softmax(logits)[target]`` (S20).
+def cross_entropy(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """``ℓ_n = −Σ_c a[n,c] · log softmax(logits[n])[c]`` (S20), one for each row, their sum, or their sum over D.
 
-    logits: (N, classes); target: (N,) class indices. Raises ValueError for a class that does not exist.
-    Source: torch.nn.CrossEntropyLoss, reduction "mean".
+    Operands and options: see :mod:`refimpl.targets`. Returns the target's rows, (N, *spatial) or (), for "none", else
+    (). Raises ValueError for a class that does not exist and where shapes do not fit.
+    Source: torch.nn.CrossEntropyLoss.
 
     >>> cross_entropy(np.zeros((4, 10)), np.arange(4)) == np.log(10)
     np.True_
+    >>> cross_entropy(np.zeros((3, 2)), np.array([0, 1, -100]), np.array([1.0, 3.0]), reduction="none") / np.log(2)
+    array([1., 3., 0.])
+    >>> cross_entropy(np.zeros((1, 2)), np.array([[0.25, 0.5]])) == 0.75 * np.log(2)
+    np.True_
     """
-    _check_classes(np.shape(logits), target)
-    return _mean_picked(log_softmax(logits), np.asarray(target, dtype=np.int64))
+    a = weighted_target(np.shape(logits), target, weight, ignore_index, label_smoothing)
+    losses = _losses(log_softmax(rows_of(logits)), a)
+    return _reduced(losses, np.shape(logits), target, weight, ignore_index, reduction)
 
 
-def cross_entropy_gradient(logits: Array, target: Array, cotangent: float = 1.0) -> Array:
-    """``∂logits[n,i] = cotangent · (softmax(logits)[n,i] − [i = target[n]]) / N``. Returns (N, classes)."""
-    _check_classes(np.shape(logits), target)
-    gradient = softmax(logits)
-    _subtract_picked(gradient, np.asarray(target, dtype=np.int64), cotangent)
-    return gradient
+def cross_entropy_gradient(
+    logits: Array,
+    target: Array,
+    cotangent: Array | float = 1.0,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """``∂logits[n,i] = (cotangent_n / D) · (softmax(logits[n])[i] · Σ_c a[n,c] − a[n,i])``, in the shape of logits.
+
+    cotangent: as the loss; D is 1 unless reduction is "mean". A row that counts for nothing has no gradient, even where
+    nothing counts and D is zero. The rest as for :func:`cross_entropy`.
+
+    >>> cross_entropy_gradient(np.zeros((2, 2)), np.array([0, 1]), 4.0)
+    array([[-1.,  1.],
+           [ 1., -1.]])
+    """
+    a = weighted_target(np.shape(logits), target, weight, ignore_index, label_smoothing)
+    shares = _shares(np.shape(logits), target, cotangent, weight, ignore_index, reduction)
+    gradient = softmax(rows_of(logits))
+    _to_logits(gradient, a, shares)
+    return unrowed(gradient, np.shape(logits))
+
+
+def cross_entropy_second(
+    h: Array,
+    g: Array | float,
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> tuple[Array, Array]:
+    """Gradients of ``S = ⟨h, cross_entropy_gradient(logits, target, g)⟩`` to g and to logits.
+
+    ``∂g = Σ_i h[n,i]·(p[n,i]·A_n − a[n,i]) / D``, summed over n too where g is one number, and
+    ``∂logits[n] = (g_n/D)·A_n · J_n·h[n]``, with p the softmax, J its Jacobian and ``A_n = Σ_c a[n,c]``.
+    h: as logits; g: as the loss; the rest as for :func:`cross_entropy`.
+
+    >>> cross_entropy_second(np.array([[4.0, 0.0]]), 2.0, np.zeros((1, 2)), np.array([0]))
+    (array(-2.), array([[ 2., -2.]]))
+    """
+    shape = np.shape(logits)
+    a = weighted_target(shape, target, weight, ignore_index, label_smoothing)
+    ones = np.ones(losses_shape(shape) if reduction == "none" else ())
+    slope = cross_entropy_gradient(logits, target, ones, weight, ignore_index, reduction, label_smoothing)
+    to_g = (rows_of(h) * rows_of(slope)).sum(axis=-1 if reduction == "none" else None)
+    shares = _shares(shape, target, g, weight, ignore_index, reduction)
+    mass = a.sum(axis=-1)
+    to_logits = softmax_gradient(rows_of(h), rows_of(logits)) * np.where(mass == 0.0, 0.0, shares * mass)[:, None]
+    return np.asarray(to_g).reshape(ones.shape), unrowed(to_logits, shape)
+
+
+def nll_loss(
+    x: Array, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Array:
+    """``ℓ_n = −weight[target_n] · x[n, target_n]``, one for each row, their sum, or their sum over D.
+
+    x: log-probabilities; target: class indices; the rest as for :func:`cross_entropy`. Source: torch.nn.NLLLoss.
+
+    >>> nll_loss(np.array([[-1.0, -2.0], [-3.0, -5.0]]), np.array([0, 1]), np.array([1.0, 3.0]))   # (1·1 + 3·5) / 4
+    array(4.)
+    """
+    check_indices(np.shape(x), target, ignore_index)
+    losses = _losses(rows_of(x), weighted_target(np.shape(x), target, weight, ignore_index))
+    return _reduced(losses, np.shape(x), target, weight, ignore_index, reduction)
+
+
+def nll_loss_gradient(
+    x: Array,
+    target: Array,
+    cotangent: Array | float = 1.0,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Array:
+    """``∂x[n,i] = −(cotangent_n / D) · weight[i] · [i = target_n]``, in the shape of x.
+
+    >>> nll_loss_gradient(np.zeros((2, 2)), np.array([0, 1]), 4.0)
+    array([[-2.,  0.],
+           [ 0., -2.]])
+    """
+    check_indices(np.shape(x), target, ignore_index)
+    shares = _shares(np.shape(x), target, cotangent, weight, ignore_index, reduction)
+    a = weighted_target(np.shape(x), target, weight, ignore_index)
+    gradient = np.where(a == 0.0, 0.0, -a * shares[:, None])
+    return unrowed(gradient, np.shape(x))
 
 
 def squared_error(y: Array, target: Array) -> float:
@@ -36,11 +140,15 @@ def squared_error(y: Array, target: Array) -> float:
     >>> squared_error(np.array([1, 2]), np.array([3, 3]))
     5.0
     """
-    return _squared_error(float64(y).reshape(-1), float64(target).reshape(-1))
+    return float(_squared_error(float64(y).reshape(-1), float64(target).reshape(-1)))
 
 
 def squared_error_gradient(y: Array, target: Array) -> Array:
-    """``∂y = 2 · (y − target)``, elementwise."""
+    """``∂y = 2 · (y − target)``, elementwise.
+
+    >>> squared_error_gradient(np.array([1, 2]), np.array([3, 3]))
+    array([-4., -2.])
+    """
     return 2.0 * (float64(y) - float64(target))
 
 
@@ -68,19 +176,68 @@ def _check_classes(logits: tuple[int, ...], target: Array) -> None:
         raise ValueError(f"targets reach from {np.min(target)} to {np.max(target)}, but there are {logits[1]} classes")
 
 
+def _reduced(
+    losses: Array, x: tuple[int, ...], target: Array, weight: Array | None, ignore_index: int, reduction: str
+) -> Array:
+    """The losses of the rows as ``reduction`` wants them; a mean of nothing is NaN."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction={reduction!r} is none of {', '.join(REDUCTIONS)}")
+    if reduction == "none":
+        return losses.reshape(losses_shape(x))
+    total = np.float64(_sum(losses))
+    if reduction == "sum":
+        return np.asarray(total)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(total / np.float64(divisor(x, target, weight, ignore_index)))
+
+
+def _shares(
+    x: tuple[int, ...],
+    target: Array,
+    cotangent: Array | float,
+    weight: Array | None,
+    ignore_index: int,
+    reduction: str,
+) -> Array:
+    """``cotangent_n / D`` for each row, D only where reduction is "mean"."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction={reduction!r} is none of {', '.join(REDUCTIONS)}")
+    shape = losses_shape(x)
+    if np.shape(cotangent) != (shape if reduction == "none" else ()):
+        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, which reduction={reduction!r} does not give")
+    g = np.broadcast_to(float64(np.asarray(cotangent)), shape).reshape(-1)
+    if reduction != "mean":
+        return g.copy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return g / np.float64(divisor(x, target, weight, ignore_index))
+
+
 @njit(cache=True)
-def _mean_picked(log_probabilities, target):  # type: ignore[no-untyped-def]
+def _losses(y, a):  # type: ignore[no-untyped-def]
+    losses = np.zeros(y.shape[0])
+    for n, c in np.ndindex(y.shape):
+        if a[n, c] != 0.0:
+            losses[n] -= a[n, c] * y[n, c]
+    return losses
+
+
+@njit(cache=True)
+def _sum(values):  # type: ignore[no-untyped-def]
     total = 0.0
-    for n in range(target.shape[0]):
-        total -= log_probabilities[n, target[n]]
-    return total / target.shape[0]
+    for value in values:
+        total += value
+    return total
 
 
 @njit(cache=True)
-def _subtract_picked(gradient, target, cotangent):  # type: ignore[no-untyped-def]
-    for n, i in np.ndindex(gradient.shape):
-        picked = 1.0 if i == target[n] else 0.0
-        gradient[n, i] = cotangent * (gradient[n, i] - picked) / gradient.shape[0]
+def _to_logits(gradient, a, shares):  # type: ignore[no-untyped-def]
+    for n in range(gradient.shape[0]):
+        mass = 0.0
+        for c in range(gradient.shape[1]):
+            mass += a[n, c]
+        for i in range(gradient.shape[1]):
+            slope = gradient[n, i] * mass - a[n, i]
+            gradient[n, i] = shares[n] * slope if mass != 0.0 else 0.0
 
 
 @njit(cache=True)

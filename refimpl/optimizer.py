@@ -15,27 +15,59 @@ def sgd_step(
     momentum_buffer: Array | None = None,
     momentum: float = 0.0,
     weight_decay: float = 0.0,
+    dampening: float = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
 ) -> tuple[Array, Array]:
-    """One step of mini-batch SGD (S20): ``d = g + λp``, ``v' = μv + d``, ``p' = p − lr·v'``.
+    """One step of mini-batch SGD (S20): ``d = g + λp``, ``v' = μv + (1 − τ)d``, ``p' = p − lr·v'``.
 
-    parameter p, gradient g, momentum_buffer v: any one shape; v is absent before the first step, where
-    ``v' = d``. Returns p' and v'. Source: torch.optim.SGD (dampening 0, no Nesterov momentum).
+    parameter p, gradient g, momentum_buffer v: any one shape; μ is ``momentum``, λ ``weight_decay``, τ ``dampening``.
+    Before the first step v is absent, and without momentum it plays no part: there ``v' = d``. With ``nesterov``,
+    ``p' = p − lr·(d + μv')``; with ``maximize``, −g takes the place of g. Returns p' and v'. Raises ValueError where
+    shapes differ and for Nesterov momentum without momentum or with dampening. Source: torch.optim.SGD.
 
     >>> sgd_step(np.array([1.0]), np.array([2.0]), lr=0.5)[0]
     array([0.])
+    >>> sgd_step(np.array([1.0]), np.array([2.0]), 0.5, np.array([4.0]), momentum=0.5, dampening=0.5)   # v' = 2 + 1
+    (array([-0.5]), array([3.]))
+    >>> sgd_step(np.array([1.0]), np.array([2.0]), 0.5, np.array([4.0]), momentum=0.5, nesterov=True)   # v' = 2 + 2
+    (array([-1.]), array([4.]))
     """
     p, g = float64(parameter), float64(gradient)
     if p.shape != g.shape:
         raise ValueError(f"the gradient has shape {g.shape}, but the parameter {p.shape}")
-    v = np.zeros(p.shape) if momentum_buffer is None else float64(momentum_buffer)
-    stepped, velocity = np.empty(p.shape), np.empty(p.shape)
-    flat = stepped.reshape(-1), velocity.reshape(-1)
-    _sgd(*flat, p.reshape(-1), g.reshape(-1), v.reshape(-1), lr, momentum, weight_decay)
-    return stepped, velocity
+    if nesterov and (momentum <= 0.0 or dampening != 0.0):
+        raise ValueError(f"nesterov needs momentum and no dampening, not momentum={momentum}, dampening={dampening}")
+    direction = _direction(p, -g if maximize else g, weight_decay)
+    velocity = direction
+    if momentum != 0.0 and momentum_buffer is not None:
+        velocity = _velocity(float64(momentum_buffer), direction, momentum, dampening)
+    taken = _velocity(velocity, direction, momentum, 0.0) if nesterov else velocity
+    return _stepped(p, taken, lr), velocity
+
+
+def _direction(p: Array, g: Array, weight_decay: float) -> Array:
+    """``d = g + λp``."""
+    return _combined(p, g, weight_decay, 1.0)
+
+
+def _velocity(v: Array, d: Array, momentum: float, dampening: float) -> Array:
+    """``μv + (1 − τ)d``."""
+    return _combined(v, d, momentum, 1.0 - dampening)
+
+
+def _stepped(p: Array, v: Array, lr: float) -> Array:
+    """``p − lr·v``."""
+    return _combined(v, p, -lr, 1.0)
+
+
+def _combined(a: Array, b: Array, of_a: float, of_b: float) -> Array:
+    y = np.empty(a.shape)
+    _combine(y.reshape(-1), a.reshape(-1), b.reshape(-1), of_a, of_b)
+    return y
 
 
 @njit(cache=True)
-def _sgd(stepped, velocity, p, g, v, lr, momentum, weight_decay):  # type: ignore[no-untyped-def]
-    for i in range(p.shape[0]):
-        velocity[i] = momentum * v[i] + (g[i] + weight_decay * p[i])
-        stepped[i] = p[i] - lr * velocity[i]
+def _combine(y, a, b, of_a, of_b):  # type: ignore[no-untyped-def]
+    for i in range(y.shape[0]):
+        y[i] = of_a * a[i] + of_b * b[i]

@@ -46,7 +46,8 @@ def max_pool(
     """Largest element of each window, and where it is (S15–S17).
 
     ``y[n,c,i,j] = max_{a,b} x[n, c, i·s−p+a·d, j·s−p+b·d]``; what lies outside counts as −∞. A NaN is larger
-    than anything; among equals the first in row-major order wins. A window that sees nothing but padding, as a
+    than anything before it, so the last of several is taken, as torch does without saying so; among equal numbers the
+    first in row-major order wins. A window that sees nothing but padding, as a
     dilated one can, has value −∞ and index −1. Every channel is pooled on its own.
 
     x: (N, C, *spatial) or (C, *spatial), ``len(kernel_size)`` spatial axes. Returns the values and the flat indices
@@ -199,7 +200,7 @@ def _max(values, indices, x, kernel, stride, padding, dilation):  # type: ignore
                         if not 0 <= v < x.shape[4]:
                             continue
                         value = x[n, c, z, u, v]
-                        if index < 0 or value > largest or (np.isnan(value) and not np.isnan(largest)):
+                        if index < 0 or value > largest or np.isnan(value):
                             largest = value
                             index = (z * x.shape[3] + u) * x.shape[4] + v
             values[n, c, p, i, j] = largest

@@ -199,6 +199,27 @@ class Computed:
         with np.errstate(divide="ignore"):
             return self._library(np.log(self.value), -np.log1p(-relative))
 
+    def pow(self, exponent: float) -> Computed:
+        """``x̂^p̂`` for a constant p, which a subject may round to its storage first, by ``δ = |p̂ − p|``.
+
+        ``x̂^p̂ / x^p = e^{p̂·log x̂ − p·log x}``, and with ``L = −log(1 − e_x/|x|) ≥ |log|x̂/x||`` the exponent is at most
+        ``|p|·L + δ·(|log|x|| + L)``. Where x̂ may be zero or of the other sign and p > 0, ``x^p`` is off by at most
+        ``(|x| + e_x)^p̂ + |x|^p``; where p < 0 it is unbounded. A library's pow is taken to be within ε = 4u (2 ulp).
+
+        >>> root = Computed.operand(np.array([4.0]), FORMATS["float32"]).pow(0.5)
+        >>> root.value, bool(root.error[0] <= 4 * FLOAT32.unit_roundoff * 2.0 + FLOAT32.underflow)
+        (array([2.]), True)
+        """
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            value, size = np.power(self.value, exponent), np.abs(self.value)
+            change = abs(float(round_to(np.asarray(exponent), self.format.storage)) - exponent)
+            spread = -np.log1p(-np.minimum(np.where(self.off > 0.0, self.off / size, 0.0), 1.0))
+            distance = np.where(size > 0.0, np.abs(np.log(size)), 0.0)
+            off = np.abs(value) * np.expm1(abs(exponent) * spread + change * (distance + spread))
+            around = np.maximum(self.reach ** (exponent - change), self.reach ** (exponent + change)) + np.abs(value)
+        off = np.where(self.off < size, off, np.where(self.off > 0.0, around if exponent > 0.0 else np.inf, 0.0))
+        return self._library(value, off)
+
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Computed:
         """A sum of n terms in any order: ``γ_{n−1}·Σ|x̂_i| + Σe_i`` (Higham, eq. 4.4)."""
         value = self.value.sum(axis=axis, keepdims=keepdims)

@@ -161,8 +161,8 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_scattered_rows_and_bias,
-        what="for an input of three axes, where it or the bias is not contiguous, the product is rounded before the bias "
-        "is added",
+        what="for an input of three axes, where it or the bias is not contiguous, the product is rounded before the "
+        "bias is added",
         why=OPMATH + "contiguous operands are computed so: the result depends on strides",
         versions=("2.13.0",),
         upstream=None,

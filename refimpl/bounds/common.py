@@ -1,0 +1,99 @@
+"""What the bounds of several layers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refimpl.arrays import Array
+from refimpl.rounding import Computed, gamma, round_to
+
+
+def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Computed | None = None) -> Computed:
+    """A sum of products ``y = product(x, w, bias)``, its n terms added in any order, with or without FMA.
+
+    Each of the n products meets one rounding of its own and at most n additions (the bias counts as a term), so
+    the rounding error is at most ``γ_{n+1}·product(|x̂|, |ŵ|, |bias|)`` (Higham, §3.1), and each product may
+    underflow by η. Operands that may be rounded to a narrower format first, with roundoff t, put each product off by
+    δ = 2t + t² of itself more: ``δ·(1 + γ_{n+1})``.
+    Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
+    ``product`` takes two arrays, and a third where there is a bias.
+    """
+    terms = product(np.ones(x.shape), np.ones(w.shape))
+    value = product(x.value, w.value, *(() if bias is None else (bias.value,)))
+    off = np.zeros(value.shape)
+    if x.error is not None:
+        off = off + product(x.error, w.reach)
+    if w.error is not None:
+        off = off + product(np.abs(x.value), w.error)
+    if bias is not None and bias.error is not None:
+        off = off + product(np.zeros(x.shape), np.zeros(w.shape), bias.error)
+    magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
+    narrowed = x.format.products.unit_roundoff if x.format.products else 0.0
+    summed = gamma(terms + 1, x.precision)
+    rounding = (summed + (2 * narrowed + narrowed**2) * (1 + summed)) * magnitude + terms * x.precision.underflow
+    return Computed(value, x.format, off + rounding).stored()
+
+
+def trilinear(
+    product: Callable[..., Array], x: Computed, y: Computed, z: Computed, bias: Computed | None = None
+) -> Computed:
+    """A sum of n products of three, ``product(x, y, z)`` plus a bias, in any order.
+
+    Each term meets two roundings for its products and at most n additions: ``γ_{n+2}·product(|x̂|, |ŷ|, |ẑ|)``. A sum
+    over one of two indices may be stored before the other, and the whole before the bias: two storings more. A
+    partial result that underflows by η is multiplied by at most one more factor: ``η·product(1+|x|, 1+|y|, 1+|z|)``.
+    """
+    operands = (x, y, z)
+    terms = product(*(np.ones(o.shape) for o in operands))
+    value, magnitude = product(*(o.value for o in operands)), product(*(o.reach for o in operands))
+    off = np.zeros(value.shape)
+    for k, operand in enumerate(operands):
+        if operand.error is not None:
+            others = [np.abs(o.value) if i < k else o.reach for i, o in enumerate(operands)]
+            off = off + product(*others[:k], operand.error, *others[k + 1 :])
+    if bias is not None:
+        value, magnitude, off = value + bias.value, magnitude + bias.reach, off + bias.off
+    relative = gamma(terms + 2, x.precision)
+    if x.format.storage is not x.precision:
+        relative = relative + gamma(2, x.format.storage) * (1.0 + relative)
+    underflow = smallest(x) * product(*(1.0 + o.reach for o in operands))
+    return Computed(value, x.format, off + relative * (magnitude + off) + underflow).stored()
+
+
+def product(*factors: Computed) -> Computed:
+    """A product of several factors in any order, each partial product stored.
+
+    One rounding and one storing each, whatever the order; but a partial product that underflows by η is multiplied by
+    the factors still to come, so over all orders the underflow is at most ``η·Π(1 + |f|)``.
+    """
+    result = factors[0]
+    for factor in factors[1:]:
+        result = (result * factor).stored()
+    remaining = np.prod([1.0 + np.broadcast_to(f.reach, result.shape) for f in factors], axis=0)
+    return Computed(result.value, result.format, result.off + smallest(result) * remaining)
+
+
+def smallest(x: Computed) -> float:
+    """η of the storage or the accumulator, whichever is larger."""
+    return max(x.format.storage.underflow, x.format.accumulator.underflow)
+
+
+def with_error_of(value: Array, computed: Computed) -> Computed:
+    """The loops' value with the error of the formula, as a subject keeps it."""
+    return Computed(value, computed.format, computed.off).stored()
+
+
+def rounded_constant(value: float, like: Computed) -> Computed:
+    """A hyperparameter, which a subject may round to its storage first: off by what that changes.
+
+    Where it is rounded to the accumulator instead, it is nearer, for every number of the storage is one of it.
+    """
+    change = abs(float(round_to(np.asarray(value), like.format.storage)) - value)
+    return Computed(np.asarray(value), like.format, np.asarray(change))
+
+
+def covered(computed: Computed) -> Computed:
+    """Without a bound where the derivation covers nothing, as at zero times infinity."""
+    return Computed(computed.value, computed.format, np.where(np.isnan(computed.off), np.inf, computed.off))

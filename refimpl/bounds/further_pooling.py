@@ -1,0 +1,157 @@
+"""Adaptive, fractional and power-average pooling and max unpooling with their errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from refimpl import adaptive, fractional, pooling, power_pooling, unpooling
+from refimpl.arrays import Array, Axes
+from refimpl.bounds.common import covered, rounded_constant, with_error_of
+from refimpl.bounds.padding import summed
+from refimpl.bounds.pooling import averaged
+from refimpl.rounding import Computed
+
+
+def adaptive_max_pool(x: Computed, output_size: adaptive.Sizes) -> tuple[Computed, Array]:
+    """:func:`refimpl.adaptive.adaptive_max_pool`: exact, as max pooling is."""
+    return _exact(x, *adaptive.adaptive_max_pool(_known(x), output_size))
+
+
+def adaptive_max_pool_gradients(cotangent: Computed, x: Computed, output_size: adaptive.Sizes) -> tuple[Computed, ...]:
+    """Gradient of adaptive max pooling: m, the windows whose largest element this is, make m − 1 additions."""
+    indices = adaptive.adaptive_max_pool(x.value, output_size)[1]
+    return (_to_indices(cotangent, indices, x.shape, len(output_size)),)
+
+
+def adaptive_average_pool(x: Computed, output_size: adaptive.Sizes) -> Computed:
+    """:func:`refimpl.adaptive.adaptive_average_pool`: ``γ_{k+1+a}·avg(|x|)``, k the largest window, a the axes.
+
+    k − 1 additions and a division, or a product with a rounded reciprocal, for each axis: some divide by the window's
+    extents one after the other.
+    """
+    sizes = adaptive.output_sizes(x.shape, output_size)
+    axes = len(sizes)
+    largest = math.prod(-(-size // wanted) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
+    return averaged(x, lambda a: adaptive.adaptive_average_pool(a, output_size), largest + 1 + axes)
+
+
+def adaptive_average_pool_gradients(
+    cotangent: Computed, x: Computed, output_size: adaptive.Sizes
+) -> tuple[Computed, ...]:
+    """Gradient of adaptive average pooling: ``γ_{m+1+a}·adjoint(|g|)``, m the windows that can hold an element."""
+    sizes = adaptive.output_sizes(x.shape, output_size)
+    axes = len(sizes)
+    windows = math.prod(-(-wanted // size) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
+
+    def spread(g: Array) -> Array:
+        return adaptive.adaptive_average_pool_gradient(g, x.shape, output_size)
+
+    return (averaged(cotangent, spread, windows + 1 + axes),)
+
+
+def fractional_max_pool(x: Computed, **arguments: Any) -> tuple[Computed, Array]:
+    """:func:`refimpl.fractional.fractional_max_pool`: exact, as max pooling is, where the starts are certain."""
+    return _exact(x, *fractional.fractional_max_pool(_known(x), **arguments))
+
+
+def fractional_max_pool_gradients(cotangent: Computed, x: Computed, **arguments: Any) -> tuple[Computed, ...]:
+    """Gradient of fractional max pooling: m, the windows whose largest element this is, make m − 1 additions."""
+    indices = fractional.fractional_max_pool(x.value, **arguments)[1]
+    return (_to_indices(cotangent, indices, x.shape, len(arguments["kernel_size"])),)
+
+
+def max_unpool(x: Computed, indices: Array, kernel_size: Sequence[int], **arguments: Any) -> Computed:
+    """:func:`refimpl.unpooling.max_unpool` moves elements and computes nothing."""
+    return x.map(lambda a: unpooling.max_unpool(a, indices, kernel_size, **arguments))
+
+
+def max_unpool_gradients(
+    cotangent: Computed, x: Computed, indices: Array, kernel_size: Sequence[int], **arguments: Any
+) -> tuple[Computed, ...]:
+    """Gradient of max unpooling, which moves elements and computes nothing."""
+    return (cotangent.map(lambda g: unpooling.max_unpool_gradient(g, indices, kernel_size, **arguments)),)
+
+
+def lp_pool(
+    x: Computed,
+    norm_type: float,
+    kernel_size: Sequence[int],
+    stride: Axes | None = None,
+    ceil_mode: bool = False,
+) -> Computed:
+    """:func:`refimpl.power_pooling.lp_pool`: the powers, their sum, the root, each step stored; exact for p = ±∞.
+
+    The sum may be formed as an average times k, k the window's elements: ``γ_{k+2}·Σ|x|^p`` for k − 1 additions,
+    up to two roundings of the division and one of the product, with one storing more. The root has the exponent 1/p.
+    Powers of negative elements and of negative sums are covered for integer p only.
+    """
+    window: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, "ceil_mode": ceil_mode}
+    if math.isinf(norm_type):
+        return x.map(lambda a: power_pooling.lp_pool(a, norm_type, **window))
+    roots = _power_sums(x, norm_type, window).map(np.abs).pow(1.0 / norm_type)
+    return covered(with_error_of(power_pooling.lp_pool(x.value, norm_type, **window), roots))
+
+
+def lp_pool_gradients(
+    cotangent: Computed,
+    x: Computed,
+    norm_type: float,
+    kernel_size: Sequence[int],
+    stride: Axes | None = None,
+    ceil_mode: bool = False,
+) -> tuple[Computed, ...]:
+    """Gradient of power-average pooling: ``(Σ g·((1/p)·S^{1/p−1})·k/k) · (p·x^{p−1})``, each factor stored.
+
+    A window whose sum is exactly zero adds exactly nothing. The sum over the windows that hold an element is that of
+    an average's gradient, ``γ_{m+1}``. For p = ±∞ it is that of max pooling.
+    """
+    window: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, "ceil_mode": ceil_mode}
+    value = power_pooling.lp_pool_gradient(cotangent.value, x.value, norm_type, **window)
+    if math.isinf(norm_type):
+        indices = power_pooling.extreme(x.value, norm_type, **window)[1]
+        taken = _to_indices(cotangent, indices, x.shape, len(kernel_size))
+        error = None if taken.error is None else taken.error * np.abs(np.sign(x.value))
+        return (Computed(value, x.format, error),)
+    sums = _power_sums(x, norm_type, window)
+    slopes = sums.map(np.abs).pow(1.0 / norm_type - 1.0).stored()
+    slopes = (slopes * rounded_constant(1.0 / norm_type, x)).stored()
+    silent = (sums.value == 0.0) & (sums.off == 0.0)
+    slopes = slopes.map(lambda a: np.where(silent, 0.0, a))
+    size = Computed.operand(float(math.prod(kernel_size)), x.format)
+    shares = ((cotangent * slopes).stored() * size).stored()
+
+    def spread(g: Array) -> Array:
+        return pooling.average_pool_gradient(g, x.shape, divisor_override=math.prod(kernel_size), **window)
+
+    windows = int(spread(np.ones(cotangent.shape)).max(initial=0.0) * math.prod(kernel_size) + 0.5)
+    slope = (x.pow(norm_type - 1.0).stored() * rounded_constant(norm_type, x)).stored()
+    return (covered(with_error_of(value, averaged(shares, spread, windows + 1) * slope)),)
+
+
+def _power_sums(x: Computed, norm_type: float, window: dict[str, Any]) -> Computed:
+    """S of each window, as an average times the window's elements."""
+    elements = math.prod(window["kernel_size"])
+
+    def average(a: Array) -> Array:
+        return pooling.average_pool(a, divisor_override=elements, **window)
+
+    averages = averaged(x.pow(norm_type).stored(), average, elements + 1)
+    return (averages * Computed.operand(float(elements), x.format)).stored()
+
+
+def _known(x: Computed) -> Array:
+    if x.error is not None:
+        raise ValueError("the index of a maximum among values with errors has no bound")
+    return x.value
+
+
+def _exact(x: Computed, values: Array, indices: Array) -> tuple[Computed, Array]:
+    return Computed(values, x.format), indices
+
+
+def _to_indices(cotangent: Computed, indices: Array, input_shape: Sequence[int], axes: int) -> Computed:
+    return summed(cotangent, lambda g: pooling.max_pool_gradient(g, indices, input_shape, axes))

@@ -1,0 +1,205 @@
+"""Padding and cropping of the last axes, and convolutions whose padding is not zeros.
+
+Padding computes nothing: each output position takes one input element or the constant. One index map per axis says
+which, and the gradient scatters along the same maps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from refimpl import convolution
+from refimpl.arrays import Array, Axes, float64, lift
+from refimpl.convolution import Padding
+from refimpl.geometry import padded_size, per_axis, same_split
+
+MODES = ("constant", "reflect", "replicate", "circular")
+Maps = tuple[Array, Array, Array]
+
+
+def sources(size: int, before: int, after: int, mode: str = "constant") -> Array:
+    """Which input element each position of a padded axis takes; −1 where it takes the constant.
+
+    A negative amount first removes elements from its end; what is then padded is the rest, of ``kept`` elements.
+    With j the position's distance from the first of these: "constant" takes j where 0 ≤ j < kept; "reflect" mirrors j
+    at the first and last element, −j or 2·(kept − 1) − j; "replicate" takes the nearest; "circular" takes j mod kept.
+
+    Returns (size + before + after,) indices (int64). Raises ValueError where more is removed than there is, where
+    "reflect" or "circular" would need an element more than once on a side, and where nothing is left to repeat.
+    Source: torch.nn.ReflectionPad2d, ReplicationPad2d, CircularPad2d ("the ends of the tensor get removed").
+
+    >>> sources(3, 2, 1), sources(3, 2, 1, "reflect"), sources(3, 2, 1, "replicate"), sources(3, 2, 1, "circular")
+    (array([-1, -1,  0,  1,  2, -1]), array([2, 1, 0, 1, 2, 1]), array([0, 0, 0, 1, 2, 2]), array([1, 2, 0, 1, 2, 0]))
+    >>> sources(5, -1, 2, "circular"), sources(5, -1, 2, "reflect"), sources(5, -1, -2)
+    (array([1, 2, 3, 4, 1, 2]), array([1, 2, 3, 4, 3, 2]), array([1, 2]))
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r} is none of {', '.join(MODES)}")
+    first, kept = max(-before, 0), padded_size(size, min(before, 0), min(after, 0))
+    most = {"reflect": kept - 1, "circular": kept}.get(mode, max(before, after))
+    if mode != "constant" and kept < 1:
+        raise ValueError(f"cropping ({before}, {after}) leaves nothing to {mode}")
+    if max(before, after) > most:
+        raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")
+    places = np.arange(max(before, 0) + kept + max(after, 0)) - max(before, 0)
+    return np.array([_source(int(j), kept, first, mode) for j in places], dtype=np.int64)
+
+
+def pad(x: Array, padding: Sequence[int], mode: str = "constant", value: float = 0.0) -> Array:
+    """Pad, or crop by negative amounts, the last one to three axes.
+
+    ``y[…, i, j] = x[…, rows[i], columns[j]]`` with the maps of :func:`sources`, or ``value`` where a map has none.
+
+    x: (*, *spatial); padding: (before, after) of the last axis, then of the one before it, and so on. Returns
+    (*, *padded). Raises ValueError as :func:`sources` does, and for an odd number of amounts or too few axes.
+    Source: torch.nn.functional.pad.
+
+    >>> pad(np.array([[1, 2], [3, 4]]), (1, 0, 0, 1), value=9)
+    array([[9., 1., 2.],
+           [9., 3., 4.],
+           [9., 9., 9.]])
+    """
+    images, maps, output = _lifted(x, padding, mode)
+    y = np.empty((images.shape[0], *(len(m) for m in maps)))
+    _gather(y, images, *maps, value)
+    return y.reshape(output)
+
+
+def pad_gradient(
+    cotangent: Array, input_shape: Sequence[int], padding: Sequence[int], mode: str = "constant", value: float = 0.0
+) -> Array:
+    """Gradient of ``⟨cotangent, pad(x)⟩`` to x: each position hands its cotangent to the element that it took.
+
+    ``∂x[…, rows[i], columns[j]] += cotangent[…, i, j]`` over all positions that took an element; ``value`` is of no
+    consequence. cotangent: (*, *padded). Returns ``input_shape``. Raises ValueError as :func:`pad`.
+
+    >>> pad_gradient(np.array([1., 10, 100, 1000]), (2,), (1, 1), "replicate")
+    array([  11., 1100.])
+    """
+    gradient, maps, output = _lifted(np.zeros(input_shape), padding, mode)
+    if np.shape(cotangent) != output:
+        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output {output}")
+    _scatter(gradient, float64(cotangent).reshape(gradient.shape[0], *(len(m) for m in maps)), *maps)
+    return gradient.reshape(input_shape)
+
+
+def convolution_padding(kernel: Sequence[int], padding: Padding = 0, dilation: Axes = 1) -> tuple[int, ...]:
+    """A convolution's padding as the amounts that :func:`pad` takes, last axis first.
+
+    >>> convolution_padding((3, 4), (1, 2)), convolution_padding((3, 4), "same"), convolution_padding((3,), "valid")
+    ((2, 2, 1, 1), (1, 2, 1, 1), (0, 0))
+    """
+    if padding == "same":
+        sides = [same_split(*axis) for axis in zip(kernel, per_axis(dilation, len(kernel)), strict=True)]
+    elif padding == "valid":
+        sides = [(0, 0)] * len(kernel)
+    elif isinstance(padding, str):
+        raise ValueError(f"padding={padding!r} is neither 'same' nor 'valid' nor a number")
+    else:
+        sides = [(amount, amount) for amount in per_axis(padding, len(kernel))]
+    return tuple(amount for side in reversed(sides) for amount in side)
+
+
+def padded_convolution(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Axes = 1,
+    padding: Padding = 0,
+    dilation: Axes = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> Array:
+    """A convolution layer with its ``padding_mode``: pad, then :func:`refimpl.convolution.cross_correlate`.
+
+    Operands, shapes and errors as there; padding_mode: "zeros", "reflect", "replicate" or "circular".
+    Source: torch.nn.Conv2d.
+
+    >>> padded_convolution(np.array([[1, 2, 3]]), np.array([[[1, 10, 100]]]), padding=1, padding_mode="circular")
+    array([[213., 321., 132.]])
+    """
+    window: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
+    padded = pad(x, convolution_padding(np.shape(weight)[2:], padding, dilation), mode_of(padding_mode))
+    return convolution.cross_correlate(padded, weight, bias, **window)
+
+
+def padded_convolution_gradients(
+    cotangent: Array,
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: Axes = 1,
+    padding: Padding = 0,
+    dilation: Axes = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> tuple[Array, ...]:
+    """Gradients of :func:`padded_convolution` to x, weight and, where there is one, bias: the two steps back.
+
+    cotangent: as the output; the rest as there.
+
+    >>> x, weight = np.array([[1., 2, 3]]), np.array([[[1., 10, 100]]])
+    >>> padded_convolution_gradients(np.array([[1., 0, 0]]), x, weight, padding=1, padding_mode="circular")
+    (array([[ 10., 100.,   1.]]), array([[[3., 1., 2.]]]))
+    """
+    window: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
+    amounts, mode = convolution_padding(np.shape(weight)[2:], padding, dilation), mode_of(padding_mode)
+    padded = pad(x, amounts, mode)
+    to_padded = convolution.input_gradient(cotangent, padded.shape, weight, **window)
+    gradients = (
+        pad_gradient(to_padded, np.shape(x), amounts, mode),
+        convolution.weight_gradient(cotangent, padded, np.shape(weight), **window),
+    )
+    return gradients if bias is None else (*gradients, convolution.bias_gradient(cotangent, np.ndim(weight) - 2))
+
+
+def mode_of(padding_mode: str) -> str:
+    """A convolution's word for a mode of padding: "zeros" are a constant."""
+    return "constant" if padding_mode == "zeros" else padding_mode
+
+
+def _source(place: int, kept: int, first: int, mode: str) -> int:
+    """The element that one position takes; ``place`` counts from the first kept element."""
+    if mode == "constant":
+        return first + place if 0 <= place < kept else -1
+    if mode == "reflect":
+        inside = abs(place) if place < kept else 2 * (kept - 1) - place
+    elif mode == "replicate":
+        inside = min(max(place, 0), kept - 1)
+    else:
+        inside = place % kept
+    return first + inside
+
+
+def _lifted(x: Array, padding: Sequence[int], mode: str) -> tuple[Array, Maps, tuple[int, ...]]:
+    """x as (planes, depth, rows, columns), a map for each of the three axes, and the output's shape."""
+    axes, shape = len(padding) // 2, np.shape(x)
+    if len(padding) % 2 or axes not in (1, 2, 3) or len(shape) < axes:
+        raise ValueError(f"padding={tuple(padding)} does not fit an input of shape {shape}: two amounts for each axis")
+    pairs = [(padding[2 * k], padding[2 * k + 1]) for k in reversed(range(axes))]
+    of_axes = [sources(size, *pair, mode) for size, pair in zip(shape[-axes:], pairs, strict=True)]
+    output = (*shape[:-axes], *(len(m) for m in of_axes))
+    depth, rows, columns = [np.zeros(1, dtype=np.int64)] * (3 - axes) + of_axes
+    planes = math.prod(shape[:-axes])
+    return float64(x).reshape(planes, *lift(shape[-axes:], 1)), (depth, rows, columns), output
+
+
+@njit(cache=True)
+def _gather(y, x, depth, rows, columns, value):  # type: ignore[no-untyped-def]
+    for n, p, i, j in np.ndindex(y.shape):
+        if depth[p] < 0 or rows[i] < 0 or columns[j] < 0:
+            y[n, p, i, j] = value
+        else:
+            y[n, p, i, j] = x[n, depth[p], rows[i], columns[j]]
+
+
+@njit(cache=True)
+def _scatter(gradient, g, depth, rows, columns):  # type: ignore[no-untyped-def]
+    for n, p, i, j in np.ndindex(g.shape):
+        if depth[p] >= 0 and rows[i] >= 0 and columns[j] >= 0:
+            gradient[n, depth[p], rows[i], columns[j]] += g[n, p, i, j]

@@ -1,0 +1,149 @@
+"""Power-average (Lp) pooling and its gradient.
+
+Axes as in :mod:`refimpl.pooling`. S is the sum of a window's p-th powers. The p-th root of a negative sum is the real
+one where p is an odd integer, and NaN otherwise, as is a fractional power of a negative element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from refimpl.arrays import Array, Axes, batched, lift, steps
+from refimpl.pooling import max_pool, max_pool_gradient, output_sizes
+
+
+def lp_pool(
+    x: Array,
+    norm_type: float,
+    kernel_size: Sequence[int],
+    stride: Axes | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """p-norm without absolute values: ``y[n,c,i,j] = S^{1/p}``, ``S = Σ_{a,b} x[n, c, i·s+a, j·s+b]^p``.
+
+    p is ``norm_type``; p = ∞ gives the largest ``|x|`` of the window and p = −∞ the smallest. A window that reaches
+    beyond the input, in ceil mode, sums the elements that it has. Every channel is pooled on its own.
+
+    x: (N, C, *spatial) or (C, *spatial), ``len(kernel_size)`` spatial axes. Returns (N, C, *output). Raises
+    ValueError where a window does not fit or p is zero. Source: torch.nn.LPPool2d.
+
+    >>> lp_pool(np.array([[3, 4, 6, 8, 5]]), 2, (2,))
+    array([[ 5., 10.]])
+    >>> lp_pool(np.array([[3, 4, 6, 8, 5]]), 2, (2,), ceil_mode=True)
+    array([[ 5., 10.,  5.]])
+    >>> lp_pool(np.array([[-3, -4]]), 3, (1,)), lp_pool(np.array([[-3, 2]]), math.inf, (2,))
+    (array([[-3., -4.]]), array([[3.]]))
+    """
+    if math.isinf(norm_type):
+        return _sign(norm_type) * extreme(x, norm_type, kernel_size, stride, ceil_mode)[0]
+    sums = power_sums(x, norm_type, kernel_size, stride, ceil_mode)
+    y = np.empty(sums.shape)
+    _roots(y.reshape(-1), sums.reshape(-1), float(norm_type))
+    return y
+
+
+def lp_pool_gradient(
+    cotangent: Array,
+    x: Array,
+    norm_type: float,
+    kernel_size: Sequence[int],
+    stride: Axes | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """Gradient of ``⟨cotangent, lp_pool(x)⟩`` to x: ``∂x[n, c, i·s+a, j·s+b] += cotangent · x^{p−1} · |S|^{1/p−1}``.
+
+    The cotangent and S are the window's, x the element's; where S is zero nothing is added. For p = ±∞ a window hands
+    its cotangent, with the sign of x, to the element that it took. cotangent: as the output; the rest as for
+    :func:`lp_pool`. Source: the note in torch.nn.LPPool2d on a sum of zero.
+
+    >>> lp_pool_gradient(np.array([[10., 5, 1]]), np.array([[3, 4, 0, 0, 5]]), 2, (2,), ceil_mode=True)
+    array([[6., 8., 0., 0., 1.]])
+    """
+    if math.isinf(norm_type):
+        indices = extreme(x, norm_type, kernel_size, stride, ceil_mode)[1]
+        return np.sign(x) * max_pool_gradient(cotangent, indices, np.shape(x), len(kernel_size))
+    sums = power_sums(x, norm_type, kernel_size, stride, ceil_mode)
+    if np.shape(cotangent) != sums.shape:
+        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output {sums.shape}")
+    axes = len(kernel_size)
+    gradient = batched(np.zeros(np.shape(x)), axes)
+    step = steps(kernel_size if stride is None else stride, 0, 1, axes)[0]
+    windows = batched(cotangent, axes), batched(sums, axes), lift(kernel_size, 1), step
+    _spread(gradient, batched(x, axes), *windows, float(norm_type))
+    return gradient.reshape(np.shape(x))
+
+
+def power_sums(
+    x: Array, norm_type: float, kernel_size: Sequence[int], stride: Axes | None = None, ceil_mode: bool = False
+) -> Array:
+    """S of each window, the sum of p-th powers; operands, shapes and errors as for :func:`lp_pool`."""
+    if norm_type == 0:
+        raise ValueError("norm_type=0 has no root; choose another")
+    axes = len(kernel_size)
+    output = output_sizes(np.shape(x), kernel_size, stride, 0, 1, ceil_mode)
+    images = batched(x, axes)
+    sums = np.empty(images.shape[:2] + lift(output, 1))
+    step = steps(kernel_size if stride is None else stride, 0, 1, axes)[0]
+    _power_sums(sums, images, lift(kernel_size, 1), step, float(norm_type))
+    return sums.reshape(np.shape(x)[:-axes] + output)
+
+
+def extreme(
+    x: Array, norm_type: float, kernel_size: Sequence[int], stride: Axes | None = None, ceil_mode: bool = False
+) -> tuple[Array, Array]:
+    """The largest of ``|x|`` in each window, or of ``−|x|`` for p = −∞, and its index."""
+    return max_pool(_sign(norm_type) * np.abs(x), kernel_size, stride, ceil_mode=ceil_mode)
+
+
+def _sign(norm_type: float) -> float:
+    return math.copysign(1.0, norm_type)
+
+
+# In the loops below every array has five axes and every argument three values; see the head of refimpl.pooling.
+
+
+@njit(cache=True)
+def _power_sums(sums, x, kernel, stride, p):  # type: ignore[no-untyped-def]
+    for n, c, o, i, j in np.ndindex(sums.shape):
+        total = 0.0
+        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+            for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
+                for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
+                    total += _power(x[n, c, z, u, v], p)
+        sums[n, c, o, i, j] = total
+
+
+@njit(cache=True)
+def _roots(y, sums, p):  # type: ignore[no-untyped-def]
+    for i in range(sums.shape[0]):
+        if sums[i] < 0.0 and p % 2.0 == 1.0:
+            y[i] = -_power(-sums[i], 1.0 / p)
+        else:
+            y[i] = _power(sums[i], 1.0 / p)
+
+
+@njit(cache=True)
+def _spread(gradient, x, g, sums, kernel, stride, p):  # type: ignore[no-untyped-def]
+    for n, c, o, i, j in np.ndindex(g.shape):
+        s = sums[n, c, o, i, j]
+        if s == 0.0:
+            continue
+        slope = g[n, c, o, i, j] * _power(abs(s) if p % 2.0 == 1.0 else s, 1.0 / p - 1.0)
+        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+            for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
+                for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
+                    gradient[n, c, z, u, v] += slope * _power(x[n, c, z, u, v], p - 1.0)
+
+
+@njit(cache=True)
+def _power(x, p):  # type: ignore[no-untyped-def]
+    """``x^p`` with NaN and infinity in place of Python's exceptions, compiled or not."""
+    if x == 0.0 and p < 0.0:
+        return math.inf
+    if x < 0.0 and p != math.floor(p):
+        return math.nan
+    return x**p
