@@ -255,9 +255,11 @@ SUBJECTS = pytest.StashKey[list[Subject]]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each operator × subject that a law covers."""
+    """One test for each operator × subject that a law covers, or for each plain subject of any other test."""
     described: Law | None = getattr(metafunc.function, "law", None)
     subjects = metafunc.config.stash[SUBJECTS]
+    if described is None and "subject" in metafunc.fixturenames:
+        metafunc.parametrize("subject", [s for s in subjects if s.plain], ids=str)
     if described is None:
         return
     names = [name for name in ("operator", "subject") if name in metafunc.fixturenames]

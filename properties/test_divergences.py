@@ -52,24 +52,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each entry on each subject that it is said to show on."""
     subjects = metafunc.config.stash[laws.SUBJECTS]
     pairs = [(entry, s) for entry in LEDGER for s in subjects if entry.shows(s) and s.mode == "eager" and not s.torch]
-    metafunc.parametrize(("entry", "subject"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])
+    metafunc.parametrize(("entry", "place"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])
 
 
-def test_ledger(entry: Divergence, subject: Subject, request: pytest.FixtureRequest) -> None:
+def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureRequest) -> None:
     """A known divergence's example lies under its predicate and still diverges; once fixed, the entry must go."""
     pinned = operator(entry.operator)
-    result = laws.describe("known divergences", entry.what, pinned, subject, (), request.node)
+    result = laws.describe("known divergences", entry.what, pinned, place, (), request.node)
 
     def attempt() -> None:
         law = (*entry.laws, "agreement")[0]
-        assert entry.covers(law, pinned, subject, entry.example), f"{entry.id}: its example is not under its predicate"
-        seen = divergence(entry, subject)
+        assert entry.covers(law, pinned, place, entry.example), f"{entry.id}: its example is not under its predicate"
+        seen = divergence(entry, place)
         assert seen, f"{entry.id} is fixed in torch {torch.__version__}: end the entry in properties/divergences.py"
         folder = request.config.stash[laws.WRITER].folder.parent / "repro"
-        result.repro = f"repro/{confirmed(entry, subject, seen, folder).name}"
+        result.repro = f"repro/{confirmed(entry, place, seen, folder).name}"
         result.status, result.known = "known", 1
         result.severity, result.upstream = entry.severity, entry.upstream
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"
         result.reason = f"{entry.id}; torch {', '.join(entry.versions)}; {entry.upstream or 'no upstream issue found'}"
 
-    laws.record(result, subject, request.node, attempt)
+    laws.record(result, place, request.node, attempt)

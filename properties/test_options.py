@@ -20,8 +20,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--subjects=gpu"], "--subjects=gpu: 'gpu' is no device; known here: cpu, cuda"),
-        (["--subjects=cpu,"], "--subjects=cpu,: '' is no device"),
+        (["--subjects=gpu"], "--subjects=gpu: 'gpu' is no subject; known here: cpu, cuda"),
+        (["--subjects=cpu,"], "--subjects=cpu,: '' is no subject"),
         (["--hypothesis-profile=nigthly"], "--hypothesis-profile=nigthly: no such profile; there are default, tests"),
         (["--evidence=pyproject.toml/evidence"], "--evidence=pyproject.toml/evidence: not a folder"),
     ],

@@ -17,8 +17,9 @@ import pytest
 
 from properties import evidence, hostile, laws, programs, subjects, test_agreement
 from properties.operators import operator
+from properties.runner.call import Call, Outcome, Program
+from properties.runner.execute import execute
 from properties.subjects import Subject
-from properties.subjects.eager import Outcome, Program, execute
 from properties.subjects.worker import ROOT, Workers
 from properties.verdict import Diverged
 
@@ -36,7 +37,7 @@ def workers() -> Iterator[Workers]:
 
 def call(workers: Workers, program: Program) -> Outcome:
     """Run a program of one operand, without gradients."""
-    return workers.run(program, {"input": X}, {}, None, "cpu", "float32")
+    return workers.run(Call(program, {"input": X}, dtype="float32"))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_same_as_in_process(workers: Workers) -> None:
         (programs.linear, {"input": X, "weight": np.ones((3, 20))}, {}),
     ):
         cotangent = None if "bias" in operands or program is programs.linear else np.ones((1, 1, 3, 4))
-        here, there = (run(program, operands, arguments, cotangent, "cpu", "float64") for run in (execute, workers.run))
+        here, there = (run(Call(program, operands, arguments, cotangent)) for run in (execute, workers.run))
         assert repr(here) == repr(there)
 
 
@@ -104,7 +105,7 @@ def test_an_interpreter_without_torch_is_named() -> None:
 
 def test_a_crash_shrinks(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hypothesis shrinks a native crash to the smallest case that has it, each try in a new worker."""
-    monkeypatch.setattr(subjects, "_engine", workers.run)
+    monkeypatch.setitem(subjects._engines, "", workers.run)
     planted = replace(operator("sigmoid"), program=hostile.crashes_on_long_rows)
     result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "")
     law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
@@ -129,9 +130,10 @@ def test_no_orphans(end: signal.Signals) -> None:
         """
         import numpy as np
         from properties import hostile, programs
+        from properties.runner.call import Call
         from properties.subjects.worker import Workers
         pool = Workers(timeout=100)
-        run = lambda program: pool.run(program, {"input": np.ones((1, 2))}, {}, None, "cpu", "float32")
+        run = lambda program: pool.run(Call(program, {"input": np.ones((1, 2))}))
         run(programs.sigmoid)
         print(pool._launcher.pid, pool._worker[0], flush=True)
         run(hostile.hangs)

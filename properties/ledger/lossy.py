@@ -31,9 +31,9 @@ def _several_terms(case: Case, subject: Subject) -> bool:
 
 
 def _scattered_rows_and_bias(case: Case, subject: Subject) -> bool:
-    """Whether a linear layer gets an input of three or more axes and a bias, not both contiguous."""
+    """Whether a linear layer gets an input that is no matrix and a bias, not both contiguous."""
     shapes, layouts = case.shapes, case.setting.layouts if case.setting else {}
-    if "bias" not in shapes or len(shapes["input"]) < 3 or 0 in shapes["input"]:
+    if "bias" not in shapes or len(shapes["input"]) == 2 or 0 in shapes["input"]:
         return False
     tensors = [LAYOUTS[layouts.get(name, "contiguous")](torch.empty(shapes[name])) for name in ("input", "bias")]
     return not all(tensor.is_contiguous() for tensor in tensors)
@@ -161,7 +161,7 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_scattered_rows_and_bias,
-        what="for an input of three axes, where it or the bias is not contiguous, the product is rounded before the "
+        what="for an input that is no matrix, where it or the bias is not contiguous, the product is rounded before the "
         "bias is added",
         why=OPMATH + "contiguous operands are computed so: the result depends on strides",
         versions=("2.13.0",),

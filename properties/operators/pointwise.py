@@ -51,7 +51,7 @@ def _cross_entropy_gradients(g: Array, x: Array, target: tuple[int, ...]) -> tup
 
 
 def _activation(name: str, layer: str, systems: tuple[str, ...], program: Any) -> Operator:
-    backward = getattr(activation, f"{name}_gradient")
+    backward, second = getattr(activation, f"{name}_gradient"), getattr(bounds, f"{name}_second")
     return Operator(
         name=name,
         layer=layer,
@@ -62,6 +62,7 @@ def _activation(name: str, layer: str, systems: tuple[str, ...], program: Any) -
         bound=getattr(bounds, name),
         gradients=lambda g, x: (backward(g, x),),
         gradient_bounds=getattr(bounds, f"{name}_gradients"),
+        second=lambda g, x, h: second(h, g, x),
         output_shape=_input_shape,
         inexact=INEXACT,
     )
