@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -121,7 +122,10 @@ def _other_torch(python: str) -> str:
 
 
 def _header(config: pytest.Config, profile: str) -> dict[str, object]:
+    shard = getattr(config, "workerinput", {})
     return {
+        "run": shard.get("testrunuid") or f"{evidence.now()}-{os.getpid()}",
+        "shard": shard.get("workerid"),
         "started": evidence.now(),
         "profile": profile,
         "seed": config.getoption("--hypothesis-seed", None),

@@ -218,7 +218,8 @@ def search(
 
 def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:
     share = subject.budget if subject else 1.0
-    return hypothesis.settings(settings, max_examples=max(1, round(share * settings.max_examples)))
+    # The first cases are trivial ones: fewer than four would prove nothing.
+    return hypothesis.settings(settings, max_examples=max(4, round(share * settings.max_examples)))
 
 
 def _tiers(case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:

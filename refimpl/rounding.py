@@ -100,6 +100,15 @@ def gamma(n: Array | float, precision: Precision) -> Array:
     return np.divide(nu, 1.0 - nu, out=np.full(nu.shape, np.inf), where=nu < 1.0)
 
 
+def rounding_of(magnitude: Array, n: Array | float, precision: Precision) -> Array:
+    """``γ_n·magnitude``; where nothing but zeros is summed no rounding happens, however many they are.
+
+    >>> rounding_of(np.array([0.0, 1.0]), 2**60, FLOAT64)
+    array([ 0., inf])
+    """
+    return np.multiply(gamma(n, precision), magnitude, out=np.zeros(np.shape(magnitude)), where=magnitude != 0)
+
+
 def round_to(values: Array, precision: Precision) -> Array:
     """The nearest numbers of a format, as float64; an integer of a narrower type wraps (two's complement).
 
@@ -225,8 +234,8 @@ class Computed:
         value = self.value.sum(axis=axis, keepdims=keepdims)
         off = self.off.sum(axis=axis, keepdims=keepdims)
         terms = self.value.size // max(value.size, 1)
-        rounding = gamma(max(terms - 1, 0), self.precision) * self.reach.sum(axis=axis, keepdims=keepdims)
-        return Computed(value, self.format, off + rounding)
+        magnitude = np.asarray(self.reach.sum(axis=axis, keepdims=keepdims))
+        return Computed(value, self.format, off + rounding_of(magnitude, max(terms - 1, 0), self.precision))
 
     def map(self, function: Callable[[Array], Array]) -> Computed:
         """Move elements without arithmetic: the same selection or reshape for value and error."""
@@ -234,7 +243,7 @@ class Computed:
 
     def scattered(self, scatter: Callable[[Array], Array], terms: Array | int) -> Computed:
         """A linear map that adds up to ``terms`` elements, each times a factor of one, into every element."""
-        off = scatter(self.off) + gamma(terms, self.precision) * scatter(self.reach)
+        off = scatter(self.off) + rounding_of(scatter(self.reach), terms, self.precision)
         return Computed(scatter(self.value), self.format, off)
 
     def _rounded(self, value: Array, off: Array, underflows: bool = False) -> Computed:

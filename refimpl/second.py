@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refimpl import pooling
-from refimpl.rounding import Computed, gamma
+from refimpl.rounding import Computed, rounding_of
 
 
 def added(*terms: Computed) -> Computed:
@@ -23,8 +23,9 @@ def added(*terms: Computed) -> Computed:
     An addition is one rounding in the accumulator and one to the storage, hence twice n − 1 of the coarser kind.
     """
     value, off, reach = (sum(getattr(term, part) for term in terms) for part in ("value", "off", "reach"))
-    roundings = gamma(2 * (len(terms) - 1), terms[0].format.storage)
-    return Computed(value, terms[0].format, off + roundings * reach + terms[0].format.storage.underflow)
+    storage = terms[0].format.storage
+    rounding = rounding_of(reach, 2 * (len(terms) - 1), storage)
+    return Computed(value, terms[0].format, off + rounding + storage.underflow)
 
 
 def bilinear(

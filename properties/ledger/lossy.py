@@ -58,6 +58,9 @@ def _several_classes(case: Case, subject: Subject) -> bool:
 POOLING_GRADIENT = (
     "the gradient of an element in several windows is summed in the 16-bit storage, every partial sum rounded"
 )
+LAWS = ("agreement", "gradients", "gradients of gradients", "layouts", "locality", "translation", "pooling per channel")
+"""The laws that compare values; "accumulator" measures what is listed here."""
+
 OPMATH = "ATen/OpMathType.h: operations on bfloat16 and float16 are to compute in float and to round the result once; "
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -122,7 +125,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="log-softmax-sum-in-storage",
         severity="lossy accumulation",
         operators=("log_softmax", "cross_entropy"),
-        laws=(),
+        laws=LAWS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_several_classes,
@@ -137,7 +140,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="sgd-scalars-in-storage",
         severity="lossy accumulation",
         operators=("sgd",),
-        laws=(),
+        laws=LAWS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_rounded_scalar,
@@ -161,8 +164,8 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_scattered_rows_and_bias,
-        what="for an input that is no matrix, where it or the bias is not contiguous, the product is rounded before the "
-        "bias is added",
+        what="for an input that is no matrix, where it or the bias is not contiguous, the product is rounded "
+        "before the bias is added",
         why=OPMATH + "contiguous operands are computed so: the result depends on strides",
         versions=("2.13.0",),
         upstream=None,

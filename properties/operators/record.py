@@ -82,9 +82,8 @@ class Operator:
         """The output that operands should give: exact where integers allow that, else with the derived bound."""
         values = list(operands.values())
         magnitude = self.magnitude or _on_absolute_values(self.reference)
-        if self._is_exact(magnitude, values, arguments, format):
-            results = _stored(_tuple(self.reference(*values, **arguments)), format)
-        else:
+        results = self._exactly(self.reference, magnitude, values, arguments, format)
+        if results is None:
             results = _tuple(self.bound(*_computed(values, format), **arguments))
         return {name: _expected(result) for name, result in zip(("output", "indices"), results, strict=False)}
 
@@ -96,9 +95,8 @@ class Operator:
         assert self.gradient_bounds is not None
         values = [cotangent, *operands.values()]
         magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
-        if self._is_exact(magnitude, values, arguments, format):
-            results = _stored(self.gradients(*values, **arguments), format)
-        else:
+        results = self._exactly(self.gradients, magnitude, values, arguments, format)
+        if results is None:
             results = self.gradient_bounds(*_computed(values, format), **arguments)
         return {name: _expected(result) for name, result in zip(operands, results, strict=True)}
 
@@ -129,16 +127,24 @@ class Operator:
         expected = [Expected(result.value) if exact else _expected(result) for result in results]
         return dict(zip(("cotangent", *operands), expected, strict=True))
 
-    def _is_exact(
-        self, magnitude: Callable[..., Any], values: list[Array], arguments: Mapping[str, Any], format: Format
-    ) -> bool:
-        """Whether every partial result is an integer that the accumulator represents, in any order of summation."""
+    def _exactly(
+        self,
+        function: Callable[..., Any],
+        magnitude: Callable[..., Any],
+        values: list[Array],
+        arguments: Mapping[str, Any],
+        format: Format,
+    ) -> tuple[Array, ...] | None:
+        """The results, if every partial result, in any order, is an integer that the accumulator has; else None."""
         if self.inexact or not all(_integral(value) for value in values):
-            return False
+            return None
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
-            return False
+            return None
         sums = _tuple(magnitude(*values, **arguments))
-        return all(np.max(np.abs(s), initial=0.0) <= format.accumulator.largest_exact_integer for s in sums)
+        if any(np.max(np.abs(s), initial=0.0) > format.accumulator.largest_exact_integer for s in sums):
+            return None
+        results = _tuple(function(*values, **arguments))
+        return _stored(results, format) if all(_integral(result) for result in results) else None
 
 
 def _on_absolute_values(function: Callable[..., Any]) -> Callable[..., Any]:

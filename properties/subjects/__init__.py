@@ -27,6 +27,10 @@ INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
+DECLINING = ("NotImplementedError", "Unsupported")
+"""What torch, a kernel and torch's compiler raise to say that they do not implement something."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """One way to compute: a device and a dtype, a mode, and perhaps kernels or another torch.
@@ -102,8 +106,9 @@ class Subject:
         )  # fmt: skip
         evidence.called(call)
         outcome = _engines[self.torch](call)
-        if (outcome.error or "").startswith("NotImplementedError: "):
-            raise Declined(str(outcome.error).partition(": ")[2].partition("\n")[0])
+        kind, _, why = (outcome.error or "").partition(": ")
+        if kind in DECLINING:
+            raise Declined(why.partition("\n")[0])
         return replace(outcome, call=call)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.rounding import Computed, gamma, round_to
+from refimpl.rounding import Computed, gamma, round_to, rounding_of
 
 
 def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Computed | None = None) -> Computed:
@@ -31,8 +31,8 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
         off = off + product(np.zeros(x.shape), np.zeros(w.shape), bias.error)
     magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
     narrowed = x.format.products.unit_roundoff if x.format.products else 0.0
-    summed = gamma(terms + 1, x.precision)
-    rounding = (summed + (2 * narrowed + narrowed**2) * (1 + summed)) * magnitude + terms * x.precision.underflow
+    summed = rounding_of(magnitude, terms + 1, x.precision)
+    rounding = summed + (2 * narrowed + narrowed**2) * (magnitude + summed) + terms * x.precision.underflow
     return Computed(value, x.format, off + rounding).stored()
 
 
