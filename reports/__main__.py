@@ -33,7 +33,7 @@ def _build(sources: Sequence[Path], output: Path) -> int:
     from reports.write import write
 
     evidence = load(sources)
-    write(output, render(evidence))
+    write(output, render(evidence, output))
     for notice in evidence.notices:
         line = "" if notice.line is None else f", line {notice.line}"
         print(f"reports: {notice.file}{line}: {notice.problem}".replace("\n", " "), file=sys.stderr)

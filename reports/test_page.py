@@ -157,7 +157,7 @@ def test_a_spreadsheet_is_given_no_formula(tmp_path: Path) -> None:
     entry = {**example.training(), "name": "=cmd|' /C calc'!A0"}
     example.write_benchmarks(tmp_path, [entry])
     line = render(load([tmp_path]))["samples.csv"].splitlines()[1]
-    assert line.startswith("'=cmd")
+    assert line.startswith("e1,'=cmd")
 
 
 def test_bundled_sample_is_labelled_wherever_its_numbers_are(tmp_path: Path) -> None:
