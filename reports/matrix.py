@@ -129,9 +129,12 @@ def _drawn(
         return Markup(f"<td>{head}</td>")
     error = "exact" if exact_only else share(worst_share)
     counted = f"{cases:,}" if wide else f"{cases:,} {'case' if cases == 1 else 'cases'}"
-    parts = [counted, error, f"{not_run:,} not run" if not_run else ""]
+    unrun = f"{not_run:,} not run" if not_run else ""
+    parts = [counted, unrun] if wide else [counted, error, unrun]
     figures = ("<br>" if wide else " · ").join(str(escape(part)) for part in parts if part)
-    return Markup(f'<td>{head}<span class="figures">{figures}</span></td>')
+    beside = f" {escape(error)}" if wide and error else ""
+    alarm = ' class="bad"' if status in ("diverged", "error") else ""
+    return Markup(f'<td{alarm}>{head}{beside}<span class="figures">{figures}</span></td>')
 
 
 def _said(subject: str) -> str:

@@ -51,9 +51,10 @@ def accumulators(evidence: Evidence) -> dict[str, Any]:
             {"where": where, "types": Counter(e["accumulator"] for e in entries if e["where"] == where).most_common()}
             for where in across
         ],
-        "narrow": sorted(
-            (e for e in entries if e["narrow"]), key=lambda e: (e["where"], e["operator"], e["direction"])
-        ),
+        "narrow": {
+            where: sorted(f"{e['operator']} ({e['direction']})" for e in entries if e["narrow"] and e["where"] == where)
+            for where in across
+        },
     }
 
 

@@ -29,13 +29,15 @@ def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str,
     benchmarks = [benchmark for _, _, benchmark in speed.measured(evidence)]
     runs = [run for place in evidence.places for run in place.runs]
     chapter = summarise.systems(table, benchmarks)
-    said = summarise.verdict(runs, table, chapter, summarise.unchecked(evidence, table))
+    said = summarise.verdict(
+        runs, table, chapter, summarise.unchecked(evidence.places, table, len(evidence.places) > 1)
+    )
     entries = speed.throughput(evidence)
     remark = suite.remark(suite.kill_matrix(evidence))
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": {**said, "sentence": said["sentence"] + remark, "speed": speed.sentence(entries)},
-        "environments": [_place(evidence, place, table, entries) for place in evidence.places],
+        "environments": [_place(place, table, entries) for place in evidence.places],
         "results": summarise.rows(evidence),
         "faults": suite.records(evidence),
         "benchmarks": speed.records(evidence),
@@ -81,10 +83,10 @@ def _members(report: dict[str, Any]) -> Iterator[str]:
             yield f"{encode(key)}: {encode(value)}"
 
 
-def _place(evidence: Evidence, place: Place, table: pd.DataFrame, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _place(place: Place, table: pd.DataFrame, entries: list[dict[str, Any]]) -> dict[str, Any]:
     own = table[table["environment"] == place.id]
     timed = [bench.environment for bench in place.benches if places.differing(place.environment, bench.environment)]
-    said = summarise.verdict(place.runs, own, [], summarise.unchecked(Evidence([place], evidence.notices), own))
+    said = summarise.verdict(place.runs, own, [], summarise.unchecked([place], own, several=False))
     return {
         "id": place.id,
         "name": place.name,

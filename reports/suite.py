@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.load import Evidence, Place
 from reports.records import WORKER_SHARES, Fault
-from reports.summarise import label
+from reports.summarise import label, some
 
 WORKER = "worker"
 
@@ -62,8 +62,9 @@ def kill_matrix(evidence: Evidence) -> dict[str, Any]:
 def remark(matrix: dict[str, Any]) -> str:
     """What the verdict has to say of the suite: nothing when it caught every fault and passed every correct kernel."""
     missed, alarms = len(matrix["faults"]) - matrix["caught"], len(matrix["kernels"]) - matrix["passed"]
-    said = f" The suite itself missed {missed} of {len(matrix['faults'])} planted faults." if missed else ""
-    return said + (f" It raised {alarms} false alarms on {len(matrix['kernels'])} correct kernels." if alarms else "")
+    said = f" The suite itself missed {missed} of {some(len(matrix['faults']), 'planted fault')}." if missed else ""
+    raised = f"{some(alarms, 'false alarm')} on {some(len(matrix['kernels']), 'correct kernel')}"
+    return said + (f" It raised {raised}." if alarms else "")
 
 
 def workers(evidence: Evidence) -> list[dict[str, Any]]:

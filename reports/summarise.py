@@ -128,16 +128,16 @@ def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
     return "Yes", "good", sentence + "."
 
 
-def unchecked(evidence: Evidence, table: pd.DataFrame) -> list[str]:
-    """Subjects of which no row tells anything: none passed, none diverged; by the name that ``where`` gives them."""
-    telling = set(table.loc[table["status"].isin(["passed", "known", "diverged"]), "where"])
-    several = len(evidence.places) > 1
-    named = [
+def unchecked(places: Sequence[Place], table: pd.DataFrame, several: bool) -> list[str]:
+    """Subjects of which no row tells anything: none passed, none diverged; with their place where there are several."""
+    told = table[table["status"].isin(["passed", "known", "diverged"])]
+    telling = set(zip(told["environment"], told["subject"], strict=True))
+    return [
         label(subject, place.id) if several and subject != "-" else subject
-        for place in evidence.places
+        for place in places
         for subject in subjects(place, table)
+        if (place.id, subject) not in telling
     ]
-    return [subject for subject in dict.fromkeys(named) if subject not in telling]
 
 
 def subjects(place: Place, table: pd.DataFrame) -> list[str]:
@@ -178,14 +178,17 @@ def cells(table: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], dic
 
 
 def faults(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """What diverged, failed or is known, the worst first; subjects with one law and operator in common together."""
+    """What diverged, failed or is known, the worst first; subjects with one law and operator in common together.
+
+    What is known is together by operator and the ledger's reason, whatever laws run into it.
+    """
     found: dict[tuple[int, str, str], dict[str, Any]] = {}
-    for row in table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable").to_dict("records"):
-        key = (row["rank"], row["law"], row["operator"])
-        if key not in found:
-            found[key] = {**_plain(row), "subjects": []}
-        found[key]["subjects"].append(row["where"])
-    return list(found.values())
+    for row in map(_plain, table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable").to_dict("records")):
+        known = row["reason"] if row["status"] == "known" else None
+        key = (row["rank"], known or row["law"], row["operator"])
+        fault = found.setdefault(key, {**row, "subjects": {}, "laws": {}})
+        fault["subjects"][row["where"]] = fault["laws"][row["law"]] = None
+    return [{**fault, "subjects": list(fault["subjects"]), "laws": list(fault["laws"])} for fault in found.values()]
 
 
 def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:

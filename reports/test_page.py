@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -229,31 +227,6 @@ def test_a_huge_run_stays_within_the_limit(tmp_path: Path) -> None:
     assert len(texts["summary.md"].encode()) < 64_000
     assert "more</b> are in <code>results.json</code>" in texts["index.html"]
     assert "10,000 of 20,000 checks that ran diverged" in texts["index.html"]
-
-
-def browser() -> str | None:
-    """Chromium, if it is here."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine to lay the page out")
-def test_no_horizontal_scroll_on_a_phone(html: str, tmp_path: Path) -> None:
-    """At 360 pixels nothing but the boxes of tables and formulas is wider than the page."""
-    (tmp_path / "index.html").write_text(html, encoding="utf-8")
-    (tmp_path / "phone.html").write_text(
-        '<iframe id="phone" src="index.html" style="width:360px;height:700px;border:0"></iframe>'
-        '<p id="out"></p><script>'
-        "onload=()=>{const d=document.getElementById('phone').contentDocument.documentElement;"
-        "document.getElementById('out').textContent=`wide ${d.scrollWidth} of ${d.clientWidth}`}</script>"
-    )
-    command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
-    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--dump-dom"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000"]
-    page = (tmp_path / "phone.html").as_uri()
-    done = subprocess.run([*command, page], capture_output=True, text=True, timeout=90, check=True)
-    found = re.search(r"wide (\d+) of (\d+)", done.stdout.split("</script>")[0])
-    assert found, done.stdout[-500:]
-    assert int(found[1]) <= int(found[2])
 
 
 def test_a_machines_load_does_not_make_two_environments(tmp_path: Path) -> None:
