@@ -281,8 +281,14 @@ def write_wide(folder: Path) -> None:
         changes: dict[str, Any] = {"dtype": dtype, "systems": [SYSTEMS[place % 21].id]}
         if subject in ran:
             status = {7: "vacuous", 11: "known", 13: "error", 17: "diverged"}.get(place % 97, "passed")
-            changes |= {"status": status, "worst_share": None if dtype == "int64" else (place * 37 % 100) / 100}
-        if changes.get("status") in ("diverged", "error", "known"):
+            changes |= {
+                "status": status,
+                "reason": None,
+                "worst_share": None if dtype == "int64" else (place * 37 % 100) / 100,
+            }
+        else:
+            changes |= {"status": "not run", "reason": "no CUDA device", "cases": 0, "worst_share": None}
+        if changes["status"] in ("diverged", "error", "known"):
             changes |= {"severity": "silent wrong value", "message": "value is 3, but should be 2 [conv2d(x, w)]"}
             changes |= {
                 "repro": "reports/generated/repro/a.py",

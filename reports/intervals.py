@@ -106,7 +106,8 @@ def _noise(benchmarks: Iterable[Benchmark]) -> float:
     """The noise floor as a share: recorded by the benchmarks, or seen between the halves of their rounds."""
     known = list(benchmarks)
     recorded = [benchmark.extra.get("noise_floor") for benchmark in known]
-    given = [float(value) for value in recorded if type(value) in (int, float) and 0 <= value < 1]
+    numbers = [float(value) for value in recorded if isinstance(value, int | float) and not isinstance(value, bool)]
+    given = [value for value in numbers if 0 <= value < 1]
     return max(given) if given else max([0.0, *map(_halves, known)])
 
 

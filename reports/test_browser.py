@@ -75,8 +75,9 @@ def test_no_horizontal_scroll_on_a_phone(html: str, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(opened, encoding="utf-8")
     frame = '<iframe id="phone" src="index.html" style="width:360px;height:700px;border:0"></iframe>'
     script = (
-        "new Promise(done => onload = () => {const d = document.getElementById('phone').contentDocument.documentElement;"
-        "done([d.scrollWidth, d.clientWidth])})"
+        "new Promise(done => onload = () => {"
+        "const page = document.getElementById('phone').contentDocument.documentElement;"
+        "done([page.scrollWidth, page.clientWidth])})"
     )
     scroll, client = probed(tmp_path, f"<body>{frame}</body>", script, "--allow-file-access-from-files")
     assert scroll <= client == 360

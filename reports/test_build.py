@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,7 @@ def test_an_interrupted_write_leaves_the_last_report(tmp_path: Path, monkeypatch
     whole = Path.write_text
 
     def fail_on_b(path: Path, *arguments: str, **options: str) -> int:
-        if ".b." in path.name:
+        if path.name == "b":
             whole(path, "half")
             raise OSError(28, "No space left on device")
         return whole(path, *arguments, **options)
@@ -181,6 +182,19 @@ def test_an_interrupted_write_leaves_the_last_report(tmp_path: Path, monkeypatch
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path, {"a": "new", "b": "new"})
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old", "b": "old"}
+
+
+def test_two_reports_at_once_do_not_mix(tmp_path: Path) -> None:
+    """Many writers at once: in the end all files are of one of them."""
+    names = [str(name) for name in range(40)]
+
+    def fill(text: str) -> None:
+        write(tmp_path, {name: text for name in names})  # noqa: C420 - keeps the type of the values
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(fill, "abcdefgh" * 4))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert len({path.read_text() for path in tmp_path.iterdir()}) == 1
 
 
 def test_a_report_replaces_the_last_one_with_usual_permissions(tmp_path: Path) -> None:
