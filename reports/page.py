@@ -12,16 +12,16 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports import charts, places, precision, repro, speed, suite, summarise, versions, words
-from reports.chapter import PRINTED, PRINTED_RATE
+from reports.chapter import PRINTED, PRINTED_RATE, lines
 from reports.load import Evidence
 from reports.mathml import mathml
 from reports.matrix import matrices
 from reports.records import Figure
 
 _STEPS: tuple[dict[str, int], ...] = (
-    {"faults": 40, "operators": 400, "cells": 3000, "groups": 40, "message": 3000, "planted": 120},
-    {"faults": 15, "operators": 200, "cells": 1000, "groups": 20, "message": 800, "planted": 60},
-    {"faults": 5, "operators": 50, "cells": 0, "groups": 10, "message": 400, "planted": 20},
+    {"faults": 40, "operators": 400, "cells": 3000, "groups": 40, "message": 3000, "script": 8000, "planted": 120},
+    {"faults": 15, "operators": 200, "cells": 1000, "groups": 20, "message": 800, "script": 3000, "planted": 60},
+    {"faults": 5, "operators": 50, "cells": 0, "groups": 10, "message": 400, "script": 0, "planted": 20},
 )
 LEVELS = len(_STEPS)
 
@@ -62,6 +62,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "rate_scale": max([PRINTED_RATE, *(rate for entry in entries for rate in entry["rates"])]) * 1.04,
         "ten_epochs": [_with_curves(run, position) for position, run in enumerate(speed.ten_epochs(evidence)[:6])],
         "pictures": _pictures(figures),
+        "lines": lines,
         "printed": PRINTED,
         "printed_rate": PRINTED_RATE,
         "marks": words.MARKS,

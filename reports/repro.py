@@ -12,7 +12,7 @@ from pathlib import Path
 from reports.untrusted import text
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST = 8_000
+LONGEST = 64_000
 _PLAIN = re.compile(r"(?!/)(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.py", re.ASCII)
 _UPSTREAM = re.compile(r"https://github\.com/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_./#-]*)?", re.ASCII)
 

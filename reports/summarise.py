@@ -24,6 +24,7 @@ NO_REASON = "no reason given"
 _COLUMNS = list(Result._fields)
 _COUNTED = ("rank", "cases", "worst_share", "exact", "bounded")
 _FAULTS = ("diverged", "error", "known")
+_TOGETHER = ("subjects", "laws", "operators")
 
 
 def frame(evidence: Evidence) -> pd.DataFrame:
@@ -180,15 +181,16 @@ def cells(table: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], dic
 def faults(table: pd.DataFrame) -> list[dict[str, Any]]:
     """What diverged, failed or is known, the worst first; subjects with one law and operator in common together.
 
-    What is known is together by operator and the ledger's reason, whatever laws run into it.
+    What is known is together by the ledger's reason, whatever operators and laws run into it.
     """
     found: dict[tuple[int, str, str], dict[str, Any]] = {}
     for row in map(_plain, table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable").to_dict("records")):
         known = row["reason"] if row["status"] == "known" else None
-        key = (row["rank"], known or row["law"], row["operator"])
-        fault = found.setdefault(key, {**row, "subjects": {}, "laws": {}})
-        fault["subjects"][row["where"]] = fault["laws"][row["law"]] = None
-    return [{**fault, "subjects": list(fault["subjects"]), "laws": list(fault["laws"])} for fault in found.values()]
+        key = (row["rank"], known or row["law"], "" if known else row["operator"])
+        fault = found.setdefault(key, {**row, "subjects": {}, "laws": {}, "operators": {}})
+        for name, value in (("subjects", row["where"]), ("laws", row["law"]), ("operators", row["operator"])):
+            fault[name][value] = None
+    return [{**fault, **{name: list(fault[name]) for name in _TOGETHER}} for fault in found.values()]
 
 
 def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:

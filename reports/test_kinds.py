@@ -12,7 +12,7 @@ from reports import example, precision, repro, suite, versions
 from reports.load import Evidence, load
 from reports.matrix import matrices
 from reports.report import assemble, render
-from reports.summarise import frame
+from reports.summarise import faults, frame
 
 
 def evidence(folder: Path, lines: Iterable[Any], **changes: Any) -> Evidence:
@@ -185,6 +185,18 @@ def test_only_githubs_addresses_are_links(tmp_path: Path, address: str) -> None:
     html = render(evidence(tmp_path, [example.result(status="diverged", upstream=address)]))["index.html"]
     assert 'href="http' not in html
     assert "Upstream: <code>" in html
+
+
+def test_what_is_known_is_one_entry_a_reason(tmp_path: Path) -> None:
+    """Two operators and two laws that run into one entry of the ledger are one entry of the page."""
+    rows = [
+        example.result(law, operator, status="known", reason="a defect")
+        for law in ("a", "b")
+        for operator in ("x", "y")
+    ]
+    (found,) = faults(frame(evidence(tmp_path, rows)))
+    assert (found["laws"], found["operators"], found["subjects"]) == (["a", "b"], ["x", "y"], ["cpu-float32"])
+    assert "<b>x, y</b> 2 laws" in render(load([tmp_path]))["index.html"]
 
 
 def test_unknown_kinds_are_named_and_do_no_harm(tmp_path: Path) -> None:
