@@ -8,6 +8,7 @@ groups them by environment; of two rows on the same check in one environment the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -207,20 +208,23 @@ def _files(sources: Sequence[Path], deep: bool = False) -> Iterator[File]:
 
 def _once(files: Iterator[File], notices: Notices) -> Iterator[File]:
     """Leave out what is no regular file, and copies of a file that is there already."""
-    by_size: dict[int, list[File]] = {}
+    found = []
     for path, name, explicit in files:
-        if not path.is_file():
-            if explicit:
-                raise Unusable(f"{path}: not a regular file; give a file that pytest wrote")
+        if path.is_file():
+            found.append((path, name, explicit))
+        elif explicit:
+            raise Unusable(f"{path}: not a regular file; give a file that pytest wrote")
+        else:
             notices.add(name, None, "not used: not a regular file")
-            continue
-        alike = by_size.setdefault(path.stat().st_size, [])
-        copy = next((other for other in alike if other[0].samefile(path) or _digest(other[0]) == _digest(path)), None)
-        if copy is None:
-            alike.append((path, name, explicit))
+    sizes = Counter(path.stat().st_size for path, _, _ in found)
+    first: dict[str, tuple[Path, str]] = {}
+    for path, name, explicit in found:
+        alone = sizes[path.stat().st_size] == 1  # no other can be a copy of it, so it need not be read for that
+        copied, called = (path, name) if alone else first.setdefault(_digest(path), (path, name))
+        if copied is path:
             yield path, name, explicit
-        elif not copy[0].samefile(path):
-            notices.add(name, None, f"not used: a copy of {copy[1]}")
+        elif not copied.samefile(path):
+            notices.add(name, None, f"not used: a copy of {called}")
 
 
 def _digest(path: Path) -> str:

@@ -24,12 +24,12 @@ MOST_LAWS = 60
 NO_CHECK = Markup('<td class="none"><span aria-hidden="true">·</span><span class="aloud">no such check</span></td>')
 
 
-def matrices(evidence: Evidence, table: pd.DataFrame, budget: int, most: int) -> list[dict[str, Any]]:
-    """A table for each place that checked anything, of at most ``most`` operators.
+def matrices(evidence: Evidence, table: pd.DataFrame, budget: int, most: int, places: int) -> list[dict[str, Any]]:
+    """A table for each of the first ``places`` places that checked anything, of at most ``most`` operators.
 
     ``budget`` is how many cells the tables by law may have together.
     """
-    checked = [place for place in evidence.places if place.runs]
+    checked = [place for place in evidence.places if place.runs][:places]
     return [_matrix(place, table[table["environment"] == place.id], budget // len(checked), most) for place in checked]
 
 

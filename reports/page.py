@@ -19,9 +19,27 @@ from reports.matrix import matrices
 from reports.records import Figure
 
 _STEPS: tuple[dict[str, int], ...] = (
-    {"faults": 40, "operators": 400, "cells": 3000, "groups": 40, "message": 3000, "script": 8000, "planted": 120},
-    {"faults": 15, "operators": 200, "cells": 1000, "groups": 20, "message": 800, "script": 3000, "planted": 60},
-    {"faults": 5, "operators": 50, "cells": 0, "groups": 10, "message": 400, "script": 0, "planted": 20},
+    {
+        "places": 60,
+        "faults": 40,
+        "operators": 400,
+        "cells": 3000,
+        "groups": 40,
+        "message": 3000,
+        "script": 8000,
+        "planted": 120,
+    },
+    {
+        "places": 20,
+        "faults": 15,
+        "operators": 200,
+        "cells": 1000,
+        "groups": 20,
+        "message": 800,
+        "script": 3000,
+        "planted": 60,
+    },
+    {"places": 6, "faults": 5, "operators": 50, "cells": 0, "groups": 10, "message": 400, "script": 0, "planted": 20},
 )
 LEVELS = len(_STEPS)
 
@@ -33,7 +51,8 @@ def limits(level: int) -> dict[str, Any]:
 
 def tables(evidence: Evidence, table: pd.DataFrame, level: int) -> list[dict[str, Any]]:
     """Operators × subjects of each place, with as much detail as ``level`` allows."""
-    return matrices(evidence, table, _STEPS[level]["cells"], _STEPS[level]["operators"])
+    limit = _STEPS[level]
+    return matrices(evidence, table, limit["cells"], limit["operators"], limit["places"])
 
 
 def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[str, Any]:

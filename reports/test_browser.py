@@ -36,7 +36,7 @@ def axe() -> Path | None:
 
 
 def evidence(folder: Path, which: str) -> Evidence:
-    """A small run, one on 30 subjects, or two environments."""
+    """A run on 30 subjects, or two environments."""
     (example.write_wide if which == "wide" else example.write_all)(folder)
     if which != "merged":
         return load([folder])
@@ -45,7 +45,7 @@ def evidence(folder: Path, which: str) -> Evidence:
     return join([folder])
 
 
-@pytest.fixture(scope="module", params=["plain", "wide", "merged"])
+@pytest.fixture(scope="module", params=["wide", "merged"])
 def html(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of each of these."""
     return render(evidence(tmp_path_factory.mktemp("evidence"), request.param))["index.html"]

@@ -100,7 +100,7 @@ def test_subjects_that_never_ran_are_one_line(tmp_path: Path) -> None:
     """Thirty subjects, twelve without a device: columns for those that ran, in groups, and a line for the others."""
     example.write_wide(tmp_path)
     found = load([tmp_path])
-    (matrix,) = matrices(found, frame(found), 3000, 400)
+    (matrix,) = matrices(found, frame(found), 3000, 400, 60)
     assert len(matrix["columns"]) == 18
     assert [(group, span) for group, span in matrix["groups"][:3]] == [
         ("cpu", 5),
@@ -117,7 +117,7 @@ def test_a_budget_of_cells_goes_to_operators_in_trouble(tmp_path: Path) -> None:
     """With room for one operator's laws it is the one that diverged."""
     rows = [*example.all_results(), example.result("special values", "linear", status="diverged")]
     found = evidence(tmp_path, rows)
-    (matrix,) = matrices(found, frame(found), 10, 400)
+    (matrix,) = matrices(found, frame(found), 10, 400, 60)
     assert list(matrix["laws"]) == ["linear"]
     assert matrix["not_drilled"] == 4
 

@@ -11,7 +11,7 @@ import pytest
 
 from reports import example
 from reports.chapter import SYSTEMS
-from reports.load import load
+from reports.load import join, load
 from reports.report import PAGE_LIMIT, assemble, render
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}&amp;$\\frac{$`|[a](javascript:x)"
@@ -240,6 +240,18 @@ def test_a_huge_run_stays_within_the_limit(tmp_path: Path) -> None:
     assert len(texts["summary.md"].encode()) < 64_000
     assert "more</b> are in <code>results.json</code>" in texts["index.html"]
     assert "10,000 of 20,000 checks that ran diverged" in texts["index.html"]
+
+
+def test_many_environments_stay_within_the_limit(tmp_path: Path) -> None:
+    """A hundred machines with long names: the page says how many it leaves out."""
+    for number in range(100):
+        place = {**example.ENVIRONMENT, "cpu": f"processor {number:03} " * 9, "torch_build": "flag\n" * 2000}
+        rows = [example.result("l", f"o{i}", f"s{j}-float32") for i in range(8) for j in range(8)]
+        example.write_run(tmp_path, [example.header(environment=place), *rows, example.END], f"{number}")
+    texts = render(join([tmp_path]))
+    assert len(texts["index.html"].encode()) < PAGE_LIMIT
+    assert "more environments</b> are in" in texts["index.html"]
+    assert "and 70 more environments" in texts["summary.md"]
 
 
 def test_a_machines_load_does_not_make_two_environments(tmp_path: Path) -> None:

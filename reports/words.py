@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import escape
-
 from reports.summarise import NO_EVIDENCE
 
 MARKS = {
@@ -28,11 +26,13 @@ MEANINGS = {
     "passed": "every case agrees within its derived bound",
     "not run": "says nothing about this torch",
 }
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 SEVERITIES = {
     "crash": "The process dies or hangs: whatever runs this loses its work.",
     "silent wrong value": "The result is wrong and nothing says so: whatever is computed from it is wrong too.",
     "wrong gradient": "The forward pass is right and the gradient is not: training goes the wrong way unseen.",
     "wrong shape": "The output has another shape than the formula gives.",
+    "valid arguments rejected": "What the documentation allows raises an error: the layer cannot be used so.",
     "missing error": "Invalid arguments are accepted: a mistake in a model goes unnoticed.",
     "lossy accumulation": "Sums are kept in a narrow type: the error grows with the size of the layer.",
 }
@@ -99,7 +99,7 @@ def when(value: str) -> str:
 def markdown(value: object) -> str:
     """Text for a cell of a Markdown table: on one line, and neither HTML nor Markdown of its own."""
     line = " ".join(str(value).split())
-    return "".join(f"\\{sign}" if sign in "\\`*_[]|~#" else str(escape(sign)) for sign in line)
+    return "".join(f"\\{sign}" if sign in "\\`*_[]|~#" else _ENTITIES.get(sign, sign) for sign in line)
 
 
 def clip(value: str, length: int) -> str:
