@@ -1,4 +1,4 @@
-"""Command line of the reports: ``python -m reports build``."""
+"""Command line of the reports: ``python -m reports build|merge|compare|sample``."""
 
 from __future__ import annotations
 
@@ -6,34 +6,54 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reports.untrusted import Unusable
 
+if TYPE_CHECKING:
+    from reports.load import Evidence
+
 GENERATED = Path(__file__).with_name("generated")
 EVIDENCE = GENERATED / "evidence"
+SAMPLE = Path(__file__).with_name("sample")
+SOURCES = {"build": "--evidence", "merge": "PATH", "compare": "A B", "sample": "--evidence"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 a report was written (its verdict is in it), 2 bad input."""
+    """Run a command; returns the exit code.
+
+    0: a report was written (its verdict is in it), or nothing got worse; 1: ``compare`` found that something broke or
+    got slower; 2: bad input.
+    """
     options = _parser().parse_args(arguments)
     try:
-        return _build(options.evidence or [EVIDENCE], options.output)
+        return int(options.run(options))
     except Unusable as error:
-        print(f"reports: --evidence: {error}", file=sys.stderr)
+        print(f"reports: {SOURCES[options.command]}: {error}".replace("\n", " "), file=sys.stderr)
     except OSError as error:
         place = options.output if error.filename is None else error.filename
         print(f"reports: --output {options.output}: cannot write {place} ({error.strerror});"
-              " name a folder that can be written", file=sys.stderr)  # fmt: skip
+              " name a place that can be written", file=sys.stderr)  # fmt: skip
     return 2
 
 
-def _build(sources: Sequence[Path], output: Path) -> int:
+def _build(options: argparse.Namespace) -> int:
     from reports.load import load  # here, so that --help does not wait for pandas and matplotlib
+
+    return _write(load(options.evidence or [EVIDENCE]), options.output)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from reports.load import join
+
+    return _write(join(options.paths), options.output)
+
+
+def _write(evidence: Evidence, output: Path) -> int:
     from reports.report import render
     from reports.write import write
 
-    evidence = load(sources)
-    write(output, render(evidence))
+    write(output, render(evidence, output))
     for notice in evidence.notices:
         line = "" if notice.line is None else f", line {notice.line}"
         print(f"reports: {notice.file}{line}: {notice.problem}".replace("\n", " "), file=sys.stderr)
@@ -41,29 +61,98 @@ def _build(sources: Sequence[Path], output: Path) -> int:
     return 0
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from reports.compare import compare, read
+    from reports.said import as_markdown, text
+    from reports.write import write
+
+    one, other = read(options.a), read(options.b)
+    comparison = compare(one, other, options.noise_floor)
+    if options.output:
+        write(options.output.parent, {options.output.name: as_markdown(one, other, comparison)})
+    print(text(one, other, comparison), end="")
+    return int(comparison.worse)
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from reports.make_sample import sample
+
+    for path in sample(options.evidence or [EVIDENCE], options.output):
+        print(f"wrote {path}")
+    return 0
+
+
+def _floor(value: str) -> float:
+    floor = float(value)
+    if not 0 <= floor < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a share from 0 to less than 1, such as 0.02")
+    return floor
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reports", description="Reports from the evidence of a run.")
+    parser = argparse.ArgumentParser(prog="python -m reports", description="Reports from the evidence of runs.")
     commands = parser.add_subparsers(dest="command", required=True)
+
     build = commands.add_parser(
         "build",
         help="write index.html, summary.md, results.json and samples.csv",
         description="Write a report of the newest complete run of the properties and the newest benchmarks.",
     )
-    build.add_argument(
+    _evidence(build)
+    _output(build, GENERATED)
+    build.set_defaults(run=_build)
+
+    merge = commands.add_parser(
+        "merge",
+        help="write one report of runs from several machines",
+        description="Write one report of all runs found, grouped by environment. Shards of one run are joined.",
+    )
+    merge.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a file of evidence, or a folder, searched")
+    merge.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the report goes")
+    merge.set_defaults(run=_merge)
+
+    compare = commands.add_parser(
+        "compare",
+        help="say what broke, what got fixed and what got slower between two reports",
+        description="Compare report B, the newer, with report A. Exits 1 when something broke or got slower.",
+    )
+    for name in ("a", "b"):
+        compare.add_argument(name, type=Path, metavar=name.upper(), help="a results.json, or the folder of a report")
+    compare.add_argument("--output", type=Path, metavar="FILE", help="write the same as Markdown, too")
+    compare.add_argument(
+        "--noise-floor", type=_floor, metavar="SHARE", help="what change of time is noise (default: as measured)"
+    )
+    compare.set_defaults(run=_compare)
+
+    sample = commands.add_parser(
+        "sample",
+        help="make the sample that the README shows",
+        description="Write summary.md and, with Chromium, report.png of the newest run.",
+    )
+    _evidence(sample)
+    _output(sample, SAMPLE)
+    sample.set_defaults(run=_sample)
+    return parser
+
+
+def _evidence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--evidence",
         type=Path,
         action="append",
         metavar="PATH",
         help=f"a folder of evidence, or one file of it; may be repeated (default: {_relative(EVIDENCE)})",
     )
-    build.add_argument(
+
+
+def _output(parser: argparse.ArgumentParser, default: Path) -> None:
+    parser.add_argument(
         "--output",
         type=Path,
-        default=GENERATED,
+        default=default,
         metavar="DIR",
-        help=f"where the report goes (default: {_relative(GENERATED)})",
+        help=f"where the report goes (default: {_relative(default)})",
     )
-    return parser
 
 
 def _relative(path: Path) -> str:

@@ -102,6 +102,73 @@ def figures() -> list[dict[str, Any]]:
     ]
 
 
+def fault(name: str = "flipped kernel", subject: str = "cpu-float32", **changes: Any) -> dict[str, Any]:
+    """A planted fault that was caught."""
+    return {
+        "kind": "fault",
+        "name": name,
+        "law": "agreement",
+        "operator": "conv2d",
+        "subject": subject,
+        "caught": True,
+        "cases": 3,
+        "correct": False,
+        "message": None,
+        **changes,
+    }
+
+
+def faults() -> list[dict[str, Any]]:
+    """Three faults, all caught, and two correct kernels that passed, on two subjects."""
+    planted = [
+        fault(name, subject, cases=cases)
+        for name, cases in (
+            ("flipped kernel", 1),
+            ("wrong tail lane", 17),
+            ("dropped batch in the weight's gradient", 4),
+        )
+        for subject in SUBJECTS[:2]
+    ]
+    return planted + [
+        fault(name, subject, correct=True, caught=False, cases=100)
+        for name in ("reversed order", "pairwise sums")
+        for subject in SUBJECTS[:2]
+    ]
+
+
+def accumulator(operator: str = "conv2d", subject: str = "cpu-bfloat16", **changes: Any) -> dict[str, Any]:
+    """The accumulator of one operator in one direction."""
+    data = {
+        "operator": operator,
+        "direction": "forward",
+        "storage": "bfloat16",
+        "accumulator": "float32",
+        "worst_share": 0.4,
+        **changes,
+    }
+    return {"kind": "figure", "name": "accumulators", "subject": subject, "data": data}
+
+
+def accumulators() -> list[dict[str, Any]]:
+    """Two operators; one keeps its sums in 16 bits going backward."""
+    return [
+        accumulator(operator, direction=direction, accumulator="bfloat16" if narrow else "float32")
+        for operator, direction, narrow in (
+            ("conv2d", "forward", False),
+            ("conv2d", "gradient", False),
+            ("linear", "forward", False),
+            ("linear", "gradient", True),
+        )
+    ]
+
+
+def worker() -> dict[str, Any]:
+    """What running torch in a worker costs."""
+    shares = {"drawing": 0.31, "reference": 0.12, "comparison": 0.14, "transport": 0.11, "torch": 0.32}
+    data = {"restart_ms": 31.0, "call_overhead_ms": 0.21, "cases_per_second": 640.0, "shares": shares}
+    return {"kind": "figure", "name": "worker", "subject": "cpu-float32", "data": data}
+
+
 END = {"kind": "end", "finished": "2026-11-24T08:05:00Z", "exitstatus": 0}
 
 
@@ -197,5 +264,37 @@ def write_benchmarks(folder: Path, entries: Iterable[Any], name: str = "1", **ch
 
 def write_all(folder: Path) -> None:
     """A whole run: properties that reached their end, and benchmarks."""
-    write_run(folder, [header(), *all_results(), *figures(), END])
+    lines = [*all_results(), *figures(), *accumulators(), worker(), *faults()]
+    write_run(folder, [header(), *lines, END])
+    write_benchmarks(folder, all_benchmarks())
+
+
+def write_wide(folder: Path) -> None:
+    """A run on 30 subjects, 12 of which had no device, with every status and two versions of torch."""
+    dtypes = ("float64", "float32", "bfloat16", "float16", "int64")
+    ran = [f"{group}-{dtype}" for group in ("cpu", "compiled-cpu", "channels_last-cpu") for dtype in dtypes]
+    ran += ["meta-float32", "cpu-float64@torch-2.11.0", "cpu-float32@torch-2.11.0"]
+    idle = [f"{group}-{dtype}" for group in ("cuda", "compiled-cuda") for dtype in (*dtypes, "tf32")]
+    rows = []
+    for place, (law, operator, subject) in enumerate((x, y, z) for x in LAWS for y in OPERATORS for z in ran + idle):
+        dtype = subject.partition("@")[0].rpartition("-")[2]
+        changes: dict[str, Any] = {"dtype": dtype, "systems": [SYSTEMS[place % 21].id]}
+        if subject in ran:
+            status = {7: "vacuous", 11: "known", 13: "error", 17: "diverged"}.get(place % 97, "passed")
+            changes |= {
+                "status": status,
+                "reason": None,
+                "worst_share": None if dtype == "int64" else (place * 37 % 100) / 100,
+            }
+        else:
+            changes |= {"status": "not run", "reason": "no CUDA device", "cases": 0, "worst_share": None}
+        if changes["status"] in ("diverged", "error", "known"):
+            changes |= {"severity": "silent wrong value", "message": "value is 3, but should be 2 [conv2d(x, w)]"}
+            changes |= {
+                "repro": "reports/generated/repro/a.py",
+                "upstream": "https://github.com/pytorch/pytorch/issues/1",
+            }
+        rows.append(result(law, operator, subject, **changes))
+    lines = [*rows, *figures(), *accumulators(), worker(), *faults(), fault("missed", caught=False)]
+    write_run(folder, [header(subjects=ran + idle), *lines, END])
     write_benchmarks(folder, all_benchmarks())

@@ -1,56 +1,34 @@
-"""Evidence files of a run: find them, read them, and say what could not be read.
+"""Evidence: find it, decide what of it belongs together, and say what could not be used.
 
-A folder may hold many runs. Of the property runs the newest complete one is taken (its last line says that it
-ended); only when there is none, the newest incomplete one. Of the benchmark files, the newest. "Newest" goes by the
-time written inside, not by the file's own date, which a copy changes.
+``load`` makes one report of one place: of the runs of the properties the newest complete one that checked anything
+(only where there is none, the newest incomplete one), and of the benchmark files the newest. "Newest" goes by the
+time written inside, not by the file's own date, which a copy changes. ``join`` takes all runs that it is given, and
+groups them by environment; of two rows on the same check in one environment the newer counts.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from reports.records import Benchmark, Figure, Result
-from reports.untrusted import Record, Unusable, clean, count, moment, optional, parse, record, schema, string, strings
+from reports import places, runs
+from reports.benchmarks import Benchmark
+from reports.notices import Notices
+from reports.records import Check
+from reports.runs import SCHEMA_VERSION, PropertiesRun, Shard
+from reports.untrusted import Unusable, clean, moment, optional, parse, record, schema, string
 
-SCHEMA_VERSION = 1
 PROPERTIES = "properties-*.jsonl"
 BENCHMARKS = "benchmark-*.json"
-LONGEST_LINE = 4_000_000
-MOST_NOTICES = 200
+LARGEST_FILE = 2**28
+FAILED = ("diverged", "error")
 
-
-@dataclass(frozen=True)
-class Notice:
-    """One thing that was not used, or was mended, and why; ``line`` is None when it is the whole file."""
-
-    file: str
-    line: int | None
-    problem: str
-
-
-@dataclass
-class PropertiesRun:
-    """One run of the properties: what its header says, its rows, and whether it reached its end."""
-
-    file: str
-    started: datetime
-    header: dict[str, Any]
-    environment: dict[str, Any]
-    subjects: tuple[str, ...]
-    results: list[Result] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
-    unread: int = 0
-    finished: str | None = None
-    exitstatus: int | None = None
-
-    @property
-    def complete(self) -> bool:
-        """The run wrote its last line."""
-        return self.finished is not None
+File = tuple[Path, str, bool]
 
 
 @dataclass
@@ -65,153 +43,207 @@ class BenchmarkRun:
 
 
 @dataclass
-class Evidence:
-    """What a report is made of. At least one of the two runs is there."""
+class Place:
+    """What was found in one environment; runs and benchmarks are the newest first, and not both empty."""
 
-    properties: PropertiesRun | None
-    benchmarks: BenchmarkRun | None
-    notices: list[Notice]
+    id: str
+    name: str
+    runs: list[PropertiesRun] = field(default_factory=list)
+    benches: list[BenchmarkRun] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What was checked; what was timed, where nothing was checked."""
+        return (self.runs or self.benches)[0].environment
+
+
+@dataclass
+class Evidence:
+    """What a report is made of: at least one place."""
+
+    places: list[Place]
+    notices: Notices
 
 
 def load(sources: Sequence[Path]) -> Evidence:
-    """Read the evidence in ``sources``, folders or single files.
+    """The newest run in these folders and files; raises `Unusable` when they hold nothing that a report can show.
 
-    Raises `Unusable` when a source is missing, when a file that was named itself cannot be read, and when nothing
-    usable is left.
+    A file that is named itself must be usable; one that merely lies in a folder is skipped and named.
     """
-    notices: list[Notice] = []
-    runs: list[tuple[datetime, Path]] = []
+    notices = Notices()
+    groups, benches = _found(_files(sources), notices)
+    run = _newest(groups, notices)
+    if run is None and not benches:
+        raise Unusable(_nothing(sources, notices))
+    place = Place("e1", "", [run] if run else [], benches[:1])
+    place.name = places.name(place.environment)
+    return Evidence([place], notices)
+
+
+def join(sources: Sequence[Path]) -> Evidence:
+    """All runs in these folders (with the folders inside them) and files, grouped by environment.
+
+    Raises `Unusable` like `load`.
+    """
+    notices = Notices()
+    groups, benches = _found(_files(sources, deep=True), notices)
+    read = [run for group in groups if (run := _read(group, notices))]
+    if not read and not benches:
+        raise Unusable(_nothing(sources, notices))
+    found: dict[str, Place] = {}
+    for run in read:
+        found.setdefault(places.identity(run.environment), Place("", "")).runs.append(run)
+    for bench in benches:
+        found.setdefault(places.identity(bench.environment), Place("", "")).benches.append(bench)
+    ordered = sorted(found.items(), key=lambda item: (not item[1].runs, places.name(item[1].environment), item[0]))
+    titles = places.names([place.environment for _, place in ordered])
+    for position, (_, place) in enumerate(ordered):
+        place.id, place.name = f"e{position + 1}", titles[position]
+        _newest_rows(place, notices)
+        _newest_benchmarks(place)
+    return Evidence([place for _, place in ordered], notices)
+
+
+def _newest_rows(place: Place, notices: Notices) -> None:
+    """Keep one run's row of each check: the newest that ran, or the newest if none did."""
+    chosen: dict[Check, tuple[int, str]] = {}
+    for position, run in enumerate(place.runs):
+        for row in run.results:
+            if row.check not in chosen or (chosen[row.check][1] == "not run" != row.status):
+                chosen[row.check] = (position, row.status)
+    for position, run in enumerate(place.runs):
+        gone = [row for row in run.results if chosen[row.check][0] != position]
+        if gone:
+            worse = sum(row.status in FAILED and chosen[row.check][1] not in FAILED for row in gone)
+            loud = f"; {worse:,} of them diverged or failed, and no longer do" if worse else ""
+            notices.add(run.files[0], None, f"{len(gone):,} rows give way to other runs on the same checks{loud}")
+            run.results = [row for row in run.results if chosen[row.check][0] == position]
+    spent = [run for run in place.runs[1:] if not (run.results or run.faults or run.complete)]
+    place.runs = [run for run in place.runs if run not in spent]
+
+
+def _newest_benchmarks(place: Place) -> None:
+    """Keep of each benchmark the newest."""
+    seen: set[str] = set()
+    for bench in place.benches:
+        bench.benchmarks = [item for item in bench.benchmarks if item.fullname not in seen]
+        seen |= {item.fullname for item in bench.benchmarks}
+
+
+def _newest(groups: Sequence[Sequence[Shard]], notices: Notices) -> PropertiesRun | None:
+    """The newest complete run with rows; failing that, the newest with rows; failing that, the newest."""
+    best: PropertiesRun | None = None
+    read: list[tuple[PropertiesRun, Notices]] = []
+    for group in groups:
+        remarks = Notices()
+        run = _read(group, remarks)
+        if run is None:
+            notices.extend(remarks)
+            continue
+        read.append((run, remarks))
+        if best is None or _worth(run) > _worth(best):
+            best = run
+        if _worth(run) == (True, True):
+            break
+    for run, remarks in read:
+        if best is not None and run is not best:
+            _pass_over(run, best, remarks)
+        notices.extend(remarks)
+    return best
+
+
+def _worth(run: PropertiesRun) -> tuple[bool, bool]:
+    return bool(run.results), run.complete
+
+
+def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> None:
+    """A newer run of the suite's own tests adds what it tells of the suite; any other is named and not used."""
+    if not run.results and run.faults and places.identity(run.environment) == places.identity(best.environment):
+        best.faults += run.faults
+        best.figures += run.figures
+        return
+    why = "it checked nothing" if run.complete else "killed before its end"
+    remarks.clear()
+    remarks.add(run.files[0], None, f"not used: {why}; {best.files[0]} is used instead")
+
+
+def _read(group: Sequence[Shard], notices: Notices) -> PropertiesRun | None:
+    try:
+        return runs.read(group, notices)
+    except Unusable as error:
+        notices.add(group[0].name, None, f"not used: {error}")
+        return None
+
+
+def _found(files: Iterator[File], notices: Notices) -> tuple[list[list[Shard]], list[BenchmarkRun]]:
+    """The property runs, each as its files, and the benchmark files; both the newest first."""
+    shards: list[Shard] = []
     benches: list[BenchmarkRun] = []
-    for path, explicit in _files(sources):
+    for path, name, explicit in _once(files, notices):
         try:
             if path.suffix == ".json":
-                benches.append(_benchmark_run(path, notices))
+                benches.append(_benchmark_run(path, name, notices))
             else:
-                runs.append((moment(_header(path), "started"), path))
+                shards.append(runs.shard(path, name))
         except Unusable as error:
             if explicit:
                 raise Unusable(f"{path}: {error}; give a file that pytest wrote, or the folder that holds it") from None
-            _note(notices, path.name, None, f"not used: {error}")
-    properties = _newest_run(runs, notices)
-    benchmarks = max(benches, key=lambda run: (run.made, run.file), default=None)
-    if properties is None and benchmarks is None:
-        raise Unusable(_nothing(sources, notices))
-    return Evidence(properties, benchmarks, notices)
+            notices.add(name, None, f"not used: {error}")
+    benches.sort(key=lambda item: (item.made, item.file), reverse=True)
+    return runs.grouped(shards, notices), benches
 
 
-def _files(sources: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
+def _files(sources: Sequence[Path], deep: bool = False) -> Iterator[File]:
+    """Every file, what the report calls it, and whether it was named itself."""
     for source in sources:
         if source.is_dir():
-            yield from ((path, False) for path in sorted([*source.glob(PROPERTIES), *source.glob(BENCHMARKS)]))
+            found = source.rglob if deep else source.glob
+            for path in sorted([*found(PROPERTIES), *found(BENCHMARKS)]):
+                yield path, str(path.relative_to(source.parent)) if deep else path.name, False
         elif source.exists():
-            yield source, True
+            yield source, source.name, True
         else:
             raise Unusable(f"{source} does not exist; run `tox` first, or name the folder that holds {PROPERTIES}")
 
 
-def _nothing(sources: Sequence[Path], notices: Sequence[Notice]) -> str:
+def _once(files: Iterator[File], notices: Notices) -> Iterator[File]:
+    """Leave out what is no regular file, and copies of a file that is there already."""
+    found = []
+    for path, name, explicit in files:
+        if path.is_file():
+            found.append((path, name, explicit))
+        elif explicit:
+            raise Unusable(f"{path}: not a regular file; give a file that pytest wrote")
+        else:
+            notices.add(name, None, "not used: not a regular file")
+    sizes = Counter(path.stat().st_size for path, _, _ in found)
+    first: dict[str, tuple[Path, str]] = {}
+    for path, name, explicit in found:
+        alone = sizes[path.stat().st_size] == 1  # no other can be a copy of it, so it need not be read for that
+        copied, called = (path, name) if alone else first.setdefault(_digest(path), (path, name))
+        if copied is path:
+            yield path, name, explicit
+        elif not copied.samefile(path):
+            notices.add(name, None, f"not used: a copy of {called}")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as handle:
+        return file_digest(handle, "sha256").hexdigest()
+
+
+def _nothing(sources: Sequence[Path], notices: Notices) -> str:
     where = ", ".join(map(str, sources))
-    if not notices:
+    first = next(iter(notices), None)
+    if first is None:
         return f"{where} holds neither {PROPERTIES} nor {BENCHMARKS}; run `tox` first, or name the folder that does"
-    first = notices[0]
     return f"{where} holds no usable file (the first, {first.file}, {first.problem}); run `tox` again"
 
 
-def _note(notices: list[Notice], file: str, line: int | None, problem: str) -> None:
-    if len(notices) < MOST_NOTICES:
-        notices.append(Notice(file, line, problem))
-    elif len(notices) == MOST_NOTICES:
-        notices.append(Notice("…", None, f"more problems than the {MOST_NOTICES} listed here"))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _benchmark_run(path: Path, name: str, notices: Notices) -> BenchmarkRun:
     try:
-        with path.open("rb") as handle:
-            for number, line in enumerate(handle, 1):
-                if line.strip():
-                    yield number, line
-    except OSError as error:
-        raise Unusable(f"cannot be read ({error.strerror})") from None
-
-
-def _record(line: bytes) -> Record:
-    if len(line) > LONGEST_LINE:
-        raise Unusable(f"a line of {len(line):,} bytes, more than {LONGEST_LINE:,}")
-    return record(parse(line), "the line")
-
-
-def _header(path: Path) -> Record:
-    """First line of a properties file, checked; the rest is read only of the run that is used."""
-    _, line = next(_lines(path), (0, b""))
-    if not line:
-        raise Unusable("the file is empty")
-    header = _record(line)
-    if header.get("kind") != "run":
-        raise Unusable('the first line is not the header of a run ("kind": "run")')
-    schema(header, SCHEMA_VERSION)
-    moment(header, "started")
-    record(header.get("environment"), "environment")
-    strings(header, "subjects")
-    strings(header, "arguments")
-    return header
-
-
-def _newest_run(runs: Sequence[tuple[datetime, Path]], notices: list[Notice]) -> PropertiesRun | None:
-    incomplete: tuple[PropertiesRun, list[Notice]] | None = None
-    for _, path in sorted(runs, key=lambda pair: (pair[0], pair[1].name), reverse=True):
-        found: list[Notice] = []
-        run = _properties_run(path, found)
-        if run.complete:
-            if incomplete is not None:
-                _note(notices, incomplete[0].file, None, f"not used: killed before its end; {run.file} is used instead")
-            notices.extend(found)
-            return run
-        incomplete = incomplete or (run, found)
-    if incomplete is None:
-        return None
-    notices.extend(incomplete[1])
-    return incomplete[0]
-
-
-def _properties_run(path: Path, notices: list[Notice]) -> PropertiesRun:
-    header = _header(path)
-    kept = ("suite", "started", "profile", "seed")
-    run = PropertiesRun(
-        path.name,
-        moment(header, "started"),
-        {key: clean(header.get(key)) for key in kept} | {"arguments": list(strings(header, "arguments"))},
-        clean(header["environment"]),
-        strings(header, "subjects"),
-    )
-    for number, line in _lines(path):
-        try:
-            for remark in _take(run, _record(line)):
-                _note(notices, run.file, number, remark)
-        except Unusable as error:
-            run.unread += 1
-            _note(notices, run.file, number, f"line skipped: {error}")
-    return run
-
-
-def _take(run: PropertiesRun, line: Record) -> list[str]:
-    """Add one line to ``run``; returns remarks on what was mended in it."""
-    kind = line.get("kind")
-    if kind == "result":
-        result, remarks = Result.read(line)
-        run.results.append(result)
-        return remarks
-    if kind == "figure":
-        run.figures.append(Figure.read(line))
-    elif kind == "end":
-        run.exitstatus = count(line, "exitstatus")
-        run.finished = string(line, "finished")
-    elif kind != "run":
-        raise Unusable('kind is none of "run", "result", "figure", "end"')
-    return []
-
-
-def _benchmark_run(path: Path, notices: list[Notice]) -> BenchmarkRun:
-    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise Unusable(f"larger than {LARGEST_FILE:,} bytes")
         whole = record(parse(path.read_bytes()), "the file")
     except OSError as error:
         raise Unusable(f"cannot be read ({error.strerror})") from None
@@ -221,16 +253,16 @@ def _benchmark_run(path: Path, notices: list[Notice]) -> BenchmarkRun:
     if not isinstance(entries, list) or not isinstance(idle, list):
         raise Unusable("benchmarks or not_run is not a list")
     environment = clean(record(machine.get("environment", {}), "environment"))
-    run = BenchmarkRun(path.name, moment(whole, "datetime"), environment)
+    run = BenchmarkRun(name, moment(whole, "datetime"), environment)
     for position, entry in enumerate(entries, 1):
         try:
             run.benchmarks.append(Benchmark.read(record(entry, "the entry")))
         except Unusable as error:
-            _note(notices, run.file, None, f"benchmark {position} skipped: {error}")
+            notices.add(name, None, f"benchmark {position} skipped: {error}")
     for entry in idle:
         try:
             item = record(entry, "the entry")
             run.not_run.append((string(item, "name"), optional(item, "reason") or "no reason given"))
         except Unusable as error:
-            _note(notices, run.file, None, f"an entry of not_run skipped: {error}")
+            notices.add(name, None, f"an entry of not_run skipped: {error}")
     return run

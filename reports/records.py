@@ -1,23 +1,28 @@
-"""The three kinds of record that evidence holds, each read with nothing taken on trust."""
+"""The kinds of line that a run's evidence holds, each read with nothing taken on trust."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from statistics import median
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from reports.untrusted import Record, Unusable, clean, count, number, numbers, optional, record, string, strings
 
 STATUSES = ("diverged", "error", "known", "vacuous", "passed", "not run")  # the worst first
 LARGEST_GRID = 32
-CURVES = ("loss", "train_acc", "test_acc")
+WORKER_TIMES = ("restart_ms", "call_overhead_ms", "cases_per_second")
+WORKER_SHARES = ("drawing", "reference", "comparison", "transport", "torch")
 
 
-@dataclass(frozen=True)
-class Result:
-    """One law × operator × subject; ``worst_share`` is the largest error found, as a share of its bound."""
+Check = tuple[str, str, str, str]
+
+
+class Result(NamedTuple):
+    """One law × operator × subject; ``worst_share`` is the largest error found, as a share of its bound.
+
+    A named tuple and not a dataclass: a run has a hundred thousand of them.
+    """
 
     law: str
     title: str
@@ -29,6 +34,7 @@ class Result:
     status: str
     reason: str | None
     cases: int
+    known: int
     comparisons: int
     exact: int
     bounded: int
@@ -36,6 +42,9 @@ class Result:
     worst_share: float | None
     worst_case: str | None
     message: str | None
+    severity: str | None
+    repro: str | None
+    upstream: str | None
     test: str
     seconds: float | None
 
@@ -58,6 +67,7 @@ class Result:
             status,
             optional(line, "reason"),
             count(line, "cases"),
+            count(line, "known"),
             count(line, "comparisons"),
             count(line, "exact"),
             count(line, "bounded"),
@@ -65,58 +75,61 @@ class Result:
             None if share is None or not math.isfinite(share) else share,
             optional(line, "worst_case"),
             optional(line, "message"),
+            optional(line, "severity"),
+            optional(line, "repro"),
+            optional(line, "upstream"),
             string(line, "test", "-"),
             None if line.get("seconds") is None else number(line["seconds"], "seconds"),
         )
         return row._checked(share)
 
+    @property
+    def check(self) -> Check:
+        """What was checked: equal for the rows of two runs on the same."""
+        return (self.law, self.operator, self.subject, self.test)
+
     def _checked(self, share: float | None) -> tuple[Result, list[str]]:
         """A pass that its own numbers do not bear out is not shown as one."""
         if self.status == "passed" and share is not None and not share <= 1:
             reason = f"recorded as passed with a worst error of {share:.3g} times its bound"
-            return replace(self, status="error", reason=reason), [reason]
+            return self._replace(status="error", reason=reason), [reason]
         if self.status == "passed" and self.cases == 0:
             reason = "recorded as passed without a single case"
-            return replace(self, status="vacuous", reason=reason), [reason]
+            return self._replace(status="vacuous", reason=reason), [reason]
         if share is not None and self.worst_share is None:
             return self, [f"worst_share is {share}; shown as none"]
         return self, []
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """One benchmark: its raw samples in seconds, and what it says of itself."""
+class Fault:
+    """One planted fault, or one correct kernel in an unusual order (``correct``), on one subject.
+
+    ``caught`` says that the suite raised the alarm: right for a fault, a false alarm for a correct kernel.
+    """
 
     name: str
-    fullname: str
-    kind: str
-    systems: tuple[str, ...]
-    samples: tuple[float, ...]
-    extra: dict[str, Any]
+    law: str
+    operator: str
+    subject: str
+    caught: bool
+    cases: int | None
+    correct: bool
+    message: str | None
 
     @classmethod
-    def read(cls, entry: Record) -> Benchmark:
+    def read(cls, line: Record) -> Fault:
         """Raises `Unusable` where a part that the report needs is missing."""
-        name = string(entry, "name")
-        extra = record(entry.get("extra_info"), f"extra_info of {name}")
-        samples = numbers(record(entry.get("stats"), f"stats of {name}").get("data"), f"stats.data of {name}")
-        if min(samples) <= 0:
-            raise Unusable(f"stats.data of {name} holds a time that is not positive")
-        kind = string(extra, "kind", "other")
-        cleaned = clean(extra)
-        for key, check in _NEEDED.get(kind, {}).items():
-            cleaned[key] = check(extra, key)
-        return cls(name, string(entry, "fullname", name), kind, strings(extra, "systems"), tuple(samples), cleaned)
-
-    @property
-    def median(self) -> float:
-        """Median of the samples, in seconds."""
-        return median(self.samples)
-
-    @property
-    def bundled(self) -> bool:
-        """It ran on the bundled sample, whose figures say nothing of the real data set."""
-        return "bundled" in str(self.extra.get("dataset", "")).lower()
+        return cls(
+            string(line, "name"),
+            string(line, "law", "-"),
+            string(line, "operator", "-"),
+            string(line, "subject", "-"),
+            _flag(line, "caught"),
+            None if line.get("cases") is None else count(line, "cases"),
+            line.get("correct") is not None and _flag(line, "correct"),
+            optional(line, "message"),
+        )
 
 
 @dataclass(frozen=True)
@@ -131,17 +144,53 @@ class Figure:
     def read(cls, line: Record) -> Figure:
         """Raises `Unusable` where the data cannot be drawn. A picture of another name is kept, and not drawn."""
         name, data = string(line, "name"), record(line.get("data"), "data")
-        if name == "edge-detection":
-            checked: dict[str, Any] = {
-                key: _grid(data, key) for key in ("image", "kernel", "output", "transposed_output")
-            }
-        elif name == "kernel-learning":
-            checked = {"loss": numbers(data.get("loss"), "loss"), "weight": _grid(data, "weight")}
-            if len(checked["loss"]) != len(checked["weight"]):
-                raise Unusable("loss and weight differ in length")
-        else:
-            checked = clean(data)
-        return cls(name, string(line, "subject", "-"), checked)
+        return cls(name, string(line, "subject", "-"), _FIGURES.get(name, clean)(data))
+
+
+def worker(data: Record) -> dict[str, Any]:
+    """What running torch in workers costs; each number may be missing, not all; raises `Unusable`."""
+    shares = record(data.get("shares") or {}, "shares")
+    found: dict[str, Any] = {key: number(data[key], key) for key in WORKER_TIMES if data.get(key) is not None}
+    found["shares"] = {key: number(shares[key], key) for key in WORKER_SHARES if shares.get(key) is not None}
+    if any(not 0 <= value <= 1 for value in found["shares"].values()):
+        raise Unusable("shares holds a share outside 0 to 1")
+    if len(found) == 1 and not found["shares"]:
+        raise Unusable(f"a worker's figures name none of {', '.join(WORKER_TIMES)} and no share")
+    return found
+
+
+def _edge_detection(data: Record) -> dict[str, Any]:
+    return {key: _grid(data, key) for key in ("image", "kernel", "output", "transposed_output")}
+
+
+def _kernel_learning(data: Record) -> dict[str, Any]:
+    checked: dict[str, Any] = {"loss": numbers(data.get("loss"), "loss"), "weight": _grid(data, "weight")}
+    if len(checked["loss"]) != len(checked["weight"]):
+        raise Unusable("loss and weight differ in length")
+    return checked
+
+
+def _accumulators(data: Record) -> dict[str, Any]:
+    share = _share(data.get("worst_share"))
+    names = {key: string(data, key) for key in ("operator", "storage", "accumulator")}
+    finite = None if share is None or not math.isfinite(share) else share
+    return {**names, "direction": string(data, "direction", "forward"), "worst_share": finite}
+
+
+_FIGURES: dict[str, Callable[[Record], dict[str, Any]]] = {
+    "edge-detection": _edge_detection,
+    "kernel-learning": _kernel_learning,
+    "accumulators": _accumulators,
+    "worker": worker,
+}
+
+
+def _flag(source: Record, key: str) -> bool:
+    """True or false under ``key``."""
+    value = source.get(key)
+    if not isinstance(value, bool):
+        raise Unusable(f"{key} is neither true nor false")
+    return value
 
 
 def _share(value: object) -> float | None:
@@ -164,32 +213,3 @@ def _grid(data: Record, key: str) -> list[list[float]]:
     if len({len(row) for row in grid}) != 1 or len(grid[0]) > LARGEST_GRID:
         raise Unusable(f"{key} is not a grid of at most {LARGEST_GRID} columns")
     return grid
-
-
-def _rates(extra: Record, key: str) -> list[float]:
-    rates = numbers(extra.get(key), key)
-    if min(rates) <= 0:
-        raise Unusable(f"{key} holds a rate that is not positive")
-    return rates
-
-
-def _history(extra: Record, key: str) -> list[dict[str, float]]:
-    points = extra.get(key)
-    if not isinstance(points, list) or not points:
-        raise Unusable(f"{key} is not a list of points")
-    return [
-        {name: number(value, name) for name, value in record(point, key).items() if name in ("epoch", *CURVES)}
-        for point in points[:10_000]
-    ]
-
-
-def _final(extra: Record, key: str) -> dict[str, float]:
-    final = record(extra.get(key), key)
-    return {name: number(final.get(name), name) for name in (*CURVES, "examples_per_second")}
-
-
-_NEEDED: dict[str, dict[str, Callable[[Record, str], Any]]] = {
-    "training": {"recipe": string, "device": string, "dataset": string, "examples_per_second": _rates},
-    "ten-epochs": {"recipe": string, "device": string, "dataset": string, "history": _history, "final": _final},
-    "reference": {"operation": string, "implementation": string, "shape": string},
-}

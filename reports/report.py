@@ -3,73 +3,140 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 
-from reports import page, speed, summarise
-from reports.load import SCHEMA_VERSION, BenchmarkRun, Evidence, PropertiesRun
-from reports.records import Figure
+from reports import page, places, speed, suite, summarise
+from reports.load import Evidence, Place
+from reports.runs import SCHEMA_VERSION
 
-PAGE_LIMIT = 500_000
+PAGE_LIMIT = 900_000
+SUMMARY_LIMIT = 60_000  # GitHub takes a comment of 65,536 characters
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
-def assemble(evidence: Evidence) -> dict[str, Any]:
-    """The whole report as plain data: what `results.json` holds (see `reports`), and what the page is drawn from."""
-    run, bench = evidence.properties, evidence.benchmarks
-    table = summarise.frame(run)
-    benchmarks = bench.benchmarks if bench else []
-    checked = run.environment if run else (bench.environment if bench else {})
+def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str, Any]:
+    """The whole report as plain data: what `results.json` holds (see `reports`), and what the page is drawn from.
+
+    ``table`` is what `summarise.frame` makes of the same evidence, if it is there already.
+    """
+    table = summarise.frame(evidence) if table is None else table
+    benchmarks = [benchmark for _, _, benchmark in speed.measured(evidence)]
+    runs = [run for place in evidence.places for run in place.runs]
     chapter = summarise.systems(table, benchmarks)
-    said = summarise.verdict(run, table, chapter)
+    said = summarise.verdict(
+        runs, table, chapter, summarise.unchecked(evidence.places, table, len(evidence.places) > 1)
+    )
+    entries = speed.throughput(evidence)
+    remark = suite.remark(suite.kill_matrix(evidence))
     return {
         "schema_version": SCHEMA_VERSION,
-        "verdict": {**said, "speed": speed.sentence(speed.throughput(benchmarks))},
-        "environment": checked,
-        "bench_environment": bench.environment if bench and differing(checked, bench.environment) else None,
-        "sources": {"properties": _properties(run), "benchmarks": _benchmarks(bench)},
-        "results": summarise.rows(table),
-        "benchmarks": speed.records(benchmarks),
-        "references": speed.references(benchmarks),
+        "verdict": {**said, "sentence": said["sentence"] + remark, "speed": speed.sentence(entries)},
+        "environments": [_place(place, table, entries) for place in evidence.places],
+        "results": summarise.rows(evidence),
+        "faults": suite.records(evidence),
+        "benchmarks": speed.records(evidence),
+        "references": speed.references(evidence),
         "systems": chapter,
-        "figures": [_figure(figure) for figure in (run.figures if run else [])],
-        "not_run": summarise.not_run(table, bench.not_run if bench else []),
+        "figures": _figures(evidence),
+        "not_run": summarise.not_run(
+            table, [idle for place in evidence.places for bench in place.benches for idle in bench.not_run]
+        ),
         "skipped": [
             {"file": notice.file, "line": notice.line, "problem": notice.problem} for notice in evidence.notices
         ],
     }
 
 
-def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """The keys by which two environments are not the same place; a machine's load changes from minute to minute."""
-    return sorted(key for key in {*one, *other} - {"load_average"} if one.get(key) != other.get(key))
+def render(evidence: Evidence, output: Path | None = None) -> dict[str, str]:
+    """The files of a report, by name. The same evidence gives the same texts.
 
-
-def render(evidence: Evidence) -> dict[str, str]:
-    """The files of a report, by name. The same evidence gives the same texts."""
-    report = assemble(evidence)
-    apart = differing(report["environment"], report["bench_environment"] or report["environment"])
-    shown = {**report, "apart": apart, **page.view(evidence, summarise.frame(evidence.properties))}
+    ``output`` is where they will be: repro scripts that lie below it are shown and linked.
+    """
+    table = summarise.frame(evidence)
+    report = assemble(evidence, table)
+    shown = {**report, **page.view(evidence, table, output)}
     return {
-        "index.html": _within_limit(shown),
-        "summary.md": _template("summary.md.jinja", autoescape=False).render(shown, **page.limits(0)),
-        "samples.csv": speed.samples(evidence.benchmarks.benchmarks if evidence.benchmarks else []).to_csv(
-            index=False, lineterminator="\n"
-        ),
-        "results.json": json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n",
+        "index.html": _within_limit(shown, evidence, table),
+        "summary.md": _summary(shown),
+        "samples.csv": speed.samples(evidence).to_csv(index=False, lineterminator="\n"),
+        "results.json": dumps(report),
     }
 
 
-def _within_limit(shown: dict[str, Any]) -> str:
+def dumps(report: dict[str, Any]) -> str:
+    """JSON with sorted keys, one line for each record of a list: quick to write, and two reports diff line by line."""
+    return "{\n" + ",\n".join(_members(report)) + "\n}\n"
+
+
+def _members(report: dict[str, Any]) -> Iterator[str]:
+    encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False).encode
+    for key, value in sorted(report.items()):
+        if isinstance(value, list) and value:
+            yield f"{encode(key)}: [\n " + ",\n ".join(map(encode, value)) + "\n]"
+        else:
+            yield f"{encode(key)}: {encode(value)}"
+
+
+def _place(place: Place, table: pd.DataFrame, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    own = table[table["environment"] == place.id]
+    timed = [bench.environment for bench in place.benches if places.differing(place.environment, bench.environment)]
+    said = summarise.verdict(place.runs, own, [], summarise.unchecked([place], own, several=False))
+    return {
+        "id": place.id,
+        "name": place.name,
+        "environment": place.environment,
+        "bench_environment": timed[0] if timed and place.runs else None,
+        "verdict": {**said, "speed": speed.sentence([entry for entry in entries if entry["environment"] == place.id])},
+        "runs": [
+            {
+                **run.header,
+                "files": list(run.files),
+                "run": run.run,
+                "started": run.started.isoformat(),
+                "finished": run.ended,
+                "complete": run.complete,
+                "cut_off": run.cut_off,
+                "exitstatus": run.exitstatus,
+                "subjects": list(run.subjects),
+            }
+            for run in place.runs
+        ],
+        "benchmarks": [{"file": bench.file, "datetime": bench.made.isoformat()} for bench in place.benches],
+    }
+
+
+def _figures(evidence: Evidence) -> list[dict[str, Any]]:
+    return [
+        {"environment": place.id, "name": figure.name, "subject": figure.subject, "data": figure.data}
+        for place in evidence.places
+        for run in place.runs
+        for figure in run.figures
+    ]
+
+
+def _within_limit(shown: dict[str, Any], evidence: Evidence, table: pd.DataFrame) -> str:
     """The page with as much detail as fits; `results.json` always has the whole."""
     template = _template("index.html.jinja", autoescape=True)
     text = ""
     for level in range(page.LEVELS):
-        text = template.render(shown, **page.limits(level))
+        text = template.render(shown, **page.limits(level), matrices=page.tables(evidence, table, level))
         if len(text.encode()) < PAGE_LIMIT:
+            break
+    return text
+
+
+def _summary(shown: dict[str, Any]) -> str:
+    """The summary with as much detail as a comment on a pull request may have."""
+    text = ""
+    for level in range(page.LEVELS):
+        text = _template("summary.md.jinja", autoescape=False).render(shown, **page.limits(level))
+        if len(text.encode()) < SUMMARY_LIMIT:
             break
     return text
 
@@ -86,18 +153,3 @@ def _template(name: str, autoescape: bool) -> jinja2.Template:
     )
     environment.filters.update(page.FILTERS)
     return environment.get_template(name)
-
-
-def _properties(run: PropertiesRun | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    ended = {"file": run.file, "finished": run.finished, "complete": run.complete, "exitstatus": run.exitstatus}
-    return {**run.header, **ended, "subjects": list(run.subjects)}
-
-
-def _benchmarks(bench: BenchmarkRun | None) -> dict[str, Any] | None:
-    return None if bench is None else {"file": bench.file, "datetime": bench.made.isoformat()}
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {"name": figure.name, "subject": figure.subject, "data": figure.data}

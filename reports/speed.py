@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 import pandas as pd
 
+from reports.benchmarks import Benchmark
 from reports.chapter import PRINTED_RATE
-from reports.records import Benchmark
+from reports.load import BenchmarkRun, Evidence, Place
 
 LOOPS = "loops"
 CHAPTER = "chapter's torch loop"
+_SHOWN = ("training", "ten-epochs", "reference", "worker")
+
+Measured = tuple[Place, BenchmarkRun, Benchmark]
 COLUMNS = (
+    "environment",
     "benchmark",
     "kind",
     "recipe",
@@ -29,10 +34,17 @@ COLUMNS = (
 )
 
 
-def records(benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
+def measured(evidence: Evidence) -> list[Measured]:
+    """Every benchmark with where it ran, by place, then by file."""
+    return [(place, bench, item) for place in evidence.places for bench in place.benches for item in bench.benchmarks]
+
+
+def records(evidence: Evidence) -> list[dict[str, Any]]:
     """Every benchmark with its raw samples."""
     return [
         {
+            "environment": place.id,
+            "file": bench.file,
             "name": benchmark.name,
             "fullname": benchmark.fullname,
             "kind": benchmark.kind,
@@ -41,20 +53,25 @@ def records(benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
             "median": benchmark.median,
             "extra_info": benchmark.extra,
         }
-        for benchmark in sorted(benchmarks, key=lambda item: item.fullname)
+        for place, bench, benchmark in _sorted(evidence)
     ]
 
 
-def throughput(benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
+def throughput(evidence: Evidence) -> list[dict[str, Any]]:
     """One entry per training benchmark, the chapter's own recipe first on each device.
 
-    ``rate`` is the median over rounds of the book's figure (loading excluded); ``wall`` counts the loading too.
+    ``rate`` is the median over rounds of the book's figure (loading excluded); ``wall`` counts the loading too. A
+    recipe is divided by the chapter's only where both ran in one run of the benchmarks, and so on one machine.
     """
-    entries = [_entry(benchmark) for benchmark in benchmarks if benchmark.kind == "training"]
-    entries.sort(key=lambda entry: (entry["device"], entry["recipe"] != "book", entry["recipe"]))
+    entries = [
+        {"environment": place.id, "file": bench.file, **_entry(item)}
+        for place, bench, item in measured(evidence)
+        if item.kind == "training"
+    ]
+    entries.sort(key=lambda e: (e["environment"], e["device"], e["recipe"] != "book", e["recipe"], e["file"]))
     for entry in entries:
-        alike = [e for e in entries if e["recipe"] == "book" and e["device"] == entry["device"]]
-        alike = [e for e in alike if e["dataset"] == entry["dataset"]]
+        alike = [e for e in entries if e["recipe"] == "book"]
+        alike = [e for e in alike if all(e[key] == entry[key] for key in ("environment", "file", "device", "dataset"))]
         entry["over_recipe_book"] = entry["rate"] / alike[0]["rate"] if alike else None
     return entries
 
@@ -79,10 +96,11 @@ def _entry(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def ten_epochs(benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
+def ten_epochs(evidence: Evidence) -> list[dict[str, Any]]:
     """The runs of ten epochs, whose result stands beside the one the chapter prints (S24)."""
     runs = [
         {
+            "environment": place.id,
             "name": benchmark.name,
             "recipe": benchmark.extra["recipe"],
             "device": benchmark.extra["device"],
@@ -95,28 +113,44 @@ def ten_epochs(benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
             "final": benchmark.extra["final"],
             "seconds": benchmark.median,
         }
-        for benchmark in benchmarks
+        for place, _, benchmark in measured(evidence)
         if benchmark.kind == "ten-epochs"
     ]
-    return sorted(runs, key=lambda run: (run["bundled"], run["device"], run["name"]))
+    return sorted(runs, key=lambda run: (run["bundled"], run["environment"], run["device"], run["name"]))
 
 
-def references(benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
-    """Loops beside the chapter's own torch loop, by operation and shape; ``ratio`` = chapter ÷ loops."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
-    for benchmark in benchmarks:
+def references(evidence: Evidence) -> list[dict[str, Any]]:
+    """Loops beside the chapter's own torch loop, by operation and shape; ``ratio`` = chapter ÷ loops, in one run."""
+    found: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    for place, bench, benchmark in measured(evidence):
         if benchmark.kind == "reference":
-            key = (benchmark.extra["operation"], benchmark.extra["shape"])
+            key = (place.id, bench.file, benchmark.extra["operation"], benchmark.extra["shape"])
             found.setdefault(key, {})[benchmark.extra["implementation"]] = benchmark.median
     return [
         {
+            "environment": place,
             "operation": operation,
             "shape": shape,
             "loops": medians.get(LOOPS),
             "chapter": medians.get(CHAPTER),
             "ratio": medians[CHAPTER] / medians[LOOPS] if LOOPS in medians and CHAPTER in medians else None,
         }
-        for (operation, shape), medians in sorted(found.items())
+        for (place, _, operation, shape), medians in sorted(found.items())
+    ]
+
+
+def others(evidence: Evidence) -> list[dict[str, Any]]:
+    """Benchmarks of kinds that have no table of their own."""
+    return [
+        {
+            "environment": place.id,
+            "name": item.name,
+            "kind": item.kind,
+            "median": item.median,
+            "rounds": len(item.samples),
+        }
+        for place, _, item in _sorted(evidence)
+        if item.kind not in _SHOWN
     ]
 
 
@@ -153,16 +187,17 @@ def said(benchmark: Benchmark) -> str:
     return f"{benchmark.median * 1000:,.3g} ms, {benchmark.name}{label}"
 
 
-def samples(benchmarks: Iterable[Benchmark]) -> pd.DataFrame:
+def samples(evidence: Evidence) -> pd.DataFrame:
     """One line per raw sample; ``examples_per_second`` (loading excluded) where the benchmark trains."""
     lines: list[dict[str, Any]] = []
-    for benchmark in sorted(benchmarks, key=lambda item: item.fullname):
+    for place, _, benchmark in _sorted(evidence):
         rates = benchmark.extra.get("examples_per_second") if benchmark.kind == "training" else None
-        shared = {key: _cell(benchmark.extra.get(key)) for key in COLUMNS[2:9]}
+        shared = {key: _cell(benchmark.extra.get(key)) for key in COLUMNS[3:10]}
         for position, seconds in enumerate(benchmark.samples):
             rate = rates[position] if rates and len(rates) == len(benchmark.samples) else None
             lines.append(
                 {
+                    "environment": place.id,
                     "benchmark": _cell(benchmark.name),
                     "kind": _cell(benchmark.kind),
                     **shared,
@@ -172,6 +207,10 @@ def samples(benchmarks: Iterable[Benchmark]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def _sorted(evidence: Evidence) -> list[Measured]:
+    return sorted(measured(evidence), key=lambda found: (found[0].id, found[2].fullname, found[1].file))
 
 
 def _cell(value: object) -> str | None:

@@ -8,34 +8,55 @@ rows that were not run never hide behind rows that were.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from reports.benchmarks import Benchmark
 from reports.chapter import SYSTEMS
-from reports.load import PropertiesRun
-from reports.records import STATUSES, Benchmark, Result
+from reports.load import Evidence, Place
+from reports.records import STATUSES, Result
+from reports.runs import PropertiesRun
 from reports.speed import said
 
 NO_EVIDENCE = "not run (no evidence)"
 NO_REASON = "no reason given"
-_COLUMNS = list(Result.__dataclass_fields__)
+_COLUMNS = list(Result._fields)
+_COUNTED = ("rank", "cases", "worst_share", "exact", "bounded")
 _FAULTS = ("diverged", "error", "known")
+_TOGETHER = ("subjects", "laws", "operators")
 
 
-def frame(run: PropertiesRun | None) -> pd.DataFrame:
-    """One row per result, in the order of the file, with ``rank``: the place of its status, 0 the worst."""
-    table = pd.DataFrame([asdict(row) for row in run.results] if run else [], columns=_COLUMNS)
+def frame(evidence: Evidence) -> pd.DataFrame:
+    """One row per result, in the order of the evidence.
+
+    Beside the fields of a `Result`: ``environment``, the place's id; ``where``, the subject, with the place's id where
+    there are several; ``rank``, the place of its status, 0 the worst.
+    """
+    rows = [row for place in evidence.places for run in place.runs for row in run.results]
+    table = pd.DataFrame(
+        dict(zip(Result._fields, zip(*rows, strict=True), strict=True)) if rows else {}, columns=_COLUMNS
+    )
+    table["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
+    several = len(evidence.places) > 1
+    table["where"] = label(table["subject"], table["environment"]) if several else table["subject"]
     table["rank"] = table["status"].map({status: rank for rank, status in enumerate(STATUSES)}).astype(int)
     table["worst_share"] = table["worst_share"].astype(float)
     return table
 
 
-def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The results as plain records, sorted by law, operator and subject."""
-    ordered = table.sort_values(["law", "operator", "subject", "test"], kind="stable")[_COLUMNS]
-    return [_plain(row) for row in ordered.to_dict("records")]
+def label(subject: Any, environment: Any) -> Any:
+    """How a subject is called on a page with several environments; works on texts and on columns of them."""
+    return subject + " (" + environment + ")"
+
+
+def rows(evidence: Evidence) -> list[dict[str, Any]]:
+    """The results as plain records, sorted by environment, law, operator and subject."""
+    found: list[dict[str, Any]] = []
+    for place in evidence.places:
+        own = sorted((row for run in place.runs for row in run.results), key=lambda row: row.check)
+        found += [{"environment": place.id, **row._asdict()} for row in own]
+    return found
 
 
 def counts(table: pd.DataFrame) -> dict[str, int]:
@@ -44,59 +65,63 @@ def counts(table: pd.DataFrame) -> dict[str, int]:
     return {status: int(found.get(status, 0)) for status in STATUSES}
 
 
-def verdict(run: PropertiesRun | None, table: pd.DataFrame, chapter: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def verdict(
+    runs: Sequence[PropertiesRun], table: pd.DataFrame, chapter: Sequence[dict[str, Any]], silent: Sequence[str]
+) -> dict[str, Any]:
     """Is this torch right: ``answer`` in a few words, ``sentence``, ``tone`` (good, part, bad) and the counts.
 
-    ``chapter`` is what `systems` made: a yes that leaves out part of the chapter says so.
+    ``chapter`` is what `systems` made, ``silent`` what `unchecked` found: a yes that leaves out part of the chapter,
+    or a subject, says so.
     """
     number = counts(table)
-    answer, tone, sentence = _answer(run, number)
-    silent = unchecked(run, table)
+    answer, tone, sentence = _answer(runs, number)
     missing = [system["id"] for system in chapter if system["status"] == NO_EVIDENCE]
-    if run is not None and silent:
-        sentence += f" Nothing here speaks for {_listed(silent)}."
-    if run is not None and missing:
-        sentence += f" No evidence at all on {_listed(missing)} of the chapter."
+    unread = sum(run.unread for run in runs)
+    if runs and silent:
+        sentence += f" Nothing here speaks for {listed(silent)}."
+    if runs and missing:
+        sentence += f" No evidence at all on {listed(missing)} of the chapter."
         answer, tone = ("Yes, where it was checked", "part") if tone == "good" else (answer, tone)
-    if run is not None and run.unread:
-        sentence += f" {_some(run.unread, 'line')} of the evidence could not be read."
+    if unread:
+        sentence += f" {some(unread, 'line')} of the evidence could not be read."
     return {
         "answer": answer,
         "tone": tone,
         "sentence": sentence,
         "counts": number,
-        "complete": bool(run and run.complete),
-        "unchecked": silent,
+        "complete": bool(runs) and all(run.complete for run in runs),
+        "unchecked": list(silent),
     }
 
 
-def _answer(run: PropertiesRun | None, number: dict[str, int]) -> tuple[str, str, str]:
+def _answer(runs: Sequence[PropertiesRun], number: dict[str, int]) -> tuple[str, str, str]:
     ran = sum(number.values()) - number["not run"]
-    if run is None:
+    if not runs:
         return "Not shown", "bad", "There is no evidence on the operators: no run of the properties was found."
     if number["diverged"]:
-        also = f", and {_some(number['error'], 'check')} ended in an error" if number["error"] else ""
-        return "No", "bad", f"{number['diverged']:,} of {_some(ran, 'check')} that ran diverged from the loops{also}."
+        also = f", and {some(number['error'], 'check')} ended in an error" if number["error"] else ""
+        return "No", "bad", f"{number['diverged']:,} of {some(ran, 'check')} that ran diverged from the loops{also}."
     if number["error"]:
-        return "Not established", "bad", f"{number['error']:,} of {_some(ran, 'check')} ended in an error."
+        return "Not established", "bad", f"{number['error']:,} of {some(ran, 'check')} ended in an error."
     if not number["passed"]:
-        return "Not shown", "bad", f"Not one of {_some(sum(number.values()), 'check')} passed; most were not run."
-    if not run.complete:
-        return "Not established", "bad", f"No divergence in {_some(ran, 'check')} so far, but the run was cut off."
-    if run.exitstatus or run.unread:
-        why = f"pytest ended with exit status {run.exitstatus}" if run.exitstatus else "evidence is damaged"
-        return "Not established", "bad", f"No divergence in {_some(ran, 'check')}, but {why}."
+        return "Not shown", "bad", f"Not one of {some(sum(number.values()), 'check')} passed; most were not run."
+    if not all(run.complete for run in runs):
+        return "Not established", "bad", f"No divergence in {some(ran, 'check')} so far, but a run was cut off."
+    failed = [run.exitstatus for run in runs if run.exitstatus]
+    if failed or any(run.unread for run in runs):
+        why = f"pytest ended with exit status {failed[0]}" if failed else "evidence is damaged"
+        return "Not established", "bad", f"No divergence in {some(ran, 'check')}, but {why}."
     return _held(number, ran)
 
 
 def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
-    sentence = f"{number['passed']:,} of {_some(ran, 'check')} that ran agree with the loops"
+    sentence = f"{number['passed']:,} of {some(ran, 'check')} that ran agree with the loops"
     if number["known"]:
-        sentence += f"; {_some(number['known'], 'divergence')} known before"
+        sentence += f"; {some(number['known'], 'divergence')} known before"
     if number["vacuous"]:
         sentence += f"; {number['vacuous']:,} proved nothing (vacuous)"
     if number["not run"]:
-        sentence += f". {_some(number['not run'], 'check')} not run"
+        sentence += f". {some(number['not run'], 'check')} not run"
     if number["known"]:
         return "Yes, but for what is known", "part", sentence + "."
     if number["not run"] or number["vacuous"]:
@@ -104,87 +129,78 @@ def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
     return "Yes", "good", sentence + "."
 
 
-def unchecked(run: PropertiesRun | None, table: pd.DataFrame) -> list[str]:
-    """Subjects of which no row tells anything: none passed, none diverged."""
-    telling = set(table.loc[table["status"].isin(["passed", "known", "diverged"]), "subject"])
-    return [subject for subject in subjects(run, table) if subject not in telling]
+def unchecked(places: Sequence[Place], table: pd.DataFrame, several: bool) -> list[str]:
+    """Subjects of which no row tells anything: none passed, none diverged; with their place where there are several."""
+    told = table[table["status"].isin(["passed", "known", "diverged"])]
+    telling = set(zip(told["environment"], told["subject"], strict=True))
+    return [
+        label(subject, place.id) if several and subject != "-" else subject
+        for place in places
+        for subject in subjects(place, table)
+        if (place.id, subject) not in telling
+    ]
 
 
-def subjects(run: PropertiesRun | None, table: pd.DataFrame) -> list[str]:
-    """Subjects in the run's own order, then those that only rows name; "-" (no subject) last."""
-    named = dict.fromkeys([*(run.subjects if run else ()), *table["subject"]])
+def subjects(place: Place, table: pd.DataFrame) -> list[str]:
+    """A place's subjects in its runs' own order, then those that only rows name; "-" (no subject) last."""
+    own = table.loc[table["environment"] == place.id, "subject"]
+    named = dict.fromkeys([*(subject for run in place.runs for subject in run.subjects), *own])
     return sorted(named, key="-".__eq__)
 
 
-def cells(table: pd.DataFrame, keys: Sequence[str]) -> dict[Hashable, dict[str, Any]]:
+def cells(table: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
     """Rows combined by ``keys``: worst status, cases, worst error as a share of its bound, and how many not run."""
-    if table.empty:
-        return {}
-    combined = (
-        table.assign(idle=table["status"].eq("not run"))
-        .groupby(list(keys), sort=False)
-        .agg(
-            rank=("rank", "min"),
-            cases=("cases", "sum"),
-            share=("worst_share", "max"),
-            rows=("rank", "size"),
-            idle=("idle", "sum"),
-            exact=("exact", "sum"),
-            bounded=("bounded", "sum"),
-        )
-    )
+    idle = STATUSES.index("not run")
+    found: dict[tuple[str, ...], list[Any]] = {}
+    counted = zip(*(table[name].tolist() for name in _COUNTED), strict=True)
+    for key, (rank, cases, share, exact, bounded) in zip(
+        zip(*(table[name] for name in keys), strict=True), counted, strict=True
+    ):
+        cell = found.setdefault(key, [idle, 0, None, 0, 0, 0, 0])
+        cell[0] = min(cell[0], rank)
+        cell[1] += cases
+        if share == share and (cell[2] is None or share > cell[2]):  # NaN, no share, is unequal to itself
+            cell[2] = share
+        cell[3] += 1
+        cell[4] += rank == idle
+        cell[5] += exact
+        cell[6] += bounded
     return {
         key: {
-            "status": STATUSES[int(cell["rank"])],
-            "cases": int(cell["cases"]),
-            "worst_share": None if pd.isna(cell["share"]) else float(cell["share"]),
-            "rows": int(cell["rows"]),
-            "not_run": int(cell["idle"]),
-            "exact_only": bool(cell["exact"] and not cell["bounded"]),
+            "status": STATUSES[rank],
+            "cases": cases,
+            "worst_share": share,
+            "rows": size,
+            "not_run": unrun,
+            "exact_only": exact > 0 and not bounded,
         }
-        for key, cell in zip(combined.index, combined.to_dict("records"), strict=True)
+        for key, (rank, cases, share, size, unrun, exact, bounded) in found.items()
     }
 
 
-def matrix(run: PropertiesRun | None, table: pd.DataFrame) -> dict[str, Any]:
-    """Operators × subjects, and under each operator its laws × the subjects that any of them names."""
-    across = subjects(run, table)
-    whole = cells(table, ["operator", "subject"])
-    by_law = cells(table, ["operator", "law", "subject"])
-    laws: dict[str, dict[str, str]] = {}
-    for operator, law, title in table[["operator", "law", "title"]].itertuples(index=False):
-        laws.setdefault(operator, {}).setdefault(law, title)
-    operators = []
-    for operator, titles in sorted(laws.items(), key=lambda item: item[0] == "-"):
-        own = [subject for subject in across if (operator, subject) in whole]
-        operators.append(
-            {
-                "operator": operator,
-                "cells": [whole.get((operator, subject)) for subject in across],
-                "subjects": own,
-                "laws": [
-                    {"law": law, "title": title, "cells": [by_law.get((operator, law, subject)) for subject in own]}
-                    for law, title in sorted(titles.items())
-                ],
-            }
-        )
-    return {"subjects": across, "operators": operators}
-
-
 def faults(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """What diverged, failed or is known, the worst first; subjects with one law and operator in common together."""
+    """What diverged, failed or is known, the worst first; subjects with one law and operator in common together.
+
+    What is known is together by the ledger's reason, whatever operators and laws run into it.
+    """
     found: dict[tuple[int, str, str], dict[str, Any]] = {}
-    for row in table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable").to_dict("records"):
-        key = (row["rank"], row["law"], row["operator"])
-        found.setdefault(key, {**_plain(row), "subjects": []})["subjects"].append(row["subject"])
-    return list(found.values())
+    for row in map(_plain, table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable").to_dict("records")):
+        known = row["reason"] if row["status"] == "known" else None
+        key = (row["rank"], known or row["law"], "" if known else row["operator"])
+        fault = found.setdefault(key, {**row, "subjects": {}, "laws": {}, "operators": {}})
+        for name, value in (("subjects", row["where"]), ("laws", row["law"]), ("operators", row["operator"])):
+            fault[name][value] = None
+    return [{**fault, **{name: list(fault[name]) for name in _TOGETHER}} for fault in found.values()]
 
 
 def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
     """S1–S24, each with what the rows and the benchmarks that name it tell."""
-    per_system = table.explode("systems")
-    per_law = cells(per_system, ["systems", "law"])
-    named_laws = per_system.groupby("systems")["law"].unique().to_dict()
+    named = table[["systems", "law", "status", *_COUNTED]].explode("systems")
+    named = named[named["systems"].isin([system.id for system in SYSTEMS])]
+    laws: dict[str, list[dict[str, Any]]] = {}
+    for (system, law), cell in sorted(cells(named, ["systems", "law"]).items()):
+        laws.setdefault(system, []).append({"law": law, **cell})
+    statuses = named.groupby(["systems", "status"], sort=False).size().to_dict()
     measured = list(benchmarks)
     return [
         {
@@ -195,8 +211,8 @@ def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[s
             "source": system.path,
             "functions": list(system.functions),
             **_standing(
-                per_system[per_system["systems"] == system.id],
-                {law: per_law[system.id, law] for law in named_laws.get(system.id, ())},
+                laws.get(system.id, []),
+                {status: int(statuses.get((system.id, status), 0)) for status in STATUSES},
                 [said(benchmark) for benchmark in measured if system.id in benchmark.systems],
             ),
         }
@@ -204,14 +220,13 @@ def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[s
     ]
 
 
-def _standing(table: pd.DataFrame, per_law: dict[str, dict[str, Any]], measured: list[str]) -> dict[str, Any]:
-    silent = "measured" if measured else NO_EVIDENCE
-    status = STATUSES[int(table["rank"].min())] if len(table) else silent
+def _standing(laws: list[dict[str, Any]], number: dict[str, int], measured: list[str]) -> dict[str, Any]:
+    found = [status for status in STATUSES if number[status]]
     return {
-        "status": status,
-        "counts": counts(table),
-        "cases": int(table["cases"].sum()),
-        "laws": [{"law": law, **cell} for law, cell in sorted(per_law.items())],
+        "status": found[0] if found else "measured" if measured else NO_EVIDENCE,
+        "counts": number,
+        "cases": sum(law["cases"] for law in laws),
+        "laws": laws,
         "measured": measured,
     }
 
@@ -223,7 +238,7 @@ def not_run(table: pd.DataFrame, benchmarks: Iterable[tuple[str, str]]) -> list[
     for reason, group in idle.groupby(idle["reason"].fillna(NO_REASON)):
         groups[str(reason)] = {
             "rows": len(group),
-            "subjects": sorted(set(group["subject"])),
+            "subjects": sorted(set(group["where"])),
             "laws": sorted(set(group["law"])),
             "benchmarks": [],
         }
@@ -240,10 +255,12 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}  # type: ignore[misc]
 
 
-def _some(number: int, noun: str) -> str:
+def some(number: int, noun: str) -> str:
+    """A count and its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """At least one name, in a sentence."""
     shown = [*names[:6], *([f"{len(names) - 6} more"] if len(names) > 6 else [])]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pandas as pd
 import pytest
 
 from reports import example
 from reports.__main__ import main
+from reports.report import dumps
 from reports.write import write
 
 FILES = ("index.html", "summary.md", "results.json", "samples.csv")
 ROOT = Path(__file__).parent.parent
+SCHEMA = json.loads(Path(__file__).with_name("results.schema.json").read_text(encoding="utf-8"))
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does, in a process of its own."""
+    command = [sys.executable, "-m", "reports", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
 
 
 def build(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does."""
-    command = [sys.executable, "-m", "reports", "build", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+    """The same in this process, which need not load pandas and matplotlib anew."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(["build", *map(str, arguments)])
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def parts(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object inside ``value``, itself included."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from parts(item)
 
 
 @pytest.fixture
@@ -35,7 +59,7 @@ def evidence(tmp_path: Path) -> Path:
 
 def test_build_writes_the_four_files(evidence: Path, tmp_path: Path) -> None:
     """A whole run: exit code 0, four files in a folder that was not there, and nothing else left behind."""
-    done = build("--evidence", evidence, "--output", tmp_path / "new" / "report")
+    done = run("build", "--evidence", evidence, "--output", tmp_path / "new" / "report")
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(path.name for path in (tmp_path / "new" / "report").iterdir()) == sorted(FILES)
 
@@ -43,7 +67,7 @@ def test_build_writes_the_four_files(evidence: Path, tmp_path: Path) -> None:
 def test_same_evidence_gives_the_same_bytes(evidence: Path, tmp_path: Path) -> None:
     """Two builds in two processes agree in every byte of every file."""
     for name in ("one", "two"):
-        assert build("--evidence", evidence, "--output", tmp_path / name).returncode == 0
+        assert run("build", "--evidence", evidence, "--output", tmp_path / name).returncode == 0
     for name in FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -60,7 +84,7 @@ def test_samples_have_one_line_each(evidence: Path, tmp_path: Path) -> None:
 
 
 def test_results_json_is_sorted_and_strict(evidence: Path, tmp_path: Path) -> None:
-    """Keys are sorted at every level, no NaN is written, and every row, sample and system is there."""
+    """Keys are sorted at every level, no NaN is written, the schema holds; every row, sample and system is there."""
     assert main(["build", "--evidence", str(evidence), "--output", str(tmp_path)]) == 0
     text = (tmp_path / "results.json").read_text(encoding="utf-8")
 
@@ -68,9 +92,10 @@ def test_results_json_is_sorted_and_strict(evidence: Path, tmp_path: Path) -> No
         raise AssertionError(f"{constant} is not JSON")
 
     whole = json.loads(text, parse_constant=refuse)
-    assert text == json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    assert whole["schema_version"] == 1
-    assert whole["environment"] == example.ENVIRONMENT
+    assert text == dumps(whole)
+    assert [list(part) == sorted(part) for part in parts(whole)].count(False) == 0
+    jsonschema.validate(whole, SCHEMA)
+    assert [place["environment"] for place in whole["environments"]] == [example.ENVIRONMENT]
     assert len(whole["results"]) == len(example.all_results())
     assert [system["id"] for system in whole["systems"]] == [f"S{number}" for number in range(1, 25)]
     assert {entry["name"] for entry in whole["benchmarks"]} == {entry["name"] for entry in example.all_benchmarks()}
@@ -118,8 +143,9 @@ def test_named_files_are_used(evidence: Path, tmp_path: Path) -> None:
     paths = [str(path) for path in sorted(evidence.iterdir())]
     arguments = [part for path in paths for part in ("--evidence", path)]
     assert main(["build", *arguments, "--output", str(tmp_path)]) == 0
-    sources = json.loads((tmp_path / "results.json").read_text())["sources"]
-    assert sorted(source["file"] for source in sources.values()) == sorted(Path(path).name for path in paths)
+    place = json.loads((tmp_path / "results.json").read_text())["environments"][0]
+    used = [*place["runs"][0]["files"], *(source["file"] for source in place["benchmarks"])]
+    assert sorted(used) == sorted(Path(path).name for path in paths)
 
 
 def test_output_that_cannot_be_written_is_exit_2(evidence: Path, tmp_path: Path) -> None:
@@ -147,7 +173,7 @@ def test_an_interrupted_write_leaves_the_last_report(tmp_path: Path, monkeypatch
     whole = Path.write_text
 
     def fail_on_b(path: Path, *arguments: str, **options: str) -> int:
-        if ".b." in path.name:
+        if path.name == "b":
             whole(path, "half")
             raise OSError(28, "No space left on device")
         return whole(path, *arguments, **options)
@@ -156,6 +182,19 @@ def test_an_interrupted_write_leaves_the_last_report(tmp_path: Path, monkeypatch
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path, {"a": "new", "b": "new"})
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old", "b": "old"}
+
+
+def test_two_reports_at_once_do_not_mix(tmp_path: Path) -> None:
+    """Many writers at once: in the end all files are of one of them."""
+    names = [str(name) for name in range(40)]
+
+    def fill(text: str) -> None:
+        write(tmp_path, {name: text for name in names})  # noqa: C420 - keeps the type of the values
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(fill, "abcdefgh" * 4))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert len({path.read_text() for path in tmp_path.iterdir()}) == 1
 
 
 def test_a_report_replaces_the_last_one_with_usual_permissions(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.chapter import SYSTEMS, System
+from reports.chapter import SYSTEMS, System, lines
 from reports.mathml import mathml
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +19,9 @@ def test_the_loop_is_where_the_page_says(system: System) -> None:
     """The named file defines the named functions (read as text: the report imports nothing of the suite)."""
     tree = ast.parse((ROOT / system.path).read_text(encoding="utf-8"))
     assert set(system.functions) <= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    source = (ROOT / system.path).read_text(encoding="utf-8").splitlines()
+    for name in system.functions:
+        assert source[lines(system.path)[name] - 1].startswith((f"def {name}(", "@"))
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.id)

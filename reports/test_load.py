@@ -30,8 +30,7 @@ def test_the_newest_complete_run_is_used(tmp_path: Path) -> None:
     example.write_run(tmp_path, [example.header("2026-11-24T10:00:00+01:00"), example.result(), example.END], "new")
     example.write_run(tmp_path, [example.header("2026-11-25T08:00:00Z"), example.result()], "killed")
     evidence = load([tmp_path])
-    assert evidence.properties is not None
-    assert evidence.properties.file == "properties-new.jsonl"
+    assert evidence.places[0].runs[0].files == ("properties-new.jsonl",)
     assert "properties-killed.jsonl:None: not used: killed before its end" in problems(evidence)
 
 
@@ -54,7 +53,11 @@ def test_only_an_incomplete_run_is_said_loudly(tmp_path: Path) -> None:
         ("null", "the line is missing, not an object"),
         ("[" * 100_000, "JSON beyond reading"),
         ('{"kind": "result", "cases": ' + "9" * 5000 + "}", "JSON beyond reading"),
-        ({"kind": "unheard of"}, "kind is none of"),
+        ({"kind": 7}, "kind is 7, not text"),
+        ({"kind": "fault", "name": "flipped"}, "caught is neither true nor false"),
+        ({"kind": "figure", "name": "worker", "data": {}}, "a worker's figures name none of"),
+        ({"kind": "figure", "name": "worker", "data": {"shares": {"torch": 2}}}, "a share outside 0 to 1"),
+        ({"kind": "figure", "name": "accumulators", "data": {"operator": "conv2d"}}, "storage is missing, not text"),
         ({"kind": "result"}, "status is missing, not text"),
         (example.result(status="splendid"), "status is 'splendid', none of"),
         (example.result(cases=-1), "cases is -1, not a whole number"),
@@ -95,8 +98,7 @@ def test_a_file_that_cannot_be_read_gives_way_to_one_that_can(tmp_path: Path, he
     example.write_run(tmp_path, [header, example.result(), example.END], "bad")
     example.write_run(tmp_path, [example.header(), example.result(), example.END], "good")
     evidence = load([tmp_path])
-    assert evidence.properties is not None
-    assert evidence.properties.file == "properties-good.jsonl"
+    assert evidence.places[0].runs[0].files == ("properties-good.jsonl",)
     assert f"properties-bad.jsonl:None: not used: {problem}" in problems(evidence)
 
 
@@ -124,8 +126,7 @@ def test_bad_benchmarks_are_named_and_skipped(tmp_path: Path) -> None:
     example.write_benchmarks(tmp_path, [], "newer", schema_version=2)
     (tmp_path / "benchmark-cut.json").write_text('{"schema_version": 1, "bench')
     evidence = load([tmp_path])
-    assert evidence.benchmarks is not None
-    assert [found.name for found in evidence.benchmarks.benchmarks] == ["test_training[book-cpu]"]
+    assert [found.name for found in evidence.places[0].benches[0].benchmarks] == ["test_training[book-cpu]"]
     for position in range(1, len(bad) + 1):
         assert f"benchmark {position} skipped: " in problems(evidence)
     assert "benchmark-newer.json:None: not used: schema_version 2 is newer" in problems(evidence)

@@ -12,6 +12,7 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 Record = Mapping[str, Any]
@@ -66,7 +67,7 @@ def string(source: Record, key: str, default: str | None = None) -> str:
         return default
     if not isinstance(value, str) or not value:
         raise Unusable(f"{key} is {_kind(value)}, not text")
-    return text(value)
+    return intern(text(value))  # the same few names in every row: keep each once
 
 
 def optional(source: Record, key: str) -> str | None:

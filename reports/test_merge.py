@@ -1,0 +1,154 @@
+"""Runs joined: shards into one run, several machines into one page, and nothing counted twice or lost in silence."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import example
+from reports.__main__ import main
+from reports.load import Evidence, join, load
+from reports.report import assemble, render
+from reports.speed import throughput
+
+OTHER = {**example.ENVIRONMENT, "cpu": "Another processor"}
+
+
+def problems(evidence: Evidence) -> str:
+    """Everything that was not used, in one text."""
+    return "\n".join(f"{notice.file}: {notice.problem}" for notice in evidence.notices)
+
+
+def shard(folder: Path, name: str, rows: list[Any], end: bool = True, **changes: Any) -> Path:
+    """One worker's file of run "one"."""
+    header = example.header(**{"run": "one", "shard": name, **changes})
+    return example.write_run(folder, [header, *rows, *([example.END] if end else [])], name)
+
+
+def test_shards_of_one_run_are_joined(tmp_path: Path) -> None:
+    """Two workers' files are one run with all rows; an older run of its own does not come in."""
+    rows = example.all_results()
+    shard(tmp_path, "gw0", rows[::2])
+    shard(tmp_path, "gw1", rows[1::2], started="2026-11-24T08:00:01Z")
+    example.write_run(tmp_path, [example.header("2026-11-23T08:00:00Z"), example.result("old"), example.END], "old")
+    found = assemble(load([tmp_path]))
+    (place,) = found["environments"]
+    (run,) = place["runs"]
+    assert run["files"] == ["properties-gw0.jsonl", "properties-gw1.jsonl"]
+    assert run["complete"]
+    assert run["started"] == "2026-11-24T08:00:00+00:00"
+    assert len(found["results"]) == len(rows)
+    assert "2 shards" in render(load([tmp_path]))["index.html"]
+
+
+def test_a_run_without_the_end_of_one_shard_is_incomplete(tmp_path: Path) -> None:
+    """The shard that was cut off is named, and the answer is no yes."""
+    shard(tmp_path, "gw0", [example.result()])
+    shard(tmp_path, "gw1", [example.result("gradients")], end=False)
+    found = assemble(load([tmp_path]))
+    assert found["environments"][0]["runs"][0]["cut_off"] == ["properties-gw1.jsonl"]
+    assert found["verdict"]["answer"] == "Not established"
+    assert "1 of the run’s 2 files" in render(load([tmp_path]))["index.html"]
+
+
+def test_the_exit_status_of_every_shard_counts(tmp_path: Path) -> None:
+    """One worker that ended badly makes the run one that ended badly."""
+    shard(tmp_path, "gw0", [example.result()])
+    example.write_run(
+        tmp_path, [example.header(run="one", shard="gw1"), example.result("b"), {**example.END, "exitstatus": 3}], "gw1"
+    )
+    assert assemble(load([tmp_path]))["environments"][0]["runs"][0]["exitstatus"] == 3
+
+
+def test_one_shard_twice_counts_once(tmp_path: Path) -> None:
+    """A copy is left out; of two different files for one shard the larger is used; both are named."""
+    path = shard(tmp_path, "gw0", [example.result(), example.result("gradients")])
+    shutil.copy(path, tmp_path / "properties-copy.jsonl")
+    cut = path.read_text(encoding="utf-8").splitlines()[:2]
+    (tmp_path / "properties-cut.jsonl").write_text("\n".join(cut), encoding="utf-8")
+    evidence = load([tmp_path])
+    assert len(assemble(evidence)["results"]) == 2
+    assert "a copy of" in problems(evidence)
+    assert "properties-cut.jsonl: not used: properties-copy.jsonl is the same shard" in problems(evidence)
+
+
+def test_one_run_id_in_two_environments_is_two_runs(tmp_path: Path) -> None:
+    """A CI that gives all of its machines one id does not make one run of them."""
+    shard(tmp_path, "a", [example.result()])
+    shard(tmp_path, "b", [example.result()], environment=OTHER)
+    assert [len(place.runs) for place in join([tmp_path]).places] == [1, 1]
+
+
+def test_merge_groups_by_environment(tmp_path: Path) -> None:
+    """Two machines: a verdict, a matrix and a speed each; the worst decides; no recipe is divided across them."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b" / "deep").mkdir(parents=True)
+    example.write_all(tmp_path / "a")
+    rows = [example.result(status="diverged", message="value is 1, but should be 2"), example.result("gradients")]
+    example.write_run(tmp_path / "b" / "deep", [example.header(environment=OTHER), *rows, example.END])
+    example.write_benchmarks(
+        tmp_path / "b" / "deep", [example.training("in_memory", 90_000.0)], machine_info={"environment": OTHER}
+    )
+    evidence = join([tmp_path / "a", tmp_path / "b"])
+    found = assemble(evidence)
+    assert [place["verdict"]["answer"] for place in found["environments"]] == ["Yes, where it was checked", "No"]
+    assert found["verdict"]["answer"] == "No"
+    assert {row["environment"] for row in found["results"]} == {"e1", "e2"}
+    texts = render(evidence)
+    for part in ('id="e1"', 'id="e2"', "conv2d</b> agreement, on cpu-float32 (e2)", "in e2"):
+        assert part in texts["index.html"]
+    entry = next(entry for entry in throughput(evidence) if entry["environment"] == "e2")
+    assert entry["rate"] == pytest.approx(90_000 * 11_000 / 10_240)
+    assert entry["over_recipe_book"] is None, "the chapter's recipe was not run on e2: nothing to divide by"
+
+
+def test_the_order_of_the_paths_does_not_matter(tmp_path: Path) -> None:
+    """Three folders in any order give the same bytes."""
+    for name, environment in (("a", example.ENVIRONMENT), ("b", OTHER), ("c", example.ENVIRONMENT)):
+        (tmp_path / name).mkdir()
+        started = f"2026-11-24T0{ord(name) - 90}:00:00Z"
+        lines = [example.header(started, environment=environment), *example.all_results(), example.END]
+        example.write_run(tmp_path / name, lines)
+    folders = [tmp_path / name for name in "abc"]
+    texts = [json.dumps(render(join(order))) for order in itertools.permutations(folders)]
+    assert len(set(texts)) == 1
+
+
+def test_the_newer_row_counts_and_the_older_is_remembered(tmp_path: Path) -> None:
+    """One check, run twice in one environment: the newer counts; that the older had diverged is said."""
+    old = [example.result(status="diverged", message="m"), example.result("kept")]
+    example.write_run(tmp_path, [example.header("2026-11-23T08:00:00Z"), *old, example.END], "old")
+    example.write_run(tmp_path, [example.header(), example.result(), example.END], "new")
+    evidence = join([tmp_path])
+    assert {row["law"]: row["status"] for row in assemble(evidence)["results"]} == {
+        "agreement": "passed",
+        "kept": "passed",
+    }
+    assert "1 rows give way to other runs on the same checks; 1 of them diverged or failed" in problems(evidence)
+
+
+def test_a_row_that_was_not_run_takes_no_place(tmp_path: Path) -> None:
+    """A newer run without the device does not hide what an older one found."""
+    example.write_run(tmp_path, [example.header("2026-11-23T08:00:00Z"), example.result(), example.END], "old")
+    idle = example.result(status="not run", reason="--subjects left it out", cases=0, worst_share=None)
+    example.write_run(tmp_path, [example.header(), idle, example.END], "new")
+    assert [row["status"] for row in assemble(join([tmp_path]))["results"]] == ["passed"]
+
+
+def test_merge_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 0 with files; exit 2 and one line for a path that is not there; argparse's 2 without ``--output``."""
+    example.write_all(tmp_path)
+    assert main(["merge", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "index.html").exists()
+    capsys.readouterr()
+    assert main(["merge", str(tmp_path / "gone"), "--output", str(tmp_path / "new")]) == 2
+    assert capsys.readouterr().err.startswith(f"reports: PATH: {tmp_path / 'gone'} does not exist")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(SystemExit) as ended:
+        main(["merge", str(tmp_path)])
+    assert ended.value.code == 2
