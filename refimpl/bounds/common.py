@@ -30,9 +30,10 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
     if bias is not None and bias.error is not None:
         off = off + product(np.zeros(x.shape), np.zeros(w.shape), bias.error)
     magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
-    narrowed = x.format.products.unit_roundoff if x.format.products else 0.0
-    summed = rounding_of(magnitude, terms + 1, x.precision)
-    rounding = summed + (2 * narrowed + narrowed**2) * (magnitude + summed) + terms * x.precision.underflow
+    rounding = rounding_of(magnitude, terms + 1, x.precision) + terms * x.precision.underflow
+    if x.format.products:
+        narrowed = x.format.products.unit_roundoff
+        rounding = rounding + (2 * narrowed + narrowed**2) * (magnitude + rounding)
     return Computed(value, x.format, off + rounding).stored()
 
 
