@@ -44,12 +44,6 @@ def _always(case: Case, subject: Subject) -> bool:
     return True
 
 
-def _rounded_scalar(case: Case, subject: Subject) -> bool:
-    """Whether a scalar argument of SGD is no number of the subject's dtype."""
-    scalars = np.array([case.arguments["lr"], case.arguments["weight_decay"]])
-    return bool((round_to(scalars, subject.format.storage) != scalars).any())
-
-
 def _several_classes(case: Case, subject: Subject) -> bool:
     """Whether a logarithm of a sum is taken at all: that of a single class is zero."""
     return case.shapes["input"][-1] > 1
@@ -82,7 +76,6 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,), "dilation": (1,)},
             fill="normal",
         ),
-    ),
     Divergence(
         id="avg-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
@@ -101,7 +94,6 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,)},
             fill="normal",
         ),
-    ),
     Divergence(
         id="conv-gradient-summed-in-float16",
         severity="lossy accumulation",
@@ -120,7 +112,6 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},
             fill="normal",
         ),
-    ),
     Divergence(
         id="log-softmax-sum-in-storage",
         severity="lossy accumulation",
@@ -135,26 +126,6 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="log_softmax",
         example=Case(shapes={"input": (2, 2)}, arguments={}, fill="normal"),
-    ),
-    Divergence(
-        id="sgd-scalars-in-storage",
-        severity="lossy accumulation",
-        operators=("sgd",),
-        laws=LAWS,
-        devices=("cpu",),
-        dtypes=SIXTEEN_BITS,
-        holds=_rounded_scalar,
-        what="learning rate and weight decay are rounded to the 16-bit storage before they multiply",
-        why="torch.optim.SGD: p ← p − lr·g with the lr that was given; " + OPMATH + "a product with a scalar does so",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="sgd",
-        example=Case(
-            shapes={"parameter": (3, 2), "gradient": (3, 2)},
-            arguments={"lr": 0.9, "weight_decay": 0.0},
-            fill="normal",
-            seed=1,
-        ),
     ),
     Divergence(
         id="linear-bias-added-after-rounding",
@@ -176,7 +147,6 @@ ENTRIES: tuple[Divergence, ...] = (
             fill="normal",
             setting=Setting({"input": "transposed"}),
         ),
-    ),
     Divergence(
         id="sigmoid-gradient-in-float16",
         severity="lossy accumulation",

@@ -43,6 +43,15 @@ def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
     return _lies_channels_last(case, "input", case.shapes["input"]) or _lies_channels_last(case, "cotangent", pooled)
 
 
+def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
+    """Whether a batched input in channels_last holds the dtype's smallest integer, more than one plane deep."""
+    shape, layouts = case.shapes["input"], case.setting.layouts if case.setting else {}
+    if not subject.integral or len(shape) != 5 or shape[2] < 2 or layouts.get("input") != "channels_last":
+        return False
+    values = case.with_integers().tensor("input", shape, subject.format)
+    return bool((values == np.iinfo(subject.dtype).min).any())
+
+
 def _plane_past_integer(case: Case, subject: Subject) -> bool:
     """Whether a plane in channels_last has more elements than the dtype's largest integer."""
     shape = case.shapes["input"]
@@ -128,6 +137,27 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             shapes={"input": (1, 2, 16, 17)},
             arguments={"kernel_size": (1, 1), "padding": (0, 0), "ceil_mode": False, "dilation": (1, 1)},
+            setting=Setting({"input": "channels_last"}),
+        ),
+    ),
+    Divergence(
+        id="max-pool3d-index-of-smallest-integer",
+        severity="silent wrong value",
+        operators=("max_pool3d",),
+        laws=("layouts",),
+        devices=("cpu",),
+        dtypes=("uint8",),
+        holds=_smallest_in_channels_last,
+        what="in channels_last, a window past the first plane that holds nothing but the dtype's smallest value gets the "
+        "index of an element of the first plane",
+        why="torch.nn.MaxPool3d: indices are where the maxima are, for torch.nn.MaxUnpool3d; contiguous input is right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="max_pool3d",
+        example=Case(
+            shapes={"input": (1, 2, 2, 1, 5)},
+            arguments={"kernel_size": (1, 1, 1), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
+            seed=1,
             setting=Setting({"input": "channels_last"}),
         ),
     ),
