@@ -1,0 +1,100 @@
+"""Faults that show only where operands lie in memory in another way, or torch is set otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from properties.faults.record import EVERY, WIDE, as_if_contiguous, fault
+
+
+@fault("layouts", "conv2d", dtypes=EVERY[:3])
+def ignored_strides(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that reads its input as if it were contiguous."""
+    return F.conv2d(as_if_contiguous(input), weight, bias, **arguments)
+
+
+@fault("layouts", "linear")
+def ignored_strides_of_weight(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer that reads its weight as if it were contiguous."""
+    return F.linear(input, as_if_contiguous(weight), bias)
+
+
+@fault("layouts", "sigmoid", dtypes=EVERY[:3])
+def unaligned_head(input: Tensor) -> Tensor:
+    """Sigmoid that skips to the first aligned element."""
+    output = torch.sigmoid(input)
+    if input.storage_offset() % 4 and input.ndim:
+        output = torch.cat([torch.zeros_like(output[..., :1]), output[..., 1:]], dim=-1)
+    return output
+
+
+@fault("layouts", "max_pool2d")
+def channels_last_mistaken(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
+    """Max pooling that turns the channels round where they lie innermost."""
+    innermost = input.stride(-3) == 1 and not input.is_contiguous()
+    values, indices = F.max_pool2d(input, return_indices=True, **arguments)
+    return (values.flip(-3), indices.flip(-3)) if innermost else (values, indices)
+
+
+class _CotangentAsContiguous(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, output: Tensor) -> Tensor:
+        return output.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return as_if_contiguous(gradient)
+
+
+@fault("layouts", "avg_pool1d")
+def ignored_strides_backward(input: Tensor, **arguments: Any) -> Tensor:
+    """Average pooling that reads the incoming gradient as if it were contiguous."""
+    return _CotangentAsContiguous.apply(F.avg_pool1d(input, **arguments))  # type: ignore[no-any-return]
+
+
+@fault("layouts", "softmax", dtypes=EVERY[:3])
+def stride_of_the_last_axis(input: Tensor) -> Tensor:
+    """Softmax that takes every last axis for one of stride 1."""
+    return F.softmax(as_if_contiguous(input) if input.stride()[-1:] == (2,) else input, dim=-1)
+
+
+@fault("flags", "conv2d", dtypes=WIDE)
+def second_thread_late(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that two threads leave before the last channel is written."""
+    output = F.conv2d(input, weight, bias, **arguments)
+    if torch.get_num_threads() < 2:
+        return output
+    return torch.cat([output[..., :-1, :, :], torch.zeros_like(output[..., -1:, :, :])], dim=-3)
+
+
+@fault("flags", "conv3d", dtypes=WIDE)
+def wrong_without_onednn(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution whose path without oneDNN ignores the stride of its last axis."""
+    if torch.backends.mkldnn.enabled:
+        return F.conv3d(input, weight, bias, **arguments)
+    stride = (*arguments["stride"][:2], 1)
+    every = F.conv3d(input, weight, bias, **{**arguments, "stride": stride})
+    size = F.conv3d(input, weight, bias, **arguments).shape[-1]
+    return every[..., :size]
+
+
+@fault("flags", "linear", dtypes=WIDE)
+def deterministic_by_rounding(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer that is deterministic by rounding its product to bfloat16."""
+    output = F.linear(input, weight, bias)
+    return output.bfloat16().to(output.dtype) if torch.are_deterministic_algorithms_enabled() else output
+
+
+@fault("flags", "max_pool1d", dtypes=WIDE)
+def unwritten_behind_determinism(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
+    """Max pooling that leaves its last value unwritten unless memory is filled for it."""
+    values, indices = F.max_pool1d(input, return_indices=True, **arguments)
+    if not torch.are_deterministic_algorithms_enabled():
+        return values, indices
+    unwritten = torch.empty_like(values)
+    unwritten[..., :-1] = values[..., :-1]
+    return unwritten, indices
