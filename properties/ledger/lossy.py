@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 
 from properties.cases import Case
@@ -13,7 +12,6 @@ from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
 from properties.subjects import SIXTEEN_BITS, Subject
 from refimpl.geometry import effective_kernel
-from refimpl.rounding import round_to
 
 
 def _windows_overlap(case: Case, subject: Subject) -> bool:
@@ -76,6 +74,7 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,), "dilation": (1,)},
             fill="normal",
         ),
+    ),
     Divergence(
         id="avg-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
@@ -94,6 +93,7 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,)},
             fill="normal",
         ),
+    ),
     Divergence(
         id="conv-gradient-summed-in-float16",
         severity="lossy accumulation",
@@ -112,6 +112,7 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},
             fill="normal",
         ),
+    ),
     Divergence(
         id="log-softmax-sum-in-storage",
         severity="lossy accumulation",
@@ -147,6 +148,7 @@ ENTRIES: tuple[Divergence, ...] = (
             fill="normal",
             setting=Setting({"input": "transposed"}),
         ),
+    ),
     Divergence(
         id="sigmoid-gradient-in-float16",
         severity="lossy accumulation",

@@ -148,7 +148,7 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=("uint8",),
         holds=_smallest_in_channels_last,
-        what="in channels_last, a window past the first plane that holds nothing but the dtype's smallest value gets the "
+        what="in channels_last, a window past the first plane that holds nothing but the smallest value gets the "
         "index of an element of the first plane",
         why="torch.nn.MaxPool3d: indices are where the maxima are, for torch.nn.MaxUnpool3d; contiguous input is right",
         versions=("2.13.0",),
