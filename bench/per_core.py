@@ -156,6 +156,7 @@ class PerCore(Training):
             worker.join(10)
             if worker.is_alive():
                 worker.kill()
+                worker.join()
         self.workers, self.pipes = [], []
 
 

@@ -44,10 +44,10 @@ def test_a_step_is_the_loops_step(name: str, problem: recipes.Problem) -> None:
 
 
 def test_a_wrong_step_is_found(problem: recipes.Problem) -> None:
-    """A learning rate off by a thousandth is beyond the bound."""
+    """A learning rate off by a hundredth is beyond the bound."""
     training = recipes.in_memory(problem)
     with pytest.raises(Diverged, match=r"differs from the loops'.* times its bound"):
-        first_step(training, problem.lr * 1.001)
+        first_step(training, problem.lr * 1.01)
 
 
 def test_matrix_lenet_is_lenet() -> None:
