@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -19,6 +18,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import measure, recipes
 from bench.fashion_mnist import DataSet
+from bench.peers.process import Batches, Peer
 from properties.verdict import Expected, shares
 from refimpl import lenet
 from refimpl.rounding import FORMATS, Computed
@@ -43,14 +43,12 @@ PLACES = [
     for name in PEERS
 ]
 clock = measure.Recorded()
-Step = Callable[[Any, Any], float]
 
 
-def peer(name: str, problem: recipes.Problem) -> Step:
-    """A peer's step, from LeNet's first parameters, on NumPy arrays."""
-    made = getattr(importlib.import_module(f"bench.peers.{name}_lenet"), PEERS[name])
+def peer(name: str, problem: recipes.Problem, given: Batches) -> Peer:
+    """A peer in its process, from LeNet's first parameters."""
     start = {key: p.numpy() for key, p in recipes.initial_model(problem.seed).state_dict().items()}
-    return made(start, problem.lr).step
+    return Peer(f"bench.peers.{name}_lenet", PEERS[name], start, problem.lr, given)
 
 
 def batches(problem: recipes.Problem) -> Iterator[tuple[Any, Any]]:
@@ -64,15 +62,20 @@ def batches(problem: recipes.Problem) -> Iterator[tuple[Any, Any]]:
 def test_peer_trains_alike(name: str, data: DataSet) -> None:
     """A peer's loss before each of two steps from the same weights is the loops', within the propagated bound."""
     problem = recipes.Problem(data, "cpu", batch_size=64)
-    step = peer(name, problem)
+    given = list(itertools.islice(batches(problem), CHECKED))
+    made = peer(name, problem, given)
+    try:
+        _, losses = made.round()
+    finally:
+        made.close()
     format = FORMATS["float32"]
     start = recipes.initial_model(problem.seed).state_dict()
     parameters = {key: Computed.operand(p.double().numpy(), format) for key, p in start.items()}
-    for images, labels in itertools.islice(batches(problem), CHECKED):
+    for (images, labels), seen in zip(given, losses, strict=True):
         pixels = Computed.operand(images.astype(np.float64), format)
         parameters, loss = lenet.step(parameters, pixels, labels, problem.lr, lenet.COMPUTED)
-        seen, should = np.asarray(step(images, labels)), Expected.within(loss)
-        assert shares(seen, should.values, should.bound) <= 1
+        should = Expected.within(loss)
+        assert shares(np.asarray(seen), should.values, should.bound) <= 1
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +84,15 @@ def raced(data: DataSet, announce: list[str]) -> dict[str, list[float]]:
     problem = recipes.Problem(data, "cpu")
     names = [name for name in TORCH if not recipes.RECIPES[name].absence("cpu")]
     trainings = {name: recipes.RECIPES[name](problem) for name in names}
-    steps: dict[str, Step] = {name: peer(name, problem) for name in PEERS if not absence(name)}
     loaded = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in itertools.islice(batches(problem), STEPS)]
     arrays = [(x.numpy(), y.numpy()) for x, y in loaded]
+    peers = {name: peer(name, problem, arrays) for name in PEERS if not absence(name)}
 
-    def rounds_of_torch(name: str) -> float:
+    def round_of(name: str) -> float:
         return measure.seconds(lambda: [trainings[name].step(x, y) for x, y in loaded])
 
-    def rounds_of_peer(name: str) -> float:
-        return measure.seconds(lambda: [steps[name](x, y) for x, y in arrays])
-
-    runs = {name: lambda name=name: rounds_of_torch(name) for name in trainings}
-    runs |= {name: lambda name=name: rounds_of_peer(name) for name in steps}
+    runs = {name: lambda name=name: round_of(name) for name in trainings}
+    runs |= {name: lambda made=made: made.round()[0] for name, made in peers.items()}
     try:
         for name, run in runs.items():
             start = time.perf_counter()
@@ -101,8 +101,8 @@ def raced(data: DataSet, announce: list[str]) -> dict[str, list[float]]:
             run()
         return measure.interleave(runs, ROUNDS)
     finally:
-        for training in trainings.values():
-            training.close()
+        for made in (*trainings.values(), *peers.values()):
+            made.close()
 
 
 @pytest.mark.parametrize("name", [*TORCH, *PLACES])
