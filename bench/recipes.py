@@ -18,7 +18,7 @@ from bench.matrix_lenet import MatrixLeNet
 from bench.per_core import PerCore
 from bench.registry import RECIPES, Problem, Recipe, describe, initial_model, rebuilt, recipe, training
 
-__all__ = ["RECIPES", "WHITE", "Problem", "Recipe", "describe", "initial_model"]
+__all__ = ["RECIPES", "WHITE", "Problem", "Recipe", "Training", "describe", "initial_model"]
 
 
 @recipe()
