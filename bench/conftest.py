@@ -32,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "package, a download, the bundled sample)",
     )  # fmt: skip
     group.addoption("--no-download", action="store_true", help="do not ask the network for Fashion-MNIST")
+    group.addoption(
+        "--ladder", choices=("short", "full"), default="short",
+        help="which benchmarks of LeNet's training: a few recipes in ten rounds (short), or all, with ten seeds (full)",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -96,19 +96,36 @@ class Timer:
         self.seconds += time.perf_counter() - start
 
 
+def _ignore(phase: str) -> None:
+    """The lap counter of a step whose phases nobody measures."""
+
+
 @dataclass
 class Training:
-    """A model, its optimizer and its batches: what a recipe sets up. A recipe may override :meth:`step`."""
+    """A model, its optimizer and its batches: what a recipe sets up. A recipe may override how a step is made.
+
+    ``lap`` is told the name of each phase of a step as the phase ends; it does nothing unless phases are measured.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     train_batches: Batches
     test_batches: Batches
+    lap: Callable[[str], None] = _ignore
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next(self.model.parameters()).device
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Logits (N, 10) of images (N, 1, 28, 28)."""
+        return self.model(images)
+
+    def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy (S20) and logits (N, 10) of images (N, 1, 28, 28) with labels (N,)."""
+        logits = self.predict(images)
+        return F.cross_entropy(logits, labels), logits
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[float, int, int]:
         """One step of mini-batch SGD on the mean cross-entropy (S20), and its metrics, as S23 orders them.
@@ -118,12 +135,20 @@ class Training:
         """
         self.optimizer.zero_grad()
         images, labels = images.to(self.device), labels.to(self.device)
-        logits = self.model(images)
-        loss = F.cross_entropy(logits, labels)
+        self.lap("moving")
+        loss, logits = self.forward(images, labels)
+        self.lap("forward")
         loss.backward()
+        self.lap("backward")
         self.optimizer.step()
+        self.lap("step")
         with torch.no_grad():
-            return float(loss) * len(labels), int(count_correct(logits, labels)), len(labels)
+            metrics = float(loss) * len(labels), int(count_correct(logits, labels)), len(labels)
+        self.lap("metrics")
+        return metrics
+
+    def close(self) -> None:
+        """Give back what outlives the object, such as processes; nothing, unless a recipe has such."""
 
 
 @dataclass

@@ -8,47 +8,20 @@ shown in the report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
-from bench.fashion_mnist import DataSet
-from bench.lenet import Training, initial_lenet
-from properties.images import Labelled
+from bench.batches import WHITE, DeviceBatches, ImageDataset, Shuffle
+from bench.compiled import Autocast, CompiledLoss, GraphedStep, WholeStep
+from bench.lenet import Training
+from bench.matrix_lenet import MatrixLeNet
+from bench.per_core import PerCore
+from bench.registry import RECIPES, Problem, Recipe, describe, initial_model, rebuilt, recipe, training
 
-WHITE = 255
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is to be trained: LeNet on ``data``, by SGD, from ``seed``. The defaults are the chapter's (S20, S22)."""
-
-    data: DataSet
-    device: str
-    batch_size: int = 256
-    lr: float = 0.9
-    seed: int = 0
+__all__ = ["RECIPES", "WHITE", "Problem", "Recipe", "Training", "describe", "initial_model"]
 
 
-Recipe = Callable[[Problem], Training]
-RECIPES: dict[str, Recipe] = {}
-
-
-def recipe(function: Recipe) -> Recipe:
-    """Register a recipe under its function's name."""
-    RECIPES[function.__name__] = function
-    return function
-
-
-def describe(name: str) -> str:
-    """The first line of a recipe's docstring."""
-    return (RECIPES[name].__doc__ or "").strip().partition("\n")[0]
-
-
-@recipe
+@recipe()
 def book(problem: Problem) -> Training:
     """The chapter's loop: Dataset and DataLoader, each batch moved to the device, metrics read after each step.
 
@@ -56,82 +29,86 @@ def book(problem: Problem) -> Training:
     """
     train = ImageDataset(problem.data.train)
     shuffled = DataLoader(train, problem.batch_size, sampler=Shuffle(len(train), problem.seed))
-    return _training(problem, shuffled, DataLoader(ImageDataset(problem.data.test), problem.batch_size))
+    return training(problem, shuffled, DataLoader(ImageDataset(problem.data.test), problem.batch_size))
 
 
-@recipe
+@recipe()
 def in_memory(problem: Problem) -> Training:
     """The chapter's step on tensors that were decoded and moved to the device before training.
 
     The whole set in float32 takes 220 MB there.
     """
     order = Shuffle(len(problem.data.train), problem.seed)
-    return _training(
+    return training(
         problem,
         DeviceBatches(problem.data.train, problem.device, problem.batch_size, order),
         DeviceBatches(problem.data.test, problem.device, problem.batch_size),
     )
 
 
-def _training(problem: Problem, train: DataLoader | DeviceBatches, test: DataLoader | DeviceBatches) -> Training:
-    model = initial_model(problem.seed).to(problem.device)
-    return Training(model, torch.optim.SGD(model.parameters(), lr=problem.lr), train, test)
+@recipe()
+def channels_last(problem: Problem) -> Training:
+    """in_memory, with images and kernels laid out channels last, the layout that many convolution kernels prefer."""
+    made = in_memory(problem)
+    made.model.to(memory_format=torch.channels_last)
+    return made
 
 
-def initial_model(seed: int) -> nn.Sequential:
-    """LeNet on the CPU with parameters drawn from ``seed``; torch's own generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return initial_lenet()
+@recipe()
+def fused_sgd(problem: Problem) -> Training:
+    """in_memory, with torch's fused SGD: one kernel updates all ten parameters."""
+    made = in_memory(problem)
+    made.optimizer = torch.optim.SGD(made.model.parameters(), lr=problem.lr, fused=True)
+    return made
 
 
-class Shuffle(Sampler[int]):
-    """The positions 0 to n−1 in a new order for each pass; the same ``seed`` gives the same orders."""
-
-    def __init__(self, n: int, seed: int) -> None:
-        self._n = n
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __len__(self) -> int:
-        return self._n
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.order().tolist())
-
-    def order(self) -> Tensor:
-        """The next order, as an int64 tensor (n,)."""
-        return torch.randperm(self._n, generator=self._generator)
+@recipe(other="numerics: layers compute in bfloat16", dtype="bfloat16")
+def bf16(problem: Problem) -> Training:
+    """in_memory under autocast to bfloat16: layers compute in 16 bits, parameters and their update stay in 32."""
+    return rebuilt(Autocast, in_memory(problem))
 
 
-class ImageDataset(Dataset[tuple[Tensor, int]]):
-    """Labelled images as a Dataset: item ``i`` is a float32 (1, 28, 28) image in [0, 1] and its class."""
-
-    def __init__(self, labelled: Labelled) -> None:
-        self._images = torch.tensor(labelled.images)
-        self._labels = labelled.labels.tolist()
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self._images[index].unsqueeze(0) / WHITE, self._labels[index]
+@recipe(compiled=True)
+def compiled(problem: Problem) -> Training:
+    """in_memory, with the network and its loss compiled by torch.compile, forward and backward; plain SGD follows."""
+    return rebuilt(CompiledLoss, in_memory(problem))
 
 
-class DeviceBatches:
-    """Batches cut from tensors on the device, in the order given by ``shuffle``, or as they lie without one."""
+@recipe(compiled=True)
+def compiled_step(problem: Problem) -> Training:
+    """in_memory, with the whole step compiled as one graph: loss, gradients, update and metrics."""
+    return rebuilt(WholeStep, in_memory(problem))
 
-    def __init__(self, labelled: Labelled, device: str, batch_size: int, shuffle: Shuffle | None = None) -> None:
-        self._images = torch.tensor(labelled.images).unsqueeze(1).to(device) / WHITE
-        self._labels = torch.tensor(labelled.labels).to(device, torch.int64)
-        self._batch_size = batch_size
-        self._shuffle = shuffle
 
-    def __len__(self) -> int:
-        return -(-len(self._labels) // self._batch_size)
+@recipe(compiled=True)
+def matrix(problem: Problem) -> Training:
+    """compiled_step, with each convolution and pool as one matrix product over 6×6 windows, batch innermost."""
+    made = rebuilt(WholeStep, in_memory(problem))
+    made.model = MatrixLeNet(made.model)
+    return made
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if self._shuffle is None:
-            yield from zip(self._images.split(self._batch_size), self._labels.split(self._batch_size), strict=True)
-            return
-        for chosen in self._shuffle.order().to(self._labels.device).split(self._batch_size):
-            yield self._images[chosen], self._labels[chosen]
+
+@recipe(compiled=True, only="cpu")
+def per_core(problem: Problem) -> Training:
+    """matrix, with one process of one thread a core: each takes its share of every batch, in pieces that fit a cache.
+
+    The processes share the parameters and the batch in memory; gradients are summed and applied by this process.
+    """
+    made = rebuilt(PerCore, in_memory(problem))
+    made.model = MatrixLeNet(made.model)
+    made.start(torch.get_num_threads(), problem.batch_size, problem.lr)
+    return made
+
+
+@recipe(compiled=True, only="cuda")
+def reduce_overhead(problem: Problem) -> Training:
+    """compiled, replayed as CUDA graphs by torch.compile's mode reduce-overhead."""
+    made = rebuilt(CompiledLoss, in_memory(problem))
+    made.mode = "reduce-overhead"
+    return made
+
+
+@recipe(only="cuda")
+def cuda_graph(problem: Problem) -> Training:
+    """in_memory, with the whole step captured once as a CUDA graph and replayed, without the CPU's part in it."""
+    return rebuilt(GraphedStep, in_memory(problem))

@@ -9,79 +9,148 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import recipes
+from bench import ladder, measure, recipes
 from bench.fashion_mnist import NAME, DataSet
-from bench.lenet import Report, Steps, Training, run_steps, train_ch6
+from bench.ladder import Ladder
+from bench.lenet import Report, Training, train_ch6
 from properties import devices
 
-STEPS = 40
-ROUNDS = 8
-WARMUP_ROUNDS = 1
 EPOCHS = 10
+# Rounds and steps a round; what is disabled is only shown to work.
+LADDERS = {"short": (10, 20), "full": (30, 60), "disabled": (1, 2)}
+SHORT = ("book", "in_memory", "channels_last", "compiled_step", "matrix", "per_core", "reduce_overhead", "cuda_graph")
+SEEDS = 10
+EPOCH_ROUNDS = 5
+clock = measure.Recorded()
 
 
-def _each_device() -> list[Any]:
-    """Every known device; those that are absent are reported as not run."""
-    return [
-        pytest.param(name, marks=pytest.mark.skip(reason=f"not run ({absence})"))
-        if (absence := devices.absence(name))
-        else name
-        for name in devices.known()
-    ]
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Recipes of the ladder that was asked for, on each device; more ten epochs in the full one."""
+    full = metafunc.config.getoption("--ladder") == "full"
+    chosen = [name for name in recipes.RECIPES if full or name in SHORT]
+    if {"recipe", "seed"} <= set(metafunc.fixturenames):
+        runs = [(name, 0) for name in chosen] if full else [("book", 0)]
+        runs[1:1] = [("book", seed) for seed in range(1, SEEDS)] if full else []
+        places = [
+            _on(name, device, seed) for device in devices.known() for name, seed in runs if _belongs(name, device)
+        ]
+        metafunc.parametrize("recipe, device, seed", places)
+    elif "recipe" in metafunc.fixturenames:
+        pairs = [_on(name, device) for device in devices.known() for name in chosen if _belongs(name, device)]
+        metafunc.parametrize("recipe, device", pairs)
 
 
-each_device = pytest.mark.parametrize("device", _each_device())
+def _belongs(name: str, device: str) -> bool:
+    return recipes.RECIPES[name].only in (None, device)
 
 
-@each_device
-@pytest.mark.parametrize("recipe", recipes.RECIPES)
-def test_training(benchmark: BenchmarkFixture, data: DataSet, recipe: str, device: str) -> None:
-    """Throughput: a round is 40 steps of a fresh model, with the batching, ended by waiting for the device."""
-    problem = recipes.Problem(data, device)
-    taken: list[Steps] = []
-    trained: list[Training] = []
+def _on(name: str, device: str, *more: int) -> Any:
+    """A recipe on a device; reported as not run where it cannot be."""
+    absence = recipes.RECIPES[name].absence(device)
+    marks = [pytest.mark.skip(reason=f"not run ({absence})")] if absence else []
+    return pytest.param(name, device, *more, marks=marks)
 
-    def fresh() -> tuple[tuple[Training], dict[str, Any]]:
-        trained[:] = [recipes.RECIPES[recipe](problem)]
-        return (trained[0],), {}
 
-    def measured(training: Training) -> None:
-        taken.append(run_steps(training, STEPS))
-        devices.synchronize(device)
+@pytest.fixture(scope="session")
+def climbed(request: pytest.FixtureRequest, data: DataSet, announce: list[str]) -> Any:
+    """The ladder on a device, measured once, with the recipes whose tests were selected."""
+    found: dict[str, Ladder] = {}
+    enabled = not request.config.getoption("benchmark_disable")
+    rounds, steps = LADDERS[request.config.getoption("--ladder") if enabled else "disabled"]
+    selected = [item.callspec.params for item in request.session.items if item.originalname == "test_training"]
 
-    benchmark.group = f"LeNet training on {device}, {STEPS} steps of {problem.batch_size}"
-    benchmark.pedantic(measured, setup=fresh, rounds=ROUNDS, warmup_rounds=WARMUP_ROUNDS)
+    def get(device: str) -> Ladder:
+        if device not in found:
+            names = [p["recipe"] for p in selected if p["device"] == device]
+            names = [name for name in names if not recipes.RECIPES[name].absence(device)]
+            names = [name for name in names if enabled or not recipes.RECIPES[name].compiled]
+            found[device] = ladder.climb(recipes.Problem(data, device), names, rounds, steps)
+            announce.extend(_lines(found[device]))
+        return found[device]
 
-    rounds = taken[WARMUP_ROUNDS : WARMUP_ROUNDS + ROUNDS] or taken  # one, and no warm-up, if benchmarks are disabled
-    _assert_trained(trained[0], rounds[-1].losses, problem.seed)
+    return get
+
+
+@pytest.mark.benchmark(timer=clock)
+def test_training(benchmark: BenchmarkFixture, climbed: Any, recipe: str, device: str) -> None:
+    """Throughput: rounds of steps with their loading, interleaved with those of all other recipes."""
+    if not benchmark.enabled and recipes.RECIPES[recipe].compiled:
+        pytest.skip("not run (benchmarks are disabled; test_recipes.py takes its first step)")
+    measured: Ladder = climbed(device)
+    rung = measured.rungs[recipe]
+    if rung.refused:
+        raise rung.refused
+    problem = measured.problem
+    steps = round(len(rung.losses) / len(rung.seconds))
+    benchmark.group = f"LeNet training on {device}, {steps} steps of {problem.batch_size}"
+    clock.load(rung.seconds)
+    benchmark.pedantic(clock.replay, rounds=len(rung.seconds))
+
+    _assert_trained(rung.training, rung.losses, problem.seed)
     benchmark.extra_info.update(
-        _about(problem, recipe),
+        _about(problem, recipe) | measured.about(recipe),
         kind="training",
-        steps=STEPS,
-        examples_per_round=rounds[-1].examples,
-        examples_per_second=[steps.examples_per_second for steps in rounds],
-        loss_first=rounds[-1].losses[0],
-        loss_last=rounds[-1].losses[-1],
+        steps=steps,
+        examples_per_round=rung.examples,
+        examples_per_second=rung.rates,
+        loss_first=rung.losses[0],
+        loss_last=rung.losses[-1],
         systems=["S22", "S23"],
     )
 
 
-@each_device
-def test_ten_epochs(benchmark: BenchmarkFixture, data: DataSet, announce: list[str], device: str) -> None:
-    """The chapter's result (S24): ten epochs of its loop from seed 0, once; the rate is the book's figure."""
+def _lines(measured: Ladder) -> list[str]:
+    """The ladder as it is shown at the end of the run."""
+    lines = [f"{measured.problem.device}, in wall time beside book, noise floor {measured.floor:.3f}:"]
+    for name, rung in measured.rungs.items():
+        if rung.seconds and name in recipes.RECIPES:
+            about, other = measured.about(name), recipes.RECIPES[name].other
+            over = about["over_book"]
+            rate = rung.examples / float(torch.tensor(rung.seconds).median())
+            lines.append(
+                f"  {name:<15} {rate:8,.0f} examples/s  {over['median']:.2f} [{over['low']:.2f}, {over['high']:.2f}]  "
+                f"{over['verdict']}, {about['share_of_peak']:.0%} of the peak{f' ({other})' if other else ''}"
+            )
+    warning = measured.conditions.warning
+    return [*lines, f"  warning: {warning}"] if warning else lines
+
+
+@pytest.mark.benchmark(timer=clock)
+def test_epoch(
+    benchmark: BenchmarkFixture, data: DataSet, request: pytest.FixtureRequest, recipe: str, device: str
+) -> None:
+    """Wall time of a whole epoch: loading, metrics and the test accuracy in; in the full ladder."""
+    if not benchmark.enabled or request.config.getoption("--ladder") != "full":
+        pytest.skip("not run (in the full ladder: tox run -e bench-full)")
+    problem = recipes.Problem(data, device)
+    found = ladder.epochs(problem, [recipe], EPOCH_ROUNDS)
+    benchmark.group = f"LeNet epoch on {device}"
+    clock.load(found[recipe])
+    benchmark.pedantic(clock.replay, rounds=EPOCH_ROUNDS)
+    over = vars(measure.ratio(found["book"], found[recipe]))
+    benchmark.extra_info.update(_about(problem, recipe), kind="epoch", over_book=over, examples=len(data.train))
+
+
+def test_ten_epochs(
+    benchmark: BenchmarkFixture, data: DataSet, announce: list[str], recipe: str, device: str, seed: int
+) -> None:
+    """The chapter's result (S24): ten epochs, once; the rate is the book's figure."""
     if not benchmark.enabled:
         pytest.skip("not run (benchmarks are disabled; test_lenet.py trains for a while)")
-    problem = recipes.Problem(data, device)
-    training = recipes.book(problem)
+    problem = recipes.Problem(data, device, seed=seed)
+    training = recipes.RECIPES[recipe](problem)
     benchmark.group = f"LeNet training on {device}, {EPOCHS} epochs"
-    report = benchmark.pedantic(train_ch6, args=(training, EPOCHS), rounds=1)
+    try:
+        report = benchmark.pedantic(train_ch6, args=(training, EPOCHS), rounds=1)
+    finally:
+        training.close()
 
     _assert_trained(training, [point["loss"] for point in report.history], problem.seed)
     # Ten epochs of the sample are too few steps to leave the plateau on which sigmoids start.
     learns = data.name == NAME
     assert not learns or report.final["loss"] < math.log(10), "no better than guessing among ten classes"
-    announce += [f"{EPOCHS} epochs of the {data.name}, book recipe:", *str(report).splitlines()]
-    benchmark.extra_info.update(_about(problem, "book"), **_ten_epochs(report, len(training.train_batches), data))
+    announce += [f"{EPOCHS} epochs of the {data.name}, recipe {recipe}, seed {seed}:", *str(report).splitlines()]
+    benchmark.extra_info.update(_about(problem, recipe), **_ten_epochs(report, len(training.train_batches), data))
 
 
 def _ten_epochs(report: Report, batches: int, data: DataSet) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""JAX and tinygrad beside torch: same LeNet, data, batches, learning rate and start, in interleaved rounds."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench import measure, recipes
+from bench.fashion_mnist import DataSet
+from bench.peers.process import Batches, Peer
+from properties.verdict import Expected, shares
+from refimpl import lenet
+from refimpl.rounding import FORMATS, Computed
+
+ROUNDS, STEPS = 10, 10
+CHECKED = 2
+PEERS = {"jax": "JaxLeNet", "tinygrad": "TinygradLeNet"}
+TORCH = ("book", "in_memory", "compiled_step", "matrix", "per_core")
+
+
+def absence(name: str) -> str | None:
+    """Why a peer cannot run here, or None if it can."""
+    if find_spec(name) is None:
+        return f"no {name}: tox run -e peers"
+    if name == "tinygrad" and not shutil.which(os.environ.get("CC", "clang")):
+        return "no clang, which tinygrad compiles with"
+    return None
+
+
+PLACES = [
+    pytest.param(name, marks=pytest.mark.skip(reason=f"not run ({reason})") if (reason := absence(name)) else ())
+    for name in PEERS
+]
+clock = measure.Recorded()
+
+
+def peer(name: str, problem: recipes.Problem, given: Batches) -> Peer:
+    """A peer in its process, from LeNet's first parameters."""
+    start = {key: p.numpy() for key, p in recipes.initial_model(problem.seed).state_dict().items()}
+    return Peer(f"bench.peers.{name}_lenet", PEERS[name], start, problem.lr, given)
+
+
+def batches(problem: recipes.Problem) -> Iterator[tuple[Any, Any]]:
+    """The book's batches as NumPy arrays, all of one size: a compiler would compile the smaller last one apart."""
+    made = recipes.in_memory(problem)
+    while True:
+        yield from ((x.numpy(), y.numpy()) for x, y in made.train_batches if len(y) == problem.batch_size)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_peer_trains_alike(name: str, data: DataSet) -> None:
+    """A peer's loss before each of two steps from the same weights is the loops', within the propagated bound."""
+    problem = recipes.Problem(data, "cpu", batch_size=64)
+    given = list(itertools.islice(batches(problem), CHECKED))
+    made = peer(name, problem, given)
+    try:
+        _, losses = made.round()
+    finally:
+        made.close()
+    format = FORMATS["float32"]
+    start = recipes.initial_model(problem.seed).state_dict()
+    parameters = {key: Computed.operand(p.double().numpy(), format) for key, p in start.items()}
+    for (images, labels), seen in zip(given, losses, strict=True):
+        pixels = Computed.operand(images.astype(np.float64), format)
+        parameters, loss = lenet.step(parameters, pixels, labels, problem.lr, lenet.COMPUTED)
+        should = Expected.within(loss)
+        assert shares(np.asarray(seen), should.values, should.bound) <= 1
+
+
+@pytest.fixture(scope="module")
+def raced(data: DataSet, announce: list[str]) -> dict[str, list[float]]:
+    """Seconds of every peer's and torch recipe's rounds."""
+    problem = recipes.Problem(data, "cpu")
+    names = [name for name in TORCH if not recipes.RECIPES[name].absence("cpu")]
+    trainings = {name: recipes.RECIPES[name](problem) for name in names}
+    loaded = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in itertools.islice(batches(problem), STEPS)]
+    arrays = [(x.numpy(), y.numpy()) for x, y in loaded]
+    peers = {name: peer(name, problem, arrays) for name in PEERS if not absence(name)}
+
+    def round_of(name: str) -> float:
+        return measure.seconds(lambda: [trainings[name].step(x, y) for x, y in loaded])
+
+    runs = {name: lambda name=name: round_of(name) for name in trainings}
+    runs |= {name: lambda made=made: made.round()[0] for name, made in peers.items()}
+    try:
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            announce.append(f"{name}: {time.perf_counter() - start:.1f} s for the first {STEPS} steps, compilation in")
+            run()
+        return measure.interleave(runs, ROUNDS)
+    finally:
+        for made in (*trainings.values(), *peers.values()):
+            made.close()
+
+
+@pytest.mark.parametrize("name", [*TORCH, *PLACES])
+@pytest.mark.benchmark(timer=clock)
+def test_peers(benchmark: BenchmarkFixture, name: str, data: DataSet, request: pytest.FixtureRequest) -> None:
+    """Ten steps of 256 a round, on batches that are loaded already, the loss read after each step."""
+    if not benchmark.enabled:
+        pytest.skip("not run (benchmarks are disabled; test_peer_trains_alike takes its first steps)")
+    if all(map(absence, PEERS)):
+        pytest.skip("not run (no peers: tox run -e peers)")
+    if name in recipes.RECIPES and (reason := recipes.RECIPES[name].absence("cpu")):
+        pytest.skip(f"not run ({reason})")
+    found = request.getfixturevalue("raced")
+    benchmark.group = f"LeNet in other libraries, {STEPS} steps of 256"
+    clock.load(found[name])
+    benchmark.pedantic(clock.replay, rounds=ROUNDS)
+    benchmark.extra_info.update(
+        kind="peer",
+        library=name if name in PEERS else "torch",
+        version=version(name if name in PEERS else "torch"),
+        recipe=name,
+        device="cpu",
+        dataset=data.name,
+        dataset_note=data.note,
+        batch_size=256,
+        threads=torch.get_num_threads(),
+        examples_per_round=STEPS * 256,
+        over_book=vars(measure.ratio(found["book"], found[name])),
+        over_eager_torch=vars(measure.ratio(found["in_memory"], found[name])),
+    )

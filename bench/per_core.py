@@ -1,0 +1,219 @@
+"""One process of one thread a core: each computes the gradient of its share of the batch, in small pieces.
+
+Threads that share one small kernel wait for each other at its end, some fifty times a step; processes that share a
+batch wait once. A piece is small enough for its activations to stay in a core's own cache. Parameters, batch and
+gradients lie in memory that the processes share, so that nothing is sent but a word to begin and the metrics.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from typing import Any
+
+import torch
+import torch.multiprocessing
+from torch import Tensor, nn
+
+from bench.compiled import gradients_of
+from bench.lenet import Batches, Training, count_correct
+
+PIECE = 32
+UNCOUNTED = -100  # a label that cross-entropy leaves out
+PATIENCE = 600.0  # seconds until a worker that says nothing is given up; the first answer may need a compilation
+
+
+class WorkerLostError(RuntimeError):
+    """A worker process died, failed or fell silent; the message says which and why."""
+
+
+@dataclass
+class Shared:
+    """What the processes share: the parameters and one gradient for each worker, end to end, and the batch.
+
+    parameters: (P,); gradients: (workers, P); images: (B, 1, 28, 28); labels: (B,); examples: (), the batch's size.
+    """
+
+    parameters: Tensor
+    gradients: Tensor
+    images: Tensor
+    labels: Tensor
+    examples: Tensor
+
+    @classmethod
+    def make(cls, parameters: Tensor, workers: int, pieces: int) -> Shared:
+        """Room for batches of up to ``pieces`` pieces."""
+        batch = pieces * PIECE
+        made = cls(
+            parameters, torch.zeros(workers, len(parameters)),
+            torch.zeros(batch, 1, 28, 28), torch.full((batch,), UNCOUNTED), torch.zeros(()),
+        )  # fmt: skip
+        for tensor in vars(made).values():
+            tensor.share_memory_()
+        return made
+
+    def fill(self, images: Tensor, labels: Tensor) -> int:
+        """Take a batch in; what fills up its last piece does not count. Returns the number of pieces."""
+        n, pieces = len(labels), math.ceil(len(labels) / PIECE)
+        self.images[:n], self.labels[:n], self.labels[n : pieces * PIECE] = images, labels, UNCOUNTED
+        self.examples.fill_(n)
+        return pieces
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: a pool's idle threads look for work for a while, on cores that the workers need."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass
+class SerialBatches:
+    """The same batches, each made in one thread."""
+
+    batches: Batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        batches = iter(self.batches)
+        for _ in range(len(self)):
+            with one_thread():
+                batch = next(batches)
+            yield batch
+
+
+@dataclass
+class PerCore(Training):
+    """A training whose step is shared among processes; :meth:`start` before the first step, :meth:`close` at last."""
+
+    workers: list[Any] = field(default_factory=list)
+    pipes: list[connection.Connection] = field(default_factory=list)
+
+    def start(self, workers: int, batch_size: int, lr: float) -> None:
+        """Start the processes; the model's parameters move to shared memory. Batches may hold up to ``batch_size``."""
+        self.lr, self.train_batches = lr, SerialBatches(self.train_batches)
+        flat = torch.nn.utils.parameters_to_vector(self.model.parameters()).detach().clone()
+        self.shared = Shared.make(flat, workers, math.ceil(batch_size / PIECE))
+        torch.nn.utils.vector_to_parameters(self.shared.parameters, self.model.parameters())
+        context = torch.multiprocessing.get_context("spawn")
+        for rank in range(workers):
+            here, there = context.Pipe()
+            worker = context.Process(target=work, args=(there, self.model, self.shared, rank, workers), daemon=True)
+            worker.start()
+            there.close()
+            self.workers.append(worker)
+            self.pipes.append(here)
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[float, int, int]:
+        """One step, as :meth:`Training.step`. Raises WorkerLostError where a process is lost."""
+        with one_thread():
+            return self._step(images, labels)
+
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[float, int, int]:
+        pieces = self.shared.fill(images, labels)
+        self.lap("moving")
+        for rank, pipe in enumerate(self.pipes):
+            _tell(pipe, pieces, rank)
+        answers = [self._answer(rank) for rank in range(len(self.pipes))]
+        self.lap("forward and backward")
+        self.shared.parameters.sub_(self.shared.gradients.sum(dim=0), alpha=self.lr)
+        self.lap("step")
+        loss, correct = (sum(parts) for parts in zip(*answers, strict=True))
+        return float(loss) * len(labels), int(correct), len(labels)
+
+    def _answer(self, rank: int) -> tuple[float, int]:
+        """A worker's part of the mean loss, and its right predictions."""
+        worker, pipe = self.workers[rank], self.pipes[rank]
+        deadline = time.monotonic() + PATIENCE
+        while not pipe.poll(1.0):
+            if not worker.is_alive() or time.monotonic() > deadline:
+                raise WorkerLostError(f"process {rank} gave no answer (exit code {worker.exitcode})")
+        try:
+            answer = pipe.recv()
+        except EOFError as error:
+            worker.join(5)
+            raise WorkerLostError(f"process {rank} died (exit code {worker.exitcode})") from error
+        if isinstance(answer, str):
+            raise WorkerLostError(f"process {rank} failed:\n{answer}")
+        return answer
+
+    def close(self) -> None:
+        """End the processes."""
+        for pipe in self.pipes:
+            pipe.close()  # a worker ends when it finds the pipe closed
+        for worker in self.workers:
+            worker.join(10)
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+        self.workers, self.pipes = [], []
+
+
+def _tell(pipe: connection.Connection, pieces: int, rank: int) -> None:
+    try:
+        pipe.send(pieces)
+    except OSError as error:
+        raise WorkerLostError(f"process {rank} died") from error
+
+
+def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: int, workers: int) -> None:
+    """A worker's life: for each number of pieces received, the gradient of every ``workers``-th; ends with the pipe."""
+    torch.set_num_threads(1)
+    piece = torch.compile(_piece, fullgraph=True, dynamic=False)
+    names = [name for name, _ in model.named_parameters()]
+    shapes = [p.shape for p in model.parameters()]
+    parameters, gradients = (_views(flat, names, shapes) for flat in (shared.parameters, shared.gradients[rank]))
+    loss, correct = torch.zeros(()), torch.zeros((), dtype=torch.int64)
+    images, labels = shared.images.split(PIECE), shared.labels.split(PIECE)
+    while True:
+        try:
+            pieces = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            with torch.no_grad():
+                for total in (shared.gradients[rank], loss, correct):
+                    total.zero_()
+                for i in range(rank, pieces, workers):
+                    piece(model, parameters, gradients, images[i], labels[i], shared.examples, loss, correct)
+            pipe.send((float(loss), int(correct)))
+            if rank < pieces:
+                # Compiled by now, and every piece is like the first: checking that anew takes a twentieth of the time.
+                torch.compiler.set_stance("default", skip_guard_eval_unsafe=True)
+        except Exception:
+            pipe.send(traceback.format_exc())
+
+
+def _views(flat: Tensor, names: list[str], shapes: list[torch.Size]) -> dict[str, Tensor]:
+    """The parameters that lie end to end in ``flat``."""
+    parts = flat.split([shape.numel() for shape in shapes])
+    return {name: part.view(shape) for name, shape, part in zip(names, shapes, parts, strict=True)}
+
+
+def _piece(
+    model: nn.Module,
+    parameters: dict[str, Tensor],
+    gradients: dict[str, Tensor],
+    images: Tensor,
+    labels: Tensor,
+    examples: Tensor,
+    loss: Tensor,
+    correct: Tensor,
+) -> None:
+    """Add a piece's gradients, loss and right predictions to what is there."""
+    value, logits, found = gradients_of(model, parameters, images, labels, examples)
+    for name, gradient in found.items():
+        gradients[name].add_(gradient)
+    loss.add_(value)
+    correct.add_(count_correct(logits, labels))

@@ -1,0 +1,103 @@
+"""Recipes compute what the loops compute, and say why where they cannot run (S18–S23)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from bench import lenet, matrix_lenet, per_core, recipes, registry
+from bench.agreement import first_step
+from bench.fashion_mnist import DataSet
+from properties import images
+from properties.verdict import Diverged
+
+SMALL = 40  # a piece of 32 and one that is filled up
+
+
+@pytest.fixture
+def problem() -> recipes.Problem:
+    """The bundled sample in small batches on the CPU, whatever else is installed."""
+    both = images.sample()
+    data = DataSet(both.train, both.test, "bundled sample", "for a test", None)
+    return recipes.Problem(data, "cpu", batch_size=SMALL)
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_a_step_is_the_loops_step(name: str, problem: recipes.Problem) -> None:
+    """A recipe's first step is within the bound propagated through the network; in 16 bits there is none."""
+    chosen = recipes.RECIPES[name]
+    if absence := chosen.absence("cpu"):
+        pytest.skip(f"not run ({absence})")
+    training = chosen(problem)
+    try:
+        bounded = chosen.dtype == "float32"
+        share = first_step(training, problem.lr, bounded).worst_share
+        assert share <= 1 if bounded else share is None
+        assert chosen.doc.endswith(".")
+    finally:
+        training.close()
+
+
+def test_a_wrong_step_is_found(problem: recipes.Problem) -> None:
+    """A learning rate off by a hundredth is beyond the bound."""
+    training = recipes.in_memory(problem)
+    with pytest.raises(Diverged, match=r"differs from the loops'.* times its bound"):
+        first_step(training, problem.lr * 1.01)
+
+
+def test_matrix_lenet_is_lenet() -> None:
+    """Integers that add up exactly: the matrix products' convolution and its gradients have the layers' very bits."""
+    torch.manual_seed(0)
+    x = torch.randint(-3, 4, (2, 3, 12, 8)).double()
+    weight = torch.randint(-3, 4, (4, 3, 5, 5)).double().requires_grad_()
+    mine, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    columns = matrix_lenet.Windows.apply(mine.permute(1, 2, 3, 0))
+    products = (matrix_lenet.spread(weight) @ columns.reshape(3 * 36, -1)).view(2, 2, 4, 4, 2, 2)
+    own = products.permute(5, 2, 3, 0, 4, 1).reshape(2, 4, 8, 4)  # (N, O, 2U, 2V)
+    real = F.conv2d(theirs, weight)
+    assert torch.equal(own, real)
+    cotangent = torch.randint(-3, 4, real.shape).double()
+    ours = torch.autograd.grad(own, (mine, weight), cotangent)
+    stock = torch.autograd.grad(real, (theirs, weight), cotangent)
+    assert all(torch.equal(a, b) for a, b in zip(ours, stock, strict=True))
+
+
+def test_a_lost_process_ends_the_run(problem: recipes.Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed is an error that names it, not a hang; the others end with the training."""
+    if absence := recipes.RECIPES["per_core"].absence("cpu"):
+        pytest.skip(f"not run ({absence})")
+    training = per_core.PerCore(recipes.initial_model(0), None, [], [])
+    training.start(workers=2, batch_size=SMALL, lr=0.9)
+    workers = list(training.workers)
+    try:
+        os.kill(workers[1].pid, signal.SIGKILL)
+        workers[1].join(10)
+        with pytest.raises(per_core.WorkerLostError, match="process 1"):
+            training.step(torch.zeros(SMALL, 1, 28, 28), torch.zeros(SMALL, dtype=torch.int64))
+    finally:
+        training.close()
+    assert not any(worker.is_alive() for worker in workers)
+
+
+def test_laps_cover_a_step(problem: recipes.Problem) -> None:
+    """A plain step names its phases in order."""
+    training, seen = recipes.in_memory(problem), []
+    training.lap = seen.append
+    lenet.run_steps(training, 1)
+    assert seen == ["moving", "forward", "backward", "step", "metrics"]
+
+
+def test_why_a_recipe_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another device, no compiler and no headers are each said."""
+    monkeypatch.setattr(registry.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(registry.shutil, "which", lambda name: "/usr/bin/g++")
+    assert recipes.RECIPES["cuda_graph"].absence("cpu") == "for cuda only"
+    assert registry.compiler_absence("cpu") == "no Python.h, which torch.compile needs"
+    monkeypatch.setattr(registry.shutil, "which", lambda name: None)
+    assert recipes.RECIPES["compiled"].absence("cpu") == "no C++ compiler"
+    assert recipes.RECIPES["book"].absence("cpu") is None
