@@ -26,7 +26,7 @@ _COMMON = {
     "suppress_health_check": [HealthCheck.too_slow],
 }
 settings.register_profile("default", max_examples=100, **_COMMON)
-settings.register_profile("tests", max_examples=50, derandomize=True, database=None, **_COMMON)
+settings.register_profile("tests", max_examples=25, derandomize=True, database=None, **_COMMON)
 settings.register_profile("nightly", max_examples=2000, **_COMMON)
 PROFILES = ("default", "tests", "nightly")
 
