@@ -80,7 +80,8 @@ def _set(call: Call) -> Iterator[None]:
     try:
         if call.setting.threads != threads:
             torch.set_num_threads(call.setting.threads)
-        torch.use_deterministic_algorithms(call.setting.deterministic)
+        if call.setting.deterministic != deterministic:  # the first call imports a compiler, in every new worker
+            torch.use_deterministic_algorithms(call.setting.deterministic)
         if call.device == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = call.dtype == "tf32"
         if not call.setting.onednn:
@@ -89,7 +90,8 @@ def _set(call: Call) -> Iterator[None]:
     finally:
         if not call.setting.onednn:
             torch.backends.mkldnn.set_flags(True)
-        torch.use_deterministic_algorithms(deterministic)
+        if call.setting.deterministic != deterministic:
+            torch.use_deterministic_algorithms(deterministic)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         if call.device == "cuda":
