@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from properties import evidence, laws, subjects
+from properties import evidence, laws, programs, subjects
 from properties.environment import environment
 from properties.subjects.worker import Workers
 
@@ -76,6 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
         subjects.run_by(_start(workers, config, sys.executable).run)
     if python:
         subjects.run_by(_start(workers, config, python).run, torch=other)
+    if kernels:
+        _load(kernels, config.getoption("--kernels"))
     config.stash[laws.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
 
@@ -108,6 +111,20 @@ def _kernels(config: pytest.Config) -> str | None:
     return where
 
 
+def _load(kernels: str, given: str) -> None:
+    """Load the kernels once where they will run, so that what cannot be loaded ends the run before it starts."""
+    place = subjects.Subject("cpu", "float32", kernels=kernels)
+    try:
+        # torch.nn.functional has no flatten, so kernels that were loaded have no part in it, and decline.
+        error = place.run(programs.flatten, {"input": np.ones(1)}, {"start_dim": 0}).error
+    except subjects.Declined:
+        return
+    except ImportError as failure:  # only --in-process
+        error = str(failure)
+    why = str(error).removeprefix("ImportError: ").removeprefix(f"{kernels} ").partition("\n")[0]
+    pytest.exit(f"--kernels={given}: {why}; give functions like torch.nn.functional's that can be imported", 2)
+
+
 def _other_torch(python: str) -> str:
     """The name of the torch under another interpreter."""
     script = "import torch, numpy; print(torch.__version__)"
@@ -133,6 +150,16 @@ def _header(config: pytest.Config, profile: str) -> dict[str, object]:
         "subjects": [str(subject) for subject in config.stash[laws.SUBJECTS]],
         "environment": environment(),
     }
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With kernels, run what holds them to a law; the tests of torch and of the suite itself are another run."""
+    if not config.getoption("--kernels"):
+        return
+    about = [getattr(getattr(item, "callspec", None), "params", {}).get("subject") for item in items]
+    held = [item for item, subject in zip(items, about, strict=True) if isinstance(subject, subjects.Subject)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in held])
+    items[:] = held
 
 
 @pytest.fixture(autouse=True)

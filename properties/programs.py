@@ -75,7 +75,7 @@ def flatten(input: Tensor, start_dim: int) -> Tensor:
 
 def sigmoid(input: Tensor) -> Tensor:
     """torch.nn.Sigmoid."""
-    return torch.sigmoid(input)
+    return F.sigmoid(input)
 
 
 def softmax(input: Tensor) -> Tensor:

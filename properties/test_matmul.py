@@ -22,6 +22,7 @@ def test_pointwise_is_matmul(operator: Operator, subject: Subject, case: Case) -
     x, weight = operator.operands(case, subject.format).values()
     matrices = {"input": weight.reshape(weight.shape[:2]), "other": x.reshape(x.shape[0], -1)}
     product = MATMUL.expected(matrices, {}, subject.format)["output"]
-    verdict(subject.run(MATMUL.program, matrices), {"output": product}, subject)
+    if not subject.kernels:  # torch.nn.functional has no matmul that could be defined in its place
+        verdict(subject.run(MATMUL.program, matrices), {"output": product}, subject)
     image = product.map(lambda values: values.reshape(weight.shape[0], *x.shape[1:]))
     verdict(subject.run(operator.program, {"input": x, "weight": weight}), {"output": image}, subject)

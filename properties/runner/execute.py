@@ -6,6 +6,8 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -27,12 +29,14 @@ def execute(call: Call) -> Outcome:
     Outputs are named "output" (a tensor), "output", "indices" (a pair) or as the program names them (a dict).
     An exception of the program becomes the outcome's error.
     """
-    with _set(call), _standing_for_torch(call.kernels):
+    with _set(call), _standing_for_torch(call.kernels) as kernels:
         tensors = {name: _tensor(values, name, call) for name, values in call.operands.items()}
         for tensor in tensors.values():
             tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point())
         try:
             outputs = _named(_program(call)(**tensors, **call.arguments))
+            if kernels and not kernels.asked:
+                raise NotImplementedError(f"{kernels.name} defines no part of {call.program.__name__}")
             gradients, second = _differentiated(call, tensors, outputs)
             observed = [{name: _observed(t) for name, t in group.items()} for group in (outputs, gradients, second)]
         except Exception as error:
@@ -76,7 +80,8 @@ def _set(call: Call) -> Iterator[None]:
     try:
         if call.setting.threads != threads:
             torch.set_num_threads(call.setting.threads)
-        torch.use_deterministic_algorithms(call.setting.deterministic)
+        if call.setting.deterministic != deterministic:  # the first call imports a compiler, in every new worker
+            torch.use_deterministic_algorithms(call.setting.deterministic)
         if call.device == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = call.dtype == "tf32"
         if not call.setting.onednn:
@@ -85,7 +90,8 @@ def _set(call: Call) -> Iterator[None]:
     finally:
         if not call.setting.onednn:
             torch.backends.mkldnn.set_flags(True)
-        torch.use_deterministic_algorithms(deterministic)
+        if call.setting.deterministic != deterministic:
+            torch.use_deterministic_algorithms(deterministic)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         if call.device == "cuda":
@@ -93,39 +99,55 @@ def _set(call: Call) -> Iterator[None]:
 
 
 class Kernels:
-    """Functions of a file or module in the place of ``torch.nn.functional``; what it does not define is missing."""
+    """Functions of a file or module in the place of ``torch.nn.functional``; what it does not define is missing.
 
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
+    asked: whether any has been used, without which a result would be torch's own.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._module = load_kernels(where)
+        self.name = Path(where).stem if where.endswith(".py") else where
+        self.asked = False
 
     def __getattr__(self, name: str) -> Any:
         if not callable(function := getattr(self._module, name, None)):
-            raise NotImplementedError(f"{self._module.__name__} defines no {name}")
+            raise NotImplementedError(f"{self.name} defines no {name}")
+        self.asked = True
         return function
 
 
 @functools.cache
-def load_kernels(where: str) -> Kernels:
-    """The functions of a file (a path that ends in .py) or of a module that can be imported."""
-    if not where.endswith(".py"):
-        return Kernels(importlib.import_module(where))
-    spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{where} is no Python file")
-    module = importlib.util.module_from_spec(spec)
+def load_kernels(where: str) -> ModuleType:
+    """A file (a path that ends in .py) or a module that can be imported; ImportError says why it cannot be loaded."""
+    try:
+        module = _load_file(where) if where.endswith(".py") else importlib.import_module(where)
+    except (Exception, SystemExit) as error:
+        raise ImportError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+    names = (name for name, function in vars(torch.nn.functional).items() if inspect.isroutine(function))
+    if not any(callable(getattr(module, name, None)) for name in names):
+        raise ImportError(f"{where} defines no function of torch.nn.functional's")
+    return module
+
+
+def _load_file(where: str) -> ModuleType:
+    # No name that an import could find or hide: a file may be called like a module.
+    spec = importlib.util.spec_from_file_location(f"kernels of {where}", where)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return Kernels(module)
+    return module
 
 
 @contextlib.contextmanager
-def _standing_for_torch(kernels: str | None) -> Iterator[None]:
+def _standing_for_torch(kernels: str | None) -> Iterator[Kernels | None]:
     if kernels is None:
-        yield
+        yield None
         return
     own = programs.F
-    programs.F = load_kernels(kernels)  # type: ignore[assignment]
+    programs.F = standing = Kernels(kernels)  # type: ignore[assignment]
     try:
-        yield
+        yield standing
     finally:
         programs.F = own
 

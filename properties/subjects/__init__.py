@@ -47,7 +47,7 @@ class Subject:
     torch: str = ""
 
     def __str__(self) -> str:
-        kind = [Path(self.kernels).stem] if self.kernels else []
+        kind = [Path(self.kernels.removesuffix(".py")).name] if self.kernels else []
         kind += [self.mode] if self.mode != "eager" else []
         return "-".join([*kind, self.device, self.dtype]) + (f"@{self.torch}" if self.torch else "")
 

@@ -1,0 +1,158 @@
+"""Your own kernels: what is right passes, what is wrong is caught and shown, and nothing takes the run down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from properties import programs
+from properties.runner.call import Call
+from properties.subjects.worker import ROOT, Workers
+
+IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wrong.py"
+HOSTILE = ROOT / "properties" / "hostile_kernels.py"
+
+
+def hold(kernels: Path | str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``pytest properties --kernels`` with few cases, its evidence below a folder."""
+    command = [sys.executable, "-m", "pytest", "properties", f"--kernels={kernels}", f"--evidence={folder}/evidence"]
+    command += ["--hypothesis-profile=tests", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    """The results that a run wrote down."""
+    (path,) = (folder / "evidence").glob("properties-*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert lines[-1]["kind"] == "end", "the run did not come to its end"
+    return [line for line in lines if line["kind"] == "result"]
+
+
+def test_right_kernel_passes(tmp_path: Path) -> None:
+    """The right convolution holds every law, and what it does not define is not run, never passed."""
+    finished = hold(
+        IM2COL, tmp_path, "--subjects=cpu-float32,cpu-float16", "-k", "conv2d or linear or flatten or LeNet"
+    )
+    assert finished.returncode == 0, finished.stdout
+    seen = results(tmp_path)
+    assert all(line["subject"].startswith("im2col-cpu-") for line in seen)
+    assert {line["status"] for line in seen if line["operator"] == "conv2d"} == {"passed"}
+    laws = {line["law"] for line in seen if line["operator"] == "conv2d"}
+    assert {"agreement", "gradients", "gradients of gradients", "layouts", "1×1 = matmul"} <= laws
+    others = {(line["operator"], line["status"], line["reason"]) for line in seen if line["operator"] != "conv2d"}
+    assert ("linear", "not run", "im2col defines no linear") in others
+    assert ("flatten", "not run", "im2col defines no part of flatten") in others
+    assert {status for _, status, _ in others} == {"not run"}
+    assert "not run (im2col defines no linear)" in finished.stdout
+
+
+def test_wrong_kernel_is_caught(tmp_path: Path) -> None:
+    """The subtly wrong convolution is caught, shrunk to two images, and a script shows it on its own."""
+    finished = hold(WRONG, tmp_path, "--subjects=cpu-float32", "-k", "test_agreement and conv2d")
+    assert finished.returncode == 1, finished.stdout
+    (line,) = results(tmp_path)
+    assert line["status"] == "diverged"
+    assert "but should be" in line["message"]
+    assert "'input': (2, " in line["message"]
+    assert line["message"].splitlines()[0] in finished.stdout
+    script = tmp_path / line["repro"]
+    shown = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert shown.returncode == 1
+    assert shown.stdout.startswith("is\n")
+
+
+VERDICTS = {
+    "conv1d": ("diverged", "raised Exited: the process ended itself with status 3"),
+    "conv2d": ("diverged", "raised SystemExit: 3"),
+    "conv3d": ("diverged", "raised NativeCrash: SIGSEGV"),
+    "linear": ("passed", None),
+    "sigmoid": ("diverged", "changed its operands in place: input"),
+    "softmax": ("diverged", "its output shares memory with: input"),
+    "log_softmax": ("diverged", "output has dtype float64, but should have float32"),
+    "cross_entropy": ("diverged", "raised TypeError: output is no tensor, but of type NoneType"),
+    "avg_pool1d": ("diverged", "raised KeyboardInterrupt"),
+    "avg_pool2d": ("not run", "no avg_pool2d yet"),
+    "avg_pool3d": ("diverged", "raised TypeError: output is no tensor, but of type str"),
+    "max_pool1d": ("diverged", "raised OutOfMemory"),
+    "max_pool2d": ("diverged", "indices is missing; there are: output"),
+    "max_pool3d": ("not run", "hostile_kernels defines no max_pool3d"),
+    "flatten": ("not run", "hostile_kernels defines no part of flatten"),
+}
+
+
+def test_hostile_kernels(tmp_path: Path) -> None:
+    """Kernels that exit, crash, print, overwrite or return nonsense each get their verdict, and the run ends."""
+    chosen = " or ".join(f"[{name}-" for name in VERDICTS)
+    finished = hold(HOSTILE, tmp_path, "--subjects=cpu-float32", "-k", f"test_agreement and ({chosen})")
+    assert finished.returncode == 1, finished.stdout
+    seen = {line["operator"]: line for line in results(tmp_path)}
+    for name, (status, why) in VERDICTS.items():
+        assert seen[name]["status"] == status, seen[name]
+        assert why is None or (seen[name]["message"] or seen[name]["reason"]).startswith(why), seen[name]
+    assert "x" * 100 not in finished.stdout
+
+
+UNLOADABLE = {
+    "raises": ("1 / 0", "cannot be loaded: ZeroDivisionError: division by zero"),
+    "syntax": ("def conv2d(:", "cannot be loaded: SyntaxError: invalid syntax (syntax.py, line 1)"),
+    "asks": ("import sys; sys.exit(3)", "cannot be loaded: SystemExit: 3"),
+    "needs": ("import no_such_module", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+    "empty": ("import torch", "defines no function of torch.nn.functional's"),
+}
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """Workers for all tests here."""
+    pool = Workers()
+    yield pool
+    pool.close()
+
+
+@pytest.mark.parametrize("name", UNLOADABLE)
+def test_what_cannot_be_loaded_is_named(name: str, workers: Workers, tmp_path: Path) -> None:
+    """The error names the file, and what Python said."""
+    source, why = UNLOADABLE[name]
+    path = tmp_path / f"{name}.py"
+    path.write_text(source, encoding="utf-8")
+    outcome = workers.run(Call(programs.sigmoid, {"input": np.ones(2)}, kernels=str(path)))
+    assert outcome.error == f"ImportError: {path} {why}"
+
+
+def test_module_that_uses_its_own_name(workers: Workers, tmp_path: Path) -> None:
+    """A file may define dataclasses, which look their module up, and may be called like a module that exists."""
+    path = tmp_path / "json.py"
+    path.write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nimport json\nimport torch\n"
+        "@dataclass\nclass Grid:\n    size: int\n"
+        "def sigmoid(input):\n    assert json.dumps([Grid(2).size]) == '[2]'\n    return torch.sigmoid(input)\n",
+        encoding="utf-8",
+    )
+    assert workers.run(Call(programs.sigmoid, {"input": np.ones(2)}, kernels=str(path))).error is None
+
+
+@pytest.mark.parametrize(
+    "source, why",
+    [
+        (UNLOADABLE["syntax"][0], "cannot be loaded: SyntaxError: invalid syntax (kernels.py, line 1)"),
+        ("import os; os._exit(3)", "Exited: the process ended itself with status 3"),
+        (None, "no such file"),
+    ],
+)
+def test_nothing_runs_without_kernels(source: str | None, why: str, tmp_path: Path) -> None:
+    """What cannot be loaded ends the run before it starts: one line, exit code 2, nothing written."""
+    path = tmp_path / "kernels.py"
+    if source:
+        path.write_text(source, encoding="utf-8")
+    finished = hold(path, tmp_path, "--subjects=cpu")
+    assert finished.returncode == 2, finished.stdout
+    assert f"--kernels={path}: {why}; give " in finished.stderr
+    assert "Traceback" not in finished.stderr + finished.stdout
+    assert not (tmp_path / "evidence").exists()
