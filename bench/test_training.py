@@ -57,7 +57,9 @@ def climbed(request: pytest.FixtureRequest, data: DataSet, announce: list[str]) 
     found: dict[str, Ladder] = {}
     enabled = not request.config.getoption("benchmark_disable")
     rounds, steps = LADDERS[request.config.getoption("--ladder") if enabled else "disabled"]
-    selected = [item.callspec.params for item in request.session.items if item.originalname == "test_training"]
+    selected = [
+        item.callspec.params for item in request.session.items if getattr(item, "originalname", "") == "test_training"
+    ]
 
     def get(device: str) -> Ladder:
         if device not in found:
