@@ -16,8 +16,8 @@ from bench.lenet import Report, Training, train_ch6
 from properties import devices
 
 EPOCHS = 10
-# Rounds and steps a round; what is disabled is only shown to work.
-LADDERS = {"short": (10, 20), "full": (30, 60), "disabled": (1, 2)}
+# Rounds, steps a round, and seconds after which no round is begun; what is disabled is only shown to work.
+LADDERS = {"short": (10, 20, 60.0), "full": (30, 60, 1800.0), "disabled": (1, 2, 60.0)}
 SHORT = ("book", "in_memory", "channels_last", "compiled_step", "matrix", "per_core", "reduce_overhead", "cuda_graph")
 SEEDS = 10
 EPOCH_ROUNDS = 5
@@ -58,7 +58,7 @@ def climbed(request: pytest.FixtureRequest, data: DataSet, announce: list[str]) 
     """The ladder on a device, measured once, with the recipes whose tests were selected."""
     found: dict[str, Ladder] = {}
     enabled = not request.config.getoption("benchmark_disable")
-    rounds, steps = LADDERS[request.config.getoption("--ladder") if enabled else "disabled"]
+    rounds, steps, patience = LADDERS[request.config.getoption("--ladder") if enabled else "disabled"]
     selected = [
         item.callspec.params for item in request.session.items if getattr(item, "originalname", "") == "test_training"
     ]
@@ -68,7 +68,7 @@ def climbed(request: pytest.FixtureRequest, data: DataSet, announce: list[str]) 
             names = [p["recipe"] for p in selected if p["device"] == device]
             names = [name for name in names if not recipes.RECIPES[name].absence(device)]
             names = [name for name in names if enabled or not recipes.RECIPES[name].compiled]
-            found[device] = ladder.climb(recipes.Problem(data, device), names, rounds, steps)
+            found[device] = ladder.climb(recipes.Problem(data, device), names, rounds, steps, patience)
             announce.extend(_lines(found[device]))
         return found[device]
 
