@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -89,11 +90,13 @@ class Ladder:
         }
 
 
-def climb(problem: recipes.Problem, names: Iterable[str], rounds: int, steps: int) -> Ladder:
+def climb(
+    problem: recipes.Problem, names: Iterable[str], rounds: int, steps: int, patience: float = math.inf
+) -> Ladder:
     """Measure recipes in rounds of ``steps`` steps, the book's loop always among them, twice.
 
     Each recipe takes its first step, which must agree with the loops, and a round to warm up before the first round
-    of all. The recipes train on from round to round.
+    of all. The recipes train on from round to round. ``patience``: as in :func:`measure.interleave`.
     """
     names = list(dict.fromkeys([BASELINE, *names]))
     watch = measure.Watch()
@@ -104,7 +107,7 @@ def climb(problem: recipes.Problem, names: Iterable[str], rounds: int, steps: in
     }
     limits = _limits(problem.device, {recipes.RECIPES[name].dtype for name in names})
     try:
-        found = measure.interleave(runs | {name: run for name, (run, _) in limits.items()}, rounds)
+        found = measure.interleave(runs | {name: run for name, (run, _) in limits.items()}, rounds, patience=patience)
     finally:
         for rung in rungs.values():
             if rung.training:

@@ -7,6 +7,7 @@ ratio strays where there is no difference; nothing is called faster that does no
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -19,6 +20,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+FEWEST_ROUNDS = 3
 BUSY = 0.1  # of the cores' time, taken by others
 BASELINE, AGAIN = "book", "book again"
 
@@ -64,11 +66,20 @@ def ratio(baseline: Sequence[float], samples: Sequence[float]) -> Ratio:
     return Ratio(median, float(found.confidence_interval.low), float(found.confidence_interval.high))
 
 
-def interleave(runs: Mapping[str, Callable[[], float]], rounds: int, seed: int = 0) -> dict[str, list[float]]:
-    """Call everything once a round, in an order shuffled anew for each, and collect what the calls return."""
+def interleave(
+    runs: Mapping[str, Callable[[], float]], rounds: int, seed: int = 0, patience: float = math.inf
+) -> dict[str, list[float]]:
+    """Call everything once a round, in an order shuffled anew for each, and collect what the calls return.
+
+    On a busy machine, where rounds take long, there are fewer: none is begun after ``patience`` seconds, once there
+    are three.
+    """
+    end = time.monotonic() + patience
     order, shuffle = list(runs), random.Random(seed).shuffle
     found: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
+    for done in range(rounds):
+        if done >= FEWEST_ROUNDS and time.monotonic() > end:
+            break
         shuffle(order)
         for name in order:
             found[name].append(runs[name]())

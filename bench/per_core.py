@@ -153,7 +153,7 @@ class PerCore(Training):
         for pipe in self.pipes:
             pipe.close()  # a worker ends when it finds the pipe closed
         for worker in self.workers:
-            worker.join(10)
+            worker.join(3)
             if worker.is_alive():
                 worker.kill()
                 worker.join()

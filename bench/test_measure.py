@@ -73,6 +73,11 @@ def _order_of_rounds() -> list[list[str]]:
     return [calls[i : i + 3] for i in range(0, 24, 3)]
 
 
+def test_patience_ends_after_three_rounds() -> None:
+    """Without patience there are still three rounds, and no more."""
+    assert measure.interleave({"a": lambda: 1.0}, rounds=8, patience=0.0) == {"a": [1.0, 1.0, 1.0]}
+
+
 @pytest.mark.benchmark(timer=clock)
 def test_recorded_rounds_reach_the_results(benchmark: BenchmarkFixture) -> None:
     """pytest-benchmark keeps the seconds that were recorded, not those of the replay."""

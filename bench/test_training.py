@@ -16,8 +16,8 @@ from bench.lenet import Report, Training, train_ch6
 from properties import devices
 
 EPOCHS = 10
-# Rounds and steps a round; what is disabled is only shown to work.
-LADDERS = {"short": (10, 20), "full": (30, 60), "disabled": (1, 2)}
+# Rounds, steps a round, and seconds after which no round is begun; what is disabled is only shown to work.
+LADDERS = {"short": (10, 20, 60.0), "full": (30, 60, 1800.0), "disabled": (1, 2, 60.0)}
 SHORT = ("book", "in_memory", "channels_last", "compiled_step", "matrix", "per_core", "reduce_overhead", "cuda_graph")
 SEEDS = 10
 EPOCH_ROUNDS = 5
@@ -35,6 +35,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             _on(name, device, seed) for device in devices.known() for name, seed in runs if _belongs(name, device)
         ]
         metafunc.parametrize("recipe, device, seed", places)
+    elif metafunc.definition.name == "test_epoch" and not full:
+        metafunc.parametrize("recipe, device", [("per_core", "cpu")])  # one line that says where the others are
     elif "recipe" in metafunc.fixturenames:
         pairs = [_on(name, device) for device in devices.known() for name in chosen if _belongs(name, device)]
         metafunc.parametrize("recipe, device", pairs)
@@ -56,15 +58,17 @@ def climbed(request: pytest.FixtureRequest, data: DataSet, announce: list[str]) 
     """The ladder on a device, measured once, with the recipes whose tests were selected."""
     found: dict[str, Ladder] = {}
     enabled = not request.config.getoption("benchmark_disable")
-    rounds, steps = LADDERS[request.config.getoption("--ladder") if enabled else "disabled"]
-    selected = [item.callspec.params for item in request.session.items if item.originalname == "test_training"]
+    rounds, steps, patience = LADDERS[request.config.getoption("--ladder") if enabled else "disabled"]
+    selected = [
+        item.callspec.params for item in request.session.items if getattr(item, "originalname", "") == "test_training"
+    ]
 
     def get(device: str) -> Ladder:
         if device not in found:
             names = [p["recipe"] for p in selected if p["device"] == device]
             names = [name for name in names if not recipes.RECIPES[name].absence(device)]
             names = [name for name in names if enabled or not recipes.RECIPES[name].compiled]
-            found[device] = ladder.climb(recipes.Problem(data, device), names, rounds, steps)
+            found[device] = ladder.climb(recipes.Problem(data, device), names, rounds, steps, patience)
             announce.extend(_lines(found[device]))
         return found[device]
 
