@@ -1,6 +1,6 @@
 """One process of one thread a core: each computes the gradient of its share of the batch, in small pieces.
 
-Threads that share one small kernel wait for each other at its end, some fifty times a step; processes that share a
+Threads that share one small kernel wait for each other at its end, many times a step; processes that share a
 batch wait once. A piece is small enough for its activations to stay in a core's own cache. Parameters, batch and
 gradients lie in memory that the processes share, so that nothing is sent but a word to begin and the metrics.
 """
@@ -189,7 +189,7 @@ def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: in
                     piece(model, parameters, gradients, images[i], labels[i], shared.examples, loss, correct)
             pipe.send((float(loss), int(correct)))
             if rank < pieces:
-                # Compiled by now, and every piece is like the first: checking that anew takes a twentieth of the time.
+                # Compiled by now, and every piece is like the first: checking that anew costs time.
                 torch.compiler.set_stance("default", skip_guard_eval_unsafe=True)
         except Exception:
             pipe.send(traceback.format_exc())
