@@ -45,7 +45,11 @@ class Case:
         first = name == next(iter(self.shapes), name)
         span = min(12.0, format.storage.largest_exponent / 5)
         values = round_to(_filled(self.fill, shape, generator, first, span) * scale, format.storage)
-        return fit(values, self.setting.layouts.get(name, "contiguous")) if self.setting else values
+        return fit(values, self.layout(name))
+
+    def layout(self, name: str) -> str:
+        """How an operand, or the "cotangent", lies in memory."""
+        return self.setting.layouts.get(name, "contiguous") if self.setting else "contiguous"
 
     def with_integers(self) -> Case:
         """The same case filled with small integers, for the exact tier."""

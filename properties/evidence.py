@@ -49,6 +49,7 @@ class Result:
     upstream: str | None = None
     case_share: float = 0.0
     call: Any = None
+    entry: Any = None
     profiles: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -59,7 +60,7 @@ class Result:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The result as it is written, then the numbers for its pictures."""
-        inner = ("case_share", "call", "profiles", "figures")
+        inner = ("case_share", "call", "entry", "profiles", "figures")
         yield {"kind": "result", **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in inner}}
         for data in self.profiles.values():
             yield {"kind": "figure", "name": "accumulators", "subject": self.subject, "data": data}

@@ -156,7 +156,8 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
         attempt()
         proves_nothing = 4 * result.vacuous > 3 * result.comparisons
         if 2 * result.known > result.cases or (result.known and proves_nothing):
-            result.status = "known"
+            result.status, result.reason = "known", result.entry.id
+            result.severity, result.upstream = result.entry.severity, result.entry.upstream
         elif proves_nothing:
             raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
     except (NotRun, Declined) as reason:
@@ -191,8 +192,7 @@ def search(
     def tried(case: Any) -> None:
         result.begin_case()
         if entry := divergences.known(law.name, operator, subject, case):
-            result.known, result.reason = result.known + 1, entry.id
-            result.severity, result.upstream = entry.severity, entry.upstream
+            result.known, result.entry = result.known + 1, entry
             return
         try:
             for variant in _tiers(case, operator, subject):
@@ -214,6 +214,8 @@ def search(
     test()
     if result.declined and result.declined + result.known == result.cases:
         raise NotRun(reasons[0])
+    if result.declined:
+        result.reason = f"{result.declined} of {result.cases} cases not run ({reasons[0]})"
 
 
 def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:

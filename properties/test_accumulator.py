@@ -34,15 +34,13 @@ def test_accumulator(operator: Operator, subject: Subject, case: Case) -> None:
     """A sum formed in the storage itself is within its bound; the report says which are not formed in float32."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
-    wide, storage = subject.format, subject.format.storage
-    for direction in ("outputs", "gradients"):
-        expected = {}
-        for format in (wide, Format(storage, storage)):
-            if direction == "outputs":
-                expected[format.accumulator.name] = operator.expected(operands, case.arguments, format)
-            else:
-                gradients = operator.expected_gradients(cotangent, operands, case.arguments, format)
-                expected[format.accumulator.name] = gradients
-        verdict(outcome, expected[storage.name], subject, direction)
-        found = {name: worst(getattr(outcome, direction), e) for name, e in expected.items()}
-        evidence.profile("forward" if direction == "outputs" else "gradient", found, storage.name)
+    storage = subject.format.storage
+    formats = {format.accumulator.name: format for format in (subject.format, Format(storage, storage))}
+    forward = {name: operator.expected(operands, case.arguments, f) for name, f in formats.items()}
+    gradients = {
+        name: operator.expected_gradients(cotangent, operands, case.arguments, f) for name, f in formats.items()
+    }
+    for direction, group, expected in (("forward", "outputs", forward), ("gradient", "gradients", gradients)):
+        verdict(outcome, expected[storage.name], subject, group)
+        found = {name: worst(getattr(outcome, group), e) for name, e in expected.items()}
+        evidence.profile(direction, found, storage.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--subjects=gpu"], "--subjects=gpu: 'gpu' is no subject; known here: cpu, cuda"),
         (["--subjects=cpu,"], "--subjects=cpu,: '' is no subject"),
         (["--hypothesis-profile=nigthly"], "--hypothesis-profile=nigthly: no such profile; there are default, tests"),
+        (
+            ["--subject-python=/no/python"],
+            "--subject-python=/no/python: No such file or directory; give an interpreter",
+        ),
         (["--evidence=pyproject.toml/evidence"], "--evidence=pyproject.toml/evidence: not a folder"),
     ],
 )
@@ -34,6 +39,20 @@ def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
     assert message in finished.stderr
     assert "Traceback" not in finished.stderr + finished.stdout
     assert not evidence.exists()
+
+
+def test_another_interpreter(tmp_path: Path) -> None:
+    """The torch of another interpreter, here the same one, is held to the same cases under its own name."""
+    options = [f"--subject-python={sys.executable}", "--subjects=cpu-float64", "--hypothesis-profile=tests"]
+    finished = run(f"--evidence={tmp_path}", *options)
+    assert finished.returncode == 0, finished.stdout
+    (path,) = tmp_path.glob("properties-*.jsonl")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    seen = {row["subject"]: row for row in rows if row["kind"] == "result"}
+    assert len(seen) == 2
+    assert {name.partition("@torch-")[0] for name in seen} == {"cpu-float64"}
+    assert {row["status"] for row in seen.values()} == {"passed"}
+    assert len({row["cases"] for row in seen.values()}) == 1
 
 
 def test_absent_device(tmp_path: Path) -> None:

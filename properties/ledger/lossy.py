@@ -30,10 +30,10 @@ def _several_terms(case: Case, subject: Subject) -> bool:
 
 def _scattered_rows_and_bias(case: Case, subject: Subject) -> bool:
     """Whether a linear layer gets an input that is no matrix and a bias, not both contiguous."""
-    shapes, layouts = case.shapes, case.setting.layouts if case.setting else {}
+    shapes = case.shapes
     if "bias" not in shapes or len(shapes["input"]) == 2 or 0 in shapes["input"]:
         return False
-    tensors = [LAYOUTS[layouts.get(name, "contiguous")](torch.empty(shapes[name])) for name in ("input", "bias")]
+    tensors = [LAYOUTS[case.layout(name)](torch.empty(shapes[name])) for name in ("input", "bias")]
     return not all(tensor.is_contiguous() for tensor in tensors)
 
 

@@ -14,8 +14,9 @@ from properties.subjects import Subject
 class Divergence:
     """One known defect.
 
-    ``operators``, ``devices``, ``dtypes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what`` happens and
-    ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it was seen.
+    ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
+    happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
+    was seen.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
     """
 
@@ -32,10 +33,17 @@ class Divergence:
     upstream: str | None
     operator: str
     example: Case
+    modes: tuple[str, ...] = ("eager", "compiled")
+
+    @property
+    def law(self) -> str:
+        """The law that the example breaks."""
+        return self.laws[0] if self.laws else "agreement"
 
     def shows(self, subject: Subject) -> bool:
         """Whether it shows on a subject at all; what kernels other than torch's do is not listed here."""
-        return not subject.kernels and subject.device in self.devices and subject.dtype in self.dtypes
+        here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
+        return here and not subject.kernels
 
     def covers(self, law: str, operator: Operator | None, subject: Subject | None, case: object) -> bool:
         """Whether a case of a law on a subject runs into this defect."""

@@ -30,10 +30,9 @@ def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
 
 def _lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
     """Whether four axes lie in memory as ``torch.channels_last`` has them, and in no other way."""
-    layout = case.setting.layouts.get(name, "contiguous") if case.setting else "contiguous"
     if len(shape) != 4 or 0 in shape:
         return False
-    tensor = LAYOUTS[layout](torch.empty(shape))
+    tensor = LAYOUTS[case.layout(name)](torch.empty(shape))
     return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
 
 
@@ -44,20 +43,30 @@ def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
 
 
 def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
-    """Whether a batched input in channels_last holds the dtype's smallest integer, more than one plane deep."""
-    shape, layouts = case.shapes["input"], case.setting.layouts if case.setting else {}
-    if not subject.integral or len(shape) != 5 or shape[2] < 2 or layouts.get("input") != "channels_last":
+    """Whether, in a batch in channels_last more than one plane deep, some window holds the smallest integer alone."""
+    shape = case.shapes["input"]
+    if len(shape) != 5 or shape[2] < 2 or case.layout("input") != "channels_last":
         return False
     values = case.with_integers().tensor("input", shape, subject.format)
-    return bool((values == np.iinfo(subject.dtype).min).any())
+    return bool((pooling.max_pool(values, **case.arguments)[0] == np.iinfo(subject.dtype).min).any())
 
 
 def _plane_past_integer(case: Case, subject: Subject) -> bool:
-    """Whether a plane in channels_last has more elements than the dtype's largest integer."""
-    shape = case.shapes["input"]
-    size = math.prod(shape[-len(case.arguments["kernel_size"]) :])
-    layout = case.setting.layouts.get("input") if case.setting else None
-    return layout in ("channels_last", "transposed") and size > np.iinfo(subject.dtype).max
+    """Whether a batch in channels_last has planes of more elements than the dtype's largest integer."""
+    shape, axes = case.shapes["input"], len(case.arguments["kernel_size"])
+    batched = len(shape) == axes + 2 and shape[1] > 1
+    return batched and case.layout("input") == "channels_last" and math.prod(shape[2:]) > np.iinfo(subject.dtype).max
+
+
+def _window_overhangs(case: Case, subject: Subject) -> bool:
+    """Whether, with padding counted, a last window in ceil mode reaches past the padded input."""
+    kernel, given = case.arguments["kernel_size"], case.arguments
+    if not given["ceil_mode"] or not given.get("count_include_pad", True) or given.get("divisor_override"):
+        return False
+    strides, outputs = given.get("stride", kernel), operator("avg_pool2d").output_shape(case)[-len(kernel) :]
+    sizes = case.shapes["input"][-len(kernel) :]
+    axes = zip(sizes, kernel, strides, given["padding"], outputs, strict=True)
+    return any((out - 1) * s + k > size + 2 * p for size, k, s, p, out in axes)
 
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -159,6 +168,27 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"kernel_size": (1, 1, 1), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
             seed=1,
             setting=Setting({"input": "channels_last"}),
+        ),
+    ),
+    Divergence(
+        id="compiled-avg-pool-gradient-in-ceil-mode",
+        severity="wrong gradient",
+        operators=("avg_pool1d", "avg_pool2d", "avg_pool3d"),
+        laws=("gradients",),
+        devices=("cpu", "cuda"),
+        dtypes=FLOATS,
+        modes=("compiled",),
+        holds=_window_overhangs,
+        what="the gradient of a last window that reaches past the padded input is divided by the whole kernel size, "
+        "not by the elements that the forward pass averaged",
+        why="torch.nn.AvgPool2d: a gradient is that of the output, which is right; eager mode divides by those",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/198119",
+        operator="avg_pool2d",
+        example=Case(
+            shapes={"input": (1, 1, 1, 3)},
+            arguments={"kernel_size": (1, 2), "padding": (0, 0), "ceil_mode": True, "count_include_pad": True},
+            fill="normal",
         ),
     ),
 )

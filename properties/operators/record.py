@@ -114,18 +114,17 @@ class Operator:
     ) -> dict[str, Expected]:
         """The gradients of ``⟨directions, gradients⟩`` to the cotangent and every operand."""
         assert self.second is not None
-        values = [cotangent, *operands.values(), *directions.values()]
-        results = self.second(*_computed(values, format), **arguments)
-        magnitudes = self.second(*_computed([np.abs(value) for value in values], format), **arguments)
-        sums = max(float(m.value.max(initial=0.0)) for m in magnitudes)
-        exact = (
-            not self.inexact
-            and format.storage is format.accumulator
-            and all(_integral(value) for value in values)
-            and sums <= format.accumulator.largest_exact_integer
-        )
-        expected = [Expected(result.value) if exact else _expected(result) for result in results]
-        return dict(zip(("cotangent", *operands), expected, strict=True))
+        second, values = self.second, [cotangent, *operands.values(), *directions.values()]
+
+        def in_values(*operands: Array, **arguments: Any) -> tuple[Array, ...]:
+            return tuple(result.value for result in second(*_computed(list(operands), format), **arguments))
+
+        results: Any = None
+        if format.storage is format.accumulator:  # else a sum of stored sums is rounded on the way
+            results = self._exactly(in_values, _on_absolute_values(in_values), values, arguments, format)
+        if results is None:
+            results = second(*_computed(values, format), **arguments)
+        return {name: _expected(result) for name, result in zip(("cotangent", *operands), results, strict=True)}
 
     def _exactly(
         self,
