@@ -200,7 +200,8 @@ def _max(values, indices, x, kernel, stride, padding, dilation):  # type: ignore
                         if not 0 <= v < x.shape[4]:
                             continue
                         value = x[n, c, z, u, v]
-                        if index < 0 or value > largest or np.isnan(value):
+                        # A NaN is not ≤ anything; asking that first spares most elements the test for NaN.
+                        if index < 0 or value > largest or (not value <= largest and np.isnan(value)):
                             largest = value
                             index = (z * x.shape[3] + u) * x.shape[4] + v
             values[n, c, p, i, j] = largest
