@@ -158,6 +158,7 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
         if 2 * result.known > result.cases or (result.known and proves_nothing):
             result.status, result.reason = "known", result.entry.id
             result.severity, result.upstream = result.entry.severity, result.entry.upstream
+            result.message = result.message or f"{result.entry.severity}: {result.entry.what}"
         elif proves_nothing:
             raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
     except (NotRun, Declined) as reason:
