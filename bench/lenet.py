@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from properties.programs import lenet
+from properties.programs.lenet import lenet
 
 POINTS_PER_EPOCH = 5
 

@@ -116,7 +116,7 @@ def _load(kernels: str, given: str) -> None:
     place = subjects.Subject("cpu", "float32", kernels=kernels)
     try:
         # torch.nn.functional has no flatten, so kernels that were loaded have no part in it, and decline.
-        error = place.run(programs.flatten, {"input": np.ones(1)}, {"start_dim": 0}).error
+        error = place.run(programs.dense.flatten, {"input": np.ones(1)}, {"start_dim": 0}).error
     except subjects.Declined:
         return
     except ImportError as failure:  # only --in-process

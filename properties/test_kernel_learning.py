@@ -42,7 +42,10 @@ def test_kernel_learning(subject: Subject, case: int) -> None:
     losses, weights = [], []
     for _ in range(STEPS):
         outcome = subject.run(
-            programs.squared_error_of_convolution, {"weight": weight, "input": X, "target": Y}, {}, np.ones(())
+            programs.convolution.squared_error_of_convolution,
+            {"weight": weight, "input": X, "target": Y},
+            {},
+            np.ones(()),
         )
         total, gradient = expected_loss(weight, subject.format)
         verdict(outcome, {"output": Expected.within(total)}, subject)

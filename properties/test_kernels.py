@@ -122,7 +122,7 @@ def test_what_cannot_be_loaded_is_named(name: str, workers: Workers, tmp_path: P
     source, why = UNLOADABLE[name]
     path = tmp_path / f"{name}.py"
     path.write_text(source, encoding="utf-8")
-    outcome = workers.run(Call(programs.sigmoid, {"input": np.ones(2)}, kernels=str(path)))
+    outcome = workers.run(Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, kernels=str(path)))
     assert outcome.error == f"ImportError: {path} {why}"
 
 
@@ -135,7 +135,7 @@ def test_module_that_uses_its_own_name(workers: Workers, tmp_path: Path) -> None
         "def sigmoid(input):\n    assert json.dumps([Grid(2).size]) == '[2]'\n    return torch.sigmoid(input)\n",
         encoding="utf-8",
     )
-    assert workers.run(Call(programs.sigmoid, {"input": np.ones(2)}, kernels=str(path))).error is None
+    assert workers.run(Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, kernels=str(path))).error is None
 
 
 @pytest.mark.parametrize(

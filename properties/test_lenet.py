@@ -40,7 +40,7 @@ def start(format: Format) -> dict[str, Array]:
 
 def run_step(subject: Subject, parameters: Mapping[str, Array], images: Array, labels: Array) -> Outcome:
     """One training step on a subject."""
-    return subject.run(programs.lenet_step, {"images": images, "labels": labels, **parameters}, {"lr": LR})
+    return subject.run(programs.lenet.lenet_step, {"images": images, "labels": labels, **parameters}, {"lr": LR})
 
 
 def stepped(outcome: Outcome) -> dict[str, Array]:
@@ -58,7 +58,7 @@ def test_shapes(subject: Subject) -> None:
     for i, shape in enumerate(PRINTED_SHAPES):
         seen = outcome.outputs[f"activation {i}"].shape
         holds(seen == shape, f"layer {i} gives shape {seen}, but should give {shape}")
-    parameters = sum(p.numel() for p in programs.lenet().parameters())
+    parameters = sum(p.numel() for p in programs.lenet.lenet().parameters())
     holds(parameters == 61_706, f"LeNet has {parameters} parameters, but should have 61,706")
 
 

@@ -78,7 +78,9 @@ def test_stack(subject: Subject, case: tuple[tuple[int, int, int], ...]) -> None
     """The field grows by (effective kernel − 1)·jump a layer: the gradient's extent is the formula's."""
     field = geometry.receptive_field(case)
     arguments: dict[str, Any] = {"layers": case}
-    outcome = subject.run(programs.stack_of_ones, {"input": np.ones((1, 1, field))}, arguments, np.ones((1, 1, 1)))
+    outcome = subject.run(
+        programs.convolution.stack_of_ones, {"input": np.ones((1, 1, field))}, arguments, np.ones((1, 1, 1))
+    )
     holds(outcome.error is None, f"raised {outcome.error}, but {field} elements make one output")
     reached = np.flatnonzero(np.asarray(outcome.gradients["input"].values))
     holds(

@@ -39,7 +39,7 @@ def test_a_script_shows_what_is_wrong(name: str, tmp_path: Path) -> None:
     """Dtype, operands, memory, shape and values, each wrong alone."""
     kernels = tmp_path / "kernels.py"
     kernels.write_text(f"import torch\n\n\ndef sigmoid(input):\n    {KERNELS[name]}\n", encoding="utf-8")
-    call = Call(programs.sigmoid, {"input": X}, kernels=str(kernels))
+    call = Call(programs.pointwise.sigmoid, {"input": X}, kernels=str(kernels))
     should = X if name == "memory shared" else activation.sigmoid(X)
     assert ends(tmp_path, call, should, np.full(X.shape, 2.0**-50)) == (name != "right")
 
@@ -48,8 +48,8 @@ def test_a_script_makes_the_call_that_was_made(tmp_path: Path) -> None:
     """Gradients, arguments, layouts and NaN come through."""
     weight = np.array([[[1.0, np.nan, 2.0]]])
     call = Call(
-        programs.conv1d, {"input": np.ones((1, 1, 5)), "weight": weight}, {"stride": (2,)}, np.ones((1, 1, 2)),
-        setting=Setting({"input": "strided"}),
+        programs.convolution.conv1d, {"input": np.ones((1, 1, 5)), "weight": weight}, {"stride": (2,)},
+        np.ones((1, 1, 2)), setting=Setting({"input": "strided"}),
     )  # fmt: skip
     path = repro.write(
         tmp_path, "gradient", call, "said", "a formula", Expected(np.full((1, 1, 3), 2.0)), "gradients", "weight"

@@ -30,7 +30,7 @@ X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
 def workers() -> Iterator[Workers]:
     """Workers with a short patience, closed afterwards."""
     pool = Workers(timeout=2.0)
-    call(pool, programs.sigmoid)
+    call(pool, programs.pointwise.sigmoid)
     yield pool
     pool.close()
 
@@ -56,12 +56,12 @@ def test_survives(workers: Workers, program: Program, error: str) -> None:
     outcome = call(workers, program)
     assert outcome.error is not None
     assert outcome.error.startswith(error)
-    assert call(workers, programs.sigmoid).error is None
+    assert call(workers, programs.pointwise.sigmoid).error is None
 
 
 def test_chatter_is_no_answer(workers: Workers) -> None:
     """What a program prints does not get in the way of its result."""
-    assert np.array_equal(values(call(workers, hostile.chatters)), values(call(workers, programs.sigmoid)))
+    assert np.array_equal(values(call(workers, hostile.chatters)), values(call(workers, programs.pointwise.sigmoid)))
 
 
 def test_unwritten_memory_shows(workers: Workers) -> None:
@@ -77,11 +77,19 @@ def values(outcome: Outcome) -> np.ndarray:
 def test_same_as_in_process(workers: Workers) -> None:
     """A worker gives what a call in this process gives: outputs, gradients, errors, operands that changed."""
     for program, operands, arguments in (
-        (programs.conv2d, {"input": X.reshape(1, 1, 4, 5), "weight": np.ones((1, 1, 2, 2))}, {"stride": (1, 1)}),
-        (programs.conv2d, {"input": X.reshape(1, 1, 4, 5), "weight": np.ones((1, 1, 2, 9))}, {"stride": (1, 1)}),
-        (programs.linear, {"input": X, "weight": np.ones((3, 20))}, {}),
+        (
+            programs.convolution.conv2d,
+            {"input": X.reshape(1, 1, 4, 5), "weight": np.ones((1, 1, 2, 2))},
+            {"stride": (1, 1)},
+        ),
+        (
+            programs.convolution.conv2d,
+            {"input": X.reshape(1, 1, 4, 5), "weight": np.ones((1, 1, 2, 9))},
+            {"stride": (1, 1)},
+        ),
+        (programs.dense.linear, {"input": X, "weight": np.ones((3, 20))}, {}),
     ):
-        cotangent = None if "bias" in operands or program is programs.linear else np.ones((1, 1, 3, 4))
+        cotangent = None if "bias" in operands or program is programs.dense.linear else np.ones((1, 1, 3, 4))
         here, there = (run(Call(program, operands, arguments, cotangent)) for run in (execute, workers.run))
         assert repr(here) == repr(there)
 
@@ -100,7 +108,7 @@ def test_an_interpreter_without_torch_is_named() -> None:
     """An interpreter that cannot start workers is named, with what it needs."""
     pool = Workers(python="/bin/false")
     with pytest.raises(RuntimeError, match=r"/bin/false .* ended with status 1; does it have torch and numpy"):
-        call(pool, programs.sigmoid)
+        call(pool, programs.pointwise.sigmoid)
 
 
 def test_a_crash_shrinks(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +142,7 @@ def test_no_orphans(end: signal.Signals) -> None:
         from properties.subjects.worker import Workers
         pool = Workers(timeout=100)
         run = lambda program: pool.run(Call(program, {"input": np.ones((1, 2))}))
-        run(programs.sigmoid)
+        run(programs.pointwise.sigmoid)
         print(pool._launcher.pid, pool._worker[0], flush=True)
         run(hostile.hangs)
         """

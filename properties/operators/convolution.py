@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties import programs
 from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis, sizes
 from properties.operators.record import Operator
+from properties.programs import convolution as programs
 from refimpl import bounds, convolution, second
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output

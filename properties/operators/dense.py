@@ -7,9 +7,9 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from properties import programs
 from properties.cases import Case, Geometry, cases, sizes
 from properties.operators.record import Operator
+from properties.programs import dense as programs
 from refimpl import bounds, dense, second
 from refimpl.arrays import Array
 from refimpl.rounding import Computed

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties import programs
 from properties.cases import Case, Geometry, cases, sizes
 from properties.operators.record import Operator
+from properties.programs import pointwise as programs
 from refimpl import activation, bounds, loss, optimizer
 from refimpl.arrays import Array
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties import programs
 from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis
 from properties.operators.record import Operator
+from properties.programs import pooling as programs
 from refimpl import bounds, pooling, second
 from refimpl.arrays import Array
 

@@ -29,7 +29,7 @@ def execute(call: Call) -> Outcome:
     Outputs are named "output" (a tensor), "output", "indices" (a pair) or as the program names them (a dict).
     An exception of the program becomes the outcome's error.
     """
-    with _set(call), _standing_for_torch(call.kernels) as kernels:
+    with _set(call), _standing_for_torch(call) as kernels:
         tensors = {name: _tensor(values, name, call) for name, values in call.operands.items()}
         for tensor in tensors.values():
             tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point())
@@ -140,16 +140,18 @@ def _load_file(where: str) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _standing_for_torch(kernels: str | None) -> Iterator[Kernels | None]:
-    if kernels is None:
+def _standing_for_torch(call: Call) -> Iterator[Kernels | None]:
+    """Kernels in the place of the ``F`` of the program's module."""
+    if call.kernels is None:
         yield None
         return
-    own = programs.F
-    programs.F = standing = Kernels(kernels)  # type: ignore[assignment]
+    module, standing = sys.modules[call.program.__module__], Kernels(call.kernels)
+    own = vars(module).get("F")
+    vars(module)["F"] = standing
     try:
         yield standing
     finally:
-        programs.F = own
+        vars(module)["F"] = own
 
 
 def _tensor(values: Array, name: str, call: Call) -> torch.Tensor:
