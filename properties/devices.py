@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def describe(name: str) -> str:
     if name == "cuda":
         return torch.cuda.get_device_name()
     return _cpu_model() if name == "cpu" else name
+
+
+INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "sve", "sve2", "sve_bf16")
+"""Extensions of an instruction set for which libraries have kernels of their own, by torch's names."""
+
+
+@functools.cache
+def instructions() -> tuple[str, ...]:
+    """Those that this processor has; none where torch cannot tell."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return tuple(name for name in INSTRUCTIONS if capabilities.get(name))
 
 
 def synchronize(name: str) -> None:

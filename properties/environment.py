@@ -29,7 +29,7 @@ def environment() -> dict[str, Any]:
         **{name.replace("-", "_"): _version(name) for name in PACKAGES},
         "os": platform.platform(),
         "cpu": devices.describe("cpu"),
-        "cpu_isa": torch.backends.cpu.get_cpu_capability(),
+        "cpu_isa": " ".join([torch.backends.cpu.get_cpu_capability(), *devices.instructions()]),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": _memory_gib(),

@@ -107,6 +107,7 @@ ENTRIES: tuple[Divergence, ...] = (
         versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
+        lacking="avx512_fp16",
         example=Case(
             shapes={"input": (2, 2, 1), "weight": (2, 1, 1)},
             arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from properties import devices
 from properties.cases import Case
 from properties.operators import Operator
 from properties.subjects import Subject
@@ -16,7 +17,8 @@ class Divergence:
 
     ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
     happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
-    was seen.
+    was seen. ``lacking`` names an instruction set (:data:`properties.devices.INSTRUCTIONS`) with which a processor does
+    not show it, since libraries have other kernels for it.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
     """
 
@@ -34,6 +36,7 @@ class Divergence:
     operator: str
     example: Case
     modes: tuple[str, ...] = ("eager", "compiled")
+    lacking: str | None = None
 
     @property
     def law(self) -> str:
@@ -43,7 +46,8 @@ class Divergence:
     def shows(self, subject: Subject) -> bool:
         """Whether it shows on a subject at all; what kernels other than torch's do is not listed here."""
         here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
-        return here and not subject.kernels
+        spared = subject.device == "cpu" and self.lacking in devices.instructions()
+        return here and not subject.kernels and not spared
 
     def covers(self, law: str, operator: Operator | None, subject: Subject | None, case: object) -> bool:
         """Whether a case of a law on a subject runs into this defect."""
