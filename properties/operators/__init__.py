@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from properties.operators import convolution, dense, pointwise, pooling
+from properties.operators import (
+    convolution,
+    dense,
+    padded_convolution,
+    padding,
+    pointwise,
+    pooling,
+    transposed,
+    unfolding,
+)
 from properties.operators.record import Operator
 
 CATALOGUE: tuple[Operator, ...] = (
@@ -10,6 +19,10 @@ CATALOGUE: tuple[Operator, ...] = (
     *pooling.OPERATORS,
     *dense.OPERATORS,
     *pointwise.OPERATORS,
+    *padded_convolution.OPERATORS,
+    *transposed.OPERATORS,
+    *padding.OPERATORS,
+    *unfolding.OPERATORS,
 )
 
 

@@ -54,7 +54,11 @@ class Operator:
         return self.name
 
     def has(self, trait: str) -> bool:
-        """Whether a trait holds, e.g. "kernel" (a bank of weights slides) or "pooling" (no weights do)."""
+        """Whether a trait holds.
+
+        "window": each output depends on a window of the input; "kernel": a bank of weights slides; "pooling": no
+        weights do; "sized": another formula gives the sizes of the output; "linear": linear in its first operand.
+        """
         return trait in self.traits
 
     @property
