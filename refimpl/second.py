@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import pooling
+from refimpl.arrays import Array
 from refimpl.rounding import Computed, rounding_of
 
 
@@ -57,10 +57,19 @@ def linear(layer: Callable[..., Computed], cotangent: Computed, *operands: Compu
     return layer(h, **arguments), Computed.operand(np.zeros(x.shape), x.format)
 
 
-def max_pool(cotangent: Computed, x: Computed, h: Computed, **arguments: Any) -> tuple[Computed, Computed]:
-    """The same for max pooling: to g the elements of h where x has its maxima, to x nothing."""
-    indices = pooling.max_pool(x.value, **arguments)[1]
-    axes = len(arguments["kernel_size"])
+def selecting(
+    layer: Callable[..., tuple[Array, Array]],
+    axes: int,
+    cotangent: Computed,
+    x: Computed,
+    h: Computed,
+    **arguments: Any,
+) -> tuple[Computed, Computed]:
+    """The same for a layer that selects elements of x: to g the elements of h where it found them, to x nothing.
+
+    ``layer(x, **arguments)`` gives values and their flat indices into the ``axes`` last axes, −1 for none.
+    """
+    indices = layer(x.value, **arguments)[1]
     leading, window = h.shape[:-axes], math.prod(h.shape[-axes:])
     places = np.maximum(indices, 0).reshape(*leading, math.prod(indices.shape[-axes:]))
     picked = np.take_along_axis(h.value.reshape(*leading, window), places, axis=-1)

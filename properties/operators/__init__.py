@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from properties.operators import convolution, dense, pointwise, pooling
+from properties.operators import adaptive_pooling, convolution, dense, pointwise, pooling
 from properties.operators.record import Operator
 
 CATALOGUE: tuple[Operator, ...] = (
     *convolution.OPERATORS,
     *pooling.OPERATORS,
+    *adaptive_pooling.OPERATORS,
     *dense.OPERATORS,
     *pointwise.OPERATORS,
 )

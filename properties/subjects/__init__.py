@@ -29,6 +29,8 @@ COMPILERS = ("c++", "g++", "clang++", "cl")
 
 DECLINING = ("NotImplementedError", "Unsupported")
 """What torch, a kernel and torch's compiler raise to say that they do not implement something."""
+NOT_DETERMINISTIC = "does not have a deterministic implementation"
+"""What torch says, as documented, where it is told to use deterministic algorithms alone and has none."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Subject:
         evidence.called(call)
         outcome = _engines[self.torch](call)
         kind, _, why = (outcome.error or "").partition(": ")
-        if kind in DECLINING:
+        if kind in DECLINING or NOT_DETERMINISTIC in why:
             raise Declined(why.partition("\n")[0])
         return replace(outcome, call=call)
 
