@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from properties.operators import adaptive_pooling, convolution, dense, pointwise, pooling
+from properties.operators import adaptive_pooling, convolution, dense, further_pooling, pointwise, pooling
 from properties.operators.record import Operator
 
 CATALOGUE: tuple[Operator, ...] = (
     *convolution.OPERATORS,
     *pooling.OPERATORS,
     *adaptive_pooling.OPERATORS,
+    *further_pooling.OPERATORS,
     *dense.OPERATORS,
     *pointwise.OPERATORS,
 )

@@ -70,7 +70,7 @@ def max_unpool3d(input: Tensor, indices: Tensor, **arguments: Any) -> Tensor:
 
 def fractional_max_pool2d(input: Tensor, samples: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.FractionalMaxPool2d with its random samples: values and indices."""
-    random = samples.detach().view(-1, *samples.shape[-2:])
+    random = samples.detach() if samples.ndim == 3 else samples.detach()[None]
     return F.fractional_max_pool2d(  # type: ignore[return-value]
         input, return_indices=True, _random_samples=random, **arguments
     )
@@ -78,7 +78,7 @@ def fractional_max_pool2d(input: Tensor, samples: Tensor, **arguments: Any) -> t
 
 def fractional_max_pool3d(input: Tensor, samples: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.FractionalMaxPool3d with its random samples: values and indices."""
-    random = samples.detach().view(-1, *samples.shape[-2:])
+    random = samples.detach() if samples.ndim == 3 else samples.detach()[None]
     return F.fractional_max_pool3d(  # type: ignore[return-value]
         input, return_indices=True, _random_samples=random, **arguments
     )

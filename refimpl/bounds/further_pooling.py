@@ -117,10 +117,18 @@ def lp_pool_gradients(
         error = None if taken.error is None else taken.error * np.abs(np.sign(x.value))
         return (Computed(value, x.format, error),)
     sums = _power_sums(x, norm_type, window)
-    slopes = sums.map(np.abs).pow(1.0 / norm_type - 1.0).stored()
-    slopes = (slopes * rounded_constant(1.0 / norm_type, x)).stored()
     silent = (sums.value == 0.0) & (sums.off == 0.0)
-    slopes = slopes.map(lambda a: np.where(silent, 0.0, a))
+    slopes = sums.map(np.abs).pow(1.0 / norm_type - 1.0).stored().map(lambda a: np.where(silent, 0.0, a))
+    with np.errstate(invalid="ignore"):  # a power of zero may be infinite, and nothing covers it times zero
+        return (covered(with_error_of(value, _spread_powers(cotangent, x, slopes, norm_type, window))),)
+
+
+def _spread_powers(
+    cotangent: Computed, x: Computed, slopes: Computed, norm_type: float, window: dict[str, Any]
+) -> Computed:
+    """``(Σ g·((1/p)·S^{1/p−1})·k/k) · (p·x^{p−1})`` of the ``slopes`` ``S^{1/p−1}``."""
+    kernel_size = window["kernel_size"]
+    slopes = (slopes * rounded_constant(1.0 / norm_type, x)).stored()
     size = Computed.operand(float(math.prod(kernel_size)), x.format)
     shares = ((cotangent * slopes).stored() * size).stored()
 
@@ -129,7 +137,7 @@ def lp_pool_gradients(
 
     windows = int(spread(np.ones(cotangent.shape)).max(initial=0.0) * math.prod(kernel_size) + 0.5)
     slope = (x.pow(norm_type - 1.0).stored() * rounded_constant(norm_type, x)).stored()
-    return (covered(with_error_of(value, averaged(shares, spread, windows + 1) * slope)),)
+    return averaged(shares, spread, windows + 1) * slope
 
 
 def _power_sums(x: Computed, norm_type: float, window: dict[str, Any]) -> Computed:
