@@ -95,7 +95,7 @@ def _average_operator(axes: int) -> Operator:
         bound=bounds.adaptive_average_pool,
         gradients=gradients,
         gradient_bounds=bounds.adaptive_average_pool_gradients,
-        second=partial(second.linear, bounds.adaptive_average_pool),
+        second=second.adaptive_average,
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,

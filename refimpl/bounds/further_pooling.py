@@ -92,7 +92,7 @@ def lp_pool(
     window: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, "ceil_mode": ceil_mode}
     if math.isinf(norm_type):
         return x.map(lambda a: power_pooling.lp_pool(a, norm_type, **window))
-    roots = _power_sums(x, norm_type, window).map(np.abs).pow(1.0 / norm_type)
+    roots = power_sums(x, norm_type, **window).map(np.abs).pow(1.0 / norm_type)
     return covered(with_error_of(power_pooling.lp_pool(x.value, norm_type, **window), roots))
 
 
@@ -116,7 +116,7 @@ def lp_pool_gradients(
         taken = _to_indices(cotangent, indices, x.shape, len(kernel_size))
         error = None if taken.error is None else taken.error * np.abs(np.sign(x.value))
         return (Computed(value, x.format, error),)
-    sums = _power_sums(x, norm_type, window)
+    sums = power_sums(x, norm_type, **window)
     silent = (sums.value == 0.0) & (sums.off == 0.0)
     slopes = sums.map(np.abs).pow(1.0 / norm_type - 1.0).stored().map(lambda a: np.where(silent, 0.0, a))
     with np.errstate(invalid="ignore"):  # a power of zero may be infinite, and nothing covers it times zero
@@ -140,7 +140,7 @@ def _spread_powers(
     return averaged(shares, spread, windows + 1) * slope
 
 
-def _power_sums(x: Computed, norm_type: float, window: dict[str, Any]) -> Computed:
+def power_sums(x: Computed, norm_type: float, **window: Any) -> Computed:
     """S of each window, as an average times the window's elements."""
     elements = math.prod(window["kernel_size"])
 
