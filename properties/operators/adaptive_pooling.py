@@ -23,10 +23,11 @@ OUTPUTS = {1: 12, 2: 8, 3: 5}
 
 @st.composite
 def output_of(draw: st.DrawFn, size: int, axes: int) -> int | None:
-    """What is asked of an axis: often a divisor or the whole, at times more than there is, or None for the same."""
+    """What is asked of an axis: often a divisor, at times more than there is, or None for the same."""
     if axes > 1 and draw(st.integers(0, 4)) == 4:  # torch takes no None for a single axis
         return None
-    return draw(st.integers(1, min(size + 3, OUTPUTS[axes])))
+    divisors = [d for d in range(1, min(size, OUTPUTS[axes]) + 1) if size % d == 0]
+    return draw(st.one_of(st.integers(1, min(size + 3, OUTPUTS[axes])), st.sampled_from(divisors)))
 
 
 @st.composite
