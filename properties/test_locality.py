@@ -55,7 +55,7 @@ def test_locality(operator: Operator, subject: Subject, case: Case) -> None:
 
 @law(
     "receptive field",
-    covers=lambda o: o.has("window") and (o.has("kernel") or o.has("linear") or o.has("selects")),
+    covers=lambda o: o.has("window") and (o.has("kernel") or o.has("linear") or o.has("selecting")),
     systems=("S9",),
 )
 def test_receptive_field(operator: Operator, subject: Subject, case: Case) -> None:
@@ -70,7 +70,7 @@ def test_receptive_field(operator: Operator, subject: Subject, case: Case) -> No
     verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
     support = np.asarray(outcome.gradients["input"].values) != 0
     holds(not (support & ~inside).any(), f"the gradient at {position} reaches outside its window")
-    if not operator.has("selects"):
+    if not operator.has("selecting"):
         holds(bool((support == inside).all()), f"the gradient at {position} leaves out a part of its window")
 
 

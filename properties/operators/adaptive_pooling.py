@@ -71,7 +71,7 @@ def _max_operator(axes: int) -> Operator:
         second=partial(second.selecting, adaptive.adaptive_max_pool, axes),
         gradient_magnitude=lambda g, x, output_size: gradients(np.abs(g), x, output_size),
         output_shape=output_shape,
-        traits=frozenset({"pooling", "selects"}),
+        traits=frozenset({"pooling", "selecting"}),
         axes=axes,
     )
 

@@ -180,7 +180,7 @@ def _unpool_operator(axes: int) -> Operator:
         gradient_bounds=bounds.max_unpool_gradients,
         second=partial(second.linear, bounds.max_unpool),
         output_shape=unpooled_shape,
-        traits=frozenset({"pooling", "linear"}),
+        traits=frozenset({"pooling"}),
         axes=axes,
         given={"indices": apart},
     )
@@ -208,7 +208,7 @@ def _fractional_operator(axes: int) -> Operator:
         second=partial(second.selecting, loops, axes),
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=fractional_shape,
-        traits=frozenset({"pooling", "selects"}),
+        traits=frozenset({"pooling", "selecting"}),
         axes=axes,
         given={"samples": samples},
     )

@@ -77,7 +77,7 @@ def _max_operator(axes: int) -> Operator:
         second=partial(second.selecting, pooling.max_pool, axes),
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=output_shape,
-        traits=frozenset({"window", "pooling", "selects"}),
+        traits=frozenset({"window", "pooling", "selecting"}),
         axes=axes,
     )
 

@@ -63,7 +63,7 @@ class Operator:
         """Whether a trait holds.
 
         "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": every channel is on
-        its own; "linear": the output is linear in the operands; "selects": an output is an element of its window.
+        its own; "linear": the output is linear in the operands; "selecting": an output is an element of its window.
         """
         return trait in self.traits
 
