@@ -8,7 +8,7 @@ numbers: cheap to draw, quick to shrink, short to print, and its text pastes bac
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.runner.call import Setting
-from properties.runner.layouts import LAYOUTS, fit
+from properties.runner.layouts import FAITHFUL, LAYOUTS, fit
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
 from refimpl.rounding import Format, round_to
@@ -83,7 +83,9 @@ def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, f
 
 def unpadded(case: Case) -> Case:
     """The same windows over an input as large as the padded one, so that no border is special."""
-    padding = case.arguments["padding"]
+    padding = case.arguments.get("padding", ())
+    if not any(padding):
+        return case
     leading = case.shapes["input"][: -len(padding)]
     spatial = (size + 2 * p for size, p in zip(case.shapes["input"][-len(padding) :], padding, strict=True))
     return case.with_shape("input", (*leading, *spatial)).with_arguments(padding=(0,) * len(padding))
@@ -150,11 +152,11 @@ def longest_axis(axes: int, long: int) -> st.SearchStrategy[list[int]]:
 
 
 @st.composite
-def in_layouts(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
-    """Cases whose operands and cotangent each lie in memory in some way."""
+def in_layouts(draw: st.DrawFn, cases: st.SearchStrategy[Case], given: Iterable[str] = ()) -> Case:
+    """Cases whose operands and cotangent each lie in memory in some way; those ``given`` keep all of their values."""
     case = draw(cases)
-    names = [*case.shapes, "cotangent"]
-    layouts = {name: draw(st.sampled_from(list(LAYOUTS))) for name in names}
+    layouts = {name: draw(st.sampled_from(list(LAYOUTS))) for name in (*case.shapes, "cotangent")}
+    layouts |= {name: draw(st.sampled_from(FAITHFUL)) for name in given}
     return replace(case, setting=Setting(layouts))
 
 

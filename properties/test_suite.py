@@ -34,10 +34,26 @@ from properties import (
 from properties.operators import CATALOGUE, operator
 from properties.subjects import Subject
 from properties.verdict import Diverged
-from refimpl import activation, convolution, dense, geometry, initializer, loss, optimizer, pooling
+from refimpl import (
+    activation,
+    adaptive,
+    convolution,
+    dense,
+    fractional,
+    geometry,
+    initializer,
+    loss,
+    optimizer,
+    pooling,
+    power_pooling,
+    unpooling,
+)
 
 HERE = Path(__file__).resolve().parent
-REFERENCES = (activation, convolution, dense, geometry, initializer, loss, optimizer, pooling)
+REFERENCES = (
+    activation, adaptive, convolution, dense, fractional, geometry, initializer, loss, optimizer, pooling,
+    power_pooling, unpooling,
+)  # fmt: skip
 LAWS = {
     test.law.name: test.law  # type: ignore[attr-defined]
     for test in (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from properties.operators import (
+    adaptive_pooling,
     convolution,
     dense,
+    further_pooling,
     padded_convolution,
     padding,
     pointwise,
@@ -17,6 +19,8 @@ from properties.operators.record import Operator
 CATALOGUE: tuple[Operator, ...] = (
     *convolution.OPERATORS,
     *pooling.OPERATORS,
+    *adaptive_pooling.OPERATORS,
+    *further_pooling.OPERATORS,
     *dense.OPERATORS,
     *pointwise.OPERATORS,
     *padded_convolution.OPERATORS,

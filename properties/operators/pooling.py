@@ -74,10 +74,10 @@ def _max_operator(axes: int) -> Operator:
         bound=bounds.max_pool,
         gradients=gradients,
         gradient_bounds=bounds.max_pool_gradients,
-        second=second.max_pool,
+        second=partial(second.selecting, pooling.max_pool, axes),
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=output_shape,
-        traits=frozenset({"window", "pooling"}),
+        traits=frozenset({"window", "pooling", "selecting"}),
         axes=axes,
     )
 

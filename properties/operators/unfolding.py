@@ -82,7 +82,7 @@ OPERATORS = (
         gradient_bounds=bounds.unfold_gradients,
         second=partial(second.linear, bounds.unfold),
         output_shape=unfold_shape,
-        traits=frozenset({"sized", "linear"}),
+        traits=frozenset({"linear"}),
         axes=2,
     ),
     Operator(
@@ -97,7 +97,7 @@ OPERATORS = (
         gradient_bounds=bounds.fold_gradients,
         second=partial(second.linear, bounds.fold),
         output_shape=fold_shape,
-        traits=frozenset({"sized", "linear"}),
+        traits=frozenset({"linear"}),
         axes=2,
     ),
 )

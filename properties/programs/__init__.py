@@ -7,9 +7,19 @@ called through the module's own ``F``, for which kernels can stand.
 
 from __future__ import annotations
 
-from properties.programs import convolution, dense, lenet, padding, pointwise, pooling, unfolding
+from properties.programs import convolution, dense, further_pooling, lenet, padding, pointwise, pooling, unfolding
 
 VIEWS = (dense.flatten,)
 """The programs whose output may share memory with an operand, as torch documents."""
 
-__all__ = ["VIEWS", "convolution", "dense", "lenet", "padding", "pointwise", "pooling", "unfolding"]
+__all__ = [
+    "VIEWS",
+    "convolution",
+    "dense",
+    "further_pooling",
+    "lenet",
+    "padding",
+    "pointwise",
+    "pooling",
+    "unfolding",
+]

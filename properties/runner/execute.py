@@ -57,11 +57,12 @@ def _differentiated(
         outputs["output"].backward(cotangent)
         return {name: t.grad for name, t in tensors.items() if t.grad is not None}, {}
     cotangent.requires_grad_()
-    first = torch.autograd.grad(outputs["output"], list(tensors.values()), cotangent, create_graph=True)
-    directions = [_tensor(call.directions[name], name, call) for name in tensors]
-    about = {"cotangent": cotangent, **tensors}
+    free = {name: tensors[name] for name in call.directions}
+    first = torch.autograd.grad(outputs["output"], list(free.values()), cotangent, create_graph=True)
+    directions = [_tensor(values, name, call) for name, values in call.directions.items()]
+    about = {"cotangent": cotangent, **free}
     second = torch.autograd.grad(first, list(about.values()), directions, materialize_grads=True, allow_unused=True)
-    return dict(zip(tensors, first, strict=True)), dict(zip(about, second, strict=True))
+    return dict(zip(free, first, strict=True)), dict(zip(about, second, strict=True))
 
 
 def _program(call: Call) -> Any:

@@ -29,6 +29,12 @@ COMPILERS = ("c++", "g++", "clang++", "cl")
 
 DECLINING = ("NotImplementedError", "Unsupported")
 """What torch, a kernel and torch's compiler raise to say that they do not implement something."""
+REFUSALS = (
+    "does not have a deterministic implementation",
+    "Input dtype must be either a floating point or complex dtype",
+)
+"""What torch says, as a RuntimeError, where it was told to use deterministic algorithms alone and has none, and where
+a mean of integers is asked for."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Subject:
         evidence.called(call)
         outcome = _engines[self.torch](call)
         kind, _, why = (outcome.error or "").partition(": ")
-        if kind in DECLINING:
+        if kind in DECLINING or any(refusal in why for refusal in REFUSALS):
             raise Declined(why.partition("\n")[0])
         return replace(outcome, call=call)
 
