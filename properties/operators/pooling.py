@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis
+from properties.cases import COIN, Case, Geometry, among, batches, cases, longest_axis, pooling_axis, whole
 from properties.operators.record import Operator
 from properties.programs import pooling as programs
 from refimpl import bounds, pooling, second
@@ -30,17 +30,17 @@ def geometry(draw: st.DrawFn, axes: int, mode: str, padded: bool = True) -> Geom
     arguments: dict[str, Any] = {
         "kernel_size": tuple(w.kernel for w in windows),
         "padding": tuple(w.padding for w in windows),
-        "ceil_mode": draw(st.booleans()),
+        "ceil_mode": draw(COIN),
     }
-    if draw(st.booleans()):
+    if draw(COIN):
         arguments["stride"] = tuple(w.stride for w in windows)
     if dilated:
         arguments["dilation"] = tuple(w.dilation for w in windows)
     else:
-        arguments["count_include_pad"] = draw(st.booleans())
-        if axes > 1 and draw(st.booleans()):
-            arguments["divisor_override"] = draw(st.integers(1, 9))
-    channels = draw(st.sampled_from([1, 2, 3, 8, 17]))
+        arguments["count_include_pad"] = draw(COIN)
+        if axes > 1 and draw(COIN):
+            arguments["divisor_override"] = draw(whole(1, 9))
+    channels = draw(among(1, 2, 3, 8, 17))
     return {"input": (*draw(batches()), channels, *(w.size for w in windows))}, arguments
 
 
