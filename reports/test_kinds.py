@@ -82,6 +82,20 @@ def test_workers_are_shown_wherever_they_were_measured(tmp_path: Path) -> None:
         assert text in html
 
 
+def test_benchmarks_of_workers_share_a_row(tmp_path: Path) -> None:
+    """What several benchmarks measured on one subject stands on one row."""
+    about: dict[str, object] = {"kind": "worker", "subject": "cpu-float32"}
+    rate: dict[str, object] = {"cases_per_second": 500.0, "shares": {"torch": 0.5}}
+    figures: list[dict[str, object]] = [{"restart_ms": 33.0}, {"call_overhead_ms": 0.25}, rate]
+    entries = [example.benchmark(f"test_{n}", [0.1] * 3, about | figure) for n, figure in enumerate(figures)]
+    example.write_run(tmp_path, [example.header(), example.result(), example.END])
+    example.write_benchmarks(tmp_path, entries)
+    (row,) = suite.workers(load([tmp_path]))
+    assert row["source"] == "cpu-float32"
+    assert (row["restart_ms"], row["call_overhead_ms"], row["cases_per_second"]) == (33.0, 0.25, 500.0)
+    assert row["parts"] == [{"name": "torch", "share": 0.5, "from": 0}]
+
+
 def test_two_torches_are_told_apart(tmp_path: Path) -> None:
     """Only checks whose status differs are shown; those that one side did not run are counted."""
     twin = "cpu-float32@torch-2.11.0"

@@ -115,9 +115,13 @@ class Subject:
 _engines: dict[str, Callable[[Call], Outcome]] = {"": execute}
 
 
-def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> None:
-    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`."""
-    _engines[torch] = engine
+def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> Callable[[Call], Outcome] | None:
+    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`.
+
+    Returns what ran them before.
+    """
+    before, _engines[torch] = _engines.get(torch), engine
+    return before
 
 
 META = Subject("meta", "float32")
