@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import unittest
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from properties import divergences, evidence, repro
 from properties.operators import CATALOGUE, Operator
-from properties.subjects import Declined, Subject
+from properties.subjects import Declined, Subject, Undefined
 from properties.verdict import Vacuous
 from refimpl.rounding import FORMATS
 
@@ -102,8 +103,8 @@ def law(
     return decorate
 
 
-class NotRun(Exception):
-    """Raised by a test body that has nothing to try here, with the reason."""
+class NotRun(unittest.SkipTest):
+    """Raised by a test body that has nothing to try here, with the reason; it ends a search at once."""
 
 
 def run(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> None:
@@ -200,6 +201,8 @@ def search(
                 law.body(**about, case=variant)
         except Declined as reason:
             result.declined += 1
+            if isinstance(reason, Undefined) and result.declined == result.cases:
+                raise NotRun(str(reason)) from reason
             reasons.append(str(reason))
             return
         evidence.noted_case(case)

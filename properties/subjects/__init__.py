@@ -21,6 +21,10 @@ class Declined(Exception):
     """A subject says that it does not implement what it was asked for: no wrong answer, and no answer."""
 
 
+class Undefined(Declined):
+    """Kernels lack what they were asked for, in this call and in any other of the same program."""
+
+
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 SIXTEEN_BITS = FLOATS[2:]
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
@@ -107,6 +111,8 @@ class Subject:
         evidence.called(call)
         outcome = _engines[self.torch](call)
         kind, _, why = (outcome.error or "").partition(": ")
+        if kind == "Undefined":
+            raise Undefined(why)
         if kind in DECLINING:
             raise Declined(why.partition("\n")[0])
         return replace(outcome, call=call)
