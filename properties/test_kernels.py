@@ -15,7 +15,9 @@ import pytest
 
 from properties import hostile, programs
 from properties.runner.call import Call
+from properties.subjects import Subject
 from properties.subjects.worker import ROOT, Workers
+from properties.verdict import Diverged, exactly, verdict
 
 IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wrong.py"
 HOSTILE = ROOT / "properties" / "hostile_kernels.py"
@@ -182,6 +184,15 @@ def test_one_case_tells_what_is_undefined(tmp_path: Path) -> None:
     assert {(line["operator"], line["status"], line["cases"]) for line in results(tmp_path)} == {
         ("linear", "not run", 1), ("flatten", "not run", 1),
     }  # fmt: skip
+
+
+def test_wrong_device(workers: Workers, tmp_path: Path) -> None:
+    """A result on another device, even one without values, is a divergence."""
+    path = tmp_path / "mine.py"
+    path.write_text("def sigmoid(input):\n    return input.sigmoid().to('meta')\n", encoding="utf-8")
+    outcome = workers.run(replace(SIGMOID, kernels=str(path), dtype="float32"))
+    with pytest.raises(Diverged, match="output has device meta, but should have cpu"):
+        verdict(outcome, exactly(np.full(2, 0.5)), Subject("cpu", "float32"))
 
 
 @pytest.mark.parametrize(
