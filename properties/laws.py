@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from properties import divergences, evidence, repro
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject, Undefined
-from properties.verdict import Vacuous
+from properties.verdict import Diverged, Vacuous
 from refimpl.rounding import FORMATS
 
 Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
@@ -162,6 +162,8 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
             result.message = result.message or f"{result.entry.severity}: {result.entry.what}"
         elif proves_nothing:
             raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
+        elif result.known:
+            result.reason = result.reason or f"{result.known} of {result.cases} cases: {result.entry.id}"
     except (NotRun, Declined) as reason:
         result.status, result.reason = "not run", str(reason)
     except AssertionError as failure:
@@ -193,7 +195,8 @@ def search(
 
     def tried(case: Any) -> None:
         result.begin_case()
-        if entry := divergences.known(law.name, operator, subject, case):
+        entry = divergences.known(law.name, operator, subject, case)
+        if entry and entry.certain(subject):
             result.known, result.entry = result.known + 1, entry
             return
         try:
@@ -204,6 +207,11 @@ def search(
             if isinstance(reason, Undefined) and result.declined == result.cases:
                 raise NotRun(str(reason)) from reason
             reasons.append(str(reason))
+            return
+        except Diverged:
+            if not entry:
+                raise
+            result.known, result.entry = result.known + 1, entry
             return
         evidence.noted_case(case)
         if result.bounded:

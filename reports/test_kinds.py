@@ -110,6 +110,20 @@ def test_two_torches_are_told_apart(tmp_path: Path) -> None:
     assert 'id="versions"' in render(found)["index.html"]
 
 
+def test_a_defect_of_one_torch_alone_is_told(tmp_path: Path) -> None:
+    """Checks that passed on both sides differ where only one of them has known cases."""
+    twin = "cpu-float32@torch-2.11.0"
+    rows = [example.result("agreement", name, subject) for name in "ab" for subject in ("cpu-float32", twin)]
+    rows[0] |= {"known": 3, "reason": "3 of 100 cases: a-defect"}
+    rows[2] |= {"known": 3}
+    rows[3] |= {"known": 4}
+    found = evidence(tmp_path, rows)
+    (row,) = versions.differences(frame(found))["rows"]
+    assert (row["operator"], row["known"], row["other_known"]) == ("a", 3, 0)
+    assert row["message"] == "3 of 100 cases: a-defect"
+    assert "cpu-float32, 3 known" in render(found)["index.html"]
+
+
 def test_subjects_that_never_ran_are_one_line(tmp_path: Path) -> None:
     """Thirty subjects, twelve without a device: columns for those that ran, in groups, and a line for the others."""
     example.write_wide(tmp_path)
