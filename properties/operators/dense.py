@@ -8,6 +8,7 @@ from functools import partial
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import dense as programs
 from refimpl import bounds, dense, second
@@ -73,7 +74,7 @@ OPERATORS = (
         name="linear",
         layer="torch.nn.Linear",
         systems=("S18",),
-        cases=cases(linear_geometry()),
+        cases=cases(long.now_and_then(linear_geometry(), long.linear())),
         program=programs.linear,
         reference=dense.linear,
         bound=bounds.linear,
@@ -87,7 +88,7 @@ OPERATORS = (
         name="matmul",
         layer="torch.matmul",
         systems=("S14",),
-        cases=cases(matmul_geometry()),
+        cases=cases(long.now_and_then(matmul_geometry(), long.matmul())),
         program=programs.matmul,
         reference=dense.matrix_product,
         bound=matmul_bound,

@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Case, Geometry, among, batches, cases, longest_axis, pooling_axis, whole
+from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import pooling as programs
 from refimpl import bounds, pooling, second
@@ -68,7 +69,7 @@ def _max_operator(axes: int) -> Operator:
         name=f"max_pool{axes}d",
         layer=f"torch.nn.MaxPool{axes}d",
         systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
-        cases=cases(geometry(axes, "max")),
+        cases=cases(long.now_and_then(geometry(axes, "max"), long.pooling(axes, "max"))),
         program=MAX_PROGRAMS[axes],
         reference=pooling.max_pool,
         bound=bounds.max_pool,
@@ -96,7 +97,7 @@ def _average_operator(axes: int) -> Operator:
         name=f"avg_pool{axes}d",
         layer=f"torch.nn.AvgPool{axes}d",
         systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
-        cases=cases(geometry(axes, "average")),
+        cases=cases(long.now_and_then(geometry(axes, "average"), long.pooling(axes, "average"))),
         program=AVERAGE_PROGRAMS[axes],
         reference=pooling.average_pool,
         bound=bounds.average_pool,
