@@ -7,7 +7,8 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, cases, sizes
+from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import dense as programs
 from refimpl import bounds, dense, second
@@ -18,10 +19,10 @@ from refimpl.rounding import Computed
 @st.composite
 def linear_geometry(draw: st.DrawFn) -> Geometry:
     """(*, in) and (out, in): no leading axis, one or two; features near vector tails."""
-    leading = draw(st.sampled_from([(1,), (), (3,), (2, 3), (17,)] * 4 + [(0,)]))
+    leading = draw(among(*[(1,), (), (3,), (2, 3), (17,)] * 4, (0,)))
     features, outputs = draw(sizes(1, 65)), draw(sizes(1, 33))
     shapes = {"input": (*leading, features), "weight": (outputs, features)}
-    if draw(st.booleans()):
+    if draw(COIN):
         shapes["bias"] = (outputs,)
     return shapes, {}
 
@@ -37,9 +38,9 @@ def matmul_geometry(draw: st.DrawFn) -> Geometry:
 def flatten_geometry(draw: st.DrawFn) -> Geometry:
     """(N, …) with one to four further axes, flattened from axis 0, 1 or 2 on."""
     shape = draw(st.lists(st.integers(1, 5), min_size=2, max_size=5).map(tuple))
-    if draw(st.integers(0, 9)) == 9:
+    if draw(whole(0, 9)) == 9:
         shape = (0, *shape[1:])
-    return {"input": shape}, {"start_dim": draw(st.integers(0, min(2, len(shape) - 1)))}
+    return {"input": shape}, {"start_dim": draw(whole(0, min(2, len(shape) - 1)))}
 
 
 def _linear_gradients(g: Array, x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, ...]:
@@ -73,7 +74,7 @@ OPERATORS = (
         name="linear",
         layer="torch.nn.Linear",
         systems=("S18",),
-        cases=cases(linear_geometry()),
+        cases=cases(long.now_and_then(linear_geometry(), long.linear())),
         program=programs.linear,
         reference=dense.linear,
         bound=bounds.linear,
@@ -87,7 +88,7 @@ OPERATORS = (
         name="matmul",
         layer="torch.matmul",
         systems=("S14",),
-        cases=cases(matmul_geometry()),
+        cases=cases(long.now_and_then(matmul_geometry(), long.matmul())),
         program=programs.matmul,
         reference=dense.matrix_product,
         bound=matmul_bound,

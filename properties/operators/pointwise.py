@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, cases, sizes
+from properties.cases import COIN, Case, Geometry, among, cases, sizes
 from properties.operators.record import Operator
 from properties.programs import pointwise as programs
 from refimpl import activation, bounds, loss, optimizer
@@ -19,7 +19,7 @@ INEXACT = "an exponential of an integer is no integer"
 @st.composite
 def rows_geometry(draw: st.DrawFn) -> Geometry:
     """(*, classes): up to two leading axes, classes near vector tails."""
-    leading = draw(st.sampled_from([(2,), (), (3,), (2, 2), (17,)] * 4 + [(0,)]))
+    leading = draw(among(*[(2,), (), (3,), (2, 2), (17,)] * 4, (0,)))
     classes = draw(sizes(1, 65))
     return {"input": (*leading, classes)}, {}
 
@@ -35,10 +35,10 @@ def labelled_geometry(draw: st.DrawFn) -> Geometry:
 @st.composite
 def update_geometry(draw: st.DrawFn) -> Geometry:
     """A parameter and its gradient, a learning rate, and a weight decay that is often none."""
-    shape = draw(st.sampled_from([(1,), (3, 2), (65,), (4, 1, 3, 3), (0,)]))
-    arguments = {"lr": draw(st.sampled_from([0.5, 0.9, 0.1, 0.03, 1.0])), "weight_decay": 0.0}
-    if draw(st.booleans()):
-        arguments["weight_decay"] = draw(st.sampled_from([0.01, 0.5]))
+    shape = draw(among((1,), (3, 2), (65,), (4, 1, 3, 3), (0,)))
+    arguments = {"lr": draw(among(0.5, 0.9, 0.1, 0.03, 1.0)), "weight_decay": 0.0}
+    if draw(COIN):
+        arguments["weight_decay"] = draw(among(0.01, 0.5))
     return {"parameter": shape, "gradient": shape}, arguments
 
 

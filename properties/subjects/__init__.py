@@ -21,6 +21,10 @@ class Declined(Exception):
     """A subject says that it does not implement what it was asked for: no wrong answer, and no answer."""
 
 
+class Undefined(Declined):
+    """Kernels lack what they were asked for, in this call and in any other of the same program."""
+
+
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 SIXTEEN_BITS = FLOATS[2:]
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
@@ -113,6 +117,8 @@ class Subject:
         evidence.called(call)
         outcome = _engines[self.torch](call)
         kind, _, why = (outcome.error or "").partition(": ")
+        if kind == "Undefined":
+            raise Undefined(why)
         if kind in DECLINING or any(refusal in why for refusal in REFUSALS):
             raise Declined(why.partition("\n")[0])
         return replace(outcome, call=call)
@@ -121,9 +127,13 @@ class Subject:
 _engines: dict[str, Callable[[Call], Outcome]] = {"": execute}
 
 
-def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> None:
-    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`."""
-    _engines[torch] = engine
+def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> Callable[[Call], Outcome] | None:
+    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`.
+
+    Returns what ran them before.
+    """
+    before, _engines[torch] = _engines.get(torch), engine
+    return before
 
 
 META = Subject("meta", "float32")
