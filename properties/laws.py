@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -63,6 +64,17 @@ class Law:
         return self.cases(operator)  # type: ignore[arg-type]
 
 
+LAWS: dict[str, Law] = {}
+"""The laws by their names, as far as the modules that state them have been imported."""
+
+
+def every() -> dict[str, Law]:
+    """Every law by its name."""
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        importlib.import_module(f"properties.{path.stem}")
+    return LAWS
+
+
 def valued(subject: Subject) -> bool:
     """Eager subjects with floating values: what most laws are about."""
     return subject.mode == "eager" and subject.device != "meta" and not subject.integral
@@ -86,6 +98,8 @@ def law(
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples))
+        assert name not in LAWS, f"two laws are called {name!r}"
+        LAWS[name] = described
 
         def test(request: pytest.FixtureRequest, operator: Operator | None = None, subject: Subject | None = None):
             run(described, operator, subject, request.node)

@@ -77,7 +77,7 @@ def _max_operator(axes: int) -> Operator:
         second=second.max_pool,
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=output_shape,
-        traits=frozenset({"window", "pooling"}),
+        traits=frozenset({"window", "pooling", "selecting"}),
         axes=axes,
     )
 
