@@ -35,6 +35,7 @@ class Law:
     on: Callable[[Subject], bool]
     cases: Cases | None
     examples: tuple[Any, ...]
+    exact: bool = True
 
     @property
     def title(self) -> str:
@@ -88,16 +89,20 @@ def law(
     cases: Cases | None = None,
     systems: Iterable[str] | None = None,
     examples: Iterable[Any] = (),
+    exact: bool = True,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
     The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
+    ``exact``: whether a case is tried on integers as well as on its own values.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
-        described = Law(name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples))
+        described = Law(
+            name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact
+        )
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described
 
@@ -210,8 +215,12 @@ def search(
             result.known, result.entry = result.known + 1, entry
             return
         try:
-            for variant in _tiers(case, operator, subject):
-                law.body(**about, case=variant)
+            with evidence.watching(functools.partial(divergences.steer, law.name, case)):
+                for variant in _tiers(law, case, operator, subject):
+                    law.body(**about, case=variant)
+        except divergences.Steered as steered:
+            result.known, result.entry = result.known + 1, steered.entry
+            return
         except Declined as reason:
             result.declined += 1
             reasons.append(str(reason))
@@ -239,9 +248,9 @@ def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hy
     return hypothesis.settings(settings, max_examples=max(4, round(share * settings.max_examples)))
 
 
-def _tiers(case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
+def _tiers(law: Law, case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
     """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
-    if hasattr(case, "with_integers") and (operator is None or operator.inexact is None):
+    if law.exact and hasattr(case, "with_integers") and (operator is None or operator.inexact is None):
         yield case.with_integers()
     if not (subject and subject.integral):
         yield case
