@@ -73,14 +73,20 @@ def write(
     request: pytest.FixtureRequest, name: str, law: str, planted: faults.Planted, dtype: str, seen: Attempt
 ) -> None:
     """Write one line of the report's kill matrix."""
-    line = {"kind": "fault", "name": name, "law": law, "operator": planted.operator, "subject": str(cpu(dtype))}
+    line = {
+        "kind": "fault",
+        "name": name,
+        "law": law,
+        "operator": planted.operator,
+        "subject": str(cpu(dtype, planted.mode)),
+    }
     line |= {"caught": seen.caught is not None, "cases": seen.caught, "message": seen.message}
     request.config.stash[laws.WRITER].write({**line, "correct": name in faults.CORRECT})
 
 
-def cpu(dtype: str) -> Subject:
+def cpu(dtype: str, mode: str = "eager") -> Subject:
     """Torch on this machine's processor."""
-    return Subject("cpu", dtype)
+    return Subject("cpu", dtype, mode)
 
 
 def each(programs: dict[str, faults.Planted]) -> pytest.MarkDecorator:
@@ -94,7 +100,7 @@ def each(programs: dict[str, faults.Planted]) -> pytest.MarkDecorator:
 def test_fault_is_caught(name: str, dtype: str, request: pytest.FixtureRequest) -> None:
     """A planted fault fails the law that is there to catch it, in every dtype in which it shows."""
     fault = faults.FAULTS[name]
-    seen = attempt(fault.law, fault, cpu(dtype), SEARCH)
+    seen = attempt(fault.law, fault, cpu(dtype, fault.mode), SEARCH)
     write(request, name, fault.law, fault, dtype, seen)
     assert seen.caught, f"{name}: {fault.law} did not catch it in {seen.tried} cases"
 
