@@ -107,6 +107,32 @@ def unpadded(case: Case) -> Case:
     return case.with_shape("input", (*leading, *spatial)).with_arguments(padding=(0,) * len(padding))
 
 
+def window(case: Case) -> list[tuple[int, int, int, int]]:
+    """Effective kernel size, stride, padding and dilation along each axis."""
+    kernel = case.arguments.get("kernel_size") or case.shapes["weight"][2:]
+    stride, dilation = case.arguments.get("stride", kernel), case.arguments.get("dilation", (1,) * len(kernel))
+    axes = zip(kernel, stride, case.arguments["padding"], dilation, strict=True)
+    return [(effective_kernel(k, d), s, p, d) for k, s, p, d in axes]
+
+
+def with_spatial(case: Case, sizes: Iterable[int]) -> Case:
+    """The same case with an input of other sizes along its last axes."""
+    sizes = tuple(sizes)
+    return case.with_shape("input", (*case.shapes["input"][: -len(sizes)], *sizes))
+
+
+def snug(case: Case) -> Case:
+    """The same windows over an input just so much larger that the last one ends where the padded input does."""
+    windows = window(case)
+    sizes = zip(case.shapes["input"][-len(windows) :], windows, strict=True)
+    return with_spatial(case, (size + (k - size - 2 * p) % s for size, (k, s, p, _) in sizes))
+
+
+def in_batch(case: Case, batch: int, axes: int) -> Case:
+    """The same case with so many inputs of ``axes`` spatial axes."""
+    return case.with_shape("input", (batch, *case.shapes["input"][-axes - 1 :]))
+
+
 Geometry = tuple[dict[str, tuple[int, ...]], dict[str, Any]]
 
 

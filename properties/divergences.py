@@ -7,9 +7,11 @@ listed and red on anything new. The pinned example must still diverge: an entry 
 
 from __future__ import annotations
 
+from properties.cases import Case
 from properties.ledger import amx, further_pooling, lossy, lossy_pooling, wrong
 from properties.ledger.record import Divergence
-from properties.operators import Operator
+from properties.operators import CATALOGUE, Operator
+from properties.runner.call import Call
 from properties.subjects import Subject
 
 LEDGER: tuple[Divergence, ...] = (
@@ -24,3 +26,24 @@ LEDGER: tuple[Divergence, ...] = (
 def known(law: str, operator: Operator | None, subject: Subject | None, case: object) -> Divergence | None:
     """The ledger's entry that a law's case runs into, or None."""
     return next((entry for entry in LEDGER if entry.covers(law, operator, subject, case)), None)
+
+
+class Steered(Exception):
+    """Raised before a call that runs into an entry of the ledger."""
+
+    def __init__(self, entry: Divergence) -> None:
+        super().__init__(entry.id)
+        self.entry = entry
+
+
+def steer(law: str, case: object, call: Call) -> None:
+    """Raise Steered if a call of a law runs into a known divergence, be it another call than its case describes."""
+    if not isinstance(case, Case):
+        return
+    subject = Subject(call.device, call.dtype, call.mode, call.kernels)
+    shapes = {name: values.shape for name, values in call.operands.items()}
+    made = Case(shapes, call.arguments, case.fill, case.seed, case.setting)
+    about = next((o for o in CATALOGUE if o.program is call.program), None)
+    other = shapes != dict(case.shapes) or call.arguments != dict(case.arguments)
+    if other and (entry := known(law, about, subject, made)):
+        raise Steered(entry)

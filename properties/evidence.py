@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -69,6 +69,7 @@ class Result:
 
 
 _current: Result | None = None
+_watch: Callable[[Any], None] | None = None
 
 
 @contextmanager
@@ -109,6 +110,19 @@ def called(call: Any) -> None:
     """Keep the last call, for the repro script of a law that does not say which call broke it."""
     if _current is not None:
         _current.call = call
+    if _watch is not None:
+        _watch(call)
+
+
+@contextmanager
+def watching(watch: Callable[[Any], None]) -> Iterator[None]:
+    """Show every call to ``watch`` before it is made."""
+    global _watch
+    _watch = watch
+    try:
+        yield
+    finally:
+        _watch = None
 
 
 def profile(direction: str, shares: dict[str, float], storage: str) -> None:

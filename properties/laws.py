@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import re
 import unittest
@@ -35,6 +36,7 @@ class Law:
     on: Callable[[Subject], bool]
     cases: Cases | None
     examples: tuple[Any, ...]
+    exact: bool = True
 
     @property
     def title(self) -> str:
@@ -64,6 +66,17 @@ class Law:
         return self.cases(operator)  # type: ignore[arg-type]
 
 
+LAWS: dict[str, Law] = {}
+"""The laws by their names, as far as the modules that state them have been imported."""
+
+
+def every() -> dict[str, Law]:
+    """Every law by its name."""
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        importlib.import_module(f"properties.{path.stem}")
+    return LAWS
+
+
 def valued(subject: Subject) -> bool:
     """Eager subjects with floating values: what most laws are about."""
     return subject.mode == "eager" and subject.device != "meta" and not subject.integral
@@ -77,16 +90,22 @@ def law(
     cases: Cases | None = None,
     systems: Iterable[str] | None = None,
     examples: Iterable[Any] = (),
+    exact: bool = True,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
     The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
+    ``exact``: whether a case is tried on integers as well as on its own values.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
-        described = Law(name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples))
+        described = Law(
+            name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact
+        )
+        assert name not in LAWS, f"two laws are called {name!r}"
+        LAWS[name] = described
 
         def test(request: pytest.FixtureRequest, operator: Operator | None = None, subject: Subject | None = None):
             run(described, operator, subject, request.node)
@@ -200,8 +219,12 @@ def search(
             result.known, result.entry = result.known + 1, entry
             return
         try:
-            for variant in _tiers(case, operator, subject):
-                law.body(**about, case=variant)
+            with evidence.watching(functools.partial(divergences.steer, law.name, case)):
+                for variant in _tiers(law, case, operator, subject):
+                    law.body(**about, case=variant)
+        except divergences.Steered as steered:
+            result.known, result.entry = result.known + 1, steered.entry
+            return
         except Declined as reason:
             result.declined += 1
             if isinstance(reason, Undefined) and result.declined == result.cases:
@@ -236,9 +259,9 @@ def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hy
     return hypothesis.settings(settings, max_examples=max(4, round(share * settings.max_examples)))
 
 
-def _tiers(case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
+def _tiers(law: Law, case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
     """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
-    if hasattr(case, "with_integers") and (operator is None or operator.inexact is None):
+    if law.exact and hasattr(case, "with_integers") and (operator is None or operator.inexact is None):
         yield case.with_integers()
     if not (subject and subject.integral):
         yield case

@@ -11,28 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from properties import laws, repro, test_agreement, test_gradients, test_layouts
+from properties import laws, repro
 from properties.divergences import LEDGER, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
 from properties.verdict import Diverged
 
-LAWS = {
-    test.law.name: test.law  # type: ignore[attr-defined]
-    for test in (
-        test_agreement.test_agreement,
-        test_gradients.test_gradients,
-        test_gradients.test_second_gradients,
-        test_layouts.test_layouts,
-    )
-}
-"""The laws that an entry can name first."""
-
 
 def divergence(entry: Divergence, subject: Subject) -> Diverged | None:
     """How the entry's example diverges on a subject, or None if it agrees."""
     try:
-        LAWS[entry.law].body(operator=operator(entry.operator), subject=subject, case=entry.example)
+        laws.every()[entry.law].body(operator=operator(entry.operator), subject=subject, case=entry.example)
     except Diverged as diverged:
         return diverged
     return None

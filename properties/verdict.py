@@ -16,8 +16,8 @@ import numpy as np
 
 from properties import evidence
 from properties.runner.call import Call, Observed, Outcome
-from refimpl.arrays import Array
-from refimpl.rounding import FLOAT64, Computed
+from refimpl.arrays import Array, Axes
+from refimpl.rounding import FLOAT64, Computed, Format, rounding_of
 
 
 class Diverged(AssertionError):
@@ -53,6 +53,22 @@ class Expected:
         """
         own = FLOAT64.unit_roundoff / computed.precision.unit_roundoff
         return cls(computed.value, computed.off * (1.0 + own) * (1.0 + 2.0**-20))
+
+    @classmethod
+    def off_by(cls, values: Array, error: Array) -> Expected:
+        """A value and how far it may be off; equality where that is nowhere at all."""
+        return cls(np.asarray(values), np.asarray(error) if np.any(error) else None)
+
+    def wider(self, error: Array) -> Expected:
+        """The same value, allowed to be off by so much more."""
+        return Expected.off_by(self.values, error if self.bound is None else self.bound + error)
+
+    def plus(self, other: Expected) -> Expected:
+        """The sum of two scalars that float64 has without error, or in which ``2u·(|a| + |b|)`` is for its rounding."""
+        values = self.values + other.values
+        error = sum(side.bound for side in (self, other) if side.bound is not None)
+        rounding = 2 * FLOAT64.unit_roundoff * (np.abs(self.values) + np.abs(other.values)) if np.any(error) else 0.0
+        return Expected.off_by(values, error + rounding)
 
     def __getitem__(self, index: Any) -> Expected:
         """The expectation for a part of the result."""
@@ -118,6 +134,63 @@ def compare(what: str, observed: Observed, expected: Expected, subject: Place) -
         evidence.compared(None, exact=True, vacuous=False)
         return
     _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
+
+
+def tensor(outcome: Outcome, name: str = "output", group: str = "outputs") -> Array:
+    """A result's values, for laws about what a subject made of its own results. Raises Diverged where it has none."""
+    if outcome.error or name not in getattr(outcome, group):
+        why = f"raised {outcome.error}" if outcome.error else f"has no {GRADIENTS[group].format(name)}"
+        failure = Diverged(f"{why}, but these arguments are valid")
+        failure.call = outcome.call
+        raise failure
+    return np.asarray(getattr(outcome, group)[name].values)
+
+
+def off(expected: Expected, format: Format) -> Array:
+    """How far a result that keeps the expectation may be from the exact value.
+
+    That is its bound. Where nothing but equality will do, the exact value was moved, compared, or is an integer that
+    was summed without error and then stored: below ``2^bits`` as it is, from there on off by ``u·|value|`` at most.
+    """
+    if expected.bound is not None:
+        return np.broadcast_to(expected.bound, np.shape(expected.values))
+    size = np.abs(np.asarray(expected.values, dtype=np.float64))
+    stored = (size == np.rint(size)) & (size >= format.storage.largest_exact_integer)
+    return np.where(stored, format.storage.unit_roundoff * size, 0.0)
+
+
+def alike(
+    outcome: Outcome, expected: Mapping[str, Expected], format: Format, group: str = "outputs"
+) -> dict[str, Expected]:
+    """What another way to compute the same may give: what this one gave, off by the bounds of both."""
+    return {
+        name: Expected.off_by(tensor(outcome, name, group), 2.0 * off(wanted, format))
+        for name, wanted in expected.items()
+    }
+
+
+def weighted(
+    values: Array, expected: Expected, weights: Array | float, format: Format, axes: Axes | None = None
+) -> Expected:
+    """``Σ weight·value`` of a result as a subject gave it, over some axes (None: all), and how far it may be off.
+
+    The values are off as :func:`off` says, which ``Σ |weight|·off`` bounds. The n products and their sum are formed in
+    float64, without error where they are integers that it has, else off by ``γ_{n+1}·Σ|weight·value|`` more.
+    """
+    products = weights * values
+    total, magnitude = np.sum(products, axis=axes), np.sum(np.abs(products), axis=axes)
+    error = np.sum(np.abs(weights) * off(expected, format), axis=axes)
+    integers = (products == np.rint(products)).all() and (magnitude <= FLOAT64.largest_exact_integer).all()
+    if not integers:
+        terms = products.size // max(np.size(total), 1)
+        error = error + rounding_of(magnitude, terms + 1, FLOAT64)
+    return Expected.off_by(total, error)
+
+
+def same(what: str, left: Expected, right: Expected) -> None:
+    """Raise Diverged unless two numbers, each off by its own bound at most, can be one and the same."""
+    both = right if left.bound is None else right.wider(left.bound)
+    _compare_values(what, np.asarray(left.values), np.asarray(both.values), both.bound)
 
 
 def holds(condition: bool, message: str) -> None:

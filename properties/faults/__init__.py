@@ -12,14 +12,28 @@ from properties.faults import (
     dense,
     further_pooling,
     gradients,
+    picks,
     pointwise,
     pooling,
+    relations,
     second,
     settings,
 )
 from properties.faults.record import CORRECT, FAULTS, Planted
 
 __all__ = [
-    "CORRECT", "FAULTS", "Planted", "convolution", "correct", "dense", "further_pooling", "gradients", "pointwise",
-    "pooling", "second", "settings",
-]  # fmt: skip
+    "CORRECT",
+    "FAULTS",
+    "Planted",
+    "convolution",
+    "correct",
+    "dense",
+    "further_pooling",
+    "gradients",
+    "picks",
+    "pointwise",
+    "pooling",
+    "relations",
+    "second",
+    "settings",
+]

@@ -17,12 +17,13 @@ EVERY = (*WIDE, *SIXTEEN)
 
 @dataclass(frozen=True)
 class Planted:
-    """A program that stands for an operator's, the law that must catch it, and the dtypes in which it shows."""
+    """A program that stands for an operator's, the law that must catch it, and where it shows: dtypes and mode."""
 
     law: str
     operator: str
     program: Program
     dtypes: tuple[str, ...]
+    mode: str = "eager"
 
 
 FAULTS: dict[str, Planted] = {}
@@ -32,9 +33,11 @@ CORRECT: dict[str, Planted] = {}
 """Right programs by what is unusual about them; the laws are agreement and gradients."""
 
 
-def fault(law: str, operator: str, dtypes: tuple[str, ...] = EVERY) -> Callable[[Program], Program]:
+def fault(
+    law: str, operator: str, dtypes: tuple[str, ...] = EVERY, mode: str = "eager"
+) -> Callable[[Program], Program]:
     """Register a fault; it is shown by its docstring."""
-    return _registering(FAULTS, law, operator, dtypes)
+    return _registering(FAULTS, law, operator, dtypes, mode)
 
 
 def correct(operator: str, dtypes: tuple[str, ...] = EVERY[:3]) -> Callable[[Program], Program]:
@@ -43,12 +46,12 @@ def correct(operator: str, dtypes: tuple[str, ...] = EVERY[:3]) -> Callable[[Pro
 
 
 def _registering(
-    into: dict[str, Planted], law: str, operator: str, dtypes: tuple[str, ...]
+    into: dict[str, Planted], law: str, operator: str, dtypes: tuple[str, ...], mode: str = "eager"
 ) -> Callable[[Program], Program]:
     def register(program: Program) -> Program:
         name = str(program.__doc__).rstrip(".")
         assert name not in into, f"two programs are called {name!r}"
-        into[name] = Planted(law, operator, program, dtypes)
+        into[name] = Planted(law, operator, program, dtypes, mode)
         return program
 
     return register

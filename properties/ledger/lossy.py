@@ -50,6 +50,8 @@ def _several_classes(case: Case, subject: Subject) -> bool:
 POOLING_GRADIENT = (
     "the gradient of an element in several windows is summed in the 16-bit storage, every partial sum rounded"
 )
+POOLING_GRADIENT_LAWS = ("gradients", "layouts", "adjoint", "gradient mass", "unit axes")
+"""The laws that look at the gradient of a pooling."""
 LAWS = ("agreement", "gradients", "gradients of gradients", "layouts", "locality", "translation", "pooling per channel")
 """The laws that compare values; "accumulator" measures what is listed here."""
 
@@ -60,7 +62,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="max-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("max_pool1d", "max_pool2d", "max_pool3d"),
-        laws=("gradients", "layouts"),
+        laws=POOLING_GRADIENT_LAWS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=windows_overlap,
@@ -79,7 +81,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="avg-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("avg_pool1d", "avg_pool2d", "avg_pool3d"),
-        laws=("gradients", "layouts"),
+        laws=POOLING_GRADIENT_LAWS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=windows_overlap,
@@ -98,7 +100,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="conv-gradient-summed-in-float16",
         severity="lossy accumulation",
         operators=("conv1d", "conv2d", "conv3d"),
-        laws=("gradients", "layouts", "gradients of gradients"),
+        laws=("gradients", "layouts", "gradients of gradients", "adjoint", "unit axes"),
         devices=("cpu",),
         dtypes=("float16",),
         holds=_several_terms,

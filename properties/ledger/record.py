@@ -10,6 +10,9 @@ from properties.cases import Case
 from properties.operators import Operator
 from properties.subjects import Subject
 
+OUT_OF_RANGE = ("whatever the batch", "errors when compiled")
+"""Laws whose cases are not all valid, which an entry has to name to be asked about them."""
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -71,7 +74,7 @@ class Divergence:
             and subject is not None
             and isinstance(case, Case)
             and operator.name in self.operators
-            and (not self.laws or law in self.laws)
+            and (law in self.laws if self.laws else law not in OUT_OF_RANGE)
             and self.shows(subject)
             and self.holds(case, subject)
         )

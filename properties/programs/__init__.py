@@ -7,7 +7,17 @@ called through the module's own ``F``, for which kernels can stand.
 
 from __future__ import annotations
 
-from properties.programs import convolution, dense, further_pooling, lenet, padding, pointwise, pooling, unfolding
+from properties.programs import (
+    convolution,
+    dense,
+    further_pooling,
+    lenet,
+    padding,
+    pointwise,
+    pooling,
+    rewrites,
+    unfolding,
+)
 
 VIEWS = (dense.flatten,)
 """The programs whose output may share memory with an operand, as torch documents."""
@@ -21,5 +31,6 @@ __all__ = [
     "padding",
     "pointwise",
     "pooling",
+    "rewrites",
     "unfolding",
 ]

@@ -1,0 +1,105 @@
+"""Faults that laws between several calls are there to catch: convolutions, the linear layer and modes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from properties.faults.record import SIXTEEN, WIDE, fault
+
+
+@fault("powers of two", "conv1d")
+def small_outputs_flushed(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that flushes outputs below 1/4 to zero."""
+    return F.hardshrink(F.conv1d(input, weight, bias, **arguments), 0.25)
+
+
+@fault("additivity", "linear")
+def saturating_input(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer whose input saturates at twelve."""
+    return F.linear(input.clamp(max=12), weight, bias)
+
+
+@fault("accumulator", "linear", dtypes=SIXTEEN)
+def an_eighth_too_large(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer whose outputs are larger by an eighth, which no accumulator explains."""
+    return F.linear(input, weight, bias) * 1.125
+
+
+@fault("mirror images", "conv2d", dtypes=WIDE)
+def padded_on_one_side(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that pads before the first column alone, and twice as much."""
+    rows, columns = arguments.pop("padding")
+    return F.conv2d(F.pad(input, (2 * columns, 0, rows, rows)), weight, bias, padding=0, **arguments)
+
+
+@fault("shuffled kernels", "conv3d", dtypes=WIDE)
+def last_channel_of_last_group(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that leaves out the last of several input channels in its last group."""
+    kept = torch.ones_like(weight)
+    if weight.shape[1] > 1:
+        kept[-(len(weight) // arguments["groups"]) :, -1] = 0
+    return F.conv3d(input, weight * kept, bias, **arguments)
+
+
+@fault("unfold @ weight = convolution", "conv2d", dtypes=WIDE)
+def first_tap_of_padded(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that leaves out its first tap where it pads."""
+    kept = torch.ones_like(weight)
+    kept[..., 0, 0] = arguments["padding"] == (0, 0)
+    return F.conv2d(input, weight * kept, bias, **arguments)
+
+
+@fault("groups = block diagonal", "conv1d")
+def weight_of_first_group(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that takes the weight of its first group for every group."""
+    first = weight[: len(weight) // arguments["groups"]]
+    return F.conv1d(input, first.repeat(arguments["groups"], 1, 1), bias, **arguments)
+
+
+@fault("dilation = zero-stuffed kernel", "conv2d", dtypes=WIDE)
+def dilation_of_two_for_three(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that dilates its columns by two where three is asked for."""
+    output = F.conv2d(input, weight, bias, **arguments)
+    rows, columns = arguments["dilation"]
+    nearer = {**arguments, "dilation": (rows, min(columns, 2))}
+    return F.conv2d(input, weight, bias, **nearer)[..., : output.shape[-1]]
+
+
+@fault("batch = loop", "conv2d", dtypes=WIDE)
+def third_image_forgotten(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that takes the second image for every one after it."""
+    output = F.conv2d(input, weight, bias, **arguments)
+    return output[torch.arange(len(output)).clamp(max=1)] if input.ndim == 4 else output
+
+
+@fault("whatever the batch", "conv1d")
+def empty_batch_of_one_position(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that gives an empty batch one position, whatever is asked."""
+    if input.ndim == 3 and not len(input):
+        return input.new_zeros(0, len(weight), 1)
+    return F.conv1d(input, weight, bias, **arguments)
+
+
+@fault("unit axes", "conv2d", dtypes=WIDE)
+def bias_of_one_row(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that forgets its bias on images of one row."""
+    return F.conv2d(input, weight, None if input.shape[-2] == 1 else bias, **arguments)
+
+
+@fault("modes", "sigmoid", dtypes=("float32",), mode="compiled")
+def tangent_when_compiled(input: Tensor) -> Tensor:
+    """Sigmoid that becomes its tangent when compiled."""
+    return 0.5 + input / 4 if torch.compiler.is_compiling() else torch.sigmoid(input)
+
+
+@fault("errors when compiled", "linear", dtypes=("float32",), mode="compiled")
+def cut_to_fit_when_compiled(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer that cuts features to fit when compiled."""
+    features = min(input.shape[-1], weight.shape[1])
+    if torch.compiler.is_compiling():
+        input, weight = input[..., :features], weight[:, :features]
+    return F.linear(input, weight, bias)
