@@ -11,7 +11,7 @@ from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
-from properties.subjects import FLOATS, Subject
+from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl.bounds.further_pooling import power_sums
 from refimpl.rounding import Computed
 
@@ -144,7 +144,7 @@ ENTRIES: tuple[Divergence, ...] = (
         operators=("fractional_max_pool3d",),
         laws=(),
         devices=("cpu", "cuda", "meta"),
-        dtypes=FLOATS,
+        dtypes=FLOATS + INTEGERS,
         holds=_fits_exactly,
         what="raises 'pool time 1 too large relative to input time 1' where kernel + outputs − 1 is the size, as for "
         "an axis of one element",
