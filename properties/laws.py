@@ -174,12 +174,11 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
         if subject and subject.absence:
             raise NotRun(subject.absence)
         attempt()
-        proves_nothing = 4 * result.vacuous > 3 * result.comparisons
-        if 2 * result.known > result.cases or (result.known and proves_nothing):
+        if 2 * result.known > result.cases or (result.known and _proves_nothing(result)):
             result.status, result.reason = "known", result.entry.id
             result.severity, result.upstream = result.entry.severity, result.entry.upstream
             result.message = result.message or f"{result.entry.severity}: {result.entry.what}"
-        elif proves_nothing:
+        elif _proves_nothing(result):
             raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
         elif result.known:
             result.reason = result.reason or f"{result.known} of {result.cases} cases: {result.entry.id}"
@@ -192,6 +191,11 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
     except BaseException as failure:
         result.status, result.message = "error", f"{type(failure).__name__}: {_text(failure)}"
         raise
+
+
+def _proves_nothing(result: evidence.Result) -> bool:
+    """Whether more than three of four comparisons could easily have come out the same from a wrong subject."""
+    return 4 * result.vacuous > 3 * result.comparisons
 
 
 def search(
@@ -247,7 +251,7 @@ def search(
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
     test()
-    if result.declined and result.declined + result.known == result.cases:
+    if result.declined and (result.declined + result.known == result.cases or _proves_nothing(result)):
         raise NotRun(reasons[0])
     if result.declined:
         result.reason = f"{result.declined} of {result.cases} cases not run ({reasons[0]})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from properties.cases import Case
@@ -11,7 +12,9 @@ from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
-from properties.subjects import FLOATS, Subject
+from properties.subjects import FLOATS, INTEGERS, Subject
+from refimpl import pooling
+from refimpl.arrays import Array
 from refimpl.bounds.further_pooling import power_sums
 from refimpl.rounding import Computed
 
@@ -34,8 +37,12 @@ def _window_cut_off(case: Case, subject: Subject) -> bool:
 
 def _sums(case: Case, subject: Subject) -> Computed:
     """The sum of powers of each window, as the subject may compute it."""
-    x = operator("lp_pool1d").operands(case, subject.format)["input"]
-    return power_sums(Computed.operand(x, subject.format), **case.arguments)
+    return power_sums(Computed.operand(_input(case, subject), subject.format), **case.arguments)
+
+
+def _input(case: Case, subject: Subject) -> Array:
+    """What is pooled."""
+    return operator("lp_pool1d").operands(case, subject.format)["input"]
 
 
 def _odd_root_of_negative(case: Case, subject: Subject) -> bool:
@@ -48,9 +55,13 @@ def _odd_root_of_negative(case: Case, subject: Subject) -> bool:
 
 
 def _zero_under_a_small_power(case: Case, subject: Subject) -> bool:
-    """Whether some window holds nothing but zeros, under a power below one."""
-    norm_type = case.arguments["norm_type"]
-    return 0 < norm_type < 1 and not _sums(case, subject).value.all()
+    """Whether, under a power below one, some element is zero and lies in no window whose sum is another."""
+    window = dict(case.arguments)
+    if not 0 < window.pop("norm_type") < 1:
+        return False
+    sums, x = _sums(case, subject).value, _input(case, subject)
+    seen = pooling.average_pool_gradient(np.where(sums == 0.0, 0.0, 1.0), x.shape, **window, divisor_override=1)
+    return bool(((x == 0.0) & (seen == 0.0)).any())
 
 
 def _fits_exactly(case: Case, subject: Subject) -> bool:
@@ -127,7 +138,8 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu", "cuda"),
         dtypes=FLOATS,
         holds=_zero_under_a_small_power,
-        what="with a power below one, the gradient of a window of zeros is NaN: zero times an infinite slope",
+        what="with a power below one, the gradient of a zero is NaN, not zero, where it lies in windows of zeros alone "
+        "or in none: zero times an infinite slope",
         why="torch.nn.LPPool1d: if the sum to the power of p is zero, the gradient is set to zero",
         versions=("2.13.0",),
         upstream=None,
@@ -144,7 +156,7 @@ ENTRIES: tuple[Divergence, ...] = (
         operators=("fractional_max_pool3d",),
         laws=(),
         devices=("cpu", "cuda", "meta"),
-        dtypes=FLOATS,
+        dtypes=FLOATS + INTEGERS,
         holds=_fits_exactly,
         what="raises 'pool time 1 too large relative to input time 1' where kernel + outputs − 1 is the size, as for "
         "an axis of one element",
