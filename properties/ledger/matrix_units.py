@@ -1,0 +1,111 @@
+"""Wrong values and crashes of oneDNN's bfloat16 convolutions for Intel's matrix units (AMX)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from properties.cases import Case
+from properties.ledger.record import Divergence
+from properties.subjects import Subject
+from refimpl import padding
+from refimpl.geometry import convolution_output, padded_size
+
+CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv1d_padded", "conv2d_padded", "conv3d_padded")
+TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+
+
+def _amounts(case: Case) -> list[tuple[int, int]]:
+    """What the convolution itself pads on each axis: zeros; what another mode pads is part of its input."""
+    weight, given = case.shapes["weight"], case.arguments
+    sides = padding.convolution_padding(weight[2:], given["padding"], given["dilation"])
+    return [(sides[k], sides[k + 1]) for k in reversed(range(0, len(sides), 2))]
+
+
+def _windows(case: Case) -> list[dict[str, int]]:
+    """Of each axis: sizes of the convolution's input and output, and its kernel, stride, dilation and padding.
+
+    A transposed convolution's gradient to its input is the convolution, of the output's size.
+    """
+    weight, given, axes = case.shapes["weight"], case.arguments, len(case.shapes["weight"]) - 2
+    found = []
+    for axis, (before, after) in enumerate(_amounts(case)):
+        kernel, stride, dilation = weight[2 + axis], given["stride"][axis], given["dilation"][axis]
+        size = case.shapes["input"][axis - axes]
+        window = {"kernel": kernel, "stride": stride, "dilation": dilation, "before": before}
+        if "output_padding" in given:
+            whole = (size - 1) * stride + dilation * (kernel - 1) + 1 + given["output_padding"][axis]
+            window |= {"input": whole - before - after, "output": size}
+        else:
+            padded = padded_size(size, before, after)
+            inside = given.get("padding_mode", "zeros") == "zeros"
+            window |= {"output": convolution_output(padded, kernel, stride, 0, dilation)}
+            window |= {"input": size} if inside else {"input": padded, "before": 0}
+        found.append(window)
+    return found
+
+
+def _one_strided_column(case: Case, subject: Subject) -> bool:
+    """Whether the last axis has one window, of several taps, and a stride; or so has the convolution that gives the
+    gradient of the gradients to the weight, whose window is the output and whose stride is the dilation."""
+    last = _windows(case)[-1]
+    direct = last["output"] == 1 and last["stride"] > 1 and last["kernel"] > 1
+    return direct or (last["kernel"] == 1 and last["dilation"] > 1 and last["output"] > 1)
+
+
+def _window_of_zeros(case: Case, subject: Subject) -> bool:
+    """Whether, on an axis before the last, some window holds nothing but padding."""
+    return any(_misses(**window) for window in _windows(case)[:-1])
+
+
+def _misses(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> bool:
+    taps = np.arange(output)[:, None] * stride - before + np.arange(kernel) * dilation
+    return not ((taps >= 0) & (taps < input)).any(axis=1).all()
+
+
+LAWS = ("agreement", "gradients", "gradients of gradients", "layouts")
+SLICE: dict[str, Any] = {"dilation": (1, 1), "groups": 1}
+
+ENTRIES: tuple[Divergence, ...] = (
+    Divergence(
+        id="amx-convolution-of-one-strided-column",
+        severity="silent wrong value",
+        operators=CONVOLUTIONS,
+        laws=(),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_one_strided_column,
+        what="where the output is one column wide and the stride along it is more than 1, rows come out in a wrong "
+        "order, and the gradient to a tap that reads only padding is memory that was never written",
+        why="torch.nn.Conv2d, the formula; float32, and processors without AMX, are right",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/169688",
+        operator="conv2d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (1, 3, 15, 3), "weight": (2, 3, 3, 2)}, {"stride": (2, 2), "padding": (0, 0), **SLICE}, "normal"
+        ),
+    ),
+    Divergence(
+        id="amx-gradient-of-transposed-convolution-of-one-strided-column",
+        severity="wrong gradient",
+        operators=TRANSPOSED,
+        laws=("gradients", "gradients of gradients", "layouts"),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_one_strided_column,
+        what="where the input is one column wide and the stride along it is more than 1, its gradient has rows in a "
+        "wrong order, and the gradient to a tap that reaches no output is memory that was never written",
+        why="torch.nn.ConvTranspose2d, the formula; float32, and processors without AMX, are right",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/169688",
+        operator="conv_transpose2d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (1, 3, 7, 1), "weight": (3, 3, 3, 2)},
+            {"stride": (2, 2), "padding": (0, 0), "output_padding": (0, 0), **SLICE},
+            "normal",
+        ),
+    ),
+)
