@@ -8,8 +8,10 @@ import numpy as np
 
 from properties.cases import Case
 from properties.ledger.record import Divergence
+from properties.runner.call import Setting
 from properties.subjects import Subject
 from refimpl import padding
+from refimpl.arrays import Array
 from refimpl.geometry import convolution_output, padded_size
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv1d_padded", "conv2d_padded", "conv3d_padded")
@@ -54,17 +56,26 @@ def _one_strided_column(case: Case, subject: Subject) -> bool:
     return direct or (last["kernel"] == 1 and last["dilation"] > 1 and last["output"] > 1)
 
 
-def _window_of_zeros(case: Case, subject: Subject) -> bool:
-    """Whether, on an axis before the last, some window holds nothing but padding."""
-    return any(_misses(**window) for window in _windows(case)[:-1])
-
-
-def _misses(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> bool:
+def _inside(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Array:
+    """Which taps (columns) of which windows (rows) of an axis lie in the input."""
     taps = np.arange(output)[:, None] * stride - before + np.arange(kernel) * dilation
-    return not ((taps >= 0) & (taps < input)).any(axis=1).all()
+    return (taps >= 0) & (taps < input)
 
 
-LAWS = ("agreement", "gradients", "gradients of gradients", "layouts")
+def _idle_tap(case: Case, subject: Subject) -> bool:
+    """Whether on some axis with a stride some tap reads nothing but padding in every window."""
+    return any(w["stride"] > 1 and not _inside(**w).any(axis=0).all() for w in _windows(case))
+
+
+def _window_of_padding(case: Case, subject: Subject) -> bool:
+    """Whether on an axis before the last some window, or some tap in all windows, reads nothing but padding.
+
+    The taps are windows of the convolution that gives the gradient of the gradients to the weight.
+    """
+    axes = [_inside(**window) for window in _windows(case)[:-1]]
+    return not all(inside.any(axis=1).all() and inside.any(axis=0).all() for inside in axes)
+
+
 SLICE: dict[str, Any] = {"dilation": (1, 1), "groups": 1}
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -76,8 +87,7 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_one_strided_column,
-        what="where the output is one column wide and the stride along it is more than 1, rows come out in a wrong "
-        "order, and the gradient to a tap that reads only padding is memory that was never written",
+        what="where the output is one column wide and the stride along it is more than 1, rows are out of order",
         why="torch.nn.Conv2d, the formula; float32, and processors without AMX, are right",
         versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/169688",
@@ -95,8 +105,8 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_one_strided_column,
-        what="where the input is one column wide and the stride along it is more than 1, its gradient has rows in a "
-        "wrong order, and the gradient to a tap that reaches no output is memory that was never written",
+        what="where the input is one column wide and the stride along it is more than 1, rows of its gradient are out "
+        "of order",
         why="torch.nn.ConvTranspose2d, the formula; float32, and processors without AMX, are right",
         versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/169688",
@@ -106,6 +116,67 @@ ENTRIES: tuple[Divergence, ...] = (
             {"input": (1, 3, 7, 1), "weight": (3, 3, 3, 2)},
             {"stride": (2, 2), "padding": (0, 0), "output_padding": (0, 0), **SLICE},
             "normal",
+        ),
+    ),
+    Divergence(
+        id="amx-weight-gradient-of-idle-tap",
+        severity="wrong gradient",
+        operators=CONVOLUTIONS + TRANSPOSED,
+        laws=("layouts", "gradients", "gradients of gradients"),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_idle_tap,
+        what="with a stride, the gradient to a tap that reads only padding is memory that was never written, not zero",
+        why="torch.nn.Conv1d, the formula: no output depends on that tap; a stride of 1, and processors without AMX, "
+        "are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv_transpose1d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (6, 2), "weight": (6, 3, 5)},
+            {"stride": (2,), "padding": (3,), "output_padding": (0,), "groups": 2, "dilation": (1,)},
+            setting=Setting(deterministic=True),  # fills memory that was never written with NaN
+        ),
+    ),
+    Divergence(
+        id="amx-crash-on-window-of-padding",
+        severity="crash",
+        operators=("conv2d", "conv3d", "conv2d_padded", "conv3d_padded"),
+        laws=(),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_window_of_padding,
+        what="a window that on an axis before the last holds nothing but padding ends the process with SIGSEGV, where "
+        "oneDNN chooses its kernel for matrix units",
+        why="torch.nn.Conv3d, Shape: no limit on padding; its output is the bias; processors without AMX are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv3d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (1, 3, 1, 8, 3), "weight": (2, 3, 2, 2, 3)},
+            {"stride": (1, 2, 1), "padding": (1, 1, 1), "dilation": (2, 1, 2), "groups": 1},
+        ),
+    ),
+    Divergence(
+        id="amx-crash-in-gradient-of-transposed-convolution",
+        severity="crash",
+        operators=TRANSPOSED[1:],
+        laws=("gradients", "gradients of gradients", "layouts"),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_window_of_padding,
+        what="where on an axis before the last an element of the input reaches no output, the gradient to the input "
+        "ends the process with SIGSEGV, where oneDNN chooses its kernel for matrix units",
+        why="torch.nn.ConvTranspose2d, Shape: no limit on padding; processors without AMX are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv_transpose2d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (2, 2, 1, 7), "weight": (2, 3, 2, 3)},
+            {"stride": (2, 4), "padding": (2, 0), "output_padding": (1, 2), "groups": 2, "dilation": (3, 1)},
         ),
     ),
 )
