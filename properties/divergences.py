@@ -8,18 +8,20 @@ listed and red on anything new. The pinned example must still diverge: an entry 
 from __future__ import annotations
 
 from properties.cases import Case
-from properties.ledger import amx, further_pooling, lossy, lossy_pooling, wrong
+from properties.ledger import further_pooling, lossy, lossy_pooling, matrix_units, padding, transposed, wrong
 from properties.ledger.record import Divergence
 from properties.operators import CATALOGUE, Operator
 from properties.runner.call import Call
 from properties.subjects import Subject
 
 LEDGER: tuple[Divergence, ...] = (
-    *amx.ENTRIES,
     *wrong.ENTRIES,
     *further_pooling.ENTRIES,
+    *matrix_units.ENTRIES,
     *lossy.ENTRIES,
     *lossy_pooling.ENTRIES,
+    *padding.ENTRIES,
+    *transposed.ENTRIES,
 )
 
 

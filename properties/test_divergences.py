@@ -41,6 +41,9 @@ def confirm(path: Path, seen: Diverged) -> None:
     A script that is itself broken ends with 1 as well: what it prints must be the comparison, or torch's own error.
     """
     python = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120, check=False)
+    if "NativeCrash" in str(seen):
+        assert python.returncode < 0, f"{path} ends with {python.returncode}, and not with a signal"
+        return
     raised = re.match(r"raised \w+: (.*?)(?:\n|, but these arguments are valid)", str(seen))
     shown = raised[1] in python.stderr if raised else "should be" in python.stdout and not python.stderr
     if crash := re.match(r"raised NativeCrash: (\w+)", str(seen)):
