@@ -37,7 +37,7 @@ def test_xavier(subject: Subject, case: tuple[tuple[int, ...], int]) -> None:
     is ``from + (to − from)·U``, three roundings of magnitudes up to 2r.
     """
     shape, seed = case
-    outcome = subject.run(programs.pointwise.xavier_uniform, {"empty": np.zeros(shape)}, {"seed": seed})
+    outcome = subject.run(programs.updates.xavier_uniform, {"empty": np.zeros(shape)}, {"seed": seed})
     holds(outcome.error is None, f"raised {outcome.error}")
     largest = float(np.abs(np.asarray(outcome.outputs["output"].values)).max())
     bound = initializer.xavier_bound(shape)

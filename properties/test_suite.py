@@ -34,10 +34,10 @@ from properties import (
 from properties.operators import CATALOGUE, operator
 from properties.subjects import Subject
 from properties.verdict import Diverged
-from refimpl import activation, convolution, dense, geometry, initializer, loss, optimizer, pooling
+from refimpl import activation, convolution, dense, geometry, initializer, loss, optimizer, pooling, targets
 
 HERE = Path(__file__).resolve().parent
-REFERENCES = (activation, convolution, dense, geometry, initializer, loss, optimizer, pooling)
+REFERENCES = (activation, convolution, dense, geometry, initializer, loss, optimizer, pooling, targets)
 LAWS = {
     test.law.name: test.law  # type: ignore[attr-defined]
     for test in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from properties.operators import convolution, dense, pointwise, pooling
+from properties.operators import convolution, dense, losses, pointwise, pooling, updates
 from properties.operators.record import Operator
 
 CATALOGUE: tuple[Operator, ...] = (
@@ -10,6 +10,8 @@ CATALOGUE: tuple[Operator, ...] = (
     *pooling.OPERATORS,
     *dense.OPERATORS,
     *pointwise.OPERATORS,
+    *losses.OPERATORS,
+    *updates.OPERATORS,
 )
 
 

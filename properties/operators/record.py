@@ -24,6 +24,8 @@ class Operator:
     the operands in the order of a case's shapes, then the case's arguments by name, as ``program`` does by keyword.
     A layer's gradient functions take the cotangent first and return one gradient for each operand.
 
+    ``outputs`` names what a program that returns several tensors returns, the first being the "output".
+
     ``second`` takes the cotangent, the operands and a direction h for each of them, and returns, with errors, the
     gradients of ⟨h, gradients⟩ to the cotangent and to each operand.
 
@@ -43,6 +45,7 @@ class Operator:
     gradients: Callable[..., Any] | None = None
     gradient_bounds: Callable[..., Any] | None = None
     second: Callable[..., tuple[Computed, ...]] | None = None
+    outputs: tuple[str, ...] = ("output", "indices")
     traits: frozenset[str] = frozenset()
     axes: int = 0
     inexact: str | None = None
@@ -85,7 +88,7 @@ class Operator:
         results = self._exactly(self.reference, magnitude, values, arguments, format)
         if results is None:
             results = _tuple(self.bound(*_computed(values, format), **arguments))
-        return {name: _expected(result) for name, result in zip(("output", "indices"), results, strict=False)}
+        return {name: _expected(result) for name, result in zip(self.outputs, results, strict=False)}
 
     def expected_gradients(
         self, cotangent: Array, operands: Mapping[str, Array], arguments: Mapping[str, Any], format: Format

@@ -7,9 +7,9 @@ called through the module's own ``F``, for which kernels can stand.
 
 from __future__ import annotations
 
-from properties.programs import convolution, dense, lenet, pointwise, pooling
+from properties.programs import convolution, dense, lenet, losses, pointwise, pooling, updates
 
-VIEWS = (dense.flatten,)
+VIEWS = (dense.flatten, dense.unflatten)
 """The programs whose output may share memory with an operand, as torch documents."""
 
-__all__ = ["VIEWS", "convolution", "dense", "lenet", "pointwise", "pooling"]
+__all__ = ["VIEWS", "convolution", "dense", "lenet", "losses", "pointwise", "pooling", "updates"]
