@@ -128,6 +128,7 @@ OPERATORS = (
         second=partial(second.trilinear, bounds.bilinear_layer, bounds.bilinear_layer_gradients),
         output_shape=lambda case: (*case.shapes["input1"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
+        staged=True,
     ),
     Operator(
         name="matmul",

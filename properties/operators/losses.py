@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, cases, sizes
+from properties.operators.pointwise import classes
 from properties.operators.record import Operator
 from properties.programs import losses as programs
 from refimpl import bounds, loss, second
@@ -24,20 +25,20 @@ WEIGHTS = (0.0, 1.0, 2.0, 3.0, 5.0)
 @st.composite
 def labelled_geometry(draw: st.DrawFn) -> Geometry:
     """(N, classes) and the class of each row."""
-    rows, classes = draw(sizes(1, 17)), draw(sizes(1, 33))
-    target = draw(st.lists(st.integers(0, classes - 1), min_size=rows, max_size=rows).map(tuple))
-    return {"input": (rows, classes)}, {"target": target}
+    rows, count = draw(sizes(1, 17)), draw(classes(33))
+    target = draw(st.lists(st.integers(0, count - 1), min_size=rows, max_size=rows).map(tuple))
+    return {"input": (rows, count)}, {"target": target}
 
 
 @st.composite
 def input_shapes(draw: st.DrawFn) -> tuple[int, ...]:
     """(N, classes), most often, (classes,), (N, classes, *spatial) with one to three axes, or a batch of nothing."""
-    classes = draw(sizes(1, 33))
+    count = draw(classes(33))
     if draw(st.booleans()):
-        return draw(sizes(1, 17)), classes
+        return draw(sizes(1, 17)), count
     batch = draw(st.integers(1, 3))
-    shapes = [(classes,), (batch, classes, draw(sizes(1, 17)))] * 2
-    shapes += [(batch, min(classes, 9), 3, 4)] * 2 + [(batch, min(classes, 9), 2, 1, 3), (0, classes)]
+    shapes = [(count,), (batch, count, draw(sizes(1, 17)))] * 2
+    shapes += [(batch, min(count, 9), 3, 4)] * 2 + [(batch, min(count, 9), 2, 1, 3), (0, count)]
     return draw(st.sampled_from(shapes))
 
 
@@ -45,12 +46,12 @@ def input_shapes(draw: st.DrawFn) -> tuple[int, ...]:
 def classified_geometry(draw: st.DrawFn) -> Geometry:
     """Any input, the class of each row, and, as often as not, each option."""
     shape = draw(input_shapes())
-    classes = shape[min(1, len(shape) - 1)]
+    count = shape[min(1, len(shape) - 1)]
     generator = np.random.default_rng(draw(st.integers(0, 2**16 - 1)))
-    target = generator.integers(0, classes, losses_shape(shape))
-    options = draw(_options(classes))
+    target = generator.integers(0, count, losses_shape(shape))
+    options = draw(_options(count))
     if draw(st.booleans()):
-        ignored = draw(st.sampled_from([-100, -1, 0, classes - 1, classes + 7]))
+        ignored = draw(st.sampled_from([-100, -1, 0, count - 1, count + 7]))
         target = np.where(generator.random(target.shape) < 0.25, ignored, target)
         options["ignore_index"] = ignored
     return {"input": shape}, {"target": _numbers(target), **options}
@@ -73,12 +74,12 @@ def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
 
 
 @st.composite
-def _options(draw: st.DrawFn, classes: int) -> dict[str, Any]:
+def _options(draw: st.DrawFn, count: int) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if draw(st.booleans()):
         options["reduction"] = draw(st.sampled_from(loss.REDUCTIONS))
     if draw(st.booleans()):
-        options["weight"] = tuple(draw(st.lists(st.sampled_from(WEIGHTS), min_size=classes, max_size=classes)))
+        options["weight"] = tuple(draw(st.lists(st.sampled_from(WEIGHTS), min_size=count, max_size=count)))
     return options
 
 
@@ -157,6 +158,7 @@ OPERATORS = (
         output_shape=_output_shape,
         # Integers that the divisor of a mean divides have integer means.
         scale=_divisor,
+        staged=True,
         magnitude=_summed(NLL),
         gradient_magnitude=_summed(NLL_GRADIENTS),
     ),

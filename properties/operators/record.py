@@ -13,6 +13,7 @@ from properties.cases import INTEGERS, LARGEST_INTEGER, Case
 from properties.runner.call import Program
 from properties.verdict import Expected
 from refimpl.arrays import Array
+from refimpl.rounding import INTEGERS as INTEGER_TYPES
 from refimpl.rounding import Computed, Format, round_to
 
 
@@ -31,7 +32,7 @@ class Operator:
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
-    absolute values); ``inexact`` says why a layer has no exact tier.
+    absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` that its partial results may be stored.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Operator:
     traits: frozenset[str] = frozenset()
     axes: int = 0
     inexact: str | None = None
+    staged: bool = False
     scale: Callable[[Case], int] = lambda case: 1
     magnitude: Callable[..., Array] | None = None
     gradient_magnitude: Callable[..., Any] | None = None
@@ -137,13 +139,15 @@ class Operator:
         arguments: Mapping[str, Any],
         format: Format,
     ) -> tuple[Array, ...] | None:
-        """The results, if every partial result, in any order, is an integer that the accumulator has; else None."""
+        """The results, if every partial result, in any order, is an integer that what it is kept in has; else None."""
         if self.inexact or not all(_integral(value) for value in values):
             return None
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
             return None
         sums = _tuple(magnitude(*values, **arguments))
-        if any(np.max(np.abs(s), initial=0.0) > format.accumulator.largest_exact_integer for s in sums):
+        stored = self.staged and format.storage.name not in INTEGER_TYPES  # whose sums wrap wherever they are kept
+        largest = (format.storage if stored else format.accumulator).largest_exact_integer
+        if any(np.max(np.abs(s), initial=0.0) > largest for s in sums):
             return None
         results = _tuple(function(*values, **arguments))
         return _stored(results, format) if all(_integral(result) for result in results) else None
