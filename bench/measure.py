@@ -191,10 +191,12 @@ def seconds(work: Callable[[], Any], wait: Callable[[], None] = lambda: None) ->
 
 
 def _family() -> list[str]:
-    """This process and its children."""
-    own = str(os.getpid())
-    children = [_read(path) or "" for path in Path("/proc/self/task").glob("*/children")]
-    return [own, *" ".join(children).split()]
+    """This process, its children and theirs."""
+    found = [str(os.getpid())]
+    for pid in found:  # grows as it goes
+        children = [_read(path) or "" for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        found += " ".join(children).split()
+    return found
 
 
 def _times(pid: str) -> list[int]:

@@ -7,8 +7,9 @@ numbers: cheap to draw, quick to shrink, short to print, and its text pastes bac
 
 from __future__ import annotations
 
+import functools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.runner.call import Setting
-from properties.runner.layouts import LAYOUTS, fit
+from properties.runner.layouts import FAITHFUL, LAYOUTS, fit
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
 from refimpl.rounding import Format, round_to
@@ -81,9 +82,26 @@ def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, f
     return generator.standard_normal(shape)
 
 
+@functools.cache
+def whole(least: int, most: int) -> st.SearchStrategy[int]:
+    """Integers of a range. Here, and below, a strategy is made once: that takes longer than to draw from it."""
+    return st.integers(least, most)
+
+
+@functools.lru_cache(maxsize=None, typed=True)
+def among(*values: Any) -> st.SearchStrategy[Any]:
+    """One of some values, the simplest first."""
+    return st.sampled_from(values)
+
+
+COIN = st.booleans()
+
+
 def unpadded(case: Case) -> Case:
     """The same windows over an input as large as the padded one, so that no border is special."""
-    padding = case.arguments["padding"]
+    padding = case.arguments.get("padding", ())
+    if not any(padding):
+        return case
     leading = case.shapes["input"][: -len(padding)]
     spatial = (size + 2 * p for size, p in zip(case.shapes["input"][-len(padding) :], padding, strict=True))
     return case.with_shape("input", (*leading, *spatial)).with_arguments(padding=(0,) * len(padding))
@@ -96,7 +114,7 @@ Geometry = tuple[dict[str, tuple[int, ...]], dict[str, Any]]
 def cases(draw: st.DrawFn, geometry: st.SearchStrategy[Geometry]) -> Case:
     """Cases of drawn (shapes, arguments), with a real fill; the exact tier replaces the fill by integers."""
     shapes, arguments = draw(geometry)
-    return Case(shapes, arguments, draw(st.sampled_from(REAL_FILLS)), draw(st.integers(0, 2**16 - 1)))
+    return Case(shapes, arguments, draw(among(*REAL_FILLS)), draw(whole(0, 2**16 - 1)))
 
 
 @dataclass(frozen=True)
@@ -110,56 +128,61 @@ class Axis:
     dilation: int
 
 
+@functools.cache
 def sizes(least: int, longest: int) -> st.SearchStrategy[int]:
     """Sizes from ``least`` on: often the least itself or a little more, sometimes near a vector tail."""
     tails = [size for size in TAILS if least <= size <= longest]
-    near = st.integers(least, least + 6)
-    return st.one_of(near, st.sampled_from(tails)) if tails else near
+    near = whole(least, least + 6)
+    return st.one_of(near, among(*tails)) if tails else near
 
 
+@functools.cache
 @st.composite
 def convolution_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool = True) -> Axis:
     """A convolution's window: padding may exceed the kernel's reach, where outputs see nothing but zeros."""
-    kernel = draw(st.integers(1, kernels))
-    dilation = draw(st.integers(1, 3))
+    kernel = draw(whole(1, kernels))
+    dilation = draw(whole(1, 3))
     effective = effective_kernel(kernel, dilation)
-    padding = draw(st.integers(0, effective + 1)) if padded else 0
+    padding = draw(whole(0, effective + 1)) if padded else 0
     size = draw(sizes(max(1, effective - 2 * padding), longest))
-    return Axis(size, kernel, draw(st.integers(1, 4)), padding, dilation)
+    return Axis(size, kernel, draw(whole(1, 4)), padding, dilation)
 
 
+@functools.cache
 @st.composite
 def pooling_axis(draw: st.DrawFn, kernels: int, longest: int, dilated: bool, padded: bool = True) -> Axis:
     """A pooling window: padding at most half of the kernel size, as torch demands."""
-    kernel = draw(st.integers(1, kernels))
-    dilation = draw(st.integers(1, 3)) if dilated else 1
+    kernel = draw(whole(1, kernels))
+    dilation = draw(whole(1, 3)) if dilated else 1
     effective = effective_kernel(kernel, dilation)
-    padding = draw(st.integers(0, kernel // 2)) if padded else 0
+    padding = draw(whole(0, kernel // 2)) if padded else 0
     size = draw(sizes(max(1, effective - 2 * padding), longest))
-    return Axis(size, kernel, draw(st.integers(1, kernels + 1)), padding, dilation)
+    return Axis(size, kernel, draw(whole(1, kernels + 1)), padding, dilation)
 
 
+@functools.cache
 def batches() -> st.SearchStrategy[tuple[int, ...]]:
     """The leading axes: a batch of 1 to 3, or none; now and then a batch of nothing."""
-    return st.sampled_from([(1,), (), (2,), (3,)] * 5 + [(0,)])
+    return among(*[(1,), (), (2,), (3,)] * 5, (0,))
 
 
+@functools.cache
 def longest_axis(axes: int, long: int) -> st.SearchStrategy[list[int]]:
     """How long each axis may be: one of them up to ``long``, the others short, to keep a case small."""
-    return st.integers(0, axes - 1).map(lambda chosen: [long if a == chosen else 8 for a in range(axes)])
+    return whole(0, axes - 1).map(lambda chosen: [long if a == chosen else 8 for a in range(axes)])
 
 
 @st.composite
-def in_layouts(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
-    """Cases whose operands and cotangent each lie in memory in some way."""
+def in_layouts(draw: st.DrawFn, cases: st.SearchStrategy[Case], given: Iterable[str] = ()) -> Case:
+    """Cases whose operands and cotangent each lie in memory in some way; those ``given`` keep all of their values."""
     case = draw(cases)
-    names = [*case.shapes, "cotangent"]
-    layouts = {name: draw(st.sampled_from(list(LAYOUTS))) for name in names}
+    layouts = {name: draw(among(*LAYOUTS)) for name in (*case.shapes, "cotangent")}
+    layouts |= {name: draw(among(*FAITHFUL)) for name in given}
     return replace(case, setting=Setting(layouts))
 
 
 @st.composite
 def under_flags(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
     """Cases with oneDNN on or off, one thread or two, and torch's deterministic algorithms or not."""
-    case, onednn, deterministic = draw(cases), draw(st.booleans()), draw(st.booleans())
-    return replace(case, setting=Setting({}, onednn, draw(st.sampled_from([1, 2])), deterministic))
+    case, onednn, deterministic = draw(cases), draw(COIN), draw(COIN)
+    return replace(case, setting=Setting({}, onednn, draw(among(1, 2)), deterministic))

@@ -25,12 +25,11 @@ CASES = settings(
 def results(operator: Operator, case: Case) -> Iterator[Array]:
     """Every array that an operator's loops give for a case."""
     operands = operator.operands(case, FORMATS["float64"])
-    outputs = operator.reference(*operands.values(), **case.arguments)
+    free, given = [operands[name] for name in case.shapes], {name: operands[name] for name in operator.given}
+    outputs = operator.reference(*free, **case.arguments, **given)
     yield from outputs if isinstance(outputs, tuple) else (outputs,)
     if operator.gradients:
-        yield from operator.gradients(
-            operator.cotangent(case, FORMATS["float64"]), *operands.values(), **case.arguments
-        )
+        yield from operator.gradients(operator.cotangent(case, FORMATS["float64"]), *free, **case.arguments, **given)
 
 
 def small_cases(operator: Operator) -> list[Case]:

@@ -7,12 +7,19 @@ listed and red on anything new. The pinned example must still diverge: an entry 
 
 from __future__ import annotations
 
-from properties.ledger import losses, lossy, wrong
+from properties.ledger import amx, further_pooling, losses, lossy, lossy_pooling, wrong
 from properties.ledger.record import Divergence
 from properties.operators import Operator
 from properties.subjects import Subject
 
-LEDGER: tuple[Divergence, ...] = (*wrong.ENTRIES, *lossy.ENTRIES, *losses.ENTRIES)
+LEDGER: tuple[Divergence, ...] = (
+    *amx.ENTRIES,
+    *wrong.ENTRIES,
+    *further_pooling.ENTRIES,
+    *lossy.ENTRIES,
+    *lossy_pooling.ENTRIES,
+    *losses.ENTRIES,
+)
 
 
 def known(law: str, operator: Operator | None, subject: Subject | None, case: object) -> Divergence | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import unittest
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 
 from properties import divergences, evidence, repro
 from properties.operators import CATALOGUE, Operator
-from properties.subjects import Declined, Subject
-from properties.verdict import Vacuous
+from properties.subjects import Declined, Subject, Undefined
+from properties.verdict import Diverged, Vacuous
 from refimpl.rounding import FORMATS
 
 Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
@@ -102,8 +103,8 @@ def law(
     return decorate
 
 
-class NotRun(Exception):
-    """Raised by a test body that has nothing to try here, with the reason."""
+class NotRun(unittest.SkipTest):
+    """Raised by a test body that has nothing to try here, with the reason; it ends a search at once."""
 
 
 def run(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> None:
@@ -161,6 +162,8 @@ def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[
             result.message = result.message or f"{result.entry.severity}: {result.entry.what}"
         elif proves_nothing:
             raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
+        elif result.known:
+            result.reason = result.reason or f"{result.known} of {result.cases} cases: {result.entry.id}"
     except (NotRun, Declined) as reason:
         result.status, result.reason = "not run", str(reason)
     except AssertionError as failure:
@@ -192,7 +195,8 @@ def search(
 
     def tried(case: Any) -> None:
         result.begin_case()
-        if entry := divergences.known(law.name, operator, subject, case):
+        entry = divergences.known(law.name, operator, subject, case)
+        if entry and entry.certain(subject):
             result.known, result.entry = result.known + 1, entry
             return
         try:
@@ -200,7 +204,14 @@ def search(
                 law.body(**about, case=variant)
         except Declined as reason:
             result.declined += 1
+            if isinstance(reason, Undefined) and result.declined == result.cases:
+                raise NotRun(str(reason)) from reason
             reasons.append(str(reason))
+            return
+        except Diverged:
+            if not entry:
+                raise
+            result.known, result.entry = result.known + 1, entry
             return
         evidence.noted_case(case)
         if result.bounded:

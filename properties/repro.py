@@ -154,10 +154,11 @@ def _gradients(call: Call, dtype: str) -> list[str]:
     directions = ", ".join(_tensor(values, "", call, dtype) for values in call.directions.values())
     return [
         f"{cotangent}.requires_grad_()",
-        'first = torch.autograd.grad(outputs["output"], list(operands.values()), cotangent, create_graph=True)',
+        f"free = {{name: operands[name] for name in {list(call.directions)}}}",
+        'first = torch.autograd.grad(outputs["output"], list(free.values()), cotangent, create_graph=True)',
         f"directions = [{directions}]",
-        "gradients = dict(zip(operands, first))",
-        'about = {"cotangent": cotangent, **operands}',
+        "gradients = dict(zip(free, first))",
+        'about = {"cotangent": cotangent, **free}',
         f"second = torch.autograd.grad(first, list(about.values()), directions, {about})",
         "second = dict(zip(about, second))",
     ]

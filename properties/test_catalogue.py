@@ -54,7 +54,7 @@ def test_every_layer_has_a_record() -> None:
 
 
 def test_every_function_is_called() -> None:
-    """Each convolution and pooling of torch.nn.functional is called by some record's program, or listed with a reason."""
+    """Each convolution and pooling of torch.nn.functional is in some record's program, or listed with a reason."""
     assert not missing(FUNCTIONS, called())
 
 

@@ -15,7 +15,7 @@ from properties.verdict import verdict
 def test_pooling_per_channel(operator: Operator, subject: Subject, case: Case) -> None:
     """A channel pooled alone gives what it gives among the others; there are as many channels out as in."""
     operands = operator.operands(case, subject.format)
-    axis = -operator.axes - 1
+    axis = operands["input"].ndim - operator.axes - 1
     channels = operands["input"].shape[axis]
     expected = operator.expected(operands, case.arguments, subject.format)["output"]
     assert expected.values.shape[axis] == channels
@@ -23,5 +23,5 @@ def test_pooling_per_channel(operator: Operator, subject: Subject, case: Case) -
     channel = {"output": expected.map(lambda values: np.take(values, one, axis))}
     among = subject.run(operator.program, operands, case.arguments)
     verdict(among.part(lambda values: np.take(values, one, axis)), channel, subject)
-    alone = subject.run(operator.program, {"input": np.take(operands["input"], one, axis)}, case.arguments)
-    verdict(alone, channel, subject)
+    of_channel = {name: np.take(values, one, axis) for name, values in operands.items()}
+    verdict(subject.run(operator.program, of_channel, case.arguments), channel, subject)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,9 @@ def confirm(path: Path, seen: Diverged) -> None:
     python = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120, check=False)
     raised = re.match(r"raised \w+: (.*?)(?:\n|, but these arguments are valid)", str(seen))
     shown = raised[1] in python.stderr if raised else "should be" in python.stdout and not python.stderr
+    if crash := re.match(r"raised NativeCrash: (\w+)", str(seen)):
+        assert python.returncode == -signal.Signals[crash[1]], f"{path} does not crash: {python.stdout}"
+        return
     assert python.returncode == 1, f"{path} ends with {python.returncode}: {python.stdout}"
     assert shown, f"{path} shows something else: {python.stdout}{python.stderr}"
 

@@ -6,15 +6,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from properties import programs
+from properties import hostile, programs
 from properties.runner.call import Call
+from properties.subjects import Subject
 from properties.subjects.worker import ROOT, Workers
+from properties.verdict import Diverged, exactly, verdict
 
 IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wrong.py"
 HOSTILE = ROOT / "properties" / "hostile_kernels.py"
@@ -136,6 +139,60 @@ def test_module_that_uses_its_own_name(workers: Workers, tmp_path: Path) -> None
         encoding="utf-8",
     )
     assert workers.run(Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, kernels=str(path))).error is None
+
+
+def outcome_of(source: str, call: Call, workers: Workers, folder: Path) -> str | None:
+    """The error of a call on kernels of that source."""
+    path = folder / "mine.py"
+    path.write_text(source, encoding="utf-8")
+    return workers.run(replace(call, kernels=str(path))).error
+
+
+SIGMOID = Call(programs.pointwise.sigmoid, {"input": np.ones(2)})
+
+
+def test_first_call_of_a_kernel_gets_no_allowance(tmp_path: Path) -> None:
+    """A kernel that hangs in a worker's first call is given up after the time of a call, not of a start."""
+    pool = Workers(timeout=1.0)
+    error = outcome_of("import time\ndef sigmoid(input):\n    time.sleep(60)\n", SIGMOID, pool, tmp_path)
+    pool.close()
+    assert error == "Hung: no answer within 1 s"
+
+
+def test_loading_gets_an_allowance(tmp_path: Path) -> None:
+    """A file that takes longer to load than a call may take, as one that compiles does, is no kernel that hangs."""
+    pool = Workers(timeout=1.0)
+    source = "import time, torch\ntime.sleep(2)\ndef sigmoid(input):\n    return torch.sigmoid(input)\n"
+    error = outcome_of(source, SIGMOID, pool, tmp_path)
+    pool.close()
+    assert error is None
+
+
+def test_what_no_call_could_use_is_undefined(workers: Workers, tmp_path: Path) -> None:
+    """Nothing of a program defined: so for every call. Something of it: a call that needs the rest declines."""
+    source = "def tanh(input):\n    return input.tanh()\n"
+    assert outcome_of(source, SIGMOID, workers, tmp_path) == "Undefined: mine defines no sigmoid"
+    either = Call(hostile.sigmoid_of_vectors, {"input": np.ones(2)})
+    assert outcome_of(source, either, workers, tmp_path) == "NotImplementedError: mine defines no sigmoid"
+    assert outcome_of(source, replace(either, operands={"input": np.ones((1, 2))}), workers, tmp_path) is None
+
+
+def test_one_case_tells_what_is_undefined(tmp_path: Path) -> None:
+    """What the file does not define is not run after the first case; no other is drawn."""
+    finished = hold(IM2COL, tmp_path, "--subjects=cpu-float32", "-k", "test_agreement and (linear or flatten)")
+    assert finished.returncode == 0, finished.stdout
+    assert {(line["operator"], line["status"], line["cases"]) for line in results(tmp_path)} == {
+        ("linear", "not run", 1), ("flatten", "not run", 1),
+    }  # fmt: skip
+
+
+def test_wrong_device(workers: Workers, tmp_path: Path) -> None:
+    """A result on another device, even one without values, is a divergence."""
+    path = tmp_path / "mine.py"
+    path.write_text("def sigmoid(input):\n    return input.sigmoid().to('meta')\n", encoding="utf-8")
+    outcome = workers.run(replace(SIGMOID, kernels=str(path), dtype="float32"))
+    with pytest.raises(Diverged, match="output has device meta, but should have cpu"):
+        verdict(outcome, exactly(np.full(2, 0.5)), Subject("cpu", "float32"))
 
 
 @pytest.mark.parametrize(

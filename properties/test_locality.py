@@ -26,10 +26,10 @@ def window(case: Case, position: tuple[int, ...], kernel: tuple[int, ...]) -> Ar
     """Which elements of the input, along its spatial axes, the window of an output position holds."""
     axes = len(position)
     stride = case.arguments.get("stride", kernel)
-    dilation = case.arguments.get("dilation", (1,) * axes)
+    padding, dilation = case.arguments.get("padding", (0,) * axes), case.arguments.get("dilation", (1,) * axes)
     inside = np.ones((), dtype=bool)
     for axis, size in enumerate(case.shapes["input"][-axes:]):
-        start = position[axis] * stride[axis] - case.arguments["padding"][axis]
+        start = position[axis] * stride[axis] - padding[axis]
         taps = start + dilation[axis] * np.arange(kernel[axis])
         inside = np.logical_and.outer(inside, np.isin(np.arange(size), taps))
     return inside
@@ -53,7 +53,11 @@ def test_locality(operator: Operator, subject: Subject, case: Case) -> None:
     verdict(outcome.part(lambda values: values[..., *position]), {"output": expected}, subject)
 
 
-@law("receptive field", covers=lambda operator: operator.has("window"), systems=("S9",))
+@law(
+    "receptive field",
+    covers=lambda o: o.has("window") and (o.has("kernel") or o.has("linear") or o.has("selecting")),
+    systems=("S9",),
+)
 def test_receptive_field(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient of one output is non-zero on its window and nowhere else; max pooling picks one element of it."""
     position, inside = _window_of(operator, case)
@@ -66,7 +70,7 @@ def test_receptive_field(operator: Operator, subject: Subject, case: Case) -> No
     verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
     support = np.asarray(outcome.gradients["input"].values) != 0
     holds(not (support & ~inside).any(), f"the gradient at {position} reaches outside its window")
-    if not operator.name.startswith("max"):
+    if not operator.has("selecting"):
         holds(bool((support == inside).all()), f"the gradient at {position} leaves out a part of its window")
 
 

@@ -34,10 +34,27 @@ from properties import (
 from properties.operators import CATALOGUE, operator
 from properties.subjects import Subject
 from properties.verdict import Diverged
-from refimpl import activation, convolution, dense, geometry, initializer, loss, optimizer, pooling, targets
+from refimpl import (
+    activation,
+    adaptive,
+    convolution,
+    dense,
+    fractional,
+    geometry,
+    initializer,
+    loss,
+    optimizer,
+    pooling,
+    power_pooling,
+    targets,
+    unpooling,
+)
 
 HERE = Path(__file__).resolve().parent
-REFERENCES = (activation, convolution, dense, geometry, initializer, loss, optimizer, pooling, targets)
+REFERENCES = (
+    activation, adaptive, convolution, dense, fractional, geometry, initializer, loss, optimizer, pooling,
+    power_pooling, targets, unpooling,
+)  # fmt: skip
 LAWS = {
     test.law.name: test.law  # type: ignore[attr-defined]
     for test in (

@@ -130,10 +130,16 @@ def running(pid: int) -> bool:
         return False
 
 
+def shares_memory(pid: int) -> bool:
+    """Whether a process maps memory that has a name, and so outlives every process that is killed."""
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    return "/dev/shm/" in maps or "/SYSV" in maps
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="not run (processes are looked up in /proc)")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_no_orphans(end: signal.Signals) -> None:
-    """However the suite ends, even with a worker in the middle of a call, no process is left behind."""
+    """However the suite ends, even with a worker in the middle of a call, no process and no shared memory is left."""
     script = textwrap.dedent(
         """
         import numpy as np
@@ -154,6 +160,7 @@ def test_no_orphans(end: signal.Signals) -> None:
         pids = [int(pid) for pid in suite.stdout.readline().split()]
         assert len(pids) == 2
         assert all(running(pid) for pid in pids)
+        assert not any(shares_memory(pid) for pid in [suite.pid, *pids])
         os.kill(suite.pid, end)
         suite.wait(timeout=10)
     deadline = time.monotonic() + 10

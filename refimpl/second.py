@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import pooling
+from refimpl import adaptive, bounds
+from refimpl.arrays import Array
 from refimpl.rounding import Computed, rounding_of
 
 
@@ -82,10 +83,36 @@ def linear(layer: Callable[..., Computed], cotangent: Computed, *operands: Compu
     return layer(h, **arguments), Computed.operand(np.zeros(x.shape), x.format)
 
 
-def max_pool(cotangent: Computed, x: Computed, h: Computed, **arguments: Any) -> tuple[Computed, Computed]:
-    """The same for max pooling: to g the elements of h where x has its maxima, to x nothing."""
-    indices = pooling.max_pool(x.value, **arguments)[1]
-    axes = len(arguments["kernel_size"])
+def adaptive_average(
+    cotangent: Computed, x: Computed, h: Computed, output_size: adaptive.Sizes
+) -> tuple[Computed, Computed]:
+    """The same for adaptive average pooling: to g the layer of h, to x nothing.
+
+    One mean of everything may be differentiated as a quotient and a sum, each stored: a quotient h/n is off by
+    ``u·|h|/n + η``, which is that of an h off by ``u·|h| + n·η``.
+    """
+    zero = Computed.operand(np.zeros(x.shape), x.format)
+    sizes, storage = adaptive.output_sizes(x.shape, output_size), h.format.storage
+    if max(sizes) > 1 or storage is h.precision:
+        return bounds.adaptive_average_pool(h, output_size), zero
+    elements = math.prod(x.shape[-len(sizes) :])
+    quotients = Computed(h.value, h.format, storage.unit_roundoff * np.abs(h.value) + elements * storage.underflow)
+    return bounds.adaptive_average_pool(quotients, output_size), zero
+
+
+def selecting(
+    layer: Callable[..., tuple[Array, Array]],
+    axes: int,
+    cotangent: Computed,
+    x: Computed,
+    h: Computed,
+    **arguments: Any,
+) -> tuple[Computed, Computed]:
+    """The same for a layer that selects elements of x: to g the elements of h where it found them, to x nothing.
+
+    ``layer(x, **arguments)`` gives values and their flat indices into the ``axes`` last axes, −1 for none.
+    """
+    indices = layer(x.value, **arguments)[1]
     leading, window = h.shape[:-axes], math.prod(h.shape[-axes:])
     places = np.maximum(indices, 0).reshape(*leading, math.prod(indices.shape[-axes:]))
     picked = np.take_along_axis(h.value.reshape(*leading, window), places, axis=-1)

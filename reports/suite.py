@@ -74,13 +74,23 @@ def workers(evidence: Evidence) -> list[dict[str, Any]]:
         figures = [
             (figure.subject, figure.data) for run in place.runs for figure in run.figures if figure.name == WORKER
         ]
-        extras = [
-            (item.name, item.extra) for bench in place.benches for item in bench.benchmarks if item.kind == WORKER
-        ]
-        for source, data in [*figures, *extras]:
+        for source, data in [*figures, *_benchmarked(place)]:
             parts = [(name, data["shares"][name]) for name in WORKER_SHARES if name in data["shares"]]
             measured = {key: data.get(key) for key in ("restart_ms", "call_overhead_ms", "cases_per_second")}
             found.append({"environment": place.id, "source": source, "parts": _stacked(parts), **measured})
+    return found
+
+
+def _benchmarked(place: Place) -> list[tuple[str, dict[str, Any]]]:
+    """The benchmarks' figures, on one row for each file and subject: each benchmark measures some of them."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for bench in place.benches:
+        rows: dict[str, dict[str, Any]] = {}
+        for item in bench.benchmarks:
+            if item.kind == WORKER:
+                row = rows.setdefault(str(item.extra.get("subject") or item.name), {"shares": {}})
+                row |= {key: value for key, value in item.extra.items() if key != "shares" or value}
+        found += rows.items()
     return found
 
 

@@ -82,6 +82,20 @@ def test_workers_are_shown_wherever_they_were_measured(tmp_path: Path) -> None:
         assert text in html
 
 
+def test_benchmarks_of_workers_share_a_row(tmp_path: Path) -> None:
+    """What several benchmarks measured on one subject stands on one row."""
+    about: dict[str, object] = {"kind": "worker", "subject": "cpu-float32"}
+    rate: dict[str, object] = {"cases_per_second": 500.0, "shares": {"torch": 0.5}}
+    figures: list[dict[str, object]] = [{"restart_ms": 33.0}, {"call_overhead_ms": 0.25}, rate]
+    entries = [example.benchmark(f"test_{n}", [0.1] * 3, about | figure) for n, figure in enumerate(figures)]
+    example.write_run(tmp_path, [example.header(), example.result(), example.END])
+    example.write_benchmarks(tmp_path, entries)
+    (row,) = suite.workers(load([tmp_path]))
+    assert row["source"] == "cpu-float32"
+    assert (row["restart_ms"], row["call_overhead_ms"], row["cases_per_second"]) == (33.0, 0.25, 500.0)
+    assert row["parts"] == [{"name": "torch", "share": 0.5, "from": 0}]
+
+
 def test_two_torches_are_told_apart(tmp_path: Path) -> None:
     """Only checks whose status differs are shown; those that one side did not run are counted."""
     twin = "cpu-float32@torch-2.11.0"
@@ -94,6 +108,20 @@ def test_two_torches_are_told_apart(tmp_path: Path) -> None:
     assert (told["compared"], told["one_sided"], len(told["rows"])) == (3, 1, 1)
     assert told["rows"][0]["message"] == "value is 1, but should be 2"
     assert 'id="versions"' in render(found)["index.html"]
+
+
+def test_a_defect_of_one_torch_alone_is_told(tmp_path: Path) -> None:
+    """Checks that passed on both sides differ where only one of them has known cases."""
+    twin = "cpu-float32@torch-2.11.0"
+    rows = [example.result("agreement", name, subject) for name in "ab" for subject in ("cpu-float32", twin)]
+    rows[0] |= {"known": 3, "reason": "3 of 100 cases: a-defect"}
+    rows[2] |= {"known": 3}
+    rows[3] |= {"known": 4}
+    found = evidence(tmp_path, rows)
+    (row,) = versions.differences(frame(found))["rows"]
+    assert (row["operator"], row["known"], row["other_known"]) == ("a", 3, 0)
+    assert row["message"] == "3 of 100 cases: a-defect"
+    assert "cpu-float32, 3 known" in render(found)["index.html"]
 
 
 def test_subjects_that_never_ran_are_one_line(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from properties.faults import (
     convolution,
     correct,
     dense,
+    further_pooling,
     gradients,
     losses,
     pointwise,
@@ -21,6 +22,6 @@ from properties.faults import (
 from properties.faults.record import CORRECT, FAULTS, Planted
 
 __all__ = [
-    "CORRECT", "FAULTS", "Planted", "convolution", "correct", "dense", "gradients", "losses", "pointwise", "pooling",
-    "second", "settings", "updates",
+    "CORRECT", "FAULTS", "Planted", "convolution", "correct", "dense", "further_pooling", "gradients", "losses",
+    "pointwise", "pooling", "second", "settings", "updates",
 ]  # fmt: skip

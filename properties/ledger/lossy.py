@@ -14,7 +14,7 @@ from properties.subjects import SIXTEEN_BITS, Subject
 from refimpl.geometry import effective_kernel
 
 
-def _windows_overlap(case: Case, subject: Subject) -> bool:
+def windows_overlap(case: Case, subject: Subject) -> bool:
     """Whether some element can lie in two windows of a pooling, so that its gradient is a sum."""
     kernel = case.arguments["kernel_size"]
     strides, dilations = case.arguments.get("stride", kernel), case.arguments.get("dilation", (1,) * len(kernel))
@@ -55,7 +55,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=("gradients", "layouts"),
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
-        holds=_windows_overlap,
+        holds=windows_overlap,
         what=POOLING_GRADIENT,
         why=OPMATH + "the forward pass of average pooling does so",
         versions=("2.13.0",),
@@ -74,7 +74,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=("gradients", "layouts"),
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
-        holds=_windows_overlap,
+        holds=windows_overlap,
         what=POOLING_GRADIENT,
         why=OPMATH + "the forward pass does so",
         versions=("2.13.0",),

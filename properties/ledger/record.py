@@ -17,8 +17,9 @@ class Divergence:
 
     ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
     happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
-    was seen. ``lacking`` names an instruction set (:data:`properties.devices.INSTRUCTIONS`) with which a processor does
-    not show it, since libraries have other kernels for it.
+    was seen (see :meth:`certain`). ``having`` and ``lacking`` name an instruction set
+    (:data:`properties.devices.INSTRUCTIONS`) without which, or with which, a processor does not show it, since libraries
+    have kernels of their own for it.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
     """
 
@@ -36,6 +37,7 @@ class Divergence:
     operator: str
     example: Case
     modes: tuple[str, ...] = ("eager", "compiled")
+    having: str | None = None
     lacking: str | None = None
 
     @property
@@ -46,8 +48,21 @@ class Divergence:
     def shows(self, subject: Subject) -> bool:
         """Whether it shows on a subject at all; what kernels other than torch's do is not listed here."""
         here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
-        spared = subject.device == "cpu" and self.lacking in devices.instructions()
-        return here and not subject.kernels and not spared
+        return here and not subject.kernels and (subject.device != "cpu" or self._on_this_processor)
+
+    @property
+    def _on_this_processor(self) -> bool:
+        here = devices.instructions()
+        return (self.having is None or self.having in here) and self.lacking not in here
+
+    def certain(self, subject: Subject | None) -> bool:
+        """Whether a subject's torch is known to have this defect, so that nothing is learnt from trying.
+
+        The suite's own torch is: its ledger holds the example to it. The torch of another interpreter is if its
+        release is listed; otherwise it may be right where this one is wrong, which is what a comparison is for.
+        """
+        release = subject.torch.removeprefix("torch-").partition("+")[0] if subject else ""
+        return not release or release in self.versions
 
     def covers(self, law: str, operator: Operator | None, subject: Subject | None, case: object) -> bool:
         """Whether a case of a law on a subject runs into this defect."""

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from properties.operators import convolution, dense, losses, pointwise, pooling, updates
+from properties.operators import (
+    adaptive_pooling,
+    convolution,
+    dense,
+    further_pooling,
+    losses,
+    padded_convolution,
+    padding,
+    pointwise,
+    pooling,
+    transposed,
+    unfolding,
+    updates,
+)
 from properties.operators.record import Operator
 
 CATALOGUE: tuple[Operator, ...] = (
     *convolution.OPERATORS,
     *pooling.OPERATORS,
+    *adaptive_pooling.OPERATORS,
+    *further_pooling.OPERATORS,
     *dense.OPERATORS,
     *pointwise.OPERATORS,
     *losses.OPERATORS,
     *updates.OPERATORS,
+    *padded_convolution.OPERATORS,
+    *transposed.OPERATORS,
+    *padding.OPERATORS,
+    *unfolding.OPERATORS,
 )
 
 

@@ -7,7 +7,20 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis, sizes
+from properties.cases import (
+    COIN,
+    Axis,
+    Case,
+    Geometry,
+    among,
+    batches,
+    cases,
+    convolution_axis,
+    longest_axis,
+    sizes,
+    whole,
+)
+from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
 from refimpl import bounds, convolution, second
@@ -24,15 +37,15 @@ def geometry(draw: st.DrawFn, axes: int, kernels: int | None = None, padded: boo
     """Shapes and arguments of a valid convolution with ``axes`` spatial axes and kernels up to ``kernels``."""
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows: list[Axis] = [draw(convolution_axis(kernels or KERNELS[axes], length, padded)) for length in longest]
-    groups = draw(st.integers(1, 3))
-    inputs, outputs = (draw(st.sampled_from([1, 2, 3, 4])) for _ in range(2))
-    if groups == 1 and draw(st.booleans()):
-        inputs, outputs = draw(st.sampled_from([(8, 1), (1, 8), (16, 2), (2, 17), (9, 9)]))
+    groups = draw(whole(1, 3))
+    inputs, outputs = (draw(whole(1, 4)) for _ in range(2))
+    if groups == 1 and draw(COIN):
+        inputs, outputs = draw(among((8, 1), (1, 8), (16, 2), (2, 17), (9, 9)))
     shapes = {
         "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
         "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
     }
-    if draw(st.booleans()):
+    if draw(COIN):
         shapes["bias"] = (groups * outputs,)
     arguments = {
         "stride": tuple(w.stride for w in windows),
@@ -74,7 +87,7 @@ def _operator(axes: int) -> Operator:
         name=f"conv{axes}d",
         layer=f"torch.nn.Conv{axes}d",
         systems=("S3", "S4", "S5", "S10", "S11", "S12", "S13") if axes == 2 else ("S3",),
-        cases=cases(geometry(axes)),
+        cases=cases(long.now_and_then(geometry(axes), long.convolution(axes))),
         program=PROGRAMS[axes],
         reference=convolution.cross_correlate,
         bound=bounds.cross_correlate,

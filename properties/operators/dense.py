@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, cases, sizes
+from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import dense as programs
 from refimpl import bounds, dense, second
@@ -20,10 +21,10 @@ from refimpl.rounding import Computed
 @st.composite
 def linear_geometry(draw: st.DrawFn) -> Geometry:
     """(*, in) and (out, in): no leading axis, one or two; features near vector tails."""
-    leading = draw(st.sampled_from([(1,), (), (3,), (2, 3), (17,)] * 4 + [(0,)]))
+    leading = draw(among(*[(1,), (), (3,), (2, 3), (17,)] * 4, (0,)))
     features, outputs = draw(sizes(1, 65)), draw(sizes(1, 33))
     shapes = {"input": (*leading, features), "weight": (outputs, features)}
-    if draw(st.booleans()):
+    if draw(COIN):
         shapes["bias"] = (outputs,)
     return shapes, {}
 
@@ -38,11 +39,11 @@ def matmul_geometry(draw: st.DrawFn) -> Geometry:
 @st.composite
 def bilinear_geometry(draw: st.DrawFn) -> Geometry:
     """(*, in1), (*, in2) and (out, in1, in2): no leading axis, one or two; features near vector tails."""
-    leading = draw(st.sampled_from([(1,), (), (3,), (2, 3), (7,)] * 4 + [(0,)]))
-    first, second = (draw(sizes(1, most)) for most in draw(st.sampled_from([(33, 5), (5, 33), (9, 9)])))
+    leading = draw(among(*[(1,), (), (3,), (2, 3), (7,)] * 4, (0,)))
+    first, second = (draw(sizes(1, most)) for most in draw(among((33, 5), (5, 33), (9, 9))))
     outputs = draw(sizes(1, 9))
     shapes = {"input1": (*leading, first), "input2": (*leading, second), "weight": (outputs, first, second)}
-    if draw(st.booleans()):
+    if draw(COIN):
         shapes["bias"] = (outputs,)
     return shapes, {}
 
@@ -51,13 +52,13 @@ def bilinear_geometry(draw: st.DrawFn) -> Geometry:
 def flatten_geometry(draw: st.DrawFn) -> Geometry:
     """(N, …) with one to four further axes, flattened from axis 0, 1 or 2 on, to the last or to one before it."""
     shape = draw(st.lists(st.integers(1, 5), min_size=2, max_size=5).map(tuple))
-    if draw(st.integers(0, 9)) == 9:
+    if draw(whole(0, 9)) == 9:
         shape = (0, *shape[1:])
-    start = draw(st.integers(0, min(2, len(shape) - 1)))
+    start = draw(whole(0, min(2, len(shape) - 1)))
     arguments = {"start_dim": start}
-    if draw(st.booleans()):
-        end = draw(st.integers(start, len(shape) - 1))
-        arguments["end_dim"] = draw(st.sampled_from([end, end - len(shape)]))
+    if draw(COIN):
+        end = draw(whole(start, len(shape) - 1))
+        arguments["end_dim"] = draw(among(end, end - len(shape)))
     return {"input": shape}, arguments
 
 
@@ -66,12 +67,12 @@ def unflatten_geometry(draw: st.DrawFn) -> Geometry:
     """One to three axes, one of them a product of one to three sizes, of which one may be left open."""
     unflattened = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
     others = draw(st.lists(st.integers(1, 5), max_size=2))
-    dim = draw(st.integers(0, len(others)))
+    dim = draw(whole(0, len(others)))
     shape = (*others[:dim], math.prod(unflattened), *others[dim:])
-    if draw(st.booleans()):
-        unflattened[draw(st.integers(0, len(unflattened) - 1))] = -1
+    if draw(COIN):
+        unflattened[draw(whole(0, len(unflattened) - 1))] = -1
     dims = [dim, dim - len(shape)]
-    return {"input": shape}, {"dim": draw(st.sampled_from(dims)), "unflattened_size": tuple(unflattened)}
+    return {"input": shape}, {"dim": draw(among(*dims)), "unflattened_size": tuple(unflattened)}
 
 
 def _linear_gradients(g: Array, x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, ...]:
@@ -105,7 +106,7 @@ OPERATORS = (
         name="linear",
         layer="torch.nn.Linear",
         systems=("S18",),
-        cases=cases(linear_geometry()),
+        cases=cases(long.now_and_then(linear_geometry(), long.linear())),
         program=programs.linear,
         reference=dense.linear,
         bound=bounds.linear,
@@ -134,7 +135,7 @@ OPERATORS = (
         name="matmul",
         layer="torch.matmul",
         systems=("S14",),
-        cases=cases(matmul_geometry()),
+        cases=cases(long.now_and_then(matmul_geometry(), long.matmul())),
         program=programs.matmul,
         reference=dense.matrix_product,
         bound=matmul_bound,

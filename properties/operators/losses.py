@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, cases, sizes
+from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
 from properties.operators.pointwise import classes
 from properties.operators.record import Operator
 from properties.programs import losses as programs
@@ -34,9 +34,9 @@ def labelled_geometry(draw: st.DrawFn) -> Geometry:
 def input_shapes(draw: st.DrawFn) -> tuple[int, ...]:
     """(N, classes), most often, (classes,), (N, classes, *spatial) with one to three axes, or a batch of nothing."""
     count = draw(classes(33))
-    if draw(st.booleans()):
+    if draw(COIN):
         return draw(sizes(1, 17)), count
-    batch = draw(st.integers(1, 3))
+    batch = draw(whole(1, 3))
     shapes = [(count,), (batch, count, draw(sizes(1, 17)))] * 2
     shapes += [(batch, min(count, 9), 3, 4)] * 2 + [(batch, min(count, 9), 2, 1, 3), (0, count)]
     return draw(st.sampled_from(shapes))
@@ -47,10 +47,10 @@ def classified_geometry(draw: st.DrawFn) -> Geometry:
     """Any input, the class of each row, and, as often as not, each option."""
     shape = draw(input_shapes())
     count = shape[min(1, len(shape) - 1)]
-    generator = np.random.default_rng(draw(st.integers(0, 2**16 - 1)))
+    generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
     target = generator.integers(0, count, losses_shape(shape))
     options = draw(_options(count))
-    if draw(st.booleans()):
+    if draw(COIN):
         ignored = draw(st.sampled_from([-100, -1, 0, count - 1, count + 7]))
         target = np.where(generator.random(target.shape) < 0.25, ignored, target)
         options["ignore_index"] = ignored
@@ -60,26 +60,26 @@ def classified_geometry(draw: st.DrawFn) -> Geometry:
 @st.composite
 def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
     """The same with label smoothing, or with probabilities for a target; half of them as the chapter has it."""
-    if draw(st.booleans()):
+    if draw(COIN):
         return draw(labelled_geometry())
     shapes, arguments = draw(classified_geometry())
     shape = shapes["input"]
-    if 0 not in shape and draw(st.integers(0, 2)) == 0:
+    if 0 not in shape and draw(whole(0, 2)) == 0:
         arguments.pop("ignore_index", None)
-        generator = np.random.default_rng(draw(st.integers(0, 2**16 - 1)))
+        generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
         arguments["target"] = _numbers(generator.integers(0, 9, shape) / 8.0)
-    if draw(st.booleans()):
-        arguments["label_smoothing"] = draw(st.sampled_from([0.1, 0.25, 0.5, 1.0, 0.0]))
+    if draw(COIN):
+        arguments["label_smoothing"] = draw(among(0.1, 0.25, 0.5, 1.0, 0.0))
     return shapes, arguments
 
 
 @st.composite
 def _options(draw: st.DrawFn, count: int) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if draw(st.booleans()):
-        options["reduction"] = draw(st.sampled_from(loss.REDUCTIONS))
-    if draw(st.booleans()):
-        options["weight"] = tuple(draw(st.lists(st.sampled_from(WEIGHTS), min_size=count, max_size=count)))
+    if draw(COIN):
+        options["reduction"] = draw(among(*loss.REDUCTIONS))
+    if draw(COIN):
+        options["weight"] = tuple(draw(st.lists(among(*WEIGHTS), min_size=count, max_size=count)))
     return options
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, cases, sizes
+from properties.cases import COIN, Case, Geometry, among, cases, sizes
 from properties.operators.record import Operator
 from properties.programs import pointwise as programs
 from refimpl import activation, bounds
@@ -17,7 +17,7 @@ from refimpl.rounding import Computed
 INEXACT = "an exponential of an integer is no integer"
 
 
-LEADING = [(2,), (), (3,), (2, 2), (17,)] * 4 + [(0,)]
+LEADING = among(*[(2,), (), (3,), (2, 2), (17,)] * 4, (0,))
 
 
 def classes(longest: int) -> st.SearchStrategy[int]:
@@ -28,19 +28,19 @@ def classes(longest: int) -> st.SearchStrategy[int]:
 @st.composite
 def elements_geometry(draw: st.DrawFn) -> Geometry:
     """Up to two leading axes, and one near vector tails."""
-    return {"input": (*draw(st.sampled_from(LEADING)), draw(sizes(1, 65)))}, {}
+    return {"input": (*draw(LEADING), draw(sizes(1, 65)))}, {}
 
 
 @st.composite
 def rows_geometry(draw: st.DrawFn) -> Geometry:
     """Classes on the last axis, or before one or two others, the last of which is near vector tails too."""
-    leading = draw(st.sampled_from(LEADING))
+    leading = draw(LEADING)
     shape = (*leading, draw(classes(65)))
-    if draw(st.booleans()):
+    if draw(COIN):
         leading = leading[:1]
-        shape = (*leading, draw(classes(17)), *draw(st.sampled_from([(), (2,)])), draw(sizes(1, 65)))
+        shape = (*leading, draw(classes(17)), *draw(among((), (2,))), draw(sizes(1, 65)))
     dim = len(leading)
-    return {"input": shape}, {"dim": draw(st.sampled_from([dim, dim - len(shape)]))}
+    return {"input": shape}, {"dim": draw(among(dim, dim - len(shape)))}
 
 
 def _over(function: Callable[..., Any]) -> Callable[..., Any]:

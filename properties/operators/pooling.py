@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis
+from properties.cases import COIN, Case, Geometry, among, batches, cases, longest_axis, pooling_axis, whole
+from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import pooling as programs
 from refimpl import bounds, pooling, second
@@ -30,17 +31,17 @@ def geometry(draw: st.DrawFn, axes: int, mode: str, padded: bool = True) -> Geom
     arguments: dict[str, Any] = {
         "kernel_size": tuple(w.kernel for w in windows),
         "padding": tuple(w.padding for w in windows),
-        "ceil_mode": draw(st.booleans()),
+        "ceil_mode": draw(COIN),
     }
-    if draw(st.booleans()):
+    if draw(COIN):
         arguments["stride"] = tuple(w.stride for w in windows)
     if dilated:
         arguments["dilation"] = tuple(w.dilation for w in windows)
     else:
-        arguments["count_include_pad"] = draw(st.booleans())
-        if axes > 1 and draw(st.booleans()):
-            arguments["divisor_override"] = draw(st.integers(1, 9))
-    channels = draw(st.sampled_from([1, 2, 3, 8, 17]))
+        arguments["count_include_pad"] = draw(COIN)
+        if axes > 1 and draw(COIN):
+            arguments["divisor_override"] = draw(whole(1, 9))
+    channels = draw(among(1, 2, 3, 8, 17))
     return {"input": (*draw(batches()), channels, *(w.size for w in windows))}, arguments
 
 
@@ -68,16 +69,16 @@ def _max_operator(axes: int) -> Operator:
         name=f"max_pool{axes}d",
         layer=f"torch.nn.MaxPool{axes}d",
         systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
-        cases=cases(geometry(axes, "max")),
+        cases=cases(long.now_and_then(geometry(axes, "max"), long.pooling(axes, "max"))),
         program=MAX_PROGRAMS[axes],
         reference=pooling.max_pool,
         bound=bounds.max_pool,
         gradients=gradients,
         gradient_bounds=bounds.max_pool_gradients,
-        second=second.max_pool,
+        second=partial(second.selecting, pooling.max_pool, axes),
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=output_shape,
-        traits=frozenset({"window", "pooling"}),
+        traits=frozenset({"window", "pooling", "selecting"}),
         axes=axes,
     )
 
@@ -96,7 +97,7 @@ def _average_operator(axes: int) -> Operator:
         name=f"avg_pool{axes}d",
         layer=f"torch.nn.AvgPool{axes}d",
         systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
-        cases=cases(geometry(axes, "average")),
+        cases=cases(long.now_and_then(geometry(axes, "average"), long.pooling(axes, "average"))),
         program=AVERAGE_PROGRAMS[axes],
         reference=pooling.average_pool,
         bound=bounds.average_pool,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,10 @@ class Operator:
     ``second`` takes the cotangent, the operands and a direction h for each of them, and returns, with errors, the
     gradients of ⟨h, gradients⟩ to the cotangent and to each operand.
 
+    ``given`` makes the operands that are no free values, such as indices or random samples: the loops and bounds take
+    them by name, as arrays, and nothing is differentiated to them. ``domain`` maps an operand's values to some for
+    which the layer is defined.
+
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
     absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` that its partial results may be stored.
@@ -54,12 +58,19 @@ class Operator:
     scale: Callable[[Case], int] = lambda case: 1
     magnitude: Callable[..., Array] | None = None
     gradient_magnitude: Callable[..., Any] | None = None
+    given: Mapping[str, Callable[[Case, Format], Array]] = field(default_factory=dict)
+    domain: Callable[[Case, Array], Array] = lambda case, values: values
 
     def __str__(self) -> str:
         return self.name
 
     def has(self, trait: str) -> bool:
-        """Whether a trait holds, e.g. "kernel" (a bank of weights slides) or "pooling" (no weights do)."""
+        """Whether a trait holds.
+
+        "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": every channel is on
+        its own; "sized": a formula gives the size of each axis, however many there are; "linear": the output is linear
+        in the operands; "selecting": an output is an element of its window.
+        """
         return trait in self.traits
 
     @property
@@ -69,13 +80,18 @@ class Operator:
 
     def operands(self, case: Case, format: Format) -> dict[str, Array]:
         """The case's values, each a number of the format."""
-        return {name: self.filled(name, shape, case, format) for name, shape in case.shapes.items()}
+        free = {name: self.filled(name, shape, case, format) for name, shape in case.shapes.items()}
+        return free | {name: make(case, format) for name, make in self.given.items()}
 
     def cotangent(self, case: Case, format: Format) -> Array:
         """A value for the gradient of the output, filled like the operands."""
-        return self.filled("cotangent", self.output_shape(case), case, format)
+        return self._drawn("cotangent", self.output_shape(case), case, format)
 
     def filled(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
+        """Values of an operand, filled as the case says."""
+        return self.domain(case, self._drawn(name, shape, case, format))
+
+    def _drawn(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values filled as the case says; integers are scaled if the products can be stored."""
         scale = self.scale(case) if case.fill == INTEGERS else 1
         fits = scale * LARGEST_INTEGER <= format.storage.largest_exact_integer
@@ -85,7 +101,8 @@ class Operator:
         self, operands: Mapping[str, Array], arguments: Mapping[str, Any], format: Format
     ) -> dict[str, Expected]:
         """The output that operands should give: exact where integers allow that, else with the derived bound."""
-        values = list(operands.values())
+        free, arguments = self._separated(operands, arguments)
+        values = list(free.values())
         magnitude = self.magnitude or _on_absolute_values(self.reference)
         results = self._exactly(self.reference, magnitude, values, arguments, format)
         if results is None:
@@ -98,16 +115,17 @@ class Operator:
         """The gradient of ``⟨cotangent, output⟩`` to every operand."""
         assert self.gradients is not None
         assert self.gradient_bounds is not None
-        values = [cotangent, *operands.values()]
+        free, arguments = self._separated(operands, arguments)
+        values = [cotangent, *free.values()]
         magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
         results = self._exactly(self.gradients, magnitude, values, arguments, format)
         if results is None:
             results = self.gradient_bounds(*_computed(values, format), **arguments)
-        return {name: _expected(result) for name, result in zip(operands, results, strict=True)}
+        return {name: _expected(result) for name, result in zip(free, results, strict=True)}
 
     def directions(self, case: Case, format: Format) -> dict[str, Array]:
         """A value for the gradient of each gradient, filled like the operands."""
-        return {name: self.filled(f"direction {name}", shape, case, format) for name, shape in case.shapes.items()}
+        return {name: self._drawn(f"direction {name}", shape, case, format) for name, shape in case.shapes.items()}
 
     def expected_second(
         self,
@@ -119,7 +137,8 @@ class Operator:
     ) -> dict[str, Expected]:
         """The gradients of ``⟨directions, gradients⟩`` to the cotangent and every operand."""
         assert self.second is not None
-        second, values = self.second, [cotangent, *operands.values(), *directions.values()]
+        free, arguments = self._separated(operands, arguments)
+        second, values = self.second, [cotangent, *free.values(), *directions.values()]
 
         def in_values(*operands: Array, **arguments: Any) -> tuple[Array, ...]:
             return tuple(result.value for result in second(*_computed(list(operands), format), **arguments))
@@ -129,7 +148,14 @@ class Operator:
             results = self._exactly(in_values, _on_absolute_values(in_values), values, arguments, format)
         if results is None:
             results = second(*_computed(values, format), **arguments)
-        return {name: _expected(result) for name, result in zip(("cotangent", *operands), results, strict=True)}
+        return {name: _expected(result) for name, result in zip(("cotangent", *free), results, strict=True)}
+
+    def _separated(
+        self, operands: Mapping[str, Array], arguments: Mapping[str, Any]
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        """The free operands, and the arguments with the operands that are given."""
+        free = {name: values for name, values in operands.items() if name not in self.given}
+        return free, {**arguments, **{name: operands[name] for name in self.given}}
 
     def _exactly(
         self,

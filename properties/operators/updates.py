@@ -7,30 +7,31 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import Geometry, cases
+from properties.cases import COIN, Geometry, among, cases
 from properties.operators.record import Operator
 from properties.programs import updates as programs
 from refimpl import bounds, optimizer
 
-FORMS = ({}, {"foreach": True}, {"foreach": False}, {"fused": True})
+MOMENTA = st.sampled_from([{}, {"nesterov": True}, {"dampening": 0.1}, {"dampening": 1.0}])
+FORMS = st.sampled_from([{}, {"foreach": True}, {"foreach": False}, {"fused": True}])
 
 
 @st.composite
 def update_geometry(draw: st.DrawFn) -> Geometry:
     """A parameter, its gradient and perhaps a velocity; a learning rate, each option as often as not, and a form."""
-    shape = draw(st.sampled_from([(1,), (3, 2), (65,), (4, 1, 3, 3), (0,)]))
+    shape = draw(among((1,), (3, 2), (65,), (4, 1, 3, 3), (0,)))
     shapes: dict[str, tuple[int, ...]] = {"parameter": shape, "gradient": shape}
-    arguments: dict[str, Any] = {"lr": draw(st.sampled_from([0.5, 0.9, 0.1, 0.03, 1.0]))}
-    if draw(st.booleans()):
-        arguments["weight_decay"] = draw(st.sampled_from([0.01, 0.5]))
-    if draw(st.booleans()):
-        arguments["momentum"] = draw(st.sampled_from([0.9, 0.5]))
-        arguments |= draw(st.sampled_from([{}, {"nesterov": True}, {"dampening": 0.1}, {"dampening": 1.0}]))
-        if draw(st.booleans()):
+    arguments: dict[str, Any] = {"lr": draw(among(0.5, 0.9, 0.1, 0.03, 1.0))}
+    if draw(COIN):
+        arguments["weight_decay"] = draw(among(0.01, 0.5))
+    if draw(COIN):
+        arguments["momentum"] = draw(among(0.9, 0.5))
+        arguments |= draw(MOMENTA)
+        if draw(COIN):
             shapes["momentum_buffer"] = shape
-    if draw(st.booleans()):
+    if draw(COIN):
         arguments["maximize"] = True
-    return shapes, {**arguments, **draw(st.sampled_from(FORMS))}
+    return shapes, {**arguments, **draw(FORMS)}
 
 
 def _step(function: Callable[..., Any]) -> Callable[..., Any]:

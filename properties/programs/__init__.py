@@ -7,9 +7,32 @@ called through the module's own ``F``, for which kernels can stand.
 
 from __future__ import annotations
 
-from properties.programs import convolution, dense, lenet, losses, pointwise, pooling, updates
+from properties.programs import (
+    convolution,
+    dense,
+    further_pooling,
+    lenet,
+    losses,
+    padding,
+    pointwise,
+    pooling,
+    unfolding,
+    updates,
+)
 
 VIEWS = (dense.flatten, dense.unflatten)
 """The programs whose output may share memory with an operand, as torch documents."""
 
-__all__ = ["VIEWS", "convolution", "dense", "lenet", "losses", "pointwise", "pooling", "updates"]
+__all__ = [
+    "VIEWS",
+    "convolution",
+    "dense",
+    "further_pooling",
+    "lenet",
+    "losses",
+    "padding",
+    "pointwise",
+    "pooling",
+    "unfolding",
+    "updates",
+]

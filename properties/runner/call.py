@@ -35,7 +35,7 @@ class Call:
     """One question: ``program(**operands, **arguments)``, on a device, in a dtype.
 
     With a ``cotangent``, the gradients of ``⟨cotangent, output⟩`` to every operand too; with ``directions`` h as
-    well, one for each operand, the gradients of ``⟨h, gradients⟩`` to the cotangent and every operand.
+    well, one for each operand with a gradient, those of ``⟨h, gradients⟩`` to the cotangent and these operands.
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
     "eager" or "compiled". kernels is a file or module with functions that stand for torch.nn.functional's.
     """

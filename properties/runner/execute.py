@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from properties import programs
-from properties.runner.call import Array, Call, Observed, Outcome
+from properties.runner.call import Array, Call, Observed, Outcome, Program
 from properties.runner.layouts import LAYOUTS
 
 Tensors = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
@@ -30,13 +30,15 @@ def execute(call: Call) -> Outcome:
     An exception of the program becomes the outcome's error.
     """
     with _set(call), _standing_for_torch(call) as kernels:
+        if kernels and (missing := kernels.lack(call.program)):
+            return Outcome(error=f"Undefined: {missing}")
         tensors = {name: _tensor(values, name, call) for name, values in call.operands.items()}
         for tensor in tensors.values():
             tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point())
         try:
             outputs = _named(_program(call)(**tensors, **call.arguments))
             if kernels and not kernels.asked:
-                raise NotImplementedError(f"{kernels.name} defines no part of {call.program.__name__}")
+                raise NotImplementedError(kernels.no_part_of(call.program))
             gradients, second = _differentiated(call, tensors, outputs)
             observed = [{name: _observed(t) for name, t in group.items()} for group in (outputs, gradients, second)]
         except Exception as error:
@@ -57,11 +59,12 @@ def _differentiated(
         outputs["output"].backward(cotangent)
         return {name: t.grad for name, t in tensors.items() if t.grad is not None}, {}
     cotangent.requires_grad_()
-    first = torch.autograd.grad(outputs["output"], list(tensors.values()), cotangent, create_graph=True)
-    directions = [_tensor(call.directions[name], name, call) for name in tensors]
-    about = {"cotangent": cotangent, **tensors}
+    free = {name: tensors[name] for name in call.directions}
+    first = torch.autograd.grad(outputs["output"], list(free.values()), cotangent, create_graph=True)
+    directions = [_tensor(values, name, call) for name, values in call.directions.items()]
+    about = {"cotangent": cotangent, **free}
     second = torch.autograd.grad(first, list(about.values()), directions, materialize_grads=True, allow_unused=True)
-    return dict(zip(tensors, first, strict=True)), dict(zip(about, second, strict=True))
+    return dict(zip(free, first, strict=True)), dict(zip(about, second, strict=True))
 
 
 def _program(call: Call) -> Any:
@@ -114,6 +117,32 @@ class Kernels:
             raise NotImplementedError(f"{self.name} defines no {name}")
         self.asked = True
         return function
+
+    def lack(self, program: Program) -> str | None:
+        """What is missing, if these kernels can have a part in no call of a program, whatever its arguments."""
+        named = sorted(_named_functions(program))
+        if any(callable(getattr(self._module, name, None)) for name in named):
+            return None
+        return f"{self.name} defines no {named[0]}" if len(named) == 1 else self.no_part_of(program)
+
+    def no_part_of(self, program: Program) -> str:
+        """How a result is declined that would be torch's own."""
+        return f"{self.name} defines no part of {program.__name__}"
+
+
+@functools.cache
+def _named_functions(program: Program) -> frozenset[str]:
+    """The functions of torch.nn.functional that a program's code names, or that of functions of its module it calls."""
+    module, names = sys.modules[program.__module__], set()
+    seen = [program] if inspect.isfunction(program) else []
+    for function in seen:  # grows as it goes
+        codes = [function.__code__]
+        for code in codes:
+            codes += [inner for inner in code.co_consts if inspect.iscode(inner)]
+            names |= set(code.co_names)
+            called = [vars(module).get(name) for name in code.co_names]
+            seen += [f for f in called if inspect.isfunction(f) and f.__module__ == module.__name__ and f not in seen]
+    return frozenset(name for name in names if inspect.isroutine(getattr(torch.nn.functional, name, None)))
 
 
 @functools.cache

@@ -70,6 +70,10 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+FAITHFUL = [name for name in LAYOUTS if name not in ("expanded", "scalar")]
+"""The layouts that hold any values."""
+
+
 def fit(values: Array, layout: str) -> Array:
     """Values that a layout can hold: repeated where it has stride 0.
 

@@ -21,6 +21,10 @@ class Declined(Exception):
     """A subject says that it does not implement what it was asked for: no wrong answer, and no answer."""
 
 
+class Undefined(Declined):
+    """Kernels lack what they were asked for, in this call and in any other of the same program."""
+
+
 FLOATS = ("float64", "float32", "bfloat16", "float16")
 SIXTEEN_BITS = FLOATS[2:]
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
@@ -29,6 +33,12 @@ COMPILERS = ("c++", "g++", "clang++", "cl")
 
 DECLINING = ("NotImplementedError", "Unsupported")
 """What torch, a kernel and torch's compiler raise to say that they do not implement something."""
+REFUSALS = (
+    "does not have a deterministic implementation",
+    "Input dtype must be either a floating point or complex dtype",
+)
+"""What torch says, as a RuntimeError, where it was told to use deterministic algorithms alone and has none, and where
+a mean of integers is asked for."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,9 @@ class Subject:
         evidence.called(call)
         outcome = _engines[self.torch](call)
         kind, _, why = (outcome.error or "").partition(": ")
-        if kind in DECLINING:
+        if kind == "Undefined":
+            raise Undefined(why)
+        if kind in DECLINING or any(refusal in why for refusal in REFUSALS):
             raise Declined(why.partition("\n")[0])
         return replace(outcome, call=call)
 
@@ -115,9 +127,13 @@ class Subject:
 _engines: dict[str, Callable[[Call], Outcome]] = {"": execute}
 
 
-def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> None:
-    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`."""
-    _engines[torch] = engine
+def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> Callable[[Call], Outcome] | None:
+    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`.
+
+    Returns what ran them before.
+    """
+    before, _engines[torch] = _engines.get(torch), engine
+    return before
 
 
 META = Subject("meta", "float32")

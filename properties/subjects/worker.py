@@ -12,28 +12,46 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from properties import programs
 from properties.runner import wire
-from properties.runner.call import Call, Outcome, pack_call, unpack_outcome
+from properties.runner.call import Call, Outcome, Setting, pack_call, unpack_outcome
 from properties.runner.launcher import COMMAND, STATUS, find
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 # Fresh memory holds this byte's complement instead of zeros, so that an output that was never written shows.
 POISON = {"MALLOC_PERTURB_": "85"}
-FIRST_CALL = 12
-"""How many times longer the first call on a device may take, and any that compiles: libraries start in it."""
+STARTING = 12
+"""How many times longer than a call may take what is not a call: to start a device's libraries, to load kernels, and
+to compile."""
+
+
+ONE = np.ones((1, 1, 1, 1))
+
+
+def _starts(call: Call) -> Iterator[tuple[tuple[str, ...], Call]]:
+    """What must have run in a worker before a call, so that the call's time is its own: known-good torch, by a name."""
+    setting = Setting(deterministic=call.setting.deterministic)  # it imports a compiler
+    operands = {"input": ONE, "weight": ONE}
+    started = (call.device, str(setting.deterministic))
+    yield started, Call(programs.convolution.conv2d, operands, device=call.device, dtype="float32", setting=setting)
+    if call.kernels:  # torch.nn.functional has no flatten: they are loaded, and have no part in it
+        yield (call.kernels,), Call(programs.dense.flatten, {"input": ONE}, {"start_dim": 0}, kernels=call.kernels)
 
 
 @dataclass
 class Workers:
     """Workers under one interpreter, one at a time.
 
-    python: the interpreter, which needs torch and NumPy; timeout: seconds that a call may take; memory: bytes that a
-    worker may take beyond what importing torch took.
+    python: the interpreter, which needs torch and NumPy; timeout: seconds that a call may take, in a worker in which
+    torch has already computed on its device and kernels have been loaded; memory: bytes that a worker may take beyond
+    what importing torch took.
     """
 
     python: str = sys.executable
@@ -42,26 +60,35 @@ class Workers:
     _launcher: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
     _worker: tuple[int, socket.socket] | None = None
-    _served: set[str] = field(default_factory=set)
+    _ready: set[tuple[str, ...]] = field(default_factory=set)
 
     def run(self, call: Call) -> Outcome:
         """As :func:`properties.runner.execute.execute`, in a worker. Programs must be functions of a module."""
         if "<locals>" in call.name or find(call.name) is not call.program:
             raise ValueError(f"a worker would not find {call.name} under that name: it must be a module's function")
-        process, connection = self._worker or self._start()
-        kind = f"{call.mode} {call.device}"
-        patience = self.timeout * (1 if kind in self._served and call.mode == "eager" else FIRST_CALL)
+        if not self._worker:
+            self._start()
+        for what, start in _starts(call):
+            if what not in self._ready:
+                outcome = self._answer(start, STARTING * self.timeout)
+                if not self._worker:
+                    return outcome
+                self._ready.add(what)
+        return self._answer(call, self.timeout * (STARTING if call.mode == "compiled" else 1))
+
+    def _answer(self, call: Call, patience: float) -> Outcome:
+        """What the worker makes of a call; afterwards there is none if that was its end."""
+        assert self._worker
+        process, connection = self._worker
         try:
             wire.send(connection, *pack_call(call))
-            outcome = unpack_outcome(*wire.receive(connection, patience))
-            self._served.add(kind)
+            return unpack_outcome(*wire.receive(connection, patience))
         except wire.Late:
             os.kill(process, signal.SIGKILL)
             self._bury(process, connection)
             return Outcome(error=f"Hung: no answer within {patience:g} s")
         except wire.Closed:
             return Outcome(error=self._bury(process, connection))
-        return outcome
 
     def close(self) -> None:
         """End the worker and the launcher."""
@@ -75,7 +102,7 @@ class Workers:
             self._launcher.wait()
         self._launcher = self._control = self._worker = None
 
-    def _start(self) -> tuple[int, socket.socket]:
+    def _start(self) -> None:
         """Fork a worker; the first needs a launcher."""
         if not self._control:
             self._control = self._launch()
@@ -84,8 +111,7 @@ class Workers:
             undo.callback(ours.close)
             self._worker = self._ask(b"f", self.memory, [theirs.fileno()]), ours
             undo.pop_all()
-        self._served.clear()
-        return self._worker
+        self._ready.clear()
 
     def _launch(self) -> socket.socket:
         ours, theirs = socket.socketpair()

@@ -92,7 +92,7 @@ def lp_pool(
     window: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, "ceil_mode": ceil_mode}
     if math.isinf(norm_type):
         return x.map(lambda a: power_pooling.lp_pool(a, norm_type, **window))
-    roots = _power_sums(x, norm_type, window).map(np.abs).pow(1.0 / norm_type)
+    roots = power_sums(x, norm_type, **window).map(np.abs).pow(1.0 / norm_type)
     return covered(with_error_of(power_pooling.lp_pool(x.value, norm_type, **window), roots))
 
 
@@ -116,11 +116,19 @@ def lp_pool_gradients(
         taken = _to_indices(cotangent, indices, x.shape, len(kernel_size))
         error = None if taken.error is None else taken.error * np.abs(np.sign(x.value))
         return (Computed(value, x.format, error),)
-    sums = _power_sums(x, norm_type, window)
-    slopes = sums.map(np.abs).pow(1.0 / norm_type - 1.0).stored()
-    slopes = (slopes * rounded_constant(1.0 / norm_type, x)).stored()
+    sums = power_sums(x, norm_type, **window)
     silent = (sums.value == 0.0) & (sums.off == 0.0)
-    slopes = slopes.map(lambda a: np.where(silent, 0.0, a))
+    slopes = sums.map(np.abs).pow(1.0 / norm_type - 1.0).stored().map(lambda a: np.where(silent, 0.0, a))
+    with np.errstate(invalid="ignore"):  # a power of zero may be infinite, and nothing covers it times zero
+        return (covered(with_error_of(value, _spread_powers(cotangent, x, slopes, norm_type, window))),)
+
+
+def _spread_powers(
+    cotangent: Computed, x: Computed, slopes: Computed, norm_type: float, window: dict[str, Any]
+) -> Computed:
+    """``(Σ g·((1/p)·S^{1/p−1})·k/k) · (p·x^{p−1})`` of the ``slopes`` ``S^{1/p−1}``."""
+    kernel_size = window["kernel_size"]
+    slopes = (slopes * rounded_constant(1.0 / norm_type, x)).stored()
     size = Computed.operand(float(math.prod(kernel_size)), x.format)
     shares = ((cotangent * slopes).stored() * size).stored()
 
@@ -129,10 +137,10 @@ def lp_pool_gradients(
 
     windows = int(spread(np.ones(cotangent.shape)).max(initial=0.0) * math.prod(kernel_size) + 0.5)
     slope = (x.pow(norm_type - 1.0).stored() * rounded_constant(norm_type, x)).stored()
-    return (covered(with_error_of(value, averaged(shares, spread, windows + 1) * slope)),)
+    return averaged(shares, spread, windows + 1) * slope
 
 
-def _power_sums(x: Computed, norm_type: float, window: dict[str, Any]) -> Computed:
+def power_sums(x: Computed, norm_type: float, **window: Any) -> Computed:
     """S of each window, as an average times the window's elements."""
     elements = math.prod(window["kernel_size"])
 

@@ -1,0 +1,193 @@
+"""Power-average and fractional pooling and max unpooling: wrong values, and valid arguments that are rejected."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from properties.cases import Case
+from properties.ledger.record import Divergence
+from properties.operators import operator
+from properties.runner.call import Setting
+from properties.runner.layouts import LAYOUTS
+from properties.subjects import FLOATS, Subject
+from refimpl.bounds.further_pooling import power_sums
+from refimpl.rounding import Computed
+
+POWER = ("lp_pool1d", "lp_pool2d", "lp_pool3d")
+UNPOOLING = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
+
+
+def _powered(case: Case) -> bool:
+    """Whether the exponent is finite, so that powers are summed."""
+    return not math.isinf(case.arguments["norm_type"])
+
+
+def _window_cut_off(case: Case, subject: Subject) -> bool:
+    """Whether, in ceil mode, a last window of powers reaches past the input."""
+    kernel, outputs = case.arguments["kernel_size"], operator("lp_pool1d").output_shape(case)
+    strides, sizes = case.arguments.get("stride", kernel), case.shapes["input"]
+    axes = zip(sizes[-len(kernel) :], kernel, strides, outputs[-len(kernel) :], strict=True)
+    return _powered(case) and any((out - 1) * s + k > size for size, k, s, out in axes)
+
+
+def _sums(case: Case, subject: Subject) -> Computed:
+    """The sum of powers of each window, as the subject may compute it."""
+    x = operator("lp_pool1d").operands(case, subject.format)["input"]
+    return power_sums(Computed.operand(x, subject.format), **case.arguments)
+
+
+def _odd_root_of_negative(case: Case, subject: Subject) -> bool:
+    """Whether some window has a sum of odd powers that is negative, or may be rounded to be; a first root is exact."""
+    norm_type = case.arguments["norm_type"]
+    if norm_type % 2 != 1 or norm_type == 1:
+        return False
+    sums = _sums(case, subject)
+    return bool((sums.value < sums.off).any())
+
+
+def _zero_under_a_small_power(case: Case, subject: Subject) -> bool:
+    """Whether some window holds nothing but zeros, under a power below one."""
+    norm_type = case.arguments["norm_type"]
+    return 0 < norm_type < 1 and not _sums(case, subject).value.all()
+
+
+def _fits_exactly(case: Case, subject: Subject) -> bool:
+    """Whether, on some axis, as many windows are asked for as fit: kernel + outputs − 1 is the size."""
+    kernel, output = case.arguments["kernel_size"], case.arguments["output_size"]
+    axes = zip(case.shapes["input"][-len(kernel) :], kernel, output, strict=True)
+    return any(k + out - 1 == size for size, k, out in axes)
+
+
+def _indices_that_no_view_flattens(case: Case, subject: Subject) -> bool:
+    """Whether the spatial axes of the indices do not lie in memory as one."""
+    shape, axes = case.shapes["input"], len(case.arguments["kernel_size"])
+    indices = LAYOUTS[case.layout("indices")](torch.empty(shape))
+    try:
+        indices.view(*shape[:-axes], math.prod(shape[-axes:]))
+    except RuntimeError:
+        return True
+    return False
+
+
+def _nothing_to_unpool(case: Case, subject: Subject) -> bool:
+    """Whether the batch is empty."""
+    return 0 in case.shapes["input"]
+
+
+ENTRIES: tuple[Divergence, ...] = (
+    Divergence(
+        id="lp-pool-cut-off-window",
+        severity="silent wrong value",
+        operators=POWER,
+        laws=(),
+        devices=("cpu", "cuda"),
+        dtypes=FLOATS,
+        holds=_window_cut_off,
+        what="in ceil mode, a last window that reaches past the input gets the mean of its powers times the whole "
+        "kernel size, not times the elements that it has: each counts for more than one",
+        why="torch.nn.LPPool1d: f(X) is the p-th root of the sum of x^p over x in X, the window; at p = 1 one gets sum "
+        "pooling",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="lp_pool1d",
+        example=Case(
+            shapes={"input": (1, 1, 3)},
+            arguments={"norm_type": 2.0, "kernel_size": (2,), "ceil_mode": True},
+            fill="normal",
+        ),
+    ),
+    Divergence(
+        id="lp-pool-odd-root-of-negative-sum",
+        severity="silent wrong value",
+        operators=POWER,
+        laws=(),
+        devices=("cpu", "cuda"),
+        dtypes=FLOATS,
+        holds=_odd_root_of_negative,
+        what="a negative sum of cubes gives NaN in place of its real cube root, though the code means to keep its sign",
+        why="torch.nn.LPPool1d: f(X) is the p-th root of the sum of x^p, and the third root of −8 is −2; at p = 1 "
+        "negative sums are kept",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="lp_pool1d",
+        example=Case(
+            shapes={"input": (1, 1, 2)},
+            arguments={"norm_type": 3.0, "kernel_size": (1,), "ceil_mode": False},
+            fill="normal",
+            seed=15,
+        ),
+    ),
+    Divergence(
+        id="lp-pool-gradient-at-zero",
+        severity="wrong gradient",
+        operators=POWER,
+        laws=("gradients", "layouts", "flags", "accumulator"),
+        devices=("cpu", "cuda"),
+        dtypes=FLOATS,
+        holds=_zero_under_a_small_power,
+        what="with a power below one, the gradient of a window of zeros is NaN: zero times an infinite slope",
+        why="torch.nn.LPPool1d: if the sum to the power of p is zero, the gradient is set to zero",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="lp_pool1d",
+        example=Case(
+            shapes={"input": (1, 1, 3)},
+            arguments={"norm_type": 0.5, "kernel_size": (1,), "ceil_mode": False},
+            fill="ties",
+        ),
+    ),
+    Divergence(
+        id="fractional-max-pool3d-exact-fit",
+        severity="valid arguments rejected",
+        operators=("fractional_max_pool3d",),
+        laws=(),
+        devices=("cpu", "cuda", "meta"),
+        dtypes=FLOATS,
+        holds=_fits_exactly,
+        what="raises 'pool time 1 too large relative to input time 1' where kernel + outputs − 1 is the size, as for "
+        "an axis of one element",
+        why="torch.nn.FractionalMaxPool2d: kH + oH − 1 <= H_in; fractional_max_pool2d accepts the same sizes",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="fractional_max_pool3d",
+        example=Case(shapes={"input": (1, 1, 1, 1, 1)}, arguments={"kernel_size": (1, 1, 1), "output_size": (1, 1, 1)}),
+    ),
+    Divergence(
+        id="max-unpool-gradient-of-scattered-indices",
+        severity="valid arguments rejected",
+        operators=UNPOOLING,
+        laws=("layouts",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_indices_that_no_view_flattens,
+        what="the backward pass raises 'view size is not compatible' for indices whose spatial axes do not lie in "
+        "memory as one; the forward pass takes them",
+        why="torch.nn.MaxUnpool2d: no layout is asked for; strides are no part of a tensor's value",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/154341",
+        operator="max_unpool2d",
+        example=Case(
+            shapes={"input": (1, 1, 2, 2)},
+            arguments={"kernel_size": (1, 1), "padding": (0, 0)},
+            setting=Setting({"indices": "transposed"}),
+        ),
+    ),
+    Divergence(
+        id="max-unpool-second-gradient-of-nothing",
+        severity="valid arguments rejected",
+        operators=UNPOOLING,
+        laws=("gradients of gradients",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_nothing_to_unpool,
+        what="the gradient of an empty batch has no graph, though one was asked for, and differentiating it raises",
+        why="torch.autograd.grad: with create_graph, the graph of the derivative will be constructed; max pooling of "
+        "an empty batch has one",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="max_unpool1d",
+        example=Case(shapes={"input": (0, 1, 1)}, arguments={"kernel_size": (1,), "padding": (0,)}),
+    ),
+)

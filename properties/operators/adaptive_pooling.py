@@ -1,0 +1,115 @@
+"""torch.nn.AdaptiveMaxPool1d/2d/3d and AdaptiveAvgPool1d/2d/3d."""
+
+from __future__ import annotations
+
+import functools
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators.record import Operator
+from properties.programs import further_pooling as programs
+from refimpl import adaptive, bounds, pooling, second
+from refimpl.arrays import Array
+from refimpl.geometry import adaptive_window
+
+LONGEST = {1: 65, 2: 33, 3: 9}
+OUTPUTS = {1: 12, 2: 8, 3: 5}
+
+
+@st.composite
+def output_of(draw: st.DrawFn, size: int, axes: int) -> int | None:
+    """What is asked of an axis: often a divisor, at times more than there is, or None for the same."""
+    if axes > 1 and draw(st.integers(0, 4)) == 4:  # torch takes no None for a single axis
+        return None
+    divisors = [d for d in range(1, min(size, OUTPUTS[axes]) + 1) if size % d == 0]
+    return draw(st.one_of(st.integers(1, min(size + 3, OUTPUTS[axes])), st.sampled_from(divisors)))
+
+
+@st.composite
+def geometry(draw: st.DrawFn, axes: int) -> Geometry:
+    """Shapes and output sizes with ``axes`` spatial axes."""
+    spatial = [draw(sizes(1, longest)) for longest in draw(longest_axis(axes, LONGEST[axes]))]
+    channels = draw(st.sampled_from([1, 2, 3, 8, 17]))
+    output_size = tuple(draw(output_of(size, axes)) for size in spatial)
+    return {"input": (*draw(batches()), channels, *spatial)}, {"output_size": output_size}
+
+
+def output_shape(case: Case) -> tuple[int, ...]:
+    """(N, C, *output_size), None spelled out."""
+    x, wanted = case.shapes["input"], case.arguments["output_size"]
+    return (*x[: -len(wanted)], *adaptive.output_sizes(x, wanted))
+
+
+def counts(input_shape: tuple[int, ...], output_size: adaptive.Sizes) -> Array:
+    """The elements of each window: the product of its extents."""
+    output = adaptive.output_sizes(input_shape, output_size)
+    axes = zip(input_shape[-len(output) :], output, strict=True)
+    windows = [[adaptive_window(i, size, outputs) for i in range(outputs)] for size, outputs in axes]
+    return functools.reduce(np.multiply.outer, [np.array([stop - start for start, stop in axis]) for axis in windows])
+
+
+def _max_operator(axes: int) -> Operator:
+    def gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
+        indices = adaptive.adaptive_max_pool(x, output_size)[1]
+        return (pooling.max_pool_gradient(g, indices, x.shape, axes),)
+
+    return Operator(
+        name=f"adaptive_max_pool{axes}d",
+        layer=f"torch.nn.AdaptiveMaxPool{axes}d",
+        systems=("S15",),
+        cases=cases(geometry(axes)),
+        program=getattr(programs, f"adaptive_max_pool{axes}d"),
+        reference=adaptive.adaptive_max_pool,
+        bound=bounds.adaptive_max_pool,
+        gradients=gradients,
+        gradient_bounds=bounds.adaptive_max_pool_gradients,
+        second=partial(second.selecting, adaptive.adaptive_max_pool, axes),
+        gradient_magnitude=lambda g, x, output_size: gradients(np.abs(g), x, output_size),
+        output_shape=output_shape,
+        traits=frozenset({"pooling", "selecting"}),
+        axes=axes,
+    )
+
+
+def _average_operator(axes: int) -> Operator:
+    def summed(x: Array, output_size: adaptive.Sizes) -> Array:
+        return adaptive.adaptive_average_pool(np.abs(x), output_size) * counts(x.shape, output_size)
+
+    def gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
+        return (adaptive.adaptive_average_pool_gradient(g, x.shape, output_size),)
+
+    def summed_gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
+        return gradients(np.abs(g) * counts(x.shape, output_size), x, output_size)
+
+    return Operator(
+        name=f"adaptive_avg_pool{axes}d",
+        layer=f"torch.nn.AdaptiveAvgPool{axes}d",
+        systems=("S15",),
+        cases=cases(geometry(axes)),
+        program=getattr(programs, f"adaptive_avg_pool{axes}d"),
+        reference=adaptive.adaptive_average_pool,
+        bound=bounds.adaptive_average_pool,
+        gradients=gradients,
+        gradient_bounds=bounds.adaptive_average_pool_gradients,
+        second=second.adaptive_average,
+        output_shape=output_shape,
+        traits=frozenset({"pooling", "linear"}),
+        axes=axes,
+        # Integers that the elements of every window divide have integer averages.
+        scale=_divisor,
+        magnitude=summed,
+        gradient_magnitude=summed_gradients,
+    )
+
+
+def _divisor(case: Case) -> int:
+    found: set[Any] = set(counts(case.shapes["input"], case.arguments["output_size"]).flat)
+    return math.lcm(*map(int, found))
+
+
+OPERATORS = tuple(make(axes) for make in (_max_operator, _average_operator) for axes in (1, 2, 3))

@@ -1,0 +1,226 @@
+"""torch.nn.LPPool1d/2d/3d, MaxUnpool1d/2d/3d and FractionalMaxPool2d/3d."""
+
+from __future__ import annotations
+
+import functools
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis, sizes
+from properties.operators import pooling as sliding
+from properties.operators.record import Operator
+from properties.programs import further_pooling as programs
+from refimpl import bounds, fractional, pooling, power_pooling, second, unpooling
+from refimpl.arrays import Array
+from refimpl.geometry import unpooled_size
+from refimpl.rounding import BFLOAT16, Format
+
+KERNELS = {1: 5, 2: 4, 3: 3}
+LONGEST = {1: 33, 2: 17, 3: 9}
+CHANNELS = st.sampled_from([1, 2, 3, 8, 17])
+NORMS = (2.0, 1.0, 3.0, 2, 1.5, 0.5, math.inf, -math.inf)
+
+
+@st.composite
+def power_geometry(draw: st.DrawFn, axes: int) -> Geometry:
+    """Shapes and arguments of a power-average pooling."""
+    longest = draw(longest_axis(axes, LONGEST[axes]))
+    windows = [draw(pooling_axis(KERNELS[axes], length, dilated=False, padded=False)) for length in longest]
+    arguments: dict[str, Any] = {
+        "norm_type": draw(st.sampled_from(NORMS)),
+        "kernel_size": tuple(w.kernel for w in windows),
+        "ceil_mode": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        arguments["stride"] = tuple(w.stride for w in windows)
+    return {"input": (*draw(batches()), draw(CHANNELS), *(w.size for w in windows))}, arguments
+
+
+def with_a_root(case: Case, values: Array) -> Array:
+    """Values whose powers have a sum with a root: none negative where the exponent is no integer.
+
+    Where it is odd, sums may be negative and have a root all the same; every other case is without.
+    """
+    norm_type = case.arguments["norm_type"]
+    whole = math.isinf(norm_type) or norm_type == int(norm_type)
+    return values if whole and (norm_type % 2 != 1 or case.seed % 2) else np.abs(values)
+
+
+@st.composite
+def unpooling_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool) -> tuple[int, int, int, int, int]:
+    """Size, kernel, stride and padding of one axis and what is asked for beyond the default output.
+
+    Windows that overlap have no padding, so that each can have a maximum of its own (see :func:`apart`).
+    """
+    kernel = draw(st.integers(1, kernels))
+    padding = draw(st.integers(0, kernel // 2)) if padded else 0
+    stride = draw(st.integers(kernel if padding else 1, kernel + 2))
+    size = draw(sizes(1 + (2 * padding >= kernel), longest))
+    default = unpooled_size(size, kernel, stride, padding)
+    # The last window starts at least one element before the end, and there is one.
+    least = max(default - stride, (size - 1) * stride - padding, 0) + 1
+    return size, kernel, stride, padding, draw(st.integers(least, default + stride - 1)) - default
+
+
+@st.composite
+def unpooling_geometry(draw: st.DrawFn, axes: int) -> Geometry:
+    """Shapes and arguments of a max unpooling, output size asked for or not."""
+    lengths = draw(longest_axis(axes, LONGEST[axes]))
+    padded, chosen = draw(st.booleans()), draw(st.booleans())
+    windows = [draw(unpooling_axis(KERNELS[axes], length, padded)) for length in lengths]
+    spatial, kernel, stride, padding, beyond = zip(*windows, strict=True)
+    arguments: dict[str, Any] = {"kernel_size": kernel, "padding": padding}
+    if draw(st.booleans()) or stride != kernel:
+        arguments["stride"] = stride
+    shape = (*draw(batches()), draw(CHANNELS), *spatial)
+    if chosen:
+        default = unpooling.output_sizes(shape, kernel, stride, padding)
+        arguments["output_size"] = tuple(d + b for d, b in zip(default, beyond, strict=True))
+    return {"input": shape}, arguments
+
+
+def unpooled_shape(case: Case) -> tuple[int, ...]:
+    """(N, C, *output) from the formula for each axis, or as asked."""
+    x = case.shapes["input"]
+    return (*x[: -len(case.arguments["kernel_size"])], *unpooling.output_sizes(x, **case.arguments))
+
+
+def apart(case: Case, format: Format | None = None) -> Array:
+    """Indices as a max pooling may give them, all of a plane distinct: of each window, an element that no other holds.
+
+    Of a window longer than the stride these are the first so many; otherwise all that lie in the output.
+    """
+    x, arguments = case.shapes["input"], case.arguments
+    kernel, padding = arguments["kernel_size"], arguments["padding"]
+    strides, output = arguments.get("stride", kernel), unpooled_shape(case)[-len(kernel) :]
+    generator, flat = np.random.default_rng([case.seed, 1]), np.zeros(x, dtype=np.int64)
+    for axis, (size, k, s, p, out) in enumerate(zip(x[-len(kernel) :], kernel, strides, padding, output, strict=True)):
+        starts = (np.arange(size) * s - p).reshape(-1, *(1,) * (len(kernel) - axis - 1))
+        low, high = np.maximum(starts, 0), np.minimum(starts + min(k, s), out)
+        flat = flat * out + generator.integers(low, high, x)
+    return flat
+
+
+@functools.cache
+def certain_samples(size: int, kernel: int, outputs: int) -> tuple[float, ...]:
+    """Sixty-fourths with which the starts of fractional windows are certain in bfloat16, so in every format."""
+    grid = (k / 64 for k in range(64))
+    return tuple(u for u in grid if fractional.certain_starts(size, kernel, outputs, u, BFLOAT16))
+
+
+@st.composite
+def fractional_axis(draw: st.DrawFn, longest: int, most: int) -> tuple[int, int, int]:
+    """Size, kernel and outputs for which some sample is certain; now and then as many outputs as fit."""
+    kernel, free = draw(st.integers(1, 4)), draw(st.integers(0, longest - 4))
+    fitting = range(1, min(free + (draw(st.integers(0, 9)) == 9), most) + 1)
+    certain = [outputs for outputs in fitting if certain_samples(free + kernel, kernel, outputs)]
+    return free + kernel, kernel, draw(st.sampled_from(certain or [1]))
+
+
+@st.composite
+def fractional_geometry(draw: st.DrawFn, axes: int) -> Geometry:
+    """Shapes and arguments of a fractional max pooling."""
+    lengths = draw(longest_axis(axes, LONGEST[axes]))
+    spatial, kernel, output = zip(*(draw(fractional_axis(length, 12 - 2 * axes)) for length in lengths), strict=True)
+    return {"input": (*draw(batches()), draw(CHANNELS), *spatial)}, {"kernel_size": kernel, "output_size": output}
+
+
+def fractional_shape(case: Case) -> tuple[int, ...]:
+    """(N, C, *output_size)."""
+    output: tuple[int, ...] = case.arguments["output_size"]
+    return (*case.shapes["input"][: -len(output)], *output)
+
+
+def samples(case: Case, format: Format | None = None) -> Array:
+    """Certain random samples of each plane and axis, (N, C, axes) or (C, axes), axes in torch's order."""
+    x, kernel, output = case.shapes["input"], case.arguments["kernel_size"], case.arguments["output_size"]
+    generator, axes = np.random.default_rng([case.seed, 2]), len(kernel)
+    of_axes = [
+        generator.choice(certain_samples(*axis), x[:-axes]) for axis in zip(x[-axes:], kernel, output, strict=True)
+    ]
+    return np.stack(of_axes[::-1] if axes == 2 else of_axes, axis=-1)
+
+
+def _power_operator(axes: int) -> Operator:
+    return Operator(
+        name=f"lp_pool{axes}d",
+        layer=f"torch.nn.LPPool{axes}d",
+        systems=("S15",),
+        cases=cases(power_geometry(axes)),
+        program=getattr(programs, f"lp_pool{axes}d"),
+        reference=power_pooling.lp_pool,
+        bound=bounds.lp_pool,
+        gradients=lambda g, x, **arguments: (power_pooling.lp_pool_gradient(g, x, **arguments),),
+        gradient_bounds=bounds.lp_pool_gradients,
+        output_shape=sliding.output_shape,
+        traits=frozenset({"window", "pooling"}),
+        axes=axes,
+        inexact="a root of an integer is seldom one",
+        domain=with_a_root,
+    )
+
+
+def _unpool_operator(axes: int) -> Operator:
+    def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
+        return (unpooling.max_unpool_gradient(g, **arguments),)
+
+    return Operator(
+        name=f"max_unpool{axes}d",
+        layer=f"torch.nn.MaxUnpool{axes}d",
+        systems=("S15",),
+        cases=cases(unpooling_geometry(axes)),
+        program=getattr(programs, f"max_unpool{axes}d"),
+        reference=unpooling.max_unpool,
+        bound=bounds.max_unpool,
+        gradients=gradients,
+        gradient_bounds=bounds.max_unpool_gradients,
+        second=partial(second.linear, bounds.max_unpool),
+        output_shape=unpooled_shape,
+        traits=frozenset({"pooling"}),
+        axes=axes,
+        given={"indices": apart},
+    )
+
+
+def _fractional_operator(axes: int) -> Operator:
+    def loops(x: Array, samples: Array, **arguments: Any) -> tuple[Array, Array]:
+        return fractional.fractional_max_pool(x, samples=_batched(samples), **arguments)
+
+    def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
+        return (pooling.max_pool_gradient(g, loops(x, **arguments)[1], x.shape, axes),)
+
+    return Operator(
+        name=f"fractional_max_pool{axes}d",
+        layer=f"torch.nn.FractionalMaxPool{axes}d",
+        systems=("S15",),
+        cases=cases(fractional_geometry(axes)),
+        program=getattr(programs, f"fractional_max_pool{axes}d"),
+        reference=loops,
+        bound=lambda x, samples, **arguments: bounds.fractional_max_pool(x, samples=_batched(samples), **arguments),
+        gradients=gradients,
+        gradient_bounds=lambda g, x, samples, **arguments: bounds.fractional_max_pool_gradients(
+            g, x, samples=_batched(samples), **arguments
+        ),
+        second=partial(second.selecting, loops, axes),
+        gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
+        output_shape=fractional_shape,
+        traits=frozenset({"pooling", "selecting"}),
+        axes=axes,
+        given={"samples": samples},
+    )
+
+
+def _batched(samples: Array) -> Array:
+    """(C, axes) or (N, C, axes) → (1 or N, C, axes), as torch wants them."""
+    return samples[None] if samples.ndim == 2 else samples
+
+
+OPERATORS = (
+    *(_power_operator(axes) for axes in (1, 2, 3)),
+    *(_unpool_operator(axes) for axes in (1, 2, 3)),
+    *(_fractional_operator(axes) for axes in (2, 3)),
+)

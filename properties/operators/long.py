@@ -1,0 +1,81 @@
+"""Cases whose sums are long and whose outputs are small: what an accumulator that is too narrow cannot hide in.
+
+With a handful of terms a sum that is formed in 16 bits is often within the bound of one that is formed in 32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from properties.cases import COIN, Geometry, among, whole
+
+CHANNELS = (64, 129, 256, 512)
+FEATURES = (129, 512, 1000, 4096)
+POSITIONS = {1: (1024,), 2: (33, 32), 3: (9, 10, 12)}
+WINDOWS = {1: 1024, 2: 32, 3: 10}
+
+
+@st.composite
+def convolution(draw: st.DrawFn, axes: int) -> Geometry:
+    """Kernels of one element: many channels in, many out, or many positions, for each of a convolution's three sums."""
+    inputs, outputs = draw(whole(1, 3)), draw(whole(1, 3))
+    spatial = tuple(draw(whole(1, 3)) for _ in range(axes))
+    kind = draw(among("inputs", "outputs", "positions"))
+    if kind == "inputs":
+        inputs = draw(among(*CHANNELS))
+    elif kind == "outputs":
+        outputs = draw(among(*CHANNELS))
+    else:
+        spatial = POSITIONS[axes]
+    shapes = {"input": (*draw(among((1,), (), (2,))), inputs, *spatial), "weight": (outputs, inputs, *(1,) * axes)}
+    if draw(COIN):
+        shapes["bias"] = (outputs,)
+    ones, zeros = (1,) * axes, (0,) * axes
+    return shapes, {"stride": ones, "padding": zeros, "dilation": ones, "groups": 1}
+
+
+@st.composite
+def pooling(draw: st.DrawFn, axes: int, mode: str) -> Geometry:
+    """Windows of about a thousand elements, at most four steps of one element or a whole window along each axis."""
+    kernel = draw(among(WINDOWS[axes], WINDOWS[axes] // 2, WINDOWS[axes] - 1))
+    padding, steps = draw(among(0, 0, 1, kernel // 2)), draw(whole(0, 3))
+    stride = draw(among(1, kernel))
+    size = kernel - 2 * padding + stride * steps
+    arguments: dict[str, Any] = {
+        "kernel_size": (kernel,) * axes,
+        "padding": (padding,) * axes,
+        "ceil_mode": draw(COIN),
+        "stride": (stride,) * axes,
+    }
+    if mode == "max":
+        arguments["dilation"] = (1,) * axes
+    else:
+        arguments["count_include_pad"] = draw(COIN)
+    return {"input": (1, draw(whole(1, 2)), *(max(size, kernel // 2, 1),) * axes)}, arguments
+
+
+@st.composite
+def linear(draw: st.DrawFn) -> Geometry:
+    """One of rows, features in and features out long, for each of a linear layer's three sums."""
+    long = draw(whole(0, 2))
+    rows, features, outputs = (draw(among(*FEATURES) if axis == long else whole(1, 3)) for axis in range(3))
+    shapes = {"input": (rows, features), "weight": (outputs, features)}
+    if draw(COIN):
+        shapes["bias"] = (outputs,)
+    return shapes, {}
+
+
+@st.composite
+def matmul(draw: st.DrawFn) -> Geometry:
+    """(M, K) and (K, N), one of the three long: K sums the product, N and M its gradients."""
+    long = draw(whole(0, 2))
+    m, k, n = (draw(among(*FEATURES) if axis == long else whole(1, 3)) for axis in range(3))
+    return {"input": (m, k), "other": (k, n)}, {}
+
+
+@st.composite
+def now_and_then(draw: st.DrawFn, usual: st.SearchStrategy[Geometry], long: st.SearchStrategy[Geometry]) -> Geometry:
+    """The usual shapes, and one time in ten long sums."""
+    return draw(long if draw(whole(0, 9)) == 9 else usual)

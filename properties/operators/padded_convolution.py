@@ -1,0 +1,84 @@
+"""torch.nn.Conv1d, Conv2d and Conv3d with each of their ``padding_mode``s, and with padding "same" and "valid"."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from hypothesis import strategies as st
+
+from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators.record import Operator
+from properties.programs import convolution as programs
+from refimpl import bounds, padding, second
+from refimpl.geometry import convolution_output, effective_kernel, padded_size, same_split
+
+KERNELS = {1: 5, 2: 4, 3: 3}
+LONGEST = {1: 33, 2: 17, 3: 8}
+MODES = ("zeros", "reflect", "replicate", "circular")
+PROGRAMS = {1: programs.conv1d_padded, 2: programs.conv2d_padded, 3: programs.conv3d_padded}
+
+
+@st.composite
+def padded_axis(draw: st.DrawFn, kernels: int, longest: int, mode: str, word: str | None) -> Axis:
+    """A window and an input that is long enough for it and for its padding; "same" takes only a stride of 1."""
+    kernel, dilation = draw(st.integers(1, kernels)), draw(st.integers(1, 3))
+    effective = effective_kernel(kernel, dilation)
+    amount = 0 if word else draw(st.integers(0, min(effective + 1, 4)))
+    sides = same_split(kernel, dilation) if word == "same" else (amount, amount)
+    enough = {"reflect": max(sides) + 1, "circular": max(sides)}.get(mode, 1)
+    size = draw(sizes(max(1, effective - sum(sides), enough), longest))
+    return Axis(size, kernel, 1 if word == "same" else draw(st.integers(1, 3)), amount, dilation)
+
+
+@st.composite
+def geometry(draw: st.DrawFn, axes: int) -> Geometry:
+    """Shapes and arguments of a valid convolution with ``axes`` spatial axes, padded in some mode."""
+    mode, word = draw(st.sampled_from(MODES)), draw(st.sampled_from([None, None, "same", "valid"]))
+    longest = draw(longest_axis(axes, LONGEST[axes]))
+    windows = [draw(padded_axis(KERNELS[axes], length, mode, word)) for length in longest]
+    groups, inputs, outputs = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    shapes = {
+        "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
+        "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
+    }
+    if draw(st.booleans()):
+        shapes["bias"] = (groups * outputs,)
+    arguments = {
+        "stride": tuple(w.stride for w in windows),
+        "padding": word or tuple(w.padding for w in windows),
+        "dilation": tuple(w.dilation for w in windows),
+        "groups": groups,
+        "padding_mode": mode,
+    }
+    return shapes, arguments
+
+
+def output_shape(case: Case) -> tuple[int, ...]:
+    """(N, C_out, *output): the size of each axis with its padding, then the formula of a convolution."""
+    x, weight, given = case.shapes["input"], case.shapes["weight"], case.arguments
+    axes = len(weight) - 2
+    amounts = padding.convolution_padding(weight[2:], given["padding"], given["dilation"])
+    padded = [padded_size(x[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in reversed(range(axes))]
+    windows = zip(padded, weight[2:], given["stride"], (0,) * axes, given["dilation"], strict=True)
+    return (*x[: -axes - 1], weight[0], *(convolution_output(*window) for window in windows))
+
+
+def _operator(axes: int) -> Operator:
+    return Operator(
+        name=f"conv{axes}d_padded",
+        layer=f"torch.nn.Conv{axes}d",
+        systems=("S4", "S10") if axes == 2 else (),
+        cases=cases(geometry(axes)),
+        program=PROGRAMS[axes],
+        reference=padding.padded_convolution,
+        bound=bounds.padded_convolution,
+        gradients=padding.padded_convolution_gradients,
+        gradient_bounds=bounds.padded_convolution_gradients,
+        second=partial(second.bilinear, bounds.padded_convolution, bounds.padded_convolution_gradients),
+        output_shape=output_shape,
+        traits=frozenset({"linear"}),
+        axes=axes,
+    )
+
+
+OPERATORS = tuple(_operator(axes) for axes in (1, 2, 3))

@@ -1,0 +1,93 @@
+"""The padding layers of torch.nn, which are torch.nn.functional.pad in its four modes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from hypothesis import strategies as st
+
+from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators.record import Operator
+from properties.programs import padding as programs
+from refimpl import bounds, padding, second
+from refimpl.arrays import Array
+from refimpl.geometry import padded_size
+from refimpl.rounding import Computed
+
+LONGEST = {1: 33, 2: 17, 3: 8}
+LAYERS = {
+    "constant": "torch.nn.ConstantPad2d",
+    "reflect": "torch.nn.ReflectionPad2d",
+    "replicate": "torch.nn.ReplicationPad2d",
+    "circular": "torch.nn.CircularPad2d",
+}
+PROGRAMS = {
+    "constant": programs.constant_pad,
+    "reflect": programs.reflection_pad,
+    "replicate": programs.replication_pad,
+    "circular": programs.circular_pad,
+}
+
+
+@st.composite
+def padded_axis(draw: st.DrawFn, longest: int, mode: str) -> tuple[int, int, int]:
+    """An axis's size and what is added before and after it; a negative amount removes, and something is left."""
+    amounts = st.integers(-2, 5)
+    before, after = draw(amounts), draw(amounts)
+    kept = {"reflect": max(before, after, 0) + 1, "circular": max(before, after, 1)}.get(mode, 1)
+    removed = max(-before, 0) + max(-after, 0)
+    return draw(sizes(removed + kept, longest)), before, after
+
+
+@st.composite
+def geometry(draw: st.DrawFn, mode: str) -> Geometry:
+    """A batch or an image with one to three axes to be padded, and the amounts of each."""
+    axes = draw(st.integers(1, 3))
+    drawn = [draw(padded_axis(length, mode)) for length in draw(longest_axis(axes, LONGEST[axes]))]
+    leading = (*draw(batches()), draw(st.sampled_from([1, 2, 3, 8])))
+    amounts = tuple(amount for _, *sides in reversed(drawn) for amount in sides)
+    arguments: dict[str, Any] = {"padding": amounts}
+    if mode == "constant" and draw(st.booleans()):
+        arguments["value"] = draw(st.sampled_from([1.0, 7.0, 0.1, -1.5]))
+    return {"input": (*leading, *(size for size, *_ in drawn))}, arguments
+
+
+def output_shape(case: Case) -> tuple[int, ...]:
+    """(*, *padded): each size with its two amounts added."""
+    x, amounts = case.shapes["input"], case.arguments["padding"]
+    axes = len(amounts) // 2
+    return (*x[:-axes], *(padded_size(x[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in reversed(range(axes))))
+
+
+def _second(mode: str, g: Computed, x: Computed, h: Computed, **arguments: Any) -> Any:
+    """Without the constant, which no gradient depends on."""
+    return second.linear(partial(bounds.pad, mode=mode), g, x, h, padding=arguments["padding"])
+
+
+def _operator(name: str, mode: str) -> Operator:
+    def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
+        return (padding.pad_gradient(g, x.shape, mode=mode, **arguments),)
+
+    return Operator(
+        name=name,
+        layer=LAYERS[mode],
+        systems=("S4",) if mode == "constant" else (),
+        cases=cases(geometry(mode)),
+        program=PROGRAMS[mode],
+        reference=partial(padding.pad, mode=mode),
+        bound=partial(bounds.pad, mode=mode),
+        gradients=gradients,
+        gradient_bounds=partial(bounds.pad_gradients, mode=mode),
+        second=partial(_second, mode),
+        output_shape=output_shape,
+        traits=frozenset({"sized"}),
+    )
+
+
+OPERATORS = (
+    _operator("constant_pad", "constant"),
+    _operator("reflection_pad", "reflect"),
+    _operator("replication_pad", "replicate"),
+    _operator("circular_pad", "circular"),
+)

@@ -1,0 +1,94 @@
+"""torch.nn.ConvTranspose1d, ConvTranspose2d and ConvTranspose3d."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from hypothesis import strategies as st
+
+from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators.record import Operator
+from properties.programs import convolution as programs
+from refimpl import bounds, convolution, second, transposed
+from refimpl.arrays import Array
+from refimpl.geometry import transposed_output
+
+KERNELS = {1: 7, 2: 4, 3: 3}
+LONGEST = {1: 33, 2: 17, 3: 8}
+PROGRAMS = {1: programs.conv_transpose1d, 2: programs.conv_transpose2d, 3: programs.conv_transpose3d}
+
+
+@st.composite
+def transposed_axis(draw: st.DrawFn, kernels: int, longest: int) -> tuple[Axis, int]:
+    """A window and its output padding; padding takes at most all but one element of the output."""
+    kernel, dilation, stride = draw(st.integers(1, kernels)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    size = draw(sizes(1, longest))
+    output_padding = draw(st.integers(0, max(stride, dilation) - 1))
+    whole = transposed_output(size, kernel, stride, 0, output_padding, dilation)
+    padding = draw(st.integers(0, min((whole - 1) // 2, dilation * kernel)))
+    return Axis(size, kernel, stride, padding, dilation), output_padding
+
+
+@st.composite
+def geometry(draw: st.DrawFn, axes: int) -> Geometry:
+    """Shapes and arguments of a valid transposed convolution with ``axes`` spatial axes."""
+    drawn = [draw(transposed_axis(KERNELS[axes], length)) for length in draw(longest_axis(axes, LONGEST[axes]))]
+    windows = [window for window, _ in drawn]
+    groups, inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    if groups == 1 and draw(st.booleans()):
+        inputs, outputs = draw(st.sampled_from([(8, 1), (1, 8), (17, 2), (2, 17), (9, 9)]))
+    shapes = {
+        "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
+        "weight": (groups * inputs, outputs, *(w.kernel for w in windows)),
+    }
+    if draw(st.booleans()):
+        shapes["bias"] = (groups * outputs,)
+    arguments = {
+        "stride": tuple(w.stride for w in windows),
+        "padding": tuple(w.padding for w in windows),
+        "output_padding": tuple(output_padding for _, output_padding in drawn),
+        "groups": groups,
+        "dilation": tuple(w.dilation for w in windows),
+    }
+    return shapes, arguments
+
+
+def output_shape(case: Case) -> tuple[int, ...]:
+    """(N, C_out, *output) from the formula for each axis."""
+    x, weight = case.shapes["input"], case.shapes["weight"]
+    axes = len(weight) - 2
+    steps = (case.arguments[name] for name in ("stride", "padding", "output_padding", "dilation"))
+    sizes = zip(x[-axes:], weight[2:], *steps, strict=True)
+    channels = weight[1] * case.arguments["groups"]
+    return (*x[: -axes - 1], channels, *(transposed_output(*size) for size in sizes))
+
+
+def gradients(g: Array, x: Array, weight: Array, bias: Array | None = None, **arguments: Any) -> tuple[Array, ...]:
+    """The loops' gradients to input, weight and, where there is one, bias."""
+    to_operands = (
+        transposed.input_gradient(g, x.shape, weight, **arguments),
+        transposed.weight_gradient(g, x, weight.shape, **arguments),
+    )
+    return to_operands if bias is None else (*to_operands, convolution.bias_gradient(g, weight.ndim - 2))
+
+
+def _operator(axes: int) -> Operator:
+    return Operator(
+        name=f"conv_transpose{axes}d",
+        layer=f"torch.nn.ConvTranspose{axes}d",
+        systems=(),
+        cases=cases(geometry(axes)),
+        program=PROGRAMS[axes],
+        reference=transposed.conv_transpose,
+        bound=bounds.conv_transpose,
+        gradients=gradients,
+        gradient_bounds=bounds.conv_transpose_gradients,
+        second=partial(second.bilinear, bounds.conv_transpose, bounds.conv_transpose_gradients),
+        output_shape=output_shape,
+        traits=frozenset({"linear"}),
+        axes=axes,
+    )
+
+
+OPERATORS = tuple(_operator(axes) for axes in (1, 2, 3))

@@ -1,0 +1,80 @@
+"""Another torch beside the suite's own: what one does and the other does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import hypothesis
+import numpy as np
+import pytest
+
+from properties import evidence, laws, subjects, test_agreement
+from properties.operators import operator
+from properties.runner.call import Call, Observed, Outcome
+from properties.runner.execute import execute
+from properties.subjects import Subject
+from properties.verdict import Diverged
+from refimpl.rounding import BFLOAT16, round_to
+
+OTHER = Subject("cpu", "bfloat16", torch="torch-0.1.0+cpu")
+AGREEMENT = test_agreement.test_agreement.law  # type: ignore[attr-defined]
+FEW = hypothesis.settings(max_examples=20, derandomize=True, database=None, deadline=None)
+
+
+def right(call: Call) -> Outcome:
+    """What a torch would answer that rounds once."""
+    outcome = execute(replace(call, dtype="float64"))
+    return replace(outcome, outputs={name: _rounded(seen) for name, seen in outcome.outputs.items()})
+
+
+def _rounded(seen: Observed) -> Observed:
+    return replace(seen, values=round_to(np.asarray(seen.values), BFLOAT16), dtype="bfloat16")
+
+
+def wrong(call: Call) -> Outcome:
+    """An answer that is off by one everywhere."""
+    return execute(call).part(lambda values: values + 1.0)
+
+
+@pytest.fixture
+def held() -> Iterator[Callable[..., evidence.Result]]:
+    """Hold an engine, as another torch, to the law of agreement."""
+
+    def hold(engine: Callable[[Call], Outcome], name: str, subject: Subject = OTHER) -> evidence.Result:
+        subjects.run_by(engine, torch=subject.torch)
+        result = evidence.Result("agreement", "", name, str(subject), "cpu", "bfloat16", (), "")
+        with evidence.collecting(result):
+            laws.search(AGREEMENT, operator(name), subject, result, FEW)
+        return result
+
+    yield hold
+    for torch in [torch for torch in subjects._engines if torch]:
+        del subjects._engines[torch]
+
+
+def test_an_old_defect_is_known(held: Callable[..., evidence.Result]) -> None:
+    """A torch whose release an entry does not list is tried; where it diverges under the predicate, that is known."""
+    result = held(execute, "log_softmax")
+    assert 0 < result.known <= result.cases
+    assert result.entry.id == "log-softmax-sum-in-storage"
+    assert result.comparisons
+
+
+def test_a_torch_without_the_defect_passes(held: Callable[..., evidence.Result]) -> None:
+    """A torch that is right where the suite's own is wrong has no known case: the report shows the difference."""
+    result = held(right, "log_softmax")
+    assert (result.known, result.comparisons) == (0, result.cases)
+
+
+def test_a_listed_release_is_steered_around(held: Callable[..., evidence.Result]) -> None:
+    """A torch of a release that an entry lists is not tried, as the suite's own is not."""
+    result = held(right, "log_softmax", replace(OTHER, torch="torch-2.13.0+cpu"))
+    assert result.known
+    assert result.known + result.comparisons == result.cases
+
+
+def test_a_new_defect_is_none_of_them(held: Callable[..., evidence.Result]) -> None:
+    """What no entry covers diverges on another torch as on any."""
+    with pytest.raises(Diverged):
+        held(wrong, "softmax")
