@@ -8,7 +8,16 @@ listed and red on anything new. The pinned example must still diverge: an entry 
 from __future__ import annotations
 
 from properties.cases import Case
-from properties.ledger import further_pooling, lossy, lossy_pooling, matrix_units, padding, transposed, wrong
+from properties.ledger import (
+    further_pooling,
+    losses,
+    lossy,
+    lossy_pooling,
+    matrix_units,
+    padding,
+    transposed,
+    wrong,
+)
 from properties.ledger.record import Divergence
 from properties.operators import CATALOGUE, Operator
 from properties.runner.call import Call
@@ -22,6 +31,7 @@ LEDGER: tuple[Divergence, ...] = (
     *lossy_pooling.ENTRIES,
     *padding.ENTRIES,
     *transposed.ENTRIES,
+    *losses.ENTRIES,
 )
 
 

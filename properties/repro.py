@@ -213,8 +213,10 @@ def literal(values: Array) -> str:
 
     >>> literal(np.array([[1.0, np.nan]]))
     'np.array([[1.0, nan]])'
+    >>> literal(np.array(2.0))
+    'np.array(2.0)'
     """
-    values = np.ascontiguousarray(values)
+    values = np.asarray(values, order="C")
     dtype = "" if values.dtype in (np.float64, np.int64) and values.size else f", dtype=np.{values.dtype}"
     if values.size and values.size <= LITERAL:
         return f"np.array({values.tolist()!r}{dtype})"

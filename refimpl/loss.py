@@ -12,7 +12,7 @@ from numba import njit
 
 from refimpl.activation import log_softmax, softmax, softmax_gradient
 from refimpl.arrays import Array, float64
-from refimpl.targets import check_indices, divisor, losses_shape, rows_of, unrowed, weighted_target
+from refimpl.targets import check_indices, divisor, is_probabilities, losses_shape, rows_of, unrowed, weighted_target
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -54,8 +54,8 @@ def cross_entropy_gradient(
 ) -> Array:
     """``∂logits[n,i] = (cotangent_n / D) · (softmax(logits[n])[i] · Σ_c a[n,c] − a[n,i])``, in the shape of logits.
 
-    cotangent: as the loss; D is 1 unless reduction is "mean". A row that counts for nothing has no gradient, even where
-    nothing counts and D is zero. The rest as for :func:`cross_entropy`.
+    cotangent: as the loss; D is 1 unless reduction is "mean". An ignored row has no gradient, even where nothing counts
+    and D is zero. The rest as for :func:`cross_entropy`.
 
     >>> cross_entropy_gradient(np.zeros((2, 2)), np.array([0, 1]), 4.0)
     array([[-1.,  1.],
@@ -64,7 +64,7 @@ def cross_entropy_gradient(
     a = weighted_target(np.shape(logits), target, weight, ignore_index, label_smoothing)
     shares = _shares(np.shape(logits), target, cotangent, weight, ignore_index, reduction)
     gradient = softmax(rows_of(logits))
-    _to_logits(gradient, a, shares)
+    _to_logits(gradient, a, np.where(_counted(np.shape(logits), target, ignore_index), shares, 0.0))
     return unrowed(gradient, np.shape(logits))
 
 
@@ -89,13 +89,15 @@ def cross_entropy_second(
     """
     shape = np.shape(logits)
     a = weighted_target(shape, target, weight, ignore_index, label_smoothing)
-    ones = np.ones(losses_shape(shape) if reduction == "none" else ())
-    slope = cross_entropy_gradient(logits, target, ones, weight, ignore_index, reduction, label_smoothing)
-    to_g = (rows_of(h) * rows_of(slope)).sum(axis=-1 if reduction == "none" else None)
+    slopes = cross_entropy_gradient(
+        logits, target, np.ones(losses_shape(shape)), weight, ignore_index, "none", label_smoothing
+    )
+    to_g = _reduced((rows_of(h) * rows_of(slopes)).sum(axis=-1), shape, target, weight, ignore_index, reduction)
     shares = _shares(shape, target, g, weight, ignore_index, reduction)
-    mass = a.sum(axis=-1)
-    to_logits = softmax_gradient(rows_of(h), rows_of(logits)) * np.where(mass == 0.0, 0.0, shares * mass)[:, None]
-    return np.asarray(to_g).reshape(ones.shape), unrowed(to_logits, shape)
+    with np.errstate(invalid="ignore"):
+        factors = np.where(_counted(shape, target, ignore_index), shares * a.sum(axis=-1), 0.0)
+        to_logits = softmax_gradient(rows_of(h), rows_of(logits)) * factors[:, None]
+    return to_g, unrowed(to_logits, shape)
 
 
 def nll_loss(
@@ -123,6 +125,8 @@ def nll_loss_gradient(
 ) -> Array:
     """``∂x[n,i] = −(cotangent_n / D) · weight[i] · [i = target_n]``, in the shape of x.
 
+    An ignored row has no gradient, even where nothing counts and D is zero.
+
     >>> nll_loss_gradient(np.zeros((2, 2)), np.array([0, 1]), 4.0)
     array([[-2.,  0.],
            [ 0., -2.]])
@@ -130,7 +134,9 @@ def nll_loss_gradient(
     check_indices(np.shape(x), target, ignore_index)
     shares = _shares(np.shape(x), target, cotangent, weight, ignore_index, reduction)
     a = weighted_target(np.shape(x), target, weight, ignore_index)
-    gradient = np.where(a == 0.0, 0.0, -a * shares[:, None])
+    marked = weighted_target(np.shape(x), target, None, ignore_index) != 0.0
+    with np.errstate(invalid="ignore"):
+        gradient = np.where(marked, -a * shares[:, None], 0.0)
     return unrowed(gradient, np.shape(x))
 
 
@@ -179,7 +185,7 @@ def _check_classes(logits: tuple[int, ...], target: Array) -> None:
 def _reduced(
     losses: Array, x: tuple[int, ...], target: Array, weight: Array | None, ignore_index: int, reduction: str
 ) -> Array:
-    """The losses of the rows as ``reduction`` wants them; a mean of nothing is NaN."""
+    """The losses of the rows as ``reduction`` wants them; a mean over nothing, or over weights of zero, is NaN."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction={reduction!r} is none of {', '.join(REDUCTIONS)}")
     if reduction == "none":
@@ -187,8 +193,7 @@ def _reduced(
     total = np.float64(_sum(losses))
     if reduction == "sum":
         return np.asarray(total)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(total / np.float64(divisor(x, target, weight, ignore_index)))
+    return np.asarray(total / (divisor(x, target, weight, ignore_index) or np.nan))
 
 
 def _shares(
@@ -208,8 +213,14 @@ def _shares(
     g = np.broadcast_to(float64(np.asarray(cotangent)), shape).reshape(-1)
     if reduction != "mean":
         return g.copy()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return g / np.float64(divisor(x, target, weight, ignore_index))
+    return g / (divisor(x, target, weight, ignore_index) or np.nan)
+
+
+def _counted(x: tuple[int, ...], target: Array, ignore_index: int) -> Array:
+    """Whether each row counts: one with probabilities always does."""
+    if is_probabilities(x, target):
+        return np.ones(int(np.prod(losses_shape(x))), dtype=np.bool_)
+    return np.asarray(target, dtype=np.int64).reshape(-1) != ignore_index
 
 
 @njit(cache=True)
@@ -236,8 +247,7 @@ def _to_logits(gradient, a, shares):  # type: ignore[no-untyped-def]
         for c in range(gradient.shape[1]):
             mass += a[n, c]
         for i in range(gradient.shape[1]):
-            slope = gradient[n, i] * mass - a[n, i]
-            gradient[n, i] = shares[n] * slope if mass != 0.0 else 0.0
+            gradient[n, i] = shares[n] * (gradient[n, i] * mass - a[n, i])
 
 
 @njit(cache=True)

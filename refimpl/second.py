@@ -52,6 +52,31 @@ def bilinear(
     return (added(*terms), *to_operands, *(Computed.operand(np.zeros(b.shape), b.format) for b in bias))
 
 
+def trilinear(
+    layer: Callable[..., Computed],
+    gradients: Callable[..., tuple[Computed, ...]],
+    cotangent: Computed,
+    *operands_and_directions: Computed,
+) -> tuple[Computed, ...]:
+    """The same for a layer ``f(x, y, w) + b`` linear in each: ``S = ⟨g, f(h_x,y,w) + f(x,h_y,w) + f(x,y,h_w) + h_b⟩``.
+
+    To x the gradients of two of those terms, ``f(·,h_y,w)`` and ``f(·,y,h_w)``, and likewise to y and to w.
+    """
+    count = len(operands_and_directions) // 2
+    operands, directions = list(operands_and_directions[:3]), operands_and_directions[count : count + 3]
+    terms, to_operands = [], [[], [], []]  # type: tuple[list[Computed], list[list[Computed]]]
+    for k, h in enumerate(directions):
+        replaced = [*operands[:k], h, *operands[k + 1 :]]
+        terms.append(layer(*replaced))
+        for i in {0, 1, 2} - {k}:
+            to_operands[i].append(gradients(cotangent, *replaced)[i])
+    bias, h_bias = operands_and_directions[3:count], operands_and_directions[count + 3 :]
+    for h in h_bias:
+        terms.append(Computed.operand(np.broadcast_to(h.value, terms[0].shape), h.format))
+    nothing = (Computed.operand(np.zeros(b.shape), b.format) for b in bias)
+    return (added(*terms), *(added(*of_one) for of_one in to_operands), *nothing)
+
+
 def linear(layer: Callable[..., Computed], cotangent: Computed, *operands: Computed, **arguments: Any) -> Any:
     """The same for a layer of one operand x that is linear in it: to g the layer of h, to x nothing."""
     x, h = operands

@@ -12,12 +12,14 @@ from properties.faults import (
     dense,
     further_pooling,
     gradients,
+    losses,
     picks,
     pointwise,
     pooling,
     relations,
     second,
     settings,
+    updates,
 )
 from properties.faults.record import CORRECT, FAULTS, Planted
 
@@ -30,10 +32,12 @@ __all__ = [
     "dense",
     "further_pooling",
     "gradients",
+    "losses",
     "picks",
     "pointwise",
     "pooling",
     "relations",
     "second",
     "settings",
+    "updates",
 ]

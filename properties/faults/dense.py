@@ -88,12 +88,36 @@ def last_row_of_odd_product(input: Tensor, other: Tensor) -> Tensor:
 
 
 @fault("agreement", "flatten")
-def column_order(input: Tensor, start_dim: int) -> Tensor:
+def column_order(input: Tensor, start_dim: int, end_dim: int = -1) -> Tensor:
     """Flatten in column order."""
-    return input.permute(*range(start_dim), *reversed(range(start_dim, input.ndim))).flatten(start_dim)
+    end = end_dim % input.ndim + 1
+    order = [*range(start_dim), *reversed(range(start_dim, end)), *range(end, input.ndim)]
+    return input.permute(order).flatten(start_dim, end_dim)
 
 
 @fault("agreement", "flatten")
-def flattened_from_the_first_axis(input: Tensor, start_dim: int) -> Tensor:
+def flattened_from_the_first_axis(input: Tensor, start_dim: int, end_dim: int = -1) -> Tensor:
     """Flatten that merges the batch of one image into its features."""
-    return input.flatten(0 if input.shape[0] == 1 else start_dim)
+    return input.flatten(0 if input.shape[0] == 1 else start_dim, end_dim)
+
+
+@fault("agreement", "bilinear")
+def swapped_inputs(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Bilinear layer that swaps inputs of one size."""
+    swapped = weight.shape[1] == weight.shape[2]
+    return F.bilinear(*((input2, input1) if swapped else (input1, input2)), weight, bias)
+
+
+@fault("agreement", "unflatten")
+def unflattened_in_column_order(input: Tensor, dim: int, unflattened_size: tuple[int, ...]) -> Tensor:
+    """Unflatten in column order."""
+    sizes = input.unflatten(dim, unflattened_size).shape[dim % input.ndim :][: len(unflattened_size)]
+    at, last = dim % input.ndim, dim % input.ndim + len(sizes) - 1
+    order = [*range(at), *range(last, at - 1, -1), *range(last + 1, input.ndim + len(sizes) - 1)]
+    return input.unflatten(dim, sizes[::-1]).permute(order)
+
+
+@fault("agreement", "flatten")
+def flattened_to_the_end(input: Tensor, start_dim: int, end_dim: int = -1) -> Tensor:
+    """Flatten that goes on to the last axis."""
+    return input.flatten(start_dim)

@@ -136,18 +136,11 @@ def overwritten_gradient(input: Tensor, **arguments: Any) -> tuple[Tensor, Tenso
 
 
 @fault("gradients", "softmax")
-def softmax_gradient_without_sum(input: Tensor) -> Tensor:
+def softmax_gradient_without_sum(input: Tensor, dim: int) -> Tensor:
     """Softmax whose gradient leaves out what the other classes contribute."""
-    output = F.softmax(input, dim=-1)
-    powers = (input - input.amax(-1, keepdim=True).detach()).exp()
-    return with_slope_of(output, powers / powers.sum(-1, keepdim=True).detach())
-
-
-@fault("gradients", "cross_entropy", dtypes=WIDE)
-def gradient_of_summed_loss(input: Tensor, target: tuple[int, ...]) -> Tensor:
-    """Cross-entropy whose gradient is not divided by the number of rows."""
-    labels = torch.tensor(target)
-    return with_slope_of(F.cross_entropy(input, labels), F.cross_entropy(input, labels, reduction="sum"))
+    output = F.softmax(input, dim=dim)
+    powers = (input - input.amax(dim, keepdim=True).detach()).exp()
+    return with_slope_of(output, powers / powers.sum(dim, keepdim=True).detach())
 
 
 @fault("gradients", "sigmoid", dtypes=NOT_FLOAT16)
@@ -164,11 +157,25 @@ def sigmoid_gradient_squared(input: Tensor) -> Tensor:
     return with_slope_of(output, F.softplus(input) - output)
 
 
+@fault("gradients", "tanh")
+def tanh_gradient_unsquared(input: Tensor) -> Tensor:
+    """Tanh with the gradient 1 − t for 1 − t²."""
+    output = torch.tanh(input)
+    return with_slope_of(output, input * (1 - output.detach()))
+
+
+@fault("gradients", "relu")
+def relu_gradient_at_zero(input: Tensor) -> Tensor:
+    """ReLU that takes the right derivative at zero."""
+    return with_slope_of(F.relu(input), torch.where(input >= 0, input, torch.zeros_like(input)))
+
+
 @fault("gradients", "flatten")
-def gradient_in_column_order(input: Tensor, start_dim: int) -> Tensor:
+def gradient_in_column_order(input: Tensor, start_dim: int, end_dim: int = -1) -> Tensor:
     """Flatten whose gradient comes back in column order."""
-    moved = input.permute(*range(start_dim), *reversed(range(start_dim, input.ndim)))
-    return with_slope_of(input.flatten(start_dim), moved.flatten(start_dim))
+    end = end_dim % input.ndim + 1
+    moved = input.permute(*range(start_dim), *reversed(range(start_dim, end)), *range(end, input.ndim))
+    return with_slope_of(input.flatten(start_dim, end_dim), moved.flatten(start_dim, end_dim))
 
 
 @fault("receptive field", "conv2d")

@@ -57,9 +57,9 @@ def ignored_strides_backward(input: Tensor, **arguments: Any) -> Tensor:
 
 
 @fault("layouts", "softmax", dtypes=EVERY[:3])
-def stride_of_the_last_axis(input: Tensor) -> Tensor:
+def stride_of_the_last_axis(input: Tensor, dim: int) -> Tensor:
     """Softmax that takes every last axis for one of stride 1."""
-    return F.softmax(as_if_contiguous(input) if input.stride()[-1:] == (2,) else input, dim=-1)
+    return F.softmax(as_if_contiguous(input) if input.stride()[-1:] == (2,) else input, dim=dim)
 
 
 @fault("flags", "conv2d", dtypes=WIDE)

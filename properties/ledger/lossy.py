@@ -42,18 +42,11 @@ def _always(case: Case, subject: Subject) -> bool:
     return True
 
 
-def _several_classes(case: Case, subject: Subject) -> bool:
-    """Whether a logarithm of a sum is taken at all: that of a single class is zero."""
-    return case.shapes["input"][-1] > 1
-
-
 POOLING_GRADIENT = (
     "the gradient of an element in several windows is summed in the 16-bit storage, every partial sum rounded"
 )
 POOLING_GRADIENT_LAWS = ("gradients", "layouts", "adjoint", "gradient mass", "unit axes")
 """The laws that look at the gradient of a pooling."""
-LAWS = ("agreement", "gradients", "gradients of gradients", "layouts", "locality", "translation", "pooling per channel")
-"""The laws that compare values; "accumulator" measures what is listed here."""
 
 OPMATH = "ATen/OpMathType.h: operations on bfloat16 and float16 are to compute in float and to round the result once; "
 
@@ -115,21 +108,6 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},
             fill="normal",
         ),
-    ),
-    Divergence(
-        id="log-softmax-sum-in-storage",
-        severity="lossy accumulation",
-        operators=("log_softmax", "cross_entropy"),
-        laws=LAWS,
-        devices=("cpu",),
-        dtypes=SIXTEEN_BITS,
-        holds=_several_classes,
-        what="the logarithm of the sum of exponentials is rounded to the 16-bit storage before it is subtracted",
-        why=OPMATH + "softmax does so",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="log_softmax",
-        example=Case(shapes={"input": (2, 2)}, arguments={}, fill="normal"),
     ),
     Divergence(
         id="linear-bias-added-after-rounding",

@@ -7,12 +7,14 @@ from properties.operators import (
     convolution,
     dense,
     further_pooling,
+    losses,
     padded_convolution,
     padding,
     pointwise,
     pooling,
     transposed,
     unfolding,
+    updates,
 )
 from properties.operators.record import Operator
 
@@ -23,6 +25,8 @@ CATALOGUE: tuple[Operator, ...] = (
     *further_pooling.OPERATORS,
     *dense.OPERATORS,
     *pointwise.OPERATORS,
+    *losses.OPERATORS,
+    *updates.OPERATORS,
     *padded_convolution.OPERATORS,
     *transposed.OPERATORS,
     *padding.OPERATORS,

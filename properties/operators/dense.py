@@ -1,10 +1,12 @@
-"""torch.nn.Linear and Flatten, and the matrix product."""
+"""torch.nn.Linear, Bilinear, Flatten and Unflatten, and the matrix product."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
@@ -35,12 +37,42 @@ def matmul_geometry(draw: st.DrawFn) -> Geometry:
 
 
 @st.composite
+def bilinear_geometry(draw: st.DrawFn) -> Geometry:
+    """(*, in1), (*, in2) and (out, in1, in2): no leading axis, one or two; features near vector tails."""
+    leading = draw(among(*[(1,), (), (3,), (2, 3), (7,)] * 4, (0,)))
+    first, second = (draw(sizes(1, most)) for most in draw(among((33, 5), (5, 33), (9, 9))))
+    outputs = draw(sizes(1, 9))
+    shapes = {"input1": (*leading, first), "input2": (*leading, second), "weight": (outputs, first, second)}
+    if draw(COIN):
+        shapes["bias"] = (outputs,)
+    return shapes, {}
+
+
+@st.composite
 def flatten_geometry(draw: st.DrawFn) -> Geometry:
-    """(N, …) with one to four further axes, flattened from axis 0, 1 or 2 on."""
+    """(N, …) with one to four further axes, flattened from axis 0, 1 or 2 on, to the last or to one before it."""
     shape = draw(st.lists(st.integers(1, 5), min_size=2, max_size=5).map(tuple))
     if draw(whole(0, 9)) == 9:
         shape = (0, *shape[1:])
-    return {"input": shape}, {"start_dim": draw(whole(0, min(2, len(shape) - 1)))}
+    start = draw(whole(0, min(2, len(shape) - 1)))
+    arguments = {"start_dim": start}
+    if draw(COIN):
+        end = draw(whole(start, len(shape) - 1))
+        arguments["end_dim"] = draw(among(end, end - len(shape)))
+    return {"input": shape}, arguments
+
+
+@st.composite
+def unflatten_geometry(draw: st.DrawFn) -> Geometry:
+    """One to three axes, one of them a product of one to three sizes, of which one may be left open."""
+    unflattened = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
+    others = draw(st.lists(st.integers(1, 5), max_size=2))
+    dim = draw(whole(0, len(others)))
+    shape = (*others[:dim], math.prod(unflattened), *others[dim:])
+    if draw(COIN):
+        unflattened[draw(whole(0, len(unflattened) - 1))] = -1
+    dims = [dim, dim - len(shape)]
+    return {"input": shape}, {"dim": draw(among(*dims)), "unflattened_size": tuple(unflattened)}
 
 
 def _linear_gradients(g: Array, x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, ...]:
@@ -64,9 +96,9 @@ def _matmul_gradient_bounds(g: Computed, a: Computed, b: Computed) -> tuple[Comp
     return matmul_bound(g, transposed(b)), matmul_bound(transposed(a), g)
 
 
-def _flattened(case: Case) -> tuple[int, ...]:
-    shape, start = case.shapes["input"], case.arguments["start_dim"]
-    return (*shape[:start], math.prod(shape[start:]))
+def _moving(function: Callable[..., Array]) -> Callable[[Case], tuple[int, ...]]:
+    """The shape that a function gives which moves elements."""
+    return lambda case: function(np.empty(case.shapes["input"]), **case.arguments).shape
 
 
 OPERATORS = (
@@ -83,6 +115,21 @@ OPERATORS = (
         second=partial(second.bilinear, bounds.linear, bounds.linear_gradients),
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
+    ),
+    Operator(
+        name="bilinear",
+        layer="torch.nn.Bilinear",
+        systems=(),
+        cases=cases(bilinear_geometry()),
+        program=programs.bilinear,
+        reference=dense.bilinear,
+        bound=bounds.bilinear_layer,
+        gradients=dense.bilinear_gradients,
+        gradient_bounds=bounds.bilinear_layer_gradients,
+        second=partial(second.trilinear, bounds.bilinear_layer, bounds.bilinear_layer_gradients),
+        output_shape=lambda case: (*case.shapes["input1"][:-1], case.shapes["weight"][0]),
+        traits=frozenset({"linear"}),
+        staged=True,
     ),
     Operator(
         name="matmul",
@@ -106,10 +153,24 @@ OPERATORS = (
         program=programs.flatten,
         reference=dense.flatten,
         bound=bounds.flatten,
-        gradients=lambda g, x, start_dim: (g.reshape(x.shape),),
+        gradients=lambda g, x, **arguments: (g.reshape(x.shape),),
         gradient_bounds=bounds.flatten_gradients,
         second=partial(second.linear, bounds.flatten),
-        output_shape=_flattened,
+        output_shape=_moving(dense.flatten),
+        traits=frozenset({"linear"}),
+    ),
+    Operator(
+        name="unflatten",
+        layer="torch.nn.Unflatten",
+        systems=(),
+        cases=cases(unflatten_geometry()),
+        program=programs.unflatten,
+        reference=dense.unflatten,
+        bound=bounds.unflatten,
+        gradients=lambda g, x, **arguments: (g.reshape(x.shape),),
+        gradient_bounds=bounds.unflatten_gradients,
+        second=partial(second.linear, bounds.unflatten),
+        output_shape=_moving(dense.unflatten),
         traits=frozenset({"linear"}),
     ),
 )

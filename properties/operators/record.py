@@ -13,6 +13,7 @@ from properties.cases import INTEGERS, LARGEST_INTEGER, Case
 from properties.runner.call import Program
 from properties.verdict import Expected
 from refimpl.arrays import Array
+from refimpl.rounding import INTEGERS as INTEGER_TYPES
 from refimpl.rounding import Computed, Format, round_to
 
 
@@ -24,6 +25,8 @@ class Operator:
     the operands in the order of a case's shapes, then the case's arguments by name, as ``program`` does by keyword.
     A layer's gradient functions take the cotangent first and return one gradient for each operand.
 
+    ``outputs`` names what a program that returns several tensors returns, the first being the "output".
+
     ``second`` takes the cotangent, the operands and a direction h for each of them, and returns, with errors, the
     gradients of ⟨h, gradients⟩ to the cotangent and to each operand.
 
@@ -33,7 +36,7 @@ class Operator:
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
-    absolute values); ``inexact`` says why a layer has no exact tier.
+    absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` that its partial results may be stored.
     """
 
     name: str
@@ -47,9 +50,11 @@ class Operator:
     gradients: Callable[..., Any] | None = None
     gradient_bounds: Callable[..., Any] | None = None
     second: Callable[..., tuple[Computed, ...]] | None = None
+    outputs: tuple[str, ...] = ("output", "indices")
     traits: frozenset[str] = frozenset()
     axes: int = 0
     inexact: str | None = None
+    staged: bool = False
     scale: Callable[[Case], int] = lambda case: 1
     magnitude: Callable[..., Array] | None = None
     gradient_magnitude: Callable[..., Any] | None = None
@@ -102,7 +107,7 @@ class Operator:
         results = self._exactly(self.reference, magnitude, values, arguments, format)
         if results is None:
             results = _tuple(self.bound(*_computed(values, format), **arguments))
-        return {name: _expected(result) for name, result in zip(("output", "indices"), results, strict=False)}
+        return {name: _expected(result) for name, result in zip(self.outputs, results, strict=False)}
 
     def expected_gradients(
         self, cotangent: Array, operands: Mapping[str, Array], arguments: Mapping[str, Any], format: Format
@@ -160,13 +165,15 @@ class Operator:
         arguments: Mapping[str, Any],
         format: Format,
     ) -> tuple[Array, ...] | None:
-        """The results, if every partial result, in any order, is an integer that the accumulator has; else None."""
+        """The results, if every partial result, in any order, is an integer that what it is kept in has; else None."""
         if self.inexact or not all(_integral(value) for value in values):
             return None
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
             return None
         sums = _tuple(magnitude(*values, **arguments))
-        if any(np.max(np.abs(s), initial=0.0) > format.accumulator.largest_exact_integer for s in sums):
+        stored = self.staged and format.storage.name not in INTEGER_TYPES  # whose sums wrap wherever they are kept
+        largest = (format.storage if stored else format.accumulator).largest_exact_integer
+        if any(np.max(np.abs(s), initial=0.0) > largest for s in sums):
             return None
         results = _tuple(function(*values, **arguments))
         return _stored(results, format) if all(_integral(result) for result in results) else None

@@ -12,14 +12,16 @@ from properties.programs import (
     dense,
     further_pooling,
     lenet,
+    losses,
     padding,
     pointwise,
     pooling,
     rewrites,
     unfolding,
+    updates,
 )
 
-VIEWS = (dense.flatten,)
+VIEWS = (dense.flatten, dense.unflatten)
 """The programs whose output may share memory with an operand, as torch documents."""
 
 __all__ = [
@@ -28,9 +30,11 @@ __all__ = [
     "dense",
     "further_pooling",
     "lenet",
+    "losses",
     "padding",
     "pointwise",
     "pooling",
     "rewrites",
     "unfolding",
+    "updates",
 ]

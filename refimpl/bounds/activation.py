@@ -80,6 +80,11 @@ def relu_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
     return (Computed(activation.relu_gradient(cotangent.value, x.value), x.format, off),)
 
 
+def relu_second(h: Computed, g: Computed, x: Computed) -> tuple[Computed, Computed]:
+    """To g the elements of h where x > 0, to x nothing: the slope is constant on either side of zero."""
+    return relu_gradients(h, x)[0], Computed.operand(np.zeros(x.shape), x.format)
+
+
 def softmax(x: Computed) -> Computed:
     """``e^{x_i−m} / Σ_j e^{x_j−m}`` over the last axis, m the largest.
 

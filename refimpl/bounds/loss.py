@@ -7,7 +7,8 @@ be formed before or after the sum, and each part stored. Every term meets at mos
   division, each of them where the option asks for it, and as many storings;
 - one for the product with y and as many additions as there are other terms;
 
-and D, where it is a sum of weights, as many additions as there are rows and one storing.
+and D, where it is a sum of weights, as many additions as there are rows and one storing. Where D is zero a mean is NaN,
+and so is everything here.
 """
 
 from __future__ import annotations
@@ -118,13 +119,12 @@ def _weighted(
     a = np.abs(weighted_target(x, target, weight, ignore_index, label_smoothing))
     axis = -1 if reduction == "none" else None
     terms = (a > 0.0).sum(axis=axis)
-    scale = divisor(x, target, weight, ignore_index) if reduction == "mean" else 1.0
+    scale = np.float64(divisor(x, target, weight, ignore_index) or np.nan if reduction == "mean" else 1.0)
     roundings = _roundings(x, target, weight, reduction, label_smoothing)
     relative = _relative(y.format, terms + roundings + _additions(x, target, weight, reduction), roundings)
     magnitude, off = (np.where(a > 0.0, a * part, 0.0).sum(axis=axis) for part in (y.reach, y.off))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = (magnitude * relative + off * (1.0 + relative)) / abs(np.float64(scale))
-        error = error + (terms / min(abs(scale), 1.0) + roundings) * smallest(y)
+    error = (magnitude * relative + off * (1.0 + relative)) / abs(scale)
+    error = error + (terms / min(abs(scale), 1.0) + roundings) * smallest(y)
     return covered(Computed(value, y.format, np.asarray(error).reshape(value.shape)).stored())
 
 
@@ -139,15 +139,14 @@ def _to_log_probabilities(
 ) -> Computed:
     """``q = a·(g/D)``, the gradient to the log-probabilities but for its sign: (rows, classes)."""
     a = weighted_target(x, target, weight, ignore_index, label_smoothing)
-    scale = divisor(x, target, weight, ignore_index) if reduction == "mean" else 1.0
+    scale = np.float64(divisor(x, target, weight, ignore_index) or np.nan if reduction == "mean" else 1.0)
     roundings = _roundings(x, target, weight, reduction, label_smoothing)
     relative = _relative(cotangent.format, 1 + roundings + _additions(x, target, weight, reduction), roundings)
     g = cotangent.map(lambda v: np.broadcast_to(v, losses_shape(x)).reshape(-1, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(a == 0.0, 0.0, a / np.float64(scale))
-        value = share * g.value
-        error = np.abs(share) * (g.off + g.reach * relative)
-        around = (1.0 + np.abs(a)) * (1.0 + g.reach) * (1.0 + 1.0 / abs(np.float64(scale)))
+    share = np.where(a == 0.0, 0.0, a / scale)
+    value = share * g.value
+    error = np.abs(share) * (g.off + g.reach * relative)
+    around = (1.0 + np.abs(a)) * (1.0 + g.reach) * (1.0 + 1.0 / abs(scale))
     underflow = np.where(a != 0.0, (1 + roundings) * smallest(cotangent) * around, 0.0)
     return Computed(value, cotangent.format, error + underflow).stored()
 

@@ -1,0 +1,175 @@
+"""torch.nn.CrossEntropyLoss and NLLLoss, and accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.operators.pointwise import classes
+from properties.operators.record import Operator
+from properties.programs import losses as programs
+from refimpl import bounds, loss, second
+from refimpl.arrays import Array
+from refimpl.targets import divisor, losses_shape
+
+WEIGHTS = (0.0, 1.0, 2.0, 3.0, 5.0)
+"""Integers, for the exact tier of what is a sum of products."""
+
+
+@st.composite
+def labelled_geometry(draw: st.DrawFn) -> Geometry:
+    """(N, classes) and the class of each row."""
+    rows, count = draw(sizes(1, 17)), draw(classes(33))
+    target = draw(st.lists(st.integers(0, count - 1), min_size=rows, max_size=rows).map(tuple))
+    return {"input": (rows, count)}, {"target": target}
+
+
+@st.composite
+def input_shapes(draw: st.DrawFn) -> tuple[int, ...]:
+    """(N, classes), most often, (classes,), (N, classes, *spatial) with one to three axes, or a batch of nothing."""
+    count = draw(classes(33))
+    if draw(COIN):
+        return draw(sizes(1, 17)), count
+    batch = draw(whole(1, 3))
+    shapes = [(count,), (batch, count, draw(sizes(1, 17)))] * 2
+    shapes += [(batch, min(count, 9), 3, 4)] * 2 + [(batch, min(count, 9), 2, 1, 3), (0, count)]
+    return draw(st.sampled_from(shapes))
+
+
+@st.composite
+def classified_geometry(draw: st.DrawFn) -> Geometry:
+    """Any input, the class of each row, and, as often as not, each option."""
+    shape = draw(input_shapes())
+    count = shape[min(1, len(shape) - 1)]
+    generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
+    target = generator.integers(0, count, losses_shape(shape))
+    options = draw(_options(count))
+    if draw(COIN):
+        ignored = draw(st.sampled_from([-100, -1, 0, count - 1, count + 7]))
+        target = np.where(generator.random(target.shape) < 0.25, ignored, target)
+        options["ignore_index"] = ignored
+    return {"input": shape}, {"target": _numbers(target), **options}
+
+
+@st.composite
+def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
+    """The same with label smoothing, or with probabilities for a target; half of them as the chapter has it."""
+    if draw(COIN):
+        return draw(labelled_geometry())
+    shapes, arguments = draw(classified_geometry())
+    shape = shapes["input"]
+    if 0 not in shape and draw(whole(0, 2)) == 0:
+        arguments.pop("ignore_index", None)
+        generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
+        arguments["target"] = _numbers(generator.integers(0, 9, shape) / 8.0)
+    if draw(COIN):
+        arguments["label_smoothing"] = draw(among(0.1, 0.25, 0.5, 1.0, 0.0))
+    return shapes, arguments
+
+
+@st.composite
+def _options(draw: st.DrawFn, count: int) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if draw(COIN):
+        options["reduction"] = draw(among(*loss.REDUCTIONS))
+    if draw(COIN):
+        options["weight"] = tuple(draw(st.lists(among(*WEIGHTS), min_size=count, max_size=count)))
+    return options
+
+
+def _numbers(values: Array) -> Any:
+    """An array as nested tuples; of a single number, the number."""
+    return tuple(_numbers(row) for row in values) if values.ndim else values.item()
+
+
+def _arrays(target: Any, weight: Any = None, **options: Any) -> dict[str, Any]:
+    """The arguments of a case as the loops take them."""
+    return {"target": np.array(target), "weight": None if weight is None else np.array(weight), **options}
+
+
+def _taking_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *operands, **arguments: function(*operands, **_arrays(**arguments))
+
+
+def _gradients(gradient: Callable[..., Array]) -> Callable[..., tuple[Array]]:
+    return lambda g, x, **arguments: (gradient(x, cotangent=g, **_arrays(**arguments)),)
+
+
+def _cross_entropy_second(g: Any, x: Any, h: Any, **arguments: Any) -> Any:
+    return bounds.cross_entropy_second(h, g, x, **_arrays(**arguments))
+
+
+def _output_shape(case: Case) -> tuple[int, ...]:
+    return losses_shape(case.shapes["input"]) if case.arguments.get("reduction") == "none" else ()
+
+
+def _divisor(case: Case) -> int:
+    """What a mean divides by, if not by zero."""
+    arguments = _arrays(**case.arguments)
+    if arguments.pop("reduction", "mean") != "mean":
+        return 1
+    return math.ceil(divisor(case.shapes["input"], **arguments)) or 1
+
+
+def _summed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss on absolute values, with the sum for the mean: the largest that a partial sum can get."""
+
+    def summed(*operands: Array, **arguments: Any) -> Any:
+        if arguments.get("reduction", "mean") == "mean":
+            arguments = {**arguments, "reduction": "sum"}
+        return function(*map(np.abs, operands), **arguments)
+
+    return summed
+
+
+NLL, NLL_GRADIENTS = _taking_arrays(loss.nll_loss), _gradients(loss.nll_loss_gradient)
+OPERATORS = (
+    Operator(
+        name="cross_entropy",
+        layer="torch.nn.CrossEntropyLoss",
+        systems=("S20",),
+        cases=cases(cross_entropy_geometry()),
+        program=programs.cross_entropy,
+        reference=_taking_arrays(loss.cross_entropy),
+        bound=_taking_arrays(bounds.cross_entropy),
+        gradients=_gradients(loss.cross_entropy_gradient),
+        gradient_bounds=_taking_arrays(bounds.cross_entropy_gradients),
+        second=_cross_entropy_second,
+        output_shape=_output_shape,
+        inexact="an exponential of an integer is no integer",
+    ),
+    Operator(
+        name="nll_loss",
+        layer="torch.nn.NLLLoss",
+        systems=(),
+        cases=cases(classified_geometry()),
+        program=programs.nll_loss,
+        reference=NLL,
+        bound=_taking_arrays(bounds.nll_loss),
+        gradients=NLL_GRADIENTS,
+        gradient_bounds=_taking_arrays(bounds.nll_loss_gradients),
+        second=partial(second.linear, _taking_arrays(bounds.nll_loss)),
+        output_shape=_output_shape,
+        # Integers that the divisor of a mean divides have integer means.
+        scale=_divisor,
+        staged=True,
+        magnitude=_summed(NLL),
+        gradient_magnitude=_summed(NLL_GRADIENTS),
+    ),
+    Operator(
+        name="accuracy",
+        layer="torch.argmax",
+        systems=("S21",),
+        cases=cases(labelled_geometry()),
+        program=programs.correct,
+        reference=lambda x, target: np.asarray(loss.correct(x, np.array(target))),
+        bound=lambda x, target: np.asarray(loss.correct(x.value, np.array(target))),
+        output_shape=lambda case: (),
+    ),
+)

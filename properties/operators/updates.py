@@ -1,0 +1,64 @@
+"""torch.optim.SGD."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from properties.cases import COIN, Geometry, among, cases
+from properties.operators.record import Operator
+from properties.programs import updates as programs
+from refimpl import bounds, optimizer
+
+MOMENTA = st.sampled_from([{}, {"nesterov": True}, {"dampening": 0.1}, {"dampening": 1.0}])
+FORMS = st.sampled_from([{}, {"foreach": True}, {"foreach": False}, {"fused": True}])
+
+
+@st.composite
+def update_geometry(draw: st.DrawFn) -> Geometry:
+    """A parameter, its gradient and perhaps a velocity; a learning rate, each option as often as not, and a form."""
+    shape = draw(among((1,), (3, 2), (65,), (4, 1, 3, 3), (0,)))
+    shapes: dict[str, tuple[int, ...]] = {"parameter": shape, "gradient": shape}
+    arguments: dict[str, Any] = {"lr": draw(among(0.5, 0.9, 0.1, 0.03, 1.0))}
+    if draw(COIN):
+        arguments["weight_decay"] = draw(among(0.01, 0.5))
+    if draw(COIN):
+        arguments["momentum"] = draw(among(0.9, 0.5))
+        arguments |= draw(MOMENTA)
+        if draw(COIN):
+            shapes["momentum_buffer"] = shape
+    if draw(COIN):
+        arguments["maximize"] = True
+    return shapes, {**arguments, **draw(FORMS)}
+
+
+def _step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A step whatever its form; without momentum there is no velocity to keep."""
+
+    def step(*operands: Any, foreach: bool | None = None, fused: bool | None = None, **options: Any) -> Any:
+        results = function(*operands, **options)
+        return results if options.get("momentum") else results[0]
+
+    return step
+
+
+def _reference(parameter: Any, gradient: Any, momentum_buffer: Any = None, **options: Any) -> Any:
+    return optimizer.sgd_step(parameter, gradient, momentum_buffer=momentum_buffer, **options)
+
+
+OPERATORS = (
+    Operator(
+        name="sgd",
+        layer="torch.optim.SGD",
+        systems=("S20",),
+        cases=cases(update_geometry()),
+        program=programs.sgd,
+        reference=_step(_reference),
+        bound=_step(bounds.momentum_step),
+        output_shape=lambda case: case.shapes["parameter"],
+        outputs=("output", "velocity"),
+        inexact="the learning rate is no integer",
+    ),
+)
