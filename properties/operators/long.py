@@ -53,6 +53,8 @@ def pooling(draw: st.DrawFn, axes: int, mode: str) -> Geometry:
         arguments["dilation"] = (1,) * axes
     else:
         arguments["count_include_pad"] = draw(COIN)
+        if axes > 1 and draw(COIN):
+            arguments["divisor_override"] = draw(among(257, 2049, 70_000))
     return {"input": (1, draw(whole(1, 2)), *(max(size, kernel // 2, 1),) * axes)}, arguments
 
 
