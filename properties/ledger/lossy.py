@@ -153,7 +153,8 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_several_terms,
-        what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in bfloat16",
+        what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in "
+        "bfloat16",
         why=OPMATH + "the forward pass, and processors with AVX-512, do so",
         versions=("2.13.0",),
         upstream=None,
