@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from properties.cases import Case
 from properties.ledger.record import Divergence
+from properties.operators import pooling
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
 from properties.subjects import SIXTEEN_BITS, Subject
 from refimpl.geometry import effective_kernel
+from refimpl.rounding import round_to
 
 
 def windows_overlap(case: Case, subject: Subject) -> bool:
@@ -20,6 +23,13 @@ def windows_overlap(case: Case, subject: Subject) -> bool:
     strides, dilations = case.arguments.get("stride", kernel), case.arguments.get("dilation", (1,) * len(kernel))
     axes = zip(kernel, strides, dilations, strict=True)
     return any(effective_kernel(k, d) > s for k, s, d in axes)
+
+
+def _divisor_is_rounded(case: Case, subject: Subject) -> bool:
+    """Whether some average of a pooling is divided by a number that the storage does not have."""
+    counts = np.array(sorted(pooling.divisors(case)), dtype=np.float64)
+    with np.errstate(over="ignore"):  # to infinity, in float16
+        return bool((round_to(counts, subject.format.storage) != counts).any())
 
 
 def _several_terms(case: Case, subject: Subject) -> bool:
@@ -90,6 +100,27 @@ ENTRIES: tuple[Divergence, ...] = (
         ),
     ),
     Divergence(
+        id="avg-pool-gradient-divided-by-rounded-divisor",
+        severity="wrong gradient",
+        operators=("avg_pool1d", "avg_pool2d", "avg_pool3d"),
+        laws=("gradients", "layouts", "accumulator"),
+        devices=("cpu",),
+        dtypes=SIXTEEN_BITS,
+        holds=_divisor_is_rounded,
+        what="the divisor is rounded to the 16-bit storage before the gradient is divided by it: a window of 257 "
+        "elements counts as 256 in bfloat16, and one of more than 65,519 as infinitely many in float16, whose gradient "
+        "is then zero",
+        why=OPMATH + "the forward pass divides by the divisor itself",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="avg_pool2d",
+        example=Case(
+            shapes={"input": (1, 3, 8)},
+            arguments={"kernel_size": (1, 1), "padding": (0, 0), "ceil_mode": False, "divisor_override": 66_304},
+            fill="normal",
+        ),
+    ),
+    Divergence(
         id="conv-gradient-summed-in-float16",
         severity="lossy accumulation",
         operators=("conv1d", "conv2d", "conv3d"),
@@ -103,6 +134,27 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="conv1d",
         lacking="avx512_fp16",
+        example=Case(
+            shapes={"input": (2, 2, 1), "weight": (2, 1, 1)},
+            arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},
+            fill="normal",
+        ),
+    ),
+    Divergence(
+        id="conv-gradient-summed-in-bfloat16",
+        severity="lossy accumulation",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("gradients", "layouts", "gradients of gradients"),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_several_terms,
+        what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in "
+        "bfloat16",
+        why=OPMATH + "the forward pass, and processors with AVX-512, do so",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        lacking="avx512_f",
         example=Case(
             shapes={"input": (2, 2, 1), "weight": (2, 1, 1)},
             arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},

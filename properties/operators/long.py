@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from properties.cases import COIN, Geometry, among, whole
 
-CHANNELS = (64, 129, 256, 512)
-FEATURES = (129, 512, 1000, 4096)
+CHANNELS = among(1, 2, 300, 512)
+FEATURES = among(1, 2, 513, 1000, 4096, 3)
+FEW = among(1, 2, 129)
+SHORT = 3
+
 POSITIONS = {1: (1024,), 2: (33, 32), 3: (9, 10, 12)}
 WINDOWS = {1: 1024, 2: 32, 3: 10}
 
@@ -20,15 +23,10 @@ WINDOWS = {1: 1024, 2: 32, 3: 10}
 @st.composite
 def convolution(draw: st.DrawFn, axes: int) -> Geometry:
     """Kernels of one element: many channels in, many out, or many positions, for each of a convolution's three sums."""
-    inputs, outputs = draw(whole(1, 3)), draw(whole(1, 3))
-    spatial = tuple(draw(whole(1, 3)) for _ in range(axes))
-    kind = draw(among("inputs", "outputs", "positions"))
-    if kind == "inputs":
-        inputs = draw(among(*CHANNELS))
-    elif kind == "outputs":
-        outputs = draw(among(*CHANNELS))
-    else:
-        spatial = POSITIONS[axes]
+    inputs = draw(CHANNELS)
+    outputs = draw(FEW if inputs > SHORT else CHANNELS)
+    some = tuple(draw(whole(1, 2)) for _ in range(axes))
+    spatial = some if max(inputs, outputs) > SHORT else POSITIONS[axes]
     shapes = {"input": (*draw(among((1,), (), (2,))), inputs, *spatial), "weight": (outputs, inputs, *(1,) * axes)}
     if draw(COIN):
         shapes["bias"] = (outputs,)
@@ -53,14 +51,17 @@ def pooling(draw: st.DrawFn, axes: int, mode: str) -> Geometry:
         arguments["dilation"] = (1,) * axes
     else:
         arguments["count_include_pad"] = draw(COIN)
+        if axes > 1 and draw(COIN):
+            arguments["divisor_override"] = draw(among(257, 2049, 70_000))
     return {"input": (1, draw(whole(1, 2)), *(max(size, kernel // 2, 1),) * axes)}, arguments
 
 
 @st.composite
 def linear(draw: st.DrawFn) -> Geometry:
-    """One of rows, features in and features out long, for each of a linear layer's three sums."""
-    long = draw(whole(0, 2))
-    rows, features, outputs = (draw(among(*FEATURES) if axis == long else whole(1, 3)) for axis in range(3))
+    """Many features in, many out, or many rows, for each of a linear layer's three sums."""
+    features = draw(FEATURES)
+    outputs = draw(FEW if features > SHORT else FEATURES)
+    rows = draw(among(1, 2) if max(features, outputs) > SHORT else FEATURES)
     shapes = {"input": (rows, features), "weight": (outputs, features)}
     if draw(COIN):
         shapes["bias"] = (outputs,)
@@ -69,13 +70,14 @@ def linear(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def matmul(draw: st.DrawFn) -> Geometry:
-    """(M, K) and (K, N), one of the three long: K sums the product, N and M its gradients."""
-    long = draw(whole(0, 2))
-    m, k, n = (draw(among(*FEATURES) if axis == long else whole(1, 3)) for axis in range(3))
+    """(M, K) and (K, N): K terms make the product, N and M its gradients; one of them is large."""
+    k = draw(FEATURES)
+    n = draw(FEW if k > SHORT else FEATURES)
+    m = draw(among(1, 2) if max(k, n) > SHORT else FEATURES)
     return {"input": (m, k), "other": (k, n)}, {}
 
 
 @st.composite
 def now_and_then(draw: st.DrawFn, usual: st.SearchStrategy[Geometry], long: st.SearchStrategy[Geometry]) -> Geometry:
-    """The usual shapes, and one time in ten long sums."""
-    return draw(long if draw(whole(0, 9)) == 9 else usual)
+    """The usual shapes, and one time in eight long sums."""
+    return draw(long if draw(whole(0, 7)) == 7 else usual)
