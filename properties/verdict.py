@@ -127,6 +127,27 @@ def holds(condition: bool, message: str) -> None:
         raise Diverged(message)
 
 
+UNCLEAN = ("NativeCrash", "Hung", "OutOfMemory", "Exited")
+"""How a call can end without an answer (:mod:`properties.subjects.worker`)."""
+
+
+def clean(error: str | None) -> bool:
+    """Whether an error is one that a caller can catch and that torch does not itself call a bug."""
+    return error is not None and error.partition(":")[0] not in UNCLEAN and "INTERNAL ASSERT FAILED" not in error
+
+
+def rejected(outcome: Outcome, rule: str) -> None:
+    """Raise Diverged unless the call was refused with an exception, whose type is recorded under the rule."""
+    kind = (outcome.error or "").partition(":")[0]
+    if clean(outcome.error):
+        evidence.compared(None, exact=True, vacuous=False)
+        evidence.raised(rule, kind)
+        return
+    shapes = {name: observed.shape for name, observed in outcome.outputs.items()}
+    ended = f"ended with {outcome.error}" if outcome.error else f"gave {shapes}"
+    raise Diverged(f"{ended}, but should raise: {rule}")
+
+
 def same_shape(outcome: Outcome, shape: tuple[int, ...]) -> None:
     """Raise Diverged unless the output has this shape; its values are not looked at."""
     if outcome.error:

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, cases, sizes
+from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.programs import pointwise as programs
 from refimpl import activation, bounds, loss, optimizer
@@ -68,6 +69,32 @@ def _activation(name: str, layer: str, systems: tuple[str, ...], program: Any) -
     )
 
 
+def _no_class(draw: st.DrawFn, case: Case) -> Case:
+    classes = case.shapes["input"][1]
+    target = list(case.arguments["target"])
+    target[draw(st.integers(0, len(target) - 1))] = draw(st.sampled_from([classes, classes + 7, -1, 2**62]))
+    return case.with_arguments(target=tuple(target))
+
+
+def _one_label_more(draw: st.DrawFn, case: Case) -> Case:
+    return case.with_arguments(target=(*case.arguments["target"], 0))
+
+
+CLASSES = (
+    must.Constraint("a target is a class", "torch.nn.CrossEntropyLoss: targets 'should be in the range [0, C)'",
+                    _no_class, of_values=True),
+    must.Constraint("there is one target a row", "torch.nn.CrossEntropyLoss, Shape: input (N, C), target (N)",
+                    _one_label_more),
+)  # fmt: skip
+UPDATE = (
+    must.argument_is("lr is not negative", "lr", [-0.5, -1.0], "torch.optim.SGD: a learning rate below 0 is invalid"),
+    must.argument_is("weight_decay is not negative", "weight_decay", [-0.5],
+                     "torch.optim.SGD: a weight decay below 0 is invalid"),
+    must.operand_shape("a gradient has its parameter's shape", "gradient", "torch.Tensor.grad: of the tensor's shape",
+                       lambda case: [must.longer(case.shapes["gradient"], 0)]),
+)  # fmt: skip
+
+
 OPERATORS = (
     _activation("sigmoid", "torch.nn.Sigmoid", ("S18",), programs.sigmoid),
     _activation("softmax", "torch.nn.Softmax", ("S20",), programs.softmax),
@@ -84,6 +111,7 @@ OPERATORS = (
         gradient_bounds=lambda g, x, target: bounds.cross_entropy_gradients(g, x, np.array(target)),
         output_shape=lambda case: (),
         inexact=INEXACT,
+        constraints=CLASSES,
     ),
     Operator(
         name="accuracy",
@@ -105,5 +133,6 @@ OPERATORS = (
         bound=bounds.sgd_step,
         output_shape=_input_shape,
         inexact="the learning rate is no integer",
+        constraints=UPDATE,
     ),
 )

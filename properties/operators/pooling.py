@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis
+from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.programs import pooling as programs
 from refimpl import bounds, pooling, second
@@ -59,6 +60,31 @@ def divisors(case: Case) -> set[int]:
     return {round(d) for d in np.unique(counted / pooling.average_pool(whole, **case.arguments))}
 
 
+def constraints(axes: int, mode: str) -> tuple[must.Constraint, ...]:
+    """What the documents of torch.nn.functional's poolings demand; mode "max" or "average"."""
+    here = f"torch.nn.functional.{'max' if mode == 'max' else 'avg'}_pool{axes}d"
+    positive = "torch.nn.MaxPool1d: kernel_size, stride and dilation 'must be > 0'; {} has the same formula"
+    half = "padding 'must be >= 0 and <= kernel_size / 2'"
+    if mode == "average":
+        half = "padding 'should be at most half of effective kernel size'"
+    size = f"torch.nn.{'Max' if mode == 'max' else 'Avg'}Pool{axes}d, Shape"
+    own = [must.below("dilation", 1, positive.format(here))] if mode == "max" else []
+    if mode == "average" and axes > 1:
+        what = f"{here}: divisor_override 'will be used as divisor', and nothing is divided by zero"
+        own += [must.argument_is("divisor_override is not 0", "divisor_override", [0], what)]
+    return (
+        must.kernel_at_least_one(positive.format(here)),
+        must.below("stride", 1, positive.format(here)),
+        must.padding_not_negative(f"torch.nn.functional.max_pool{axes}d: padding 'must be >= 0'"),
+        must.padding_at_most_half(f"{here}: {half}", dilated=mode == "average"),
+        must.window_fits(f"{size}: the formula gives at least one output element"),
+        must.one_value_per_axis("kernel_size", f"{here}: a number or a tuple of {axes}"),
+        must.one_value_per_axis("padding", f"{here}: a number or a tuple of {axes}"),
+        must.rank(axes, f"{size}: (N, C, *spatial) or (C, *spatial)"),
+        *own,
+    )
+
+
 def _max_operator(axes: int) -> Operator:
     def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
         indices = pooling.max_pool(x, **arguments)[1]
@@ -79,6 +105,7 @@ def _max_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "pooling"}),
         axes=axes,
+        constraints=constraints(axes, "max"),
     )
 
 
@@ -106,6 +133,7 @@ def _average_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "linear"}),
         axes=axes,
+        constraints=constraints(axes, "average"),
         # Integers that every divisor divides have integer averages.
         scale=lambda case: math.lcm(*divisors(case)),
         magnitude=summed,

@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import INTEGERS, LARGEST_INTEGER, Case
+from properties.operators.constraints import Constraint
 from properties.runner.call import Program
 from properties.verdict import Expected
 from refimpl.arrays import Array
@@ -30,6 +31,8 @@ class Operator:
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
     absolute values); ``inexact`` says why a layer has no exact tier.
+
+    ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
     """
 
     name: str
@@ -49,6 +52,7 @@ class Operator:
     scale: Callable[[Case], int] = lambda case: 1
     magnitude: Callable[..., Array] | None = None
     gradient_magnitude: Callable[..., Any] | None = None
+    constraints: tuple[Constraint, ...] = ()
 
     def __str__(self) -> str:
         return self.name
