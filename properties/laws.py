@@ -15,6 +15,7 @@ import pytest
 from hypothesis import strategies as st
 
 from properties import divergences, evidence, repro
+from properties.cases import INTEGERS
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject
 from properties.verdict import Vacuous
@@ -227,9 +228,10 @@ def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hy
 
 def _tiers(case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
     """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
-    if hasattr(case, "with_integers") and (operator is None or operator.inexact is None):
+    integers = hasattr(case, "with_integers") and (operator is None or operator.inexact is None)
+    if integers:
         yield case.with_integers()
-    if not (subject and subject.integral):
+    if not (subject and subject.integral) and not (integers and case.fill == INTEGERS):
         yield case
 
 

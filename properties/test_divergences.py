@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from properties import laws, repro, test_agreement, test_gradients, test_layouts
+from properties import laws, repro, test_agreement, test_gradients, test_huge, test_layouts, test_rejection
 from properties.divergences import LEDGER, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
@@ -22,7 +23,10 @@ LAWS = {
         test_agreement.test_agreement,
         test_gradients.test_gradients,
         test_gradients.test_second_gradients,
+        test_huge.test_arguments,
+        test_huge.test_shapes,
         test_layouts.test_layouts,
+        test_rejection.test_rejection,
     )
 }
 """The laws that an entry can name first."""
@@ -49,10 +53,15 @@ def confirm(path: Path, seen: Diverged) -> None:
     """Run a script in a process of its own. Raises AssertionError unless it diverges there in the same way.
 
     A script that is itself broken ends with 1 as well: what it prints must be the comparison, or torch's own error.
+    One that shows a crash ends with the signal.
     """
     python = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120, check=False)
-    raised = re.match(r"raised \w+: (.*?)(?:\n|, but these arguments are valid)", str(seen))
-    shown = raised[1] in python.stderr if raised else "should be" in python.stdout and not python.stderr
+    if crash := repro.CRASH.search(str(seen)):
+        assert python.returncode == -signal.Signals[crash[1]], f"{path} ends with {python.returncode}, not {crash[1]}"
+        return
+    raised = re.match(r"raised \w+: (.*?)(?:\n|, but (?:these arguments are valid|should give))", str(seen))
+    said = re.search(r"should (be|raise)", python.stdout)
+    shown = raised[1] in python.stderr if raised else said and not python.stderr
     assert python.returncode == 1, f"{path} ends with {python.returncode}: {python.stdout}"
     assert shown, f"{path} shows something else: {python.stdout}{python.stderr}"
 

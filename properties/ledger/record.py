@@ -10,6 +10,9 @@ from properties.cases import Case
 from properties.operators import Operator
 from properties.subjects import Subject
 
+UNASKED = ("rejection",)
+"""Laws whose cases are invalid: an entry that does not name them is not about them."""
+
 
 @dataclass(frozen=True)
 class Divergence:
@@ -56,7 +59,7 @@ class Divergence:
             and subject is not None
             and isinstance(case, Case)
             and operator.name in self.operators
-            and (not self.laws or law in self.laws)
+            and (law in self.laws if self.laws else law not in UNASKED)
             and self.shows(subject)
             and self.holds(case, subject)
         )

@@ -45,9 +45,7 @@ class Invalid(Case):
 
 
 @st.composite
-def invalid(
-    draw: st.DrawFn, cases: st.SearchStrategy[Case], constraints: tuple[Constraint, ...], axes: int
-) -> Invalid:
+def invalid(draw: st.DrawFn, cases: st.SearchStrategy[Case], constraints: tuple[Constraint, ...], axes: int) -> Invalid:
     """A valid case that one of the constraints was taken from, in a batch of none, one, three, or without an axis."""
     constraint, case = draw(st.sampled_from(constraints)), draw(cases)
     if axes and not constraint.of_rank:
@@ -61,7 +59,9 @@ def with_batch(case: Case, batch: tuple[int, ...], axes: int) -> Case:
     return case.with_shape("input", (*batch, *case.shapes["input"][-axes - 1 :]))
 
 
-def below(argument: str, least: int, source: str, values: Iterable[int] = (0, -1, -2, -(2**31), -(2**62))) -> Constraint:
+def below(
+    argument: str, least: int, source: str, values: Iterable[int] = (0, -1, -2, -(2**31), -(2**62))
+) -> Constraint:
     """One axis of ``argument`` is less than ``least``."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:

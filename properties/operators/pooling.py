@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -141,4 +142,18 @@ def _average_operator(axes: int) -> Operator:
     )
 
 
-OPERATORS = tuple(make(axes) for make in (_max_operator, _average_operator) for axes in (1, 2, 3))
+def _values_alone() -> Operator:
+    """Max pooling in one dimension without indices."""
+    return replace(
+        _max_operator(1),
+        name="max_pool1d_values",
+        program=programs.max_pool1d_values,
+        reference=lambda x, **arguments: pooling.max_pool(x, **arguments)[0],
+        bound=lambda x, **arguments: bounds.max_pool(x, **arguments)[0],
+    )
+
+
+OPERATORS = (
+    *(make(axes) for make in (_max_operator, _average_operator) for axes in (1, 2, 3)),
+    _values_alone(),
+)
