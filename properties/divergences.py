@@ -14,6 +14,8 @@ from properties.ledger import (
     lossy,
     lossy_pooling,
     matrix_units,
+    missing,
+    overflow,
     padding,
     transposed,
     wrong,
@@ -32,6 +34,8 @@ LEDGER: tuple[Divergence, ...] = (
     *padding.ENTRIES,
     *transposed.ENTRIES,
     *losses.ENTRIES,
+    *missing.ENTRIES,
+    *overflow.ENTRIES,
 )
 
 

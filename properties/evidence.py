@@ -47,6 +47,7 @@ class Result:
     repro: str | None = None
     severity: str | None = None
     upstream: str | None = None
+    raised: dict[str, list[str]] = field(default_factory=dict)
     case_share: float = 0.0
     call: Any = None
     entry: Any = None
@@ -104,6 +105,13 @@ def noted_case(case: object) -> None:
     if _current.worst_share is None or _current.case_share > _current.worst_share:
         _current.worst_share = _current.case_share
         _current.worst_case = None if case is None else repr(case)
+
+
+def raised(rule: str, kind: str) -> None:
+    """Note the type of the exception with which a violated rule was met."""
+    if _current is not None:
+        kinds = _current.raised.setdefault(rule, [])
+        kinds += [kind] if kind not in kinds else []
 
 
 def called(call: Any) -> None:

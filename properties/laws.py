@@ -17,6 +17,7 @@ import pytest
 from hypothesis import strategies as st
 
 from properties import divergences, evidence, repro
+from properties.cases import INTEGERS
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdict import Diverged, Vacuous
@@ -265,9 +266,10 @@ def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hy
 
 def _tiers(law: Law, case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
     """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
-    if law.exact and hasattr(case, "with_integers") and (operator is None or operator.inexact is None):
+    integers = law.exact and hasattr(case, "with_integers") and (operator is None or operator.inexact is None)
+    if integers:
         yield case.with_integers()
-    if not (subject and subject.integral):
+    if not (subject and subject.integral) and not (integers and case.fill == INTEGERS):
         yield case
 
 

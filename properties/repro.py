@@ -20,9 +20,9 @@ import numpy as np
 
 from properties.environment import environment
 from properties.programs import VIEWS
-from properties.runner.call import GROUPS, Call
+from properties.runner.call import GROUPS, Call, Shape
 from properties.runner.layouts import LAYOUTS
-from properties.verdict import Expected
+from properties.verdict import BUG, Expected, Refusal, Shaped
 from refimpl.arrays import Array
 
 LITERAL = 64
@@ -34,7 +34,7 @@ HEAD = '''"""{title}
 
 Found with torch {torch} on {system}, {isa}, Python {python}, NumPy {numpy}.
 What should be: {source}
-Exits with 1 while torch differs, with 0 once it does not.
+{ending} while torch differs, with 0 once it does not.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ IMPORTS = {
 }
 """What a script may import, and the text by which it is seen to need it."""
 
+CRASH = re.compile(r"\bNativeCrash: (SIG[A-Z]+)")
+"""A message that tells of a crash: the script ends with the same signal."""
+
 NAN = re.compile(r"\b(nan|inf)\b")
 
 
@@ -64,7 +67,7 @@ def write(
     call: Call,
     message: str,
     source: str,
-    expected: Expected | None = None,
+    expected: Expected | Refusal | Shaped | None = None,
     group: str = "outputs",
     tensor: str = "output",
 ) -> Path:
@@ -78,10 +81,23 @@ def write(
     return path
 
 
-def script(name: str, call: Call, message: str, source: str, expected: Expected | None, group: str, tensor: str) -> str:
+def script(
+    name: str,
+    call: Call,
+    message: str,
+    source: str,
+    expected: Expected | Refusal | Shaped | None,
+    group: str,
+    tensor: str,
+) -> str:
     """The text of the script."""
-    parts = [*_sources(call), "\n".join(_call(call))]
-    if expected is not None:
+    lines = _call(call)
+    parts = [*_sources(call), "\n".join(_refused(lines, expected) if isinstance(expected, Refusal) else lines)]
+    if isinstance(expected, Expected) and call.device == "meta":
+        expected = Shaped(np.shape(expected.values))
+    if isinstance(expected, Shaped):
+        parts.append("\n".join(_shape(expected, group, tensor)))
+    if isinstance(expected, Expected):
         parts.append("\n".join(_comparison(call, expected, group, tensor)))
     body = "\n\n".join(part.rstrip() for part in parts) + "\n"
     return _head(name, message, source, body) + "\n\n" + body
@@ -92,7 +108,7 @@ def _head(name: str, message: str, source: str, body: str) -> str:
     said = message.partition("\nExplanation:")[0].replace("\\", "\\\\").replace('"""', "'''")
     needed = [line for line, sign in IMPORTS.items() if (NAN.search(body) if sign == "nan" else sign in body)]
     return HEAD.format(
-        imports="\n".join(needed),
+        imports="\n".join(needed), ending=f"Ends with {crash[1]}" if (crash := CRASH.search(said)) else "Exits with 1",
         title=name, message=said, source=source, torch=here["torch"], system=here["os"], isa=here["cpu_isa"],
         python=here["python"], numpy=here["numpy"],
     )  # fmt: skip
@@ -128,8 +144,10 @@ def _call(call: Call) -> list[str]:
         lines += [_kernels(call.kernels)]
     lines += ["operands = {"]
     lines += [f'    "{name}": {_tensor(values, name, call, dtype)},' for name, values in call.operands.items()]
-    lines += ["}", "numbers = lambda t: t.detach().cpu().to(torch.float64).numpy().copy()"]
-    lines += ["before = {name: numbers(t) for name, t in operands.items()}"]
+    lines += ["}"]
+    if call.device != "meta":
+        lines += ["numbers = lambda t: t.detach().cpu().to(torch.float64).numpy().copy()"]
+        lines += ["before = {name: numbers(t) for name, t in operands.items()}"]
     compiled = f"torch.compile({program}, dynamic=False, fullgraph=True)"
     differentiated = call.cotangent is not None
     if differentiated:
@@ -138,6 +156,20 @@ def _call(call: Call) -> list[str]:
     lines += ["results = result if isinstance(result, (tuple, dict)) else (result,)"]
     lines += ['outputs = results if isinstance(results, dict) else dict(zip(("output", "indices"), results))']
     return lines + (_gradients(call, dtype) if differentiated else [])
+
+
+def _refused(lines: list[str], wanted: Refusal) -> list[str]:
+    """The call and what follows, which should raise; an exception that torch calls a bug of its own is none."""
+    at = next(i for i, line in enumerate(lines) if line.startswith("result = "))
+    caught = [
+        "except Exception as error:",
+        '    print("raises", type(error).__name__, error)',
+        f"    sys.exit({BUG!r} in str(error))",
+        'shape = tuple(outputs["output"].shape)',
+        f'print("gives shape", shape, "but should raise:", {wanted.rule!r})',
+        f"sys.exit(shape != {wanted.shape!r})",
+    ]
+    return [*lines[:at], "try:", *(f"    {line}" for line in lines[at:]), *caught]
 
 
 def _stored(call: Call) -> str:
@@ -162,6 +194,12 @@ def _gradients(call: Call, dtype: str) -> list[str]:
         f"second = torch.autograd.grad(first, list(about.values()), directions, {about})",
         "second = dict(zip(about, second))",
     ]
+
+
+def _shape(expected: Shaped, group: str, tensor: str) -> list[str]:
+    """The shape alone, where there are no values or none were looked at."""
+    lines = [f'shape = tuple({group}["{tensor}"].shape)', f'print("shape is", shape, "should be", {expected.shape!r})']
+    return [*lines, f"sys.exit(shape != {expected.shape!r})"]
 
 
 def _comparison(call: Call, expected: Expected, group: str, tensor: str) -> list[str]:
@@ -189,7 +227,9 @@ def _comparison(call: Call, expected: Expected, group: str, tensor: str) -> list
     ]
 
 
-def _tensor(values: Array, name: str, call: Call, dtype: str) -> str:
+def _tensor(values: Array | Shape, name: str, call: Call, dtype: str) -> str:
+    if isinstance(values, tuple):
+        return f'torch.empty({values!r}, dtype=torch.{dtype}, device="meta")'
     floating = values.dtype.kind == "f"
     text = f"torch.from_numpy({literal(values)})" + (f".to(torch.{dtype})" if floating else "")
     text += f'.to("{call.device}")' if call.device != "cpu" else ""

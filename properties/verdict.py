@@ -29,7 +29,7 @@ class Diverged(AssertionError):
     call: Call | None = None
     group: str = "outputs"
     name: str = "output"
-    expected: Expected | None = None
+    expected: Expected | Refusal | Shaped | None = None
 
 
 class Vacuous(AssertionError):
@@ -77,6 +77,24 @@ class Expected:
     def map(self, select: Callable[[Array], Array]) -> Expected:
         """The expectation after elements are selected or moved."""
         return Expected(select(self.values), None if self.bound is None else select(self.bound))
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """An output of a shape, whatever its values."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An exception in place of a result: what is asked for breaks ``rule``.
+
+    Where there is a ``shape``, an output of that shape is as good: the arguments are valid, but past what can be held.
+    """
+
+    rule: str
+    shape: tuple[int, ...] | None = None
 
 
 class Place(Protocol):
@@ -200,12 +218,42 @@ def holds(condition: bool, message: str) -> None:
         raise Diverged(message)
 
 
+UNCLEAN = ("NativeCrash", "Hung", "OutOfMemory", "Exited")
+"""How a call can end without an answer (:mod:`properties.subjects.worker`)."""
+BUG = "INTERNAL ASSERT FAILED"
+"""What torch calls a bug of its own."""
+
+
+def rejected(outcome: Outcome, wanted: Refusal) -> None:
+    """Raise Diverged unless the call was refused with an exception, or gave the shape that is as good.
+
+    The exception's type is recorded under the rule. One that torch calls a bug of its own is no refusal.
+    """
+    kind = (outcome.error or "").partition(":")[0]
+    shapes = [observed.shape for observed in outcome.outputs.values()]
+    refused = outcome.error is not None and kind not in UNCLEAN and BUG not in outcome.error
+    if refused or (shapes and shapes[0] == wanted.shape):
+        evidence.compared(None, exact=True, vacuous=False)
+        if refused:
+            evidence.raised(wanted.rule, kind)
+        return
+    ended = f"ended with {outcome.error}" if outcome.error else f"gave shapes {shapes}"
+    should = "raise" if wanted.shape is None else f"give shape {wanted.shape} or raise"
+    failure = Diverged(f"{ended}, but should {should}: {wanted.rule}")
+    failure.call, failure.expected = outcome.call, wanted
+    raise failure
+
+
 def same_shape(outcome: Outcome, shape: tuple[int, ...]) -> None:
     """Raise Diverged unless the output has this shape; its values are not looked at."""
-    if outcome.error:
-        raise Diverged(f"raised {outcome.error}, but should give shape {shape}")
-    seen = outcome.outputs["output"].shape
-    holds(seen == shape, f"output has shape {seen}, but should have {shape}")
+    try:
+        if outcome.error:
+            raise Diverged(f"raised {outcome.error}, but should give shape {shape}")
+        seen = outcome.outputs["output"].shape
+        holds(seen == shape, f"output has shape {seen}, but should have {shape}")
+    except Diverged as failure:
+        failure.call, failure.expected = outcome.call, Shaped(shape)
+        raise
 
 
 def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:

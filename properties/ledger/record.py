@@ -10,7 +10,7 @@ from properties.cases import Case
 from properties.operators import Operator
 from properties.subjects import Subject
 
-OUT_OF_RANGE = ("whatever the batch", "errors when compiled")
+OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
 """Laws whose cases are not all valid, which an entry has to name to be asked about them."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from properties.cases import Case
+from properties.huge import COMPUTED, formula
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.runner.call import Setting
@@ -18,8 +19,18 @@ from refimpl import pooling
 
 def _sees_only_padding(case: Case, subject: Subject) -> bool:
     """Whether some max-pooling window has no tap inside the input, as a dilated one can."""
-    plane = np.zeros(case.shapes["input"][-len(case.arguments["kernel_size"]) - 1 :])
-    return bool((pooling.max_pool(plane, **case.arguments)[1] < 0).any())
+    kernel, given = case.arguments["kernel_size"], case.arguments
+    outputs = formula(operator("max_pool1d"), case)
+    if outputs is None or math.prod(outputs) > COMPUTED**2:
+        return False
+    per_axis = (outputs, case.shapes["input"], kernel, given.get("stride", kernel), given["padding"], given["dilation"])
+    return any(_blind(*axis) for axis in zip(*(values[-len(kernel) :] for values in per_axis), strict=True))
+
+
+def _blind(outputs: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:
+    """Whether a window on one axis has no tap in the input: its first that is not before it lies past its end."""
+    starts = (position * stride - padding for position in range(outputs))
+    return any(-(min(start, 0) // dilation) >= kernel or max(start, start % dilation) >= size for start in starts)
 
 
 def _smaller_than_kernel(case: Case, subject: Subject) -> bool:

@@ -20,6 +20,7 @@ from properties.cases import (
     sizes,
     whole,
 )
+from properties.operators import constraints as must
 from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
@@ -82,6 +83,54 @@ def gradients(g: Array, x: Array, weight: Array, bias: Array | None = None, **ar
     return to_operands if bias is None else (*to_operands, convolution.bias_gradient(g, weight.ndim - 2))
 
 
+def _more_groups(draw: st.DrawFn, case: Case) -> Case:
+    """Two groups of the same input channels each, for an odd number of output channels."""
+    x, weight = case.shapes["input"], case.shapes["weight"]
+    axes, outputs = len(weight) - 2, weight[0] + 1 - weight[0] % 2
+    case = case.with_shape("input", (*x[: -axes - 1], 2 * weight[1], *x[-axes:])).with_arguments(groups=2)
+    case = case.with_shape("weight", (outputs, *weight[1:]))
+    return case.with_shape("bias", (outputs,)) if "bias" in case.shapes else case
+
+
+def _no_kernel(draw: st.DrawFn, case: Case) -> Case:
+    return must.with_window(case, must.draw_axis(draw, case), 0)
+
+
+def constraints(axes: int) -> tuple[must.Constraint, ...]:
+    """What the documents of torch.nn.functional's convolutions demand."""
+    here, size = f"torch.nn.functional.conv{axes}d", f"torch.nn.Conv{axes}d, Shape"
+    formula = f"{size}: the formula gives a whole number of output elements, at least one"
+    channels = f"{here}: weight has shape (out_channels, in_channels/groups, *kernel)"
+
+    def other_channels(case: Case) -> list[tuple[int, ...]]:
+        return [must.longer(case.shapes["input"], -axes - 1)]
+
+    def other_biases(case: Case) -> list[tuple[int, ...]]:
+        outputs = case.shapes["weight"][0]
+        return [(outputs + 1,), (outputs, 1), (), *([(1,)] if outputs > 1 else [])]
+
+    return (
+        must.below("stride", 1, formula),
+        must.below("dilation", 1, formula),
+        must.padding_not_negative(f"torch.nn.Conv{axes}d: padding is added to the input"),
+        must.Constraint("the kernel has at least one element", formula, _no_kernel),
+        must.window_fits(formula),
+        must.one_value_per_axis("stride", f"{here}: a number or a tuple of {axes}"),
+        must.one_value_per_axis("padding", f"{here}: a number or a tuple of {axes}"),
+        must.rank(axes, f"{size}: (N, C, *spatial) or (C, *spatial)"),
+        must.argument_is("groups is at least 1", "groups", [0, -1, -(2**62)], f"{here}: groups divides the channels"),
+        must.Constraint(
+            "groups divides the output channels", f"{here}: out_channels 'should be divisible by the number of groups'",
+            _more_groups,
+        ),
+        must.operand_shape("input and weight have the same channels", "input", channels, other_channels),
+        must.operand_shape("bias has one value per output channel", "bias", f"{here}: bias 'of shape (out_channels)'",
+                           other_biases),
+        must.argument_is("padding is a number or a known word", "padding", ["full", "SAME", ""],
+                         f"{here}: padding 'can be a string {{valid, same}}'"),
+    )  # fmt: skip
+
+
 def _operator(axes: int) -> Operator:
     return Operator(
         name=f"conv{axes}d",
@@ -97,6 +146,7 @@ def _operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "kernel"}),
         axes=axes,
+        constraints=constraints(axes),
     )
 
 

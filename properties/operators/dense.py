@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.operators import constraints as must
 from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import dense as programs
@@ -101,6 +102,34 @@ def _moving(function: Callable[..., Array]) -> Callable[[Case], tuple[int, ...]]
     return lambda case: function(np.empty(case.shapes["input"]), **case.arguments).shape
 
 
+def _other_features(case: Case) -> list[tuple[int, ...]]:
+    shape = case.shapes["input"]
+    return [must.longer(shape, -1), *([(*shape[:-1], 1)] if shape[-1] > 1 else [])]
+
+
+def _other_biases(case: Case) -> list[tuple[int, ...]]:
+    outputs = case.shapes["weight"][0]
+    return [(outputs + 1,), *([(1,)] if outputs > 1 else [])]
+
+
+SHAPES = "torch.nn.functional.linear, Shape: "
+LINEAR = (
+    must.operand_shape("input and weight have the same features", "input",
+                       SHAPES + "input (*, in_features), weight (out_features, in_features)", _other_features),
+    must.operand_shape("bias has one value per output", "bias", SHAPES + "bias (out_features) or ()", _other_biases),
+)  # fmt: skip
+MATMUL = (
+    must.operand_shape("the inner sizes are equal", "other", "torch.matmul: the matrix product of (n, m) and (m, p)",
+                       lambda case: [must.longer(case.shapes["other"], 0)]),
+)  # fmt: skip
+FLATTEN = (
+    must.Constraint(
+        "start_dim is an axis", "torch.flatten: start_dim is the first dim to flatten",
+        lambda draw, case: case.with_arguments(start_dim=draw(st.sampled_from([1, 7])) * len(case.shapes["input"])),
+    ),
+)  # fmt: skip
+
+
 OPERATORS = (
     Operator(
         name="linear",
@@ -115,6 +144,7 @@ OPERATORS = (
         second=partial(second.bilinear, bounds.linear, bounds.linear_gradients),
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
+        constraints=LINEAR,
     ),
     Operator(
         name="bilinear",
@@ -144,6 +174,7 @@ OPERATORS = (
         second=partial(second.bilinear, matmul_bound, _matmul_gradient_bounds),
         output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
         traits=frozenset({"linear"}),
+        constraints=MATMUL,
     ),
     Operator(
         name="flatten",
@@ -158,6 +189,7 @@ OPERATORS = (
         second=partial(second.linear, bounds.flatten),
         output_shape=_moving(dense.flatten),
         traits=frozenset({"linear"}),
+        constraints=FLATTEN,
     ),
     Operator(
         name="unflatten",

@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.operators import constraints as must
 from properties.operators.pointwise import classes
 from properties.operators.record import Operator
 from properties.programs import losses as programs
@@ -128,6 +129,26 @@ def _summed(function: Callable[..., Any]) -> Callable[..., Any]:
     return summed
 
 
+def _no_class(draw: st.DrawFn, case: Case) -> Case:
+    case = draw(cases(labelled_geometry()))
+    count, target = case.shapes["input"][1], list(case.arguments["target"])
+    target[draw(st.integers(0, len(target) - 1))] = draw(st.sampled_from([count, count + 7, -1, 2**62]))
+    return case.with_arguments(target=tuple(target))
+
+
+def _one_label_more(draw: st.DrawFn, case: Case) -> Case:
+    case = draw(cases(labelled_geometry()))
+    return case.with_arguments(target=(*case.arguments["target"], 0))
+
+
+CLASSES = (
+    must.Constraint("a target is a class", "torch.nn.CrossEntropyLoss: targets 'should be in the range [0, C)'",
+                    _no_class, of_values=True),
+    must.Constraint("there is one target a row", "torch.nn.CrossEntropyLoss, Shape: input (N, C), target (N)",
+                    _one_label_more),
+)  # fmt: skip
+"""Broken for the chapter's form alone: rows of classes, and the class of each."""
+
 NLL, NLL_GRADIENTS = _taking_arrays(loss.nll_loss), _gradients(loss.nll_loss_gradient)
 OPERATORS = (
     Operator(
@@ -143,6 +164,7 @@ OPERATORS = (
         second=_cross_entropy_second,
         output_shape=_output_shape,
         inexact="an exponential of an integer is no integer",
+        constraints=CLASSES,
     ),
     Operator(
         name="nll_loss",
@@ -161,6 +183,7 @@ OPERATORS = (
         staged=True,
         magnitude=_summed(NLL),
         gradient_magnitude=_summed(NLL_GRADIENTS),
+        constraints=CLASSES,
     ),
     Operator(
         name="accuracy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Case, Geometry, among, batches, cases, longest_axis, pooling_axis, whole
+from properties.operators import constraints as must
 from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import pooling as programs
@@ -60,6 +62,31 @@ def divisors(case: Case) -> set[int]:
     return {round(d) for d in np.unique(counted / pooling.average_pool(whole, **case.arguments))}
 
 
+def constraints(axes: int, mode: str) -> tuple[must.Constraint, ...]:
+    """What the documents of torch.nn.functional's poolings demand; mode "max" or "average"."""
+    here = f"torch.nn.functional.{'max' if mode == 'max' else 'avg'}_pool{axes}d"
+    positive = "torch.nn.MaxPool1d: kernel_size, stride and dilation 'must be > 0'; {} has the same formula"
+    half = "padding 'must be >= 0 and <= kernel_size / 2'"
+    if mode == "average":
+        half = "padding 'should be at most half of effective kernel size'"
+    size = f"torch.nn.{'Max' if mode == 'max' else 'Avg'}Pool{axes}d, Shape"
+    own = [must.below("dilation", 1, positive.format(here))] if mode == "max" else []
+    if mode == "average" and axes > 1:
+        what = f"{here}: divisor_override 'will be used as divisor', and nothing is divided by zero"
+        own += [must.argument_is("divisor_override is not 0", "divisor_override", [0], what)]
+    return (
+        must.kernel_at_least_one(positive.format(here)),
+        must.below("stride", 1, positive.format(here)),
+        must.padding_not_negative(f"torch.nn.functional.max_pool{axes}d: padding 'must be >= 0'"),
+        must.padding_at_most_half(f"{here}: {half}", dilated=mode == "average"),
+        must.window_fits(f"{size}: the formula gives at least one output element"),
+        must.one_value_per_axis("kernel_size", f"{here}: a number or a tuple of {axes}"),
+        must.one_value_per_axis("padding", f"{here}: a number or a tuple of {axes}"),
+        must.rank(axes, f"{size}: (N, C, *spatial) or (C, *spatial)"),
+        *own,
+    )
+
+
 def _max_operator(axes: int) -> Operator:
     def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
         indices = pooling.max_pool(x, **arguments)[1]
@@ -80,6 +107,7 @@ def _max_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "selecting"}),
         axes=axes,
+        constraints=constraints(axes, "max"),
     )
 
 
@@ -107,6 +135,7 @@ def _average_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "linear"}),
         axes=axes,
+        constraints=constraints(axes, "average"),
         # Integers that every divisor divides have integer averages.
         scale=lambda case: math.lcm(*divisors(case)),
         magnitude=summed,
@@ -114,4 +143,18 @@ def _average_operator(axes: int) -> Operator:
     )
 
 
-OPERATORS = tuple(make(axes) for make in (_max_operator, _average_operator) for axes in (1, 2, 3))
+def _values_alone() -> Operator:
+    """Max pooling in one dimension without indices."""
+    return replace(
+        _max_operator(1),
+        name="max_pool1d_values",
+        program=programs.max_pool1d_values,
+        reference=lambda x, **arguments: pooling.max_pool(x, **arguments)[0],
+        bound=lambda x, **arguments: bounds.max_pool(x, **arguments)[0],
+    )
+
+
+OPERATORS = (
+    *(make(axes) for make in (_max_operator, _average_operator) for axes in (1, 2, 3)),
+    _values_alone(),
+)

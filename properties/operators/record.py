@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import INTEGERS, LARGEST_INTEGER, Case
+from properties.operators.constraints import Constraint
 from properties.runner.call import Program
 from properties.verdict import Expected
 from refimpl.arrays import Array
@@ -37,6 +38,8 @@ class Operator:
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
     absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` that its partial results may be stored.
+
+    ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
     """
 
     name: str
@@ -60,6 +63,7 @@ class Operator:
     gradient_magnitude: Callable[..., Any] | None = None
     given: Mapping[str, Callable[[Case, Format], Array]] = field(default_factory=dict)
     domain: Callable[[Case, Array], Array] = lambda case, values: values
+    constraints: tuple[Constraint, ...] = ()
 
     def __str__(self) -> str:
         return self.name

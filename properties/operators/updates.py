@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Geometry, among, cases
+from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.programs import updates as programs
 from refimpl import bounds, optimizer
@@ -48,6 +49,14 @@ def _reference(parameter: Any, gradient: Any, momentum_buffer: Any = None, **opt
     return optimizer.sgd_step(parameter, gradient, momentum_buffer=momentum_buffer, **options)
 
 
+UPDATE = (
+    must.argument_is("lr is not negative", "lr", [-0.5, -1.0], "torch.optim.SGD: a learning rate below 0 is invalid"),
+    must.argument_is("weight_decay is not negative", "weight_decay", [-0.5],
+                     "torch.optim.SGD: a weight decay below 0 is invalid"),
+    must.operand_shape("a gradient has its parameter's shape", "gradient", "torch.Tensor.grad: of the tensor's shape",
+                       lambda case: [must.longer(case.shapes["gradient"], 0)]),
+)  # fmt: skip
+
 OPERATORS = (
     Operator(
         name="sgd",
@@ -60,5 +69,6 @@ OPERATORS = (
         output_shape=lambda case: case.shapes["parameter"],
         outputs=("output", "velocity"),
         inexact="the learning rate is no integer",
+        constraints=UPDATE,
     ),
 )

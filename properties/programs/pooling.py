@@ -36,3 +36,8 @@ def avg_pool2d(input: Tensor, **arguments: Any) -> Tensor:
 def avg_pool3d(input: Tensor, **arguments: Any) -> Tensor:
     """torch.nn.AvgPool3d."""
     return F.avg_pool3d(input, **arguments)
+
+
+def max_pool1d_values(input: Tensor, **arguments: Any) -> Tensor:
+    """torch.nn.MaxPool1d without indices, for which torch has a kernel of its own."""
+    return F.max_pool1d(input, **arguments)

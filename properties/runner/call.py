@@ -10,6 +10,7 @@ import numpy as np
 
 Array = np.ndarray
 Program = Callable[..., Any]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ class Call:
     With a ``cotangent``, the gradients of ``⟨cotangent, output⟩`` to every operand too; with ``directions`` h as
     well, one for each operand with a gradient, those of ``⟨h, gradients⟩`` to the cotangent and these operands.
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
-    "eager" or "compiled". kernels is a file or module with functions that stand for torch.nn.functional's.
+    "eager" or "compiled". kernels is a file or module with functions that stand for torch.nn.functional's. On meta an
+    operand may be given by its shape alone.
     """
 
     program: Program
-    operands: dict[str, Array]
+    operands: dict[str, Array | Shape]
     arguments: dict[str, Any] = field(default_factory=dict)
     cotangent: Array | None = None
     directions: dict[str, Array] | None = None
@@ -97,11 +99,12 @@ _OPERAND, _COTANGENT, _DIRECTION = "operand ", "cotangent", "direction "
 
 def pack_call(call: Call) -> tuple[dict[str, Any], dict[str, Array]]:
     """A call as a message's header and arrays."""
-    arrays = {_OPERAND + name: values for name, values in call.operands.items()}
+    arrays = {_OPERAND + name: values for name, values in call.operands.items() if not isinstance(values, tuple)}
     arrays |= {_DIRECTION + name: values for name, values in (call.directions or {}).items()}
     if call.cotangent is not None:
         arrays[_COTANGENT] = call.cotangent
     header = {name: getattr(call, name) for name in ("name", "arguments", "device", "dtype", "mode", "kernels")}
+    header["shapes"] = {name: shape for name, shape in call.operands.items() if isinstance(shape, tuple)}
     header["setting"] = {**vars(call.setting), "layouts": dict(call.setting.layouts)}
     return header, arrays
 
@@ -114,7 +117,7 @@ def unpack_call(header: dict[str, Any], arrays: dict[str, Array], find: Callable
 
     plain = {name: header[name] for name in ("arguments", "device", "dtype", "mode", "kernels")}
     return Call(
-        find(header["name"]), starting(_OPERAND), cotangent=arrays.get(_COTANGENT),
+        find(header["name"]), {**header["shapes"], **starting(_OPERAND)}, cotangent=arrays.get(_COTANGENT),
         directions=starting(_DIRECTION) or None, setting=Setting(**header["setting"]), **plain,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from properties import programs
-from properties.runner.call import Array, Call, Observed, Outcome, Program
+from properties.runner.call import Array, Call, Observed, Outcome, Program, Shape
 from properties.runner.layouts import LAYOUTS
 
 Tensors = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
@@ -183,7 +183,9 @@ def _standing_for_torch(call: Call) -> Iterator[Kernels | None]:
         vars(module)["F"] = own
 
 
-def _tensor(values: Array, name: str, call: Call) -> torch.Tensor:
+def _tensor(values: Array | Shape, name: str, call: Call) -> torch.Tensor:
+    if isinstance(values, tuple):
+        return torch.empty(values, dtype=getattr(torch, call.dtype), device="meta")
     # torch cannot take negative strides; integers (class labels) keep their own dtype.
     tensor = torch.from_numpy(np.array(values))
     dtype = torch.float32 if call.dtype == "tf32" else getattr(torch, call.dtype)
@@ -209,7 +211,7 @@ def _observed(tensor: torch.Tensor) -> Observed:
     return Observed(values, tuple(tensor.shape), dtype, tensor.device.type)
 
 
-def _changed(tensors: dict[str, torch.Tensor], operands: dict[str, Array]) -> tuple[str, ...]:
+def _changed(tensors: dict[str, torch.Tensor], operands: dict[str, Array | Shape]) -> tuple[str, ...]:
     now = {name: _observed(tensor).values for name, tensor in tensors.items()}
     return tuple(
         name

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from properties import devices, evidence
-from properties.runner.call import PLAIN, Call, Outcome, Program, Setting
+from properties.runner.call import PLAIN, Call, Outcome, Program, Setting, Shape
 from properties.runner.execute import execute
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Format
@@ -98,7 +98,7 @@ class Subject:
     def run(
         self,
         program: Program,
-        operands: Mapping[str, Array],
+        operands: Mapping[str, Array | Shape],
         arguments: Mapping[str, Any] | None = None,
         cotangent: Array | None = None,
         directions: Mapping[str, Array] | None = None,
@@ -107,8 +107,8 @@ class Subject:
         """Compute ``program(**operands, **arguments)`` here; with a cotangent, its gradients too (see Call).
 
         Operands are float64 arrays whose values this subject's dtype can represent, so that nothing is rounded on
-        the way in. What the program raises becomes the outcome's error; but where torch, or a kernel, says that it
-        does not implement this, Declined is raised.
+        the way in; on meta their shapes will do. What the program raises becomes the outcome's error; but where torch,
+        or a kernel, says that it does not implement this, Declined is raised.
         """
         call = Call(
             program, dict(operands), dict(arguments or {}), cotangent, None if directions is None else dict(directions),

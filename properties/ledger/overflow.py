@@ -1,0 +1,155 @@
+"""Sizes and arguments so large that torch's integers overflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from properties.cases import Case
+from properties.huge import Huge
+from properties.ledger.record import Divergence
+from properties.operators.constraints import window
+from properties.subjects import FLOATS, Subject
+from refimpl.geometry import effective_kernel, per_axis
+
+ONE = {"stride": (1,), "padding": (0,), "dilation": (1,)}
+LONG = 2**30
+"""Elements of a window that no kernel walks through in the time that a call may take."""
+
+
+def _axes(case: Case) -> Iterator[tuple[int, int, int]]:
+    """For each axis: what the window spans, the elements left beside it, and its stride."""
+    kernel = window(case)
+    strides, paddings = case.arguments.get("stride", kernel), case.arguments["padding"]
+    dilations = per_axis(case.arguments.get("dilation", 1), len(kernel))
+    for size, k, s, p, d in zip(
+        case.shapes["input"][-len(kernel) :], kernel, strides, paddings, dilations, strict=True
+    ):
+        span = effective_kernel(k, d)
+        yield span, size + 2 * p - span, s
+
+
+def _window_overflows(case: Case, subject: Subject) -> bool:
+    """Whether the elements that a window spans are more than 64 bits hold."""
+    return any(span >= 2**63 for span, _, _ in _axes(case))
+
+
+def _division_overflows(case: Case) -> bool:
+    """Whether the quotient or the remainder of the output size's division is more than 32 bits hold."""
+    return any(max(abs(room) // stride, abs(room) % stride) >= 2**31 for _, room, stride in _axes(case))
+
+
+def _dilated_division_overflows(case: Case, subject: Subject) -> bool:
+    """Whether it is so for a convolution whose kernel is dilated."""
+    return set(case.arguments["dilation"]) != {1} and _division_overflows(case)
+
+
+def _long_window(case: Case, subject: Subject) -> bool:
+    """Whether a window spans more elements than anyone walks through."""
+    return any(span >= LONG for span, _, _ in _axes(case))
+
+
+DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
+
+ENTRIES: tuple[Divergence, ...] = (
+    Divergence(
+        id="conv-window-overflows",
+        severity="wrong shape",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_window_overflows,
+        what="dilation·(kernel − 1) + 1 wraps past 2⁶³, so that a window that does not fit is taken and an output is "
+        "made up",
+        why="torch.nn.Conv1d, Shape: no output size is positive; torch checks smaller windows and raises 'Kernel size "
+        "can't be greater than actual input size'",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        example=Huge(
+            shapes={"input": (1, 3), "weight": (1, 1, 3)},
+            arguments=ONE | {"dilation": (2**62,), "groups": 1},
+            inflated=("dilation",),
+        ),
+    ),
+    Divergence(
+        id="conv-output-size-in-32-bits",
+        severity="wrong shape",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_dilated_division_overflows,
+        what=DIVISION + ": a dilated convolution gives an output of no elements",
+        why="torch.nn.Conv1d, Shape: the formula gives one element",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        example=Huge(
+            shapes={"input": (1, 2), "weight": (1, 1, 1)},
+            arguments={"stride": (2**61 - 1,), "padding": (2**31 - 1,), "dilation": (2,), "groups": 1},
+            inflated=("padding", "stride"),
+        ),
+    ),
+    Divergence(
+        id="max-pool1d-window-unchecked",
+        severity="crash",
+        operators=("max_pool1d_values",),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_long_window,
+        what="without indices, no size is checked against overflow, and every element of a window is walked through, "
+        "in the input or not: reads far outside the input, outputs that no formula gives, or no end",
+        why="torch.nn.MaxPool1d, Shape: no output size is positive, or one is and padding has no values to read; with "
+        "return_indices the arguments are refused: 'value cannot be converted to type int without overflow'",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/pull/175223",
+        operator="max_pool1d_values",
+        example=Huge(
+            shapes={"input": (1, 3)},
+            arguments=ONE | {"kernel_size": (5,), "dilation": (2**62,), "ceil_mode": False},
+            inflated=("dilation",),
+        ),
+    ),
+    Divergence(
+        id="max-pool-output-size-in-32-bits",
+        severity="wrong shape",
+        operators=("max_pool1d", "max_pool2d", "max_pool3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=lambda case, subject: _division_overflows(case),
+        what=DIVISION + ": a window that does not fit is taken, and an output of −∞ is made up",
+        why="torch.nn.MaxPool1d, Shape: no output size is positive; torch checks smaller windows and raises 'Output "
+        "size is too small'",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="max_pool1d",
+        example=Huge(
+            shapes={"input": (1, 5)},
+            arguments=ONE | {"kernel_size": (3,), "dilation": (2**31 - 1,), "ceil_mode": False},
+            inflated=("dilation",),
+        ),
+    ),
+    Divergence(
+        id="max-pool1d-output-size-in-32-bits",
+        severity="valid arguments rejected",
+        operators=("max_pool1d_values",),
+        laws=("huge shapes",),
+        devices=("meta",),
+        dtypes=("float32",),
+        holds=lambda case, subject: _division_overflows(case),
+        what="without indices, " + DIVISION + ": an output of more than 2³¹ elements raises 'Invalid computed output "
+        "size'",
+        why="torch.nn.MaxPool1d, Shape: no limit on sizes; with return_indices there is none",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="max_pool1d_values",
+        example=Huge(
+            shapes={"input": (1, 2**31 + 1)},
+            arguments=ONE | {"kernel_size": (1,), "ceil_mode": False},
+            inflated=("size",),
+        ),
+    ),
+)

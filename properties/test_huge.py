@@ -1,0 +1,51 @@
+"""Huge sizes and arguments: the right shape or a clean error, never a crash, a hang or an impossible shape."""
+
+from __future__ import annotations
+
+import math
+
+from properties.huge import COMPUTED, Huge, formula, huge
+from properties.laws import law, valued
+from properties.operators import Operator
+from properties.subjects import META, Subject
+from properties.verdict import Refusal, rejected, same_shape, verdict
+
+FEW_TAPS = 64
+SAFE = 2**60
+"""Arguments below it leave room for the loops' own 64-bit integers."""
+
+
+def windowed(operator: Operator) -> bool:
+    """Whether an operator slides windows along axes."""
+    return operator.has("window")
+
+
+@law("huge shapes", covers=windowed, on=lambda subject: subject == META, cases=lambda operator: huge(operator, True))
+def test_shapes(operator: Operator, subject: Subject, case: Huge) -> None:
+    """Shape inference gives the formula's shape or a clean error, for sizes up to 2⁵⁹ and arguments past 2⁶³."""
+    shape = formula(operator, case)
+    outcome = subject.run(operator.program, case.shapes, case.arguments)
+    if shape is not None and set(case.inflated) <= {"size", "weight"}:
+        same_shape(outcome, shape)
+    else:
+        rejected(outcome, Refusal(f"past 64 bits, or no window fits: {', '.join(case.inflated)}", shape))
+
+
+@law("huge arguments", covers=windowed, on=lambda subject: valued(subject) and not subject.kernels,
+     cases=lambda operator: huge(operator, False))  # fmt: skip
+def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
+    """Computing with arguments up to and past 2⁶³ gives what the loops give, or a clean error in bounded time."""
+    shape = formula(operator, case)
+    operands = {name: case.tensor(name, shape, subject.format) for name, shape in case.shapes.items()}
+    outcome = subject.run(operator.program, operands, case.arguments)
+    if shape is not None and math.prod(shape) > COMPUTED and str(outcome.error).startswith("OutOfMemory"):
+        return
+    rejected(outcome, Refusal(f"past 64 bits, or no window fits: {', '.join(case.inflated)}", shape))
+    if not outcome.error and looped(case):
+        verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
+
+
+def looped(case: Huge) -> bool:
+    """Whether the loops can compute the case: few taps, and positions that a 64-bit integer holds."""
+    values = [v for given in case.arguments.values() if isinstance(given, tuple) for v in given]
+    return max(values) < SAFE and math.prod(case.arguments.get("kernel_size", (1,))) <= FEW_TAPS
