@@ -34,10 +34,24 @@ from properties import (
 from properties.operators import CATALOGUE, operator
 from properties.subjects import Subject
 from properties.verdict import Diverged
-from refimpl import activation, convolution, dense, geometry, initializer, loss, optimizer, pooling
+from refimpl import (
+    activation,
+    convolution,
+    dense,
+    geometry,
+    initializer,
+    loss,
+    optimizer,
+    padding,
+    pooling,
+    transposed,
+    unfolding,
+)
 
 HERE = Path(__file__).resolve().parent
-REFERENCES = (activation, convolution, dense, geometry, initializer, loss, optimizer, pooling)
+REFERENCES = (
+    activation, convolution, dense, geometry, initializer, loss, optimizer, padding, pooling, transposed, unfolding,
+)  # fmt: skip
 LAWS = {
     test.law.name: test.law  # type: ignore[attr-defined]
     for test in (
