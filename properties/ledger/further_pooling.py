@@ -9,6 +9,7 @@ import torch
 
 from properties.cases import Case
 from properties.ledger.record import Divergence
+from properties.ledger.wrong import lies_channels_last
 from properties.operators import operator
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
@@ -62,6 +63,12 @@ def _zero_under_a_small_power(case: Case, subject: Subject) -> bool:
     sums, x = _sums(case, subject).value, _input(case, subject)
     seen = pooling.average_pool_gradient(np.where(sums == 0.0, 0.0, 1.0), x.shape, **window, divisor_override=1)
     return bool(((x == 0.0) & (seen == 0.0)).any())
+
+
+def _largest_unbatched_channels_last(case: Case, subject: Subject) -> bool:
+    """Whether an unbatched 3-d pooling of infinite power sees a tensor whose second axis is innermost in memory."""
+    tensors = {"input": case.shapes["input"], "cotangent": operator("lp_pool3d").output_shape(case)}
+    return not _powered(case) and any(lies_channels_last(case, name, shape) for name, shape in tensors.items())
 
 
 def _fits_exactly(case: Case, subject: Subject) -> bool:
@@ -148,6 +155,27 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 1, 3)},
             arguments={"norm_type": 0.5, "kernel_size": (1,), "ceil_mode": False},
             fill="ties",
+        ),
+    ),
+    Divergence(
+        id="lp-pool3d-unbatched-channels-last",
+        severity="valid arguments rejected",
+        operators=("lp_pool3d",),
+        laws=("layouts",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_largest_unbatched_channels_last,
+        what="with an infinite power, an unbatched input, or its incoming gradient, that lies in memory as "
+        "channels_last does raises 'Unsupported memory format', as max_pool3d does",
+        why="torch.nn.LPPool3d: an input of shape (C, D, H, W) is supported; strides are no part of a tensor's value",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="lp_pool3d",
+        example=Case(
+            shapes={"input": (1, 2, 1, 2)},
+            arguments={"norm_type": math.inf, "kernel_size": (1, 1, 1), "ceil_mode": False},
+            fill="normal",
+            setting=Setting({"input": "channels_last"}),
         ),
     ),
     Divergence(

@@ -39,7 +39,7 @@ def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
     return any(size < k for size, k in zip(case.shapes["input"][-len(kernel) :], kernel, strict=True))
 
 
-def _lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
+def lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
     """Whether four axes lie in memory as ``torch.channels_last`` has them, and in no other way."""
     if len(shape) != 4 or 0 in shape:
         return False
@@ -50,7 +50,7 @@ def _lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
 def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
     """Whether an unbatched 3-d pooling sees a tensor whose second axis is innermost in memory."""
     pooled = operator("max_pool3d").output_shape(case)
-    return _lies_channels_last(case, "input", case.shapes["input"]) or _lies_channels_last(case, "cotangent", pooled)
+    return lies_channels_last(case, "input", case.shapes["input"]) or lies_channels_last(case, "cotangent", pooled)
 
 
 def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
