@@ -78,7 +78,7 @@ BENCHES = [
 @pytest.mark.parametrize("position", range(len(LINES)), ids=lambda i: LINES[i].get("name", LINES[i]["kind"]))
 def test_any_value_of_a_run_may_be_anything(tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each value of each kind of line becomes each odd value."""
-    monkeypatch.setattr("reports.charts._svg", lambda *_: "")  # the drawing is not what is tried, and it is slow
+    monkeypatch.setattr("reports.charts.drawn", lambda *_: "")  # the drawing is not what is tried, and it is slow
     once = LINES[position]["kind"] in ("run", "end") or LINES[position].get("name") in (
         "edge-detection",
         "kernel-learning",
@@ -94,7 +94,7 @@ def test_any_value_of_a_benchmark_may_be_anything(
     tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each value of each kind of benchmark becomes each odd value."""
-    monkeypatch.setattr("reports.charts._svg", lambda *_: "")
+    monkeypatch.setattr("reports.charts.drawn", lambda *_: "")
     for path, few in itertools.product(places(BENCHES[position]), batches(FEW)):
         example.write_benchmarks(tmp_path, [replaced(BENCHES[position], path, value) for value in few])
         survives(tmp_path)
