@@ -121,8 +121,8 @@ def learning_weights(weight: Sequence[Sequence[float]], name: str) -> Markup:
 def readable(name: str, length: int = 24) -> str:
     """A name of the evidence as the font of a chart can write it.
 
-    >>> readable("matrix"), readable("a\x00\u4e2d" + "b" * 30)
-    ('matrix', 'a??bbbbbbbbbbbbbbbbbbbb…')
+    >>> readable("matrix"), readable("\u4e2da" + "b" * 30)
+    ('matrix', '?abbbbbbbbbbbbbbbbbbbbb…')
     """
     shown = "".join(sign if (sign.isascii() and sign.isprintable()) or sign in "→×÷−–…" else "?" for sign in name)
     return shown if len(shown) <= length else f"{shown[: length - 1]}…"

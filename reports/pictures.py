@@ -56,14 +56,22 @@ def intervals(
 
 
 def _told(row: dict[str, Any]) -> str:
-    """The numbers of a row, and the word only where one is judged."""
-    return f"{ratio(row['median'])} [{ratio(row['low'])}, {ratio(row['high'])}]"
+    """The numbers of a row, and the word where a difference is shown."""
+    word = f" {row['word']}" if row["word"] in MARKERS else ""
+    return f"{ratio(row['median'])} [{ratio(row['low'])}, {ratio(row['high'])}]{word}"
+
+
+def _legend_below(axes: Axes, columns: int) -> None:
+    figure = axes.figure
+    assert figure is not None, "drawn on a figure"
+    figure.legend(loc="outside lower center", ncol=columns, fontsize=8)
 
 
 def _ratio_axis(axes: Axes, values: Sequence[float]) -> None:
     """From 0 where that shows the differences, in powers of ten where the values lie far apart."""
     if max(values) > 20 or min(values) < 0.01:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(min(values) / 1.5, max(values) * 1.5)
     else:
@@ -106,10 +114,11 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
         axes.set_yscale("log")
         axes.set_xlim(left, right)
         axes.set_xlabel("FLOP per byte that must move")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: prefixed(value)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylabel("FLOP/s")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncol=2, fontsize=8)
+        _legend_below(axes, 2)
 
     limits = ", ".join(
         f"{key} {prefixed(value)}{'B/s' if key == 'copy' else 'FLOP/s'}" for key, value in roof["limits"].items()
@@ -134,7 +143,7 @@ def stacked(entry: dict[str, Any], name: str) -> Markup:
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("milliseconds a step of 256 examples")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.42, -0.3 if len(rows) < 4 else -0.2), ncol=3)
+        _legend_below(axes, 3)
 
     told = "; ".join(
         f"{row['recipe'][:40]} {1000 * row['total']:.3g} ms: "

@@ -70,7 +70,7 @@ LINES: list[dict[str, Any]] = [
     example.END,
 ]
 BENCHES = [
-    *example.all_benchmarks()[1:4],
+    *{entry["extra_info"]["kind"]: entry for entry in example.all_benchmarks()}.values(),
     example.benchmark("test_restart", [0.03] * 3, {"kind": "worker", **example.worker()["data"]}),
 ]
 
@@ -112,7 +112,7 @@ def test_any_value_around_the_benchmarks_may_be_anything(tmp_path: Path) -> None
 @pytest.mark.parametrize("value", [1e-300, 1e12, -1e12, 1e300])
 def test_extreme_numbers_can_be_drawn(tmp_path: Path, value: float) -> None:
     """The charts themselves, with values at the ends of the range and beyond: no warning, no crash."""
-    edge, learning = example.figures()
+    edge, learning, *_ = example.figures()
     learning["data"] = {"loss": [1.0, value], "weight": [[0.0, value], [value, 1.0]]}
     edge["data"]["output"] = [[value]]
     point = {"epoch": 1.0, "loss": value, "train_acc": value, "test_acc": value}

@@ -87,6 +87,11 @@ def receptive_fields(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
     ]
 
 
+def _lit(gradient: Grid) -> list[list[int]]:
+    """What is not zero bright enough to be told from black."""
+    return [[70 + 185 * shade // 255 if shade else 0 for shade in row] for row in gradient]
+
+
 def _reach(gradient: Grid) -> tuple[int, int] | None:
     """Height and width of the box around what is not zero."""
     box = _box(gradient)
@@ -111,9 +116,8 @@ def _field(image: Grid, unit: dict[str, Any], name: str) -> Markup:
             f'<rect class="box-of-field" x="{left}" y="{top}" width="{right - left + 1}" height="{bottom - top + 1}"/>'
         )
     described = f"The gradient is not zero on {_said(_reach(unit['gradient']))} pixels, outlined on the image"
-    return _picture(
-        montage([image, unit["gradient"]]), name, f"What a unit of the {unit['name']} sees", described, 4.6, outline
-    )
+    both = montage([image, _lit(unit["gradient"])])
+    return _picture(both, name, f"What a unit of the {unit['name']} sees", described, 4.6, outline)
 
 
 def _said(reach: tuple[int, int] | None) -> str:
