@@ -30,18 +30,23 @@ def grey(values: Array, low: float, high: float) -> list[Any]:
 
 
 def feature_maps(image: Array, label: int, activations: Mapping[int, Array]) -> dict[str, Any]:
-    """LeNet's activations of one image (28, 28) in [0, 1], by layer, each on a scale from its least to its largest.
+    """LeNet's activations of one image (28, 28) in [0, 1], by layer.
 
-    activations: (C, H, W) of a layer with maps, (C,) of a dense one, which becomes rows of twelve. Every name in
-    LAYERS must be there.
+    activations: (C, H, W) of a layer with maps, (C,) of a dense one, which becomes rows of twelve. Each map, and each
+    dense layer as a whole, is on a scale from its least value to its largest: what a map has in it would not be seen
+    on a scale for all. Every position in LAYERS must be there.
     """
     layers = []
     for position, name in LAYERS.items():
         values = np.asarray(activations[position], dtype=float)
-        low, high = float(values.min()), float(values.max())
-        maps = grey(values, low, high) if values.ndim == 3 else [_rows(grey(values, low, high))]
-        layers.append({"name": name, "shape": list(values.shape), "low": low, "high": high, "maps": maps})
+        maps = [_scaled(own) for own in values] if values.ndim == 3 else [_rows(_scaled(values))]
+        ends = {"low": float(values.min()), "high": float(values.max())}
+        layers.append({"name": name, "shape": list(values.shape), **ends, "maps": maps})
     return {"image": grey(image, 0.0, 1.0), "label": CLASSES[label], "layers": layers}
+
+
+def _scaled(values: Array) -> list[Any]:
+    return grey(values, float(values.min()), float(values.max()))
 
 
 def _rows(units: Sequence[int]) -> list[list[int]]:

@@ -41,9 +41,9 @@ def intervals(
             axes.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2.2)
             axes.plot([row["median"]], [place], marker, color=color, ms=6, mfc="none" if hollow else color)
             axes.annotate(_told(row), (1.0, place), xycoords=("axes fraction", "data"), xytext=(4, -3),
-                          textcoords="offset points", fontsize=8, annotation_clip=False)  # fmt: skip
+                          textcoords="offset points", fontsize=9, annotation_clip=False)  # fmt: skip
         for place, line in enumerate(gone, len(shown)):
-            axes.annotate(line, (0.02, place), xycoords=("axes fraction", "data"), fontsize=8, va="center")
+            axes.annotate(line, (0.02, place), xycoords=("axes fraction", "data"), fontsize=9, va="center")
         axes.set_yticks(range(len(shown) + len(gone)), [readable(r["label"]) for r in shown] + [""] * len(gone))
         axes.set_ylim(len(shown) + len(gone) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
@@ -64,7 +64,7 @@ def _told(row: dict[str, Any]) -> str:
 def _legend_below(axes: Axes, columns: int) -> None:
     figure = axes.figure
     assert figure is not None, "drawn on a figure"
-    figure.legend(loc="outside lower center", ncol=columns, fontsize=8)
+    figure.legend(loc="outside lower center", ncol=columns, fontsize=9)
 
 
 def _ratio_axis(axes: Axes, values: Sequence[float]) -> None:
@@ -109,7 +109,7 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
         for p in points:
             if p["what"] == "forward":
                 axes.annotate(readable(p["name"]), (p["intensity"], p["flop"] / p["seconds"]), (5, -8),
-                              textcoords="offset points", fontsize=7, color=MUTED)  # fmt: skip
+                              textcoords="offset points", fontsize=8.5, color=MUTED)  # fmt: skip
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(left, right)

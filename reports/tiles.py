@@ -66,7 +66,7 @@ def feature_maps(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
                 montage(layer["maps"]),
                 f"{name}-{place}",
                 f"Layer {place}, {layer['name']}" if place else layer["name"],
-                f"{len(layer['maps'])} maps from {layer['low']:.3g} (black) to {layer['high']:.3g} (white)",
+                f"{len(layer['maps'])} maps in shades of grey, values from {layer['low']:.3g} to {layer['high']:.3g}",
                 wide=56 / len(layer["maps"][0][0]) if len(layer["maps"]) > 1 else 112 / len(layer["maps"][0][0]),
             ),
         }
