@@ -70,6 +70,7 @@ class Ladder:
         work = forward + backward
         rate = rung.examples * work.flop / float(torch.tensor(rung.seconds).median())
         peak = max(self.limits[f"{PEAK} {recipe.dtype}"])
+        busy = self.conditions.warning is not None
         return {
             "other": recipe.other,
             "dtype": recipe.dtype,
@@ -77,8 +78,8 @@ class Ladder:
             "first_step_seconds": rung.agreement.first_step_seconds if rung.agreement else None,
             "prepare_seconds": rung.prepare_seconds,
             "peak_memory_bytes": rung.peak_memory,
-            "over_book": {**vars(wall), "verdict": wall.verdict(self.floor)},
-            "over_book_by_figure": {**vars(figure), "verdict": figure.verdict(self.floor)},
+            "over_book": {**vars(wall), "verdict": wall.verdict(self.floor, busy)},
+            "over_book_by_figure": {**vars(figure), "verdict": figure.verdict(self.floor, busy)},
             "noise_floor": self.floor,
             "flop_per_example": work.flop,
             "bytes_per_example": work.bytes,

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from properties.programs.lenet import lenet
+from properties import pictures
+from properties.images import Labelled
+from properties.programs.lenet import lenet, lenet_activations
 
 POINTS_PER_EPOCH = 5
 
@@ -210,6 +212,16 @@ class Report:
             f"loss {last['loss']:.3f}, train acc {last['train_acc']:.3f}, test acc {last['test_acc']:.3f}\n"
             f"{self.examples_per_second:.1f} examples/sec on {self.device}"
         )
+
+
+def feature_maps(model: nn.Module, images: Labelled) -> dict[str, Any]:
+    """What each layer of a trained LeNet, or of a model with its parameters, makes of the first of some images."""
+    parameters = {name: p.detach().cpu().float() for name, p in model.state_dict().items()}
+    image = images.images[0] / 255.0
+    with torch.no_grad():
+        seen = lenet_activations(torch.tensor(image, dtype=torch.float32)[None, None], **parameters)
+    activations = {i: seen[f"activation {i}"][0].numpy() for i in pictures.LAYERS}
+    return pictures.feature_maps(image, int(images.labels[0]), activations)
 
 
 def train_ch6(training: Training, epochs: int) -> Report:

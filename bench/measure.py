@@ -22,6 +22,7 @@ from scipy import stats
 CONFIDENCE = 0.95
 FEWEST_ROUNDS = 3
 BUSY = 0.1  # of the cores' time, taken by others
+NOT_JUDGED = "not judged: machine busy"
 BASELINE, AGAIN = "book", "book again"
 
 
@@ -38,12 +39,18 @@ class Ratio:
         """How far from 1 the interval reaches."""
         return max(abs(self.low - 1), abs(self.high - 1))
 
-    def verdict(self, floor: float) -> str:
+    def verdict(self, floor: float, busy: bool = False) -> str:
         """ "faster" or "slower" where the interval clears the noise floor, else "no difference shown".
+
+        On a busy machine nothing is judged: others may have taken more from the one than from the other.
 
         >>> Ratio(1.2, 1.1, 1.3).verdict(0.05), Ratio(1.2, 1.1, 1.3).verdict(0.15), Ratio(0.8, 0.7, 0.9).verdict(0.0)
         ('faster', 'no difference shown', 'slower')
+        >>> Ratio(1.2, 1.1, 1.3).verdict(0.05, busy=True)
+        'not judged: machine busy'
         """
+        if busy:
+            return NOT_JUDGED
         if self.low > 1 + floor:
             return "faster"
         return "slower" if self.high < 1 / (1 + floor) else "no difference shown"

@@ -197,3 +197,13 @@ def test_training_learns(sample: DataSet) -> None:
     report = lenet.train_ch6(recipes.in_memory(recipes.Problem(two, "cpu", batch_size=16)), epochs=2)
     assert report.history[0]["loss"] > report.final["loss"]
     assert report.final["loss"] < math.log(10) / 2
+
+
+def test_feature_maps_are_the_networks() -> None:
+    """The shades of the last layer's ten classes span 0 to 255, and the largest is the class that is predicted."""
+    net, test = lenet.initial_lenet(), images.sample().test
+    found = lenet.feature_maps(net, test)
+    (row,) = found["layers"][-1]["maps"][0]
+    logits = net(torch.tensor(test.images[:1] / 255.0, dtype=torch.float32).unsqueeze(1))
+    assert (min(row), max(row)) == (0, 255)
+    assert row.index(255) == int(logits.argmax())

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import ladder, measure, recipes
+from bench import ladder, lenet, measure, recipes
 from bench.fashion_mnist import NAME, DataSet
 from bench.ladder import Ladder
 from bench.lenet import Report, Training, train_ch6
@@ -155,6 +155,8 @@ def test_ten_epochs(
     assert not learns or report.final["loss"] < math.log(10), "no better than guessing among ten classes"
     announce += [f"{EPOCHS} epochs of the {data.name}, recipe {recipe}, seed {seed}:", *str(report).splitlines()]
     benchmark.extra_info.update(_about(problem, recipe), **_ten_epochs(report, len(training.train_batches), data))
+    if (recipe, seed) == ("book", 0):
+        benchmark.extra_info["feature_maps"] = lenet.feature_maps(training.model, data.test)
 
 
 def _ten_epochs(report: Report, batches: int, data: DataSet) -> dict[str, Any]:

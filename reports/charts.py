@@ -1,4 +1,4 @@
-"""Curves as inline SVG that follows the page's theme.
+"""Charts as inline SVG that follow the page's theme, and the curves of training.
 
 matplotlib draws with placeholder colours, which become the page's CSS variables, so that one picture serves light
 and dark. The same numbers give the same bytes: no date, ids from a fixed salt, and each id prefixed with the
@@ -20,33 +20,36 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from reports.chapter import PRINTED
 
-_INK, _MUTED, _LINE, _FIRST, _SECOND = "#010101", "#020202", "#030303", "#040404", "#050505"
-_VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", _FIRST: "--series-1", _SECOND: "--series-2"}
+INK, MUTED, LINE, FIRST, SECOND, THIRD, FOURTH, FIFTH = (f"#0{i}0{i}0{i}" for i in range(1, 9))
+_NAMES = ("ink", "muted", "line", "series-1", "series-2", "known", "vacuous", "passed")
+_VARIABLES = dict(zip((INK, MUTED, LINE, FIRST, SECOND, THIRD, FOURTH, FIFTH), _NAMES, strict=True))
+SIZE = (4.7, 2.9)
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "convproof",
     "text.parse_math": False,
     "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.edgecolor": _LINE,
-    "axes.labelcolor": _MUTED,
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
     "axes.grid": True,
     "axes.grid.axis": "y",
-    "grid.color": _LINE,
+    "grid.color": LINE,
     "grid.linewidth": 0.6,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
     "ytick.left": False,
     "lines.linewidth": 1.6,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9.5,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
+    "hatch.linewidth": 0.7,
 }
 
 
@@ -54,24 +57,24 @@ def loss_curve(history: Sequence[dict[str, float]], name: str) -> Markup:
     """Training loss by epoch, with the chapter's printed loss as a level."""
 
     def draw(axes: Axes) -> None:
-        _series(axes, history, "loss", "training loss", _FIRST, "-")
-        _level(axes, history, PRINTED["loss"], _FIRST, "book, after 10 epochs: ")
+        _series(axes, history, "loss", "training loss", FIRST, "-")
+        _level(axes, history, PRINTED["loss"], FIRST, "book, after 10 epochs: ")
         axes.set_xlabel("epoch")
         axes.set_ylim(bottom=0)
         axes.legend(loc="upper right")
 
     last = _last(history, "loss")
-    return _svg(draw, name, "Training loss by epoch", f"It ends at {last}; the book prints {PRINTED['loss']}.")
+    return drawn(draw, name, "Training loss by epoch", f"It ends at {last}; the book prints {PRINTED['loss']}.")
 
 
 def accuracy_curves(history: Sequence[dict[str, float]], name: str) -> Markup:
     """Training and test accuracy by epoch, with the chapter's printed values as levels."""
 
     def draw(axes: Axes) -> None:
-        _series(axes, history, "train_acc", "training accuracy", _FIRST, "-")
-        _series(axes, history, "test_acc", "test accuracy", _SECOND, "--")
-        _level(axes, history, PRINTED["train_acc"], _FIRST, "book, training: ")
-        _level(axes, history, PRINTED["test_acc"], _SECOND, "book, test: ")
+        _series(axes, history, "train_acc", "training accuracy", FIRST, "-")
+        _series(axes, history, "test_acc", "test accuracy", SECOND, "--")
+        _level(axes, history, PRINTED["train_acc"], FIRST, "book, training: ")
+        _level(axes, history, PRINTED["test_acc"], SECOND, "book, test: ")
         axes.set_xlabel("epoch")
         axes.set_ylim(0, 1)
         axes.legend(loc="lower right")
@@ -80,14 +83,14 @@ def accuracy_curves(history: Sequence[dict[str, float]], name: str) -> Markup:
         f"Training accuracy ends at {_last(history, 'train_acc')}, test accuracy at {_last(history, 'test_acc')}; "
         f"the book prints {PRINTED['train_acc']} and {PRINTED['test_acc']}."
     )
-    return _svg(draw, name, "Training and test accuracy by epoch", described)
+    return drawn(draw, name, "Training and test accuracy by epoch", described)
 
 
 def learning_loss(loss: Sequence[float], name: str) -> Markup:
     """Squared error by step of gradient descent; logarithmic where all values are positive."""
 
     def draw(axes: Axes) -> None:
-        axes.plot(range(1, len(loss) + 1), loss, color=_FIRST, marker="o", markersize=3)
+        axes.plot(range(1, len(loss) + 1), loss, color=FIRST, marker="o", markersize=3)
         if min(loss) > 0:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -95,7 +98,7 @@ def learning_loss(loss: Sequence[float], name: str) -> Markup:
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return _svg(draw, name, "Squared error by step", f"From {loss[0]:.3g} to {loss[-1]:.3g} in {len(loss)} steps.")
+    return drawn(draw, name, "Squared error by step", f"From {loss[0]:.3g} to {loss[-1]:.3g} in {len(loss)} steps.")
 
 
 def learning_weights(weight: Sequence[Sequence[float]], name: str) -> Markup:
@@ -104,15 +107,25 @@ def learning_weights(weight: Sequence[Sequence[float]], name: str) -> Markup:
     first, second = [row[0] for row in weight], [row[-1] for row in weight]
 
     def draw(axes: Axes) -> None:
-        axes.plot(steps, first, color=_FIRST, marker="o", markersize=3, label="first weight, towards 1")
-        axes.plot(steps, second, color=_SECOND, marker="s", markersize=3, ls="--", label="second weight, towards −1")
+        axes.plot(steps, first, color=FIRST, marker="o", markersize=3, label="first weight, towards 1")
+        axes.plot(steps, second, color=SECOND, marker="s", markersize=3, ls="--", label="second weight, towards −1")
         for level in (1.0, -1.0):
-            axes.axhline(level, color=_MUTED, linewidth=0.9, linestyle=":")
+            axes.axhline(level, color=MUTED, linewidth=0.9, linestyle=":")
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="center right")
 
-    return _svg(draw, name, "Weights by step", f"They end at {first[-1]:.3f} and {second[-1]:.3f}.")
+    return drawn(draw, name, "Weights by step", f"They end at {first[-1]:.3f} and {second[-1]:.3f}.")
+
+
+def readable(name: str, length: int = 24) -> str:
+    """A name of the evidence as the font of a chart can write it.
+
+    >>> readable("matrix"), readable("\u4e2da" + "b" * 30)
+    ('matrix', '?abbbbbbbbbbbbbbbbbbbbb…')
+    """
+    shown = "".join(sign if (sign.isascii() and sign.isprintable()) or sign in "→×÷−–…" else "?" for sign in name)
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
 
 
 def _series(axes: Axes, history: Sequence[dict[str, float]], key: str, label: str, color: str, style: str) -> None:
@@ -132,9 +145,12 @@ def _last(history: Sequence[dict[str, float]], key: str) -> str:
     return f"{values[-1]:.3f}" if values else "no value"
 
 
-def _svg(draw: Callable[[Axes], None], name: str, title: str, description: str) -> Markup:
+def drawn(
+    draw: Callable[[Axes], None], name: str, title: str, description: str, size: tuple[float, float] = SIZE
+) -> Markup:
+    """What ``draw`` puts on the axes, as an element of a page that ``name`` tells apart from all others."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.7, 2.9), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
         buffer = io.StringIO()
@@ -149,9 +165,11 @@ def _inline(svg: str, name: str, title: str, description: str) -> Markup:
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
     body = re.sub(r'(url\(|href=")#', rf"\g<1>#{name}-", body)
-    body = re.sub(r"#0[0-9]0[0-9]0[0-9]", lambda m: f"var({_VARIABLES[m[0]]})", body)
+    body = re.sub(r"#0[0-9]0[0-9]0[0-9]", lambda m: f"var(--{_VARIABLES[m[0]]})" if m[0] in _VARIABLES else m[0], body)
     body = re.sub(r'font-family: [^;"]*; | transform="rotate\(-0[^"]*"', "", body)
     body = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", body)
+    body = re.sub(r' (?:d|x|y|width|height|transform)="[^"]*"', lambda m: re.sub(r"(\.\d)\d+", r"\1", m[0]), body)
+    body = re.sub(r'\s*<path [^>]*style="fill: none"/>|stroke-linejoin: miter;? ?|; stroke-linecap: square', "", body)
     viewbox = re.search(r'viewBox="[^"]+"', body)
     assert viewbox is not None, "matplotlib writes a viewBox"
     inside = body[body.index(">") + 1 :]

@@ -9,6 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from reports.chapter import SYSTEMS
+from reports.example_bench import (
+    all_benchmarks,
+    benchmark,
+    feature_maps,
+    receptive_field,
+    reference,
+    ten_epochs,
+    training,
+)
+
+__all__ = ["all_benchmarks", "benchmark", "reference", "ten_epochs", "training"]
 
 SUBJECTS = ("cpu-float64", "cpu-float32", "cuda-float32")
 LAWS = ("agreement", "gradients", "flip equivalence", "geometry")
@@ -84,7 +95,7 @@ def all_results() -> list[dict[str, Any]]:
 
 
 def figures() -> list[dict[str, Any]]:
-    """The two pictures."""
+    """The four pictures."""
     image = [[1, 1, 0, 0, 0, 0, 1, 1]] * 6
     edge = {
         "image": image,
@@ -99,6 +110,8 @@ def figures() -> list[dict[str, Any]]:
     return [
         {"kind": "figure", "name": "edge-detection", "subject": "cpu-float32", "data": edge},
         {"kind": "figure", "name": "kernel-learning", "subject": "cpu-float32", "data": learned},
+        {"kind": "figure", "name": "feature-maps", "subject": "cpu-float32", "data": feature_maps()},
+        {"kind": "figure", "name": "receptive-field", "subject": "cpu-float32", "data": receptive_field()},
     ]
 
 
@@ -178,73 +191,6 @@ def write_run(folder: Path, lines: Iterable[Any], name: str = "20261124T080000Z-
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     return path
-
-
-def training(recipe: str = "book", rate: float = 12_000.0, **changes: Any) -> dict[str, Any]:
-    """A throughput benchmark of five rounds."""
-    seconds = [10_240 / (rate * (1 + 0.02 * (i - 2))) for i in range(5)]
-    extra = {
-        "kind": "training",
-        "recipe": recipe,
-        "recipe_doc": "the chapter's loop",
-        "device": "cpu",
-        "device_name": "A processor",
-        "dataset": "fashion-mnist",
-        "dataset_note": "",
-        "batch_size": 256,
-        "steps": 40,
-        "examples_per_round": 10_240,
-        "threads": 2,
-        "systems": ["S22", "S23"],
-        "examples_per_second": [11_000 / s for s in seconds],
-        **changes,
-    }
-    return benchmark(f"test_training[{recipe}-cpu]", seconds, extra)
-
-
-def ten_epochs(**changes: Any) -> dict[str, Any]:
-    """A run of ten epochs whose curves look as LeNet's do."""
-    history: list[dict[str, float]] = []
-    for fifth in range(1, 51):
-        epoch = fifth / 5
-        point = {
-            "epoch": epoch,
-            "loss": 0.47 + 1.83 * math.exp(-epoch / 1.8),
-            "train_acc": 0.82 * (1 - math.exp(-epoch / 2)),
-        }
-        history.append(point | ({"test_acc": 0.78 * (1 - math.exp(-epoch / 2))} if fifth % 5 == 0 else {}))
-    extra = {
-        "kind": "ten-epochs",
-        "recipe": "book",
-        "device": "cpu",
-        "device_name": "A processor",
-        "dataset": "fashion-mnist",
-        "dataset_note": "",
-        "epochs": 10,
-        "history": history,
-        "final": {"loss": 0.477, "train_acc": 0.82, "test_acc": 0.781, "examples_per_second": 12_345.6},
-        "wall_seconds_per_epoch": [6.0] * 10,
-        "systems": ["S18", "S22", "S23", "S24"],
-        **changes,
-    }
-    return benchmark("test_ten_epochs[book-cpu]", [60.0], extra)
-
-
-def reference(implementation: str, seconds: float) -> dict[str, Any]:
-    """One side of the references' ratio."""
-    extra = {"kind": "reference", "operation": "corr2d", "shape": "28×28, k=5", "systems": ["S4"]}
-    return benchmark(f"test_corr2d[{implementation}]", [seconds] * 3, {**extra, "implementation": implementation})
-
-
-def benchmark(name: str, samples: list[float], extra: dict[str, Any]) -> dict[str, Any]:
-    """One entry as pytest-benchmark writes it, without the statistics that the report does not read."""
-    return {"name": name, "fullname": f"bench/test.py::{name}", "stats": {"data": samples}, "extra_info": extra}
-
-
-def all_benchmarks() -> list[dict[str, Any]]:
-    """One of each kind."""
-    fast = training("in_memory", 31_000.0)
-    return [training(), fast, ten_epochs(), reference("loops", 1e-5), reference("chapter's torch loop", 5e-3)]
 
 
 def write_benchmarks(folder: Path, entries: Iterable[Any], name: str = "1", **changes: Any) -> Path:

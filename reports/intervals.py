@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from reports.benchmarks import Benchmark
+from reports.benchmarks import NOT_JUDGED, Benchmark, warning
 
 SETTINGS = (
     "kind",
@@ -62,6 +62,8 @@ def changes(
         before, after = times(old[name]), times(new[name])
         if apart:
             remarks.append(f"{name} is not compared: it ran with another {', '.join(apart)}")
+        elif busy := warning(old[name]) or warning(new[name]):
+            remarks.append(f"{name} is {NOT_JUDGED} ({busy})")
         elif min(len(before), len(after)) < FEWEST_ROUNDS:
             remarks.append(f"{name} is not compared: fewer than {FEWEST_ROUNDS} rounds give no interval")
         else:

@@ -75,7 +75,7 @@ def load(sources: Sequence[Path]) -> Evidence:
     run = _newest(groups, notices)
     if run is None and not benches:
         raise Unusable(_nothing(sources, notices))
-    place = Place("e1", "", [run] if run else [], benches[:1])
+    place = Place("e1", "", [run] if run else [], _latest(benches))
     place.name = places.name(place.environment)
     return Evidence([place], notices)
 
@@ -120,6 +120,28 @@ def _newest_rows(place: Place, notices: Notices) -> None:
             run.results = [row for row in run.results if chosen[row.check][0] == position]
     spent = [run for run in place.runs[1:] if not (run.results or run.faults or run.complete)]
     place.runs = [run for run in place.runs if run not in spent]
+
+
+def _latest(benches: Sequence[BenchmarkRun]) -> list[BenchmarkRun]:
+    """The newest benchmarks, and of one machine with them the newest of each kind that those before do not have.
+
+    A run of the peers alone does not hide the recipes, nor the other way round.
+    """
+    chosen: list[BenchmarkRun] = []
+    kinds: set[str] = set()
+    for bench in benches:
+        if chosen and not places.one_machine(chosen[0].environment, bench.environment):
+            continue
+        bench.benchmarks = [item for item in bench.benchmarks if item.kind not in kinds] if chosen else bench.benchmarks
+        if bench.benchmarks or not chosen:
+            chosen.append(bench)
+            kinds |= {item.kind for item in bench.benchmarks}
+    ran = {item.name for bench in chosen for item in bench.benchmarks}
+    told: set[str] = set()
+    for bench in sorted(chosen, key=lambda bench: len(bench.not_run)):  # the one of few benchmarks knows them best
+        bench.not_run = [idle for idle in bench.not_run if idle[0] not in ran | told]
+        told |= {name for name, _ in bench.not_run}
+    return chosen
 
 
 def _newest_benchmarks(place: Place) -> None:

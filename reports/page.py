@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reports import charts, places, precision, repro, speed, suite, summarise, versions, words
+from reports import bench_view, charts, places, precision, repro, speed, suite, summarise, tiles, versions, words
 from reports.chapter import PRINTED, PRINTED_RATE, lines
 from reports.load import Evidence
 from reports.mathml import mathml
@@ -57,7 +57,7 @@ def tables(evidence: Evidence, table: pd.DataFrame, level: int) -> list[dict[str
 
 def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[str, Any]:
     """Everything that the page shows and `results.json` does not hold in this form."""
-    entries = speed.throughput(evidence)
+    entries, trained = speed.throughput(evidence), speed.ten_epochs(evidence)
     figures = [figure for place in evidence.places for run in place.runs for figure in run.figures]
     runs = [run for place in evidence.places for run in place.runs]
     return {
@@ -78,9 +78,10 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "versions": versions.differences(table),
         "throughput": entries,
         "others": speed.others(evidence),
+        "timed": bench_view.view(evidence),
         "rate_scale": max([PRINTED_RATE, *(rate for entry in entries for rate in entry["rates"])]) * 1.04,
-        "ten_epochs": [_with_curves(run, position) for position, run in enumerate(speed.ten_epochs(evidence)[:6])],
-        "pictures": _pictures(figures),
+        "ten_epochs": [_with_curves(run, position) for position, run in enumerate(_one_seed(trained)[:6])],
+        "pictures": _pictures(figures, trained),
         "lines": lines,
         "printed": PRINTED,
         "printed_rate": PRINTED_RATE,
@@ -104,6 +105,14 @@ def _faults(table: pd.DataFrame, output: Path | None) -> list[dict[str, Any]]:
     ]
 
 
+def _one_seed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of runs that differ in their seed alone the first; the table of seeds has them all."""
+    first: dict[tuple[str, ...], dict[str, Any]] = {}
+    for run in sorted(runs, key=lambda run: run["seed"]):
+        first.setdefault(tuple(run[key] for key in ("environment", "recipe", "device", "dataset")), run)
+    return [run for run in runs if any(run is kept for kept in first.values())]
+
+
 def _with_curves(run: dict[str, Any], position: int) -> dict[str, Any]:
     return {
         **run,
@@ -112,14 +121,15 @@ def _with_curves(run: dict[str, Any], position: int) -> dict[str, Any]:
     }
 
 
-def _pictures(figures: list[Figure]) -> dict[str, Any]:
+def _pictures(figures: list[Figure], trained: list[dict[str, Any]]) -> dict[str, Any]:
     """The first drawable picture of each kind; the others are in `results.json`."""
     first: dict[str, Figure] = {}
     for figure in figures:
         first.setdefault(figure.name, figure)
-    pictures: dict[str, Any] = {"edge": None, "learning": None}
+    pictures: dict[str, Any] = {"edge": None, "learning": None, "maps": [], "fields": None}
     if edge := first.get("edge-detection"):
-        pictures["edge"] = {"subject": edge.subject, **edge.data}
+        transposed = [list(row) for row in zip(*edge.data["image"], strict=True)]
+        pictures["edge"] = {"subject": edge.subject, "transposed": transposed, **edge.data}
     if learning := first.get("kernel-learning"):
         loss, weight = learning.data["loss"], learning.data["weight"]
         pictures["learning"] = {
@@ -129,6 +139,16 @@ def _pictures(figures: list[Figure]) -> dict[str, Any]:
             "loss_svg": charts.learning_loss(loss, "learning-loss"),
             "weight_svg": charts.learning_weights(weight, "learning-weights"),
         }
+    if maps := first.get("feature-maps"):
+        drawn = tiles.feature_maps(maps.data, "maps")
+        where = f"before training, on {maps.subject[:60]}"
+        pictures["maps"].append({"where": where, "bundled": False, "layers": drawn})
+    if run := next((run for run in trained if run["feature_maps"]), None):
+        where = f"after ten epochs, recipe {run['recipe'][:60]} on {run['device'][:40]}"
+        drawn = tiles.feature_maps(run["feature_maps"], "trained")
+        pictures["maps"].append({"where": where, "bundled": run["bundled"], "layers": drawn})
+    if fields := first.get("receptive-field"):
+        pictures["fields"] = {"subject": fields.subject, "units": tiles.receptive_fields(fields.data, "field")}
     return pictures
 
 
@@ -142,6 +162,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "share": words.share,
     "seconds": words.seconds,
     "times": words.times,
+    "ratio": words.ratio,
+    "prefixed": words.prefixed,
+    "size": words.size,
     "plain": words.plain,
     "when": words.when,
     "md": words.markdown,

@@ -11,6 +11,7 @@ from reports.untrusted import Record, Unusable, clean, count, number, numbers, o
 
 STATUSES = ("diverged", "error", "known", "vacuous", "passed", "not run")  # the worst first
 LARGEST_GRID = 32
+MOST_MAPS = 64  # of a layer, and layers of a network
 WORKER_TIMES = ("restart_ms", "call_overhead_ms", "cases_per_second")
 WORKER_SHARES = ("drawing", "reference", "comparison", "transport", "torch")
 
@@ -170,6 +171,43 @@ def _kernel_learning(data: Record) -> dict[str, Any]:
     return checked
 
 
+def feature_maps(data: Record) -> dict[str, Any]:
+    """A network's activations of one image in shades from 0 to 255, layer by layer; raises `Unusable`."""
+    layers = [record(layer, "a layer") for layer in _few(data, "layers")]
+    return {"image": _shades(data, "image"), "label": string(data, "label"), "layers": [_layer(own) for own in layers]}
+
+
+def _layer(data: Record) -> dict[str, Any]:
+    maps = [_shades({"maps": tile}, "maps") for tile in _few(data, "maps")]
+    if len({(len(tile), len(tile[0])) for tile in maps}) != 1:
+        raise Unusable("maps of a layer differ in size")
+    shape = [count({"shape": size}, "shape") for size in _few(data, "shape")]
+    ends = {key: number(data.get(key), key) for key in ("low", "high")}
+    return {"name": string(data, "name"), "shape": shape, **ends, "maps": maps}
+
+
+def _receptive_field(data: Record) -> dict[str, Any]:
+    units = []
+    for unit in _few(data, "units"):
+        own = record(unit, "a unit")
+        units.append({"name": string(own, "name"), "field": count(own, "field"), "gradient": _shades(own, "gradient")})
+    return {"image": _shades(data, "image"), "units": units}
+
+
+def _few(data: Record, key: str) -> list[Any]:
+    values = data.get(key)
+    if not isinstance(values, list) or not 0 < len(values) <= MOST_MAPS:
+        raise Unusable(f"{key} is not a list of 1 to {MOST_MAPS}")
+    return values
+
+
+def _shades(data: Record, key: str) -> list[list[int]]:
+    grid = _grid(data, key)
+    if any(not 0 <= value <= 255 for row in grid for value in row):
+        raise Unusable(f"{key} holds a shade outside 0 to 255")
+    return [[int(value) for value in row] for row in grid]
+
+
 def _accumulators(data: Record) -> dict[str, Any]:
     share = _share(data.get("worst_share"))
     names = {key: string(data, key) for key in ("operator", "storage", "accumulator")}
@@ -180,6 +218,8 @@ def _accumulators(data: Record) -> dict[str, Any]:
 _FIGURES: dict[str, Callable[[Record], dict[str, Any]]] = {
     "edge-detection": _edge_detection,
     "kernel-learning": _kernel_learning,
+    "feature-maps": feature_maps,
+    "receptive-field": _receptive_field,
     "accumulators": _accumulators,
     "worker": worker,
 }

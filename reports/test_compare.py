@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports import example
+from reports import example, example_bench
 from reports.__main__ import main
 from reports.compare import Comparison, compare, read
 from reports.intervals import interval
@@ -107,6 +107,16 @@ def test_no_ratio_across_settings(tmp_path: Path, changes: dict[str, Any]) -> No
     found = compare(one, other)
     assert not found.worse
     assert f"it ran with another {next(iter(changes))}" in found.remarks[0]
+
+
+def test_a_busy_machine_is_not_compared(tmp_path: Path) -> None:
+    """Times of which one was taken while others worked are no regression, and that is said."""
+    busy = example_bench.conditions(example_bench.BUSY)
+    one = read(report(tmp_path / "a", [example.result()]))
+    other = read(report(tmp_path / "b", [example.result()], [example.training(rate=1.0, conditions=busy)]))
+    found = compare(one, other)
+    assert not found.worse
+    assert "is not judged: machine busy (other processes took 40%" in found.remarks[0]
 
 
 def test_the_interval_is_that_of_the_samples() -> None:

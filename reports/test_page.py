@@ -86,7 +86,7 @@ def test_pictures_have_words(html: str) -> None:
     pictures = re.findall(r"<svg[^>]*>", html)
     assert len(pictures) >= 9
     assert all('role="img"' in picture and "aria-label" in picture for picture in pictures)
-    assert html.count("<desc ") == html.count("<title id=") == 7
+    assert html.count("<desc ") == html.count("<title id=") == 21
 
 
 def test_all_systems_are_on_the_page(html: str) -> None:

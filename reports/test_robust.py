@@ -70,7 +70,7 @@ LINES: list[dict[str, Any]] = [
     example.END,
 ]
 BENCHES = [
-    *example.all_benchmarks()[1:4],
+    *{entry["extra_info"]["kind"]: entry for entry in example.all_benchmarks()}.values(),
     example.benchmark("test_restart", [0.03] * 3, {"kind": "worker", **example.worker()["data"]}),
 ]
 
@@ -78,7 +78,7 @@ BENCHES = [
 @pytest.mark.parametrize("position", range(len(LINES)), ids=lambda i: LINES[i].get("name", LINES[i]["kind"]))
 def test_any_value_of_a_run_may_be_anything(tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each value of each kind of line becomes each odd value."""
-    monkeypatch.setattr("reports.charts._svg", lambda *_: "")  # the drawing is not what is tried, and it is slow
+    monkeypatch.setattr("reports.charts.drawn", lambda *_: "")  # the drawing is not what is tried, and it is slow
     once = LINES[position]["kind"] in ("run", "end") or LINES[position].get("name") in (
         "edge-detection",
         "kernel-learning",
@@ -94,7 +94,7 @@ def test_any_value_of_a_benchmark_may_be_anything(
     tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each value of each kind of benchmark becomes each odd value."""
-    monkeypatch.setattr("reports.charts._svg", lambda *_: "")
+    monkeypatch.setattr("reports.charts.drawn", lambda *_: "")
     for path, few in itertools.product(places(BENCHES[position]), batches(FEW)):
         example.write_benchmarks(tmp_path, [replaced(BENCHES[position], path, value) for value in few])
         survives(tmp_path)
@@ -112,7 +112,7 @@ def test_any_value_around_the_benchmarks_may_be_anything(tmp_path: Path) -> None
 @pytest.mark.parametrize("value", [1e-300, 1e12, -1e12, 1e300])
 def test_extreme_numbers_can_be_drawn(tmp_path: Path, value: float) -> None:
     """The charts themselves, with values at the ends of the range and beyond: no warning, no crash."""
-    edge, learning = example.figures()
+    edge, learning, *_ = example.figures()
     learning["data"] = {"loss": [1.0, value], "weight": [[0.0, value], [value, 1.0]]}
     edge["data"]["output"] = [[value]]
     point = {"epoch": 1.0, "loss": value, "train_acc": value, "test_acc": value}

@@ -95,8 +95,8 @@ def count(source: Record, key: str) -> int:
     return value
 
 
-def number(value: object, what: str) -> float:
-    """``value`` as a float within ±10¹², so that sums, means and axes of such numbers are finite too."""
+def number(value: object, what: str, largest: float = LARGEST_COUNT) -> float:
+    """``value`` as a float within ±``largest``, so that sums, means and axes of such numbers are finite too."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unusable(f"{what} is {_kind(value)}, not a number")
     try:
@@ -105,8 +105,8 @@ def number(value: object, what: str) -> float:
         converted = math.inf
     if not math.isfinite(converted):
         raise Unusable(f"{what} is {converted}, not a finite number")
-    if abs(converted) > LARGEST_COUNT:
-        raise Unusable(f"{what} is {converted:.3g}, beyond ±10¹²")
+    if abs(converted) > largest:
+        raise Unusable(f"{what} is {converted:.3g}, beyond ±{largest:.0e}")
     return converted
 
 

@@ -72,6 +72,38 @@ def times(value: float | None) -> str:
     return f"{value:,.0f}×" if value >= 100 else f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
 
 
+def ratio(value: float) -> str:
+    """A ratio with two digits, or in powers of ten where that says nothing.
+
+    >>> ratio(1.234), ratio(123456.0), ratio(0.00001)
+    ('1.23', '1.2e+05', '1e-05')
+    """
+    return f"{value:.2f}" if 0.01 <= value < 10_000 else f"{value:.2g}"
+
+
+def prefixed(value: float) -> str:
+    """A number with the prefix that suits it.
+
+    >>> prefixed(1.5e9), prefixed(2.0e12), prefixed(3.0)
+    ('1.5 G', '2 T', '3 ')
+    """
+    for scale, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{value / scale:.3g} {prefix}"
+    return f"{value:.3g} "
+
+
+def size(value: float | None) -> str:
+    """A number of bytes in MiB or GiB.
+
+    >>> size(1.5 * 2**30), size(7 * 2**20), size(None)
+    ('1.5 GiB', '7 MiB', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value / 2**30:.2g} GiB" if value >= 2**30 else f"{value / 2**20:.3g} MiB"
+
+
 def plain(value: Any) -> str:
     """A value of the environment as text: lists of devices by name, anything odd as JSON."""
     if value is None:

@@ -79,8 +79,9 @@ def test_peer_trains_alike(name: str, data: DataSet) -> None:
 
 
 @pytest.fixture(scope="module")
-def raced(data: DataSet, announce: list[str]) -> dict[str, list[float]]:
-    """Seconds of every peer's and torch recipe's rounds."""
+def raced(data: DataSet, announce: list[str]) -> tuple[dict[str, list[float]], measure.Conditions]:
+    """Seconds of every peer's and torch recipe's rounds, and what they met."""
+    watch = measure.Watch()
     problem = recipes.Problem(data, "cpu")
     names = [name for name in TORCH if not recipes.RECIPES[name].absence("cpu")]
     trainings = {name: recipes.RECIPES[name](problem) for name in names}
@@ -99,7 +100,7 @@ def raced(data: DataSet, announce: list[str]) -> dict[str, list[float]]:
             run()
             announce.append(f"{name}: {time.perf_counter() - start:.1f} s for the first {STEPS} steps, compilation in")
             run()
-        return measure.interleave(runs, ROUNDS)
+        return measure.interleave(runs, ROUNDS), watch.conditions()
     finally:
         for made in (*trainings.values(), *peers.values()):
             made.close()
@@ -115,7 +116,7 @@ def test_peers(benchmark: BenchmarkFixture, name: str, data: DataSet, request: p
         pytest.skip("not run (no peers: tox run -e peers)")
     if name in recipes.RECIPES and (reason := recipes.RECIPES[name].absence("cpu")):
         pytest.skip(f"not run ({reason})")
-    found = request.getfixturevalue("raced")
+    found, conditions = request.getfixturevalue("raced")
     benchmark.group = f"LeNet in other libraries, {STEPS} steps of 256"
     clock.load(found[name])
     benchmark.pedantic(clock.replay, rounds=ROUNDS)
@@ -132,4 +133,5 @@ def test_peers(benchmark: BenchmarkFixture, name: str, data: DataSet, request: p
         examples_per_round=STEPS * 256,
         over_book=vars(measure.ratio(found["book"], found[name])),
         over_eager_torch=vars(measure.ratio(found["in_memory"], found[name])),
+        conditions=conditions.as_dict(),
     )

@@ -39,3 +39,18 @@ def lenet_step(images: Tensor, labels: Tensor, lr: float, **parameters: Tensor) 
         if activation.grad is not None:
             seen |= {f"cotangent {i}": activation.grad}
     return seen
+
+
+def lenet_activations(images: Tensor, **parameters: Tensor) -> dict[str, Tensor]:
+    """What each of LeNet's twelve layers gives, named "activation i"."""
+    net = lenet().to(images)
+    net.load_state_dict(parameters)
+    activations = [images]
+    for layer in net:
+        activations.append(layer(activations[-1]))
+    return {f"activation {i}": activation for i, activation in enumerate(activations[1:])}
+
+
+def lenet_until(images: Tensor, layers: int, **parameters: Tensor) -> Tensor:
+    """What the first so many of LeNet's layers give, from the parameters of these layers."""
+    return torch.func.functional_call(lenet()[:layers], parameters, images)
