@@ -213,8 +213,9 @@ def search(
         if result.bounded:
             hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")
 
-    # The name keys Hypothesis's example database: one entry for each operator and subject.
     tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
+    # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's parameters.
+    tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
     test = hypothesis.given(case=law.strategy(operator))(tried)
     test = _within_budget(subject, settings or hypothesis.settings())(test)
     for example in law.examples:

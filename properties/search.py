@@ -56,12 +56,11 @@ class Pair:
         """Whether it is a find, or the suite's own failure."""
         return self.result.status in FAILED
 
-    def visit(self, examples: int, until: float) -> None:
+    def visit(self, settings: hypothesis.settings, until: float) -> None:
         """Try more cases, with fresh seeds, until a time; raises what the law, or Hypothesis, raises."""
         self.visited, self.failure = True, None
         self._renew()
         watched = replace(self.law, body=self._watched(until))
-        settings = hypothesis.settings(max_examples=examples)
         with evidence.collecting(self.result), contextlib.redirect_stdout(io.StringIO()):  # Hypothesis names its seed
             laws.judge(
                 self.result,
@@ -121,6 +120,7 @@ class Search:
     found: Callable[[Pair], None]
     tick: Callable[[], None]
     stop: Callable[[], object] = bool
+    settings: hypothesis.settings = field(default_factory=hypothesis.settings)
     round: int = 0
     turn: int = 0
     turns: int = 0
@@ -152,7 +152,8 @@ class Search:
 
     def _visit(self, pair: Pair, share: float) -> None:
         try:
-            pair.visit(min(FIRST << (self.round - 1), MOST), min(time.monotonic() + share, self.until))
+            settings = hypothesis.settings(self.settings, max_examples=min(FIRST << (self.round - 1), MOST))
+            pair.visit(settings, min(time.monotonic() + share, self.until))
         except Vacuous:
             pass  # more cases may prove something
         except KeyboardInterrupt:
