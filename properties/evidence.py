@@ -152,6 +152,7 @@ class Writer:
     def rewrite(self, lines: Iterable[dict[str, Any]]) -> None:
         """Replace all lines but the header: whoever reads the file sees either all of the old or all of the new."""
         path, file = self._started()
+        path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have cleared it in the hours of a search
         partial = path.with_suffix(".partial")
         with partial.open("w", encoding="utf-8") as new:
             new.writelines(_json(line) for line in (self._first, *lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,20 @@ from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
 VARIABLE = "CONVPROOF_EXAMPLES"
 SERVERS = ("redis://", "rediss://", "unix://")
-ANSWER = 10
-"""Seconds that a server has to answer."""
+ANSWER, PAUSE = 10, 60
+"""Seconds that a server has to answer, and for which one that did not is left alone."""
 
 
 class Tolerant(ExampleDatabase):
-    """A database that may fail: what cannot be fetched is not there, and what cannot be kept is searched for again."""
+    """A database that may fail: what cannot be fetched is not there, and what cannot be kept is searched for again.
+
+    After a failure it is left alone for a while, so that a search does not wait for it at every case.
+    """
 
     def __init__(self, inner: ExampleDatabase, failures: tuple[type[Exception], ...], name: str) -> None:
         super().__init__()
         self._inner, self._failures, self._name = inner, failures, name
-        self._silent = False
+        self._silent, self._again = False, 0.0
 
     def save(self, key: bytes, value: bytes) -> None:
         """Keep an example."""
@@ -37,9 +41,12 @@ class Tolerant(ExampleDatabase):
         self._try(lambda: self._inner.delete(key, value))
 
     def _try(self, action: Callable[[], Any]) -> Any:
+        if time.monotonic() < self._again:
+            return None
         try:
             return action()
         except self._failures as failure:
+            self._again = time.monotonic() + PAUSE
             if not self._silent:
                 print(f"{self._name} fails ({failure}); examples that it misses are not kept", file=sys.stderr)
             self._silent = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -240,10 +241,12 @@ def test_no_place_for_examples(place: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_database_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    """A server that goes away ends no search; it is said once."""
+    """A server that goes away ends no search; it is said once, and then left alone for a while."""
+    asked: list[bytes] = []
 
     class Gone(InMemoryExampleDatabase):
         def save(self, *about: bytes) -> None:
+            asked.extend(about)
             raise OSError("gone")
 
         fetch = delete = save
@@ -253,12 +256,14 @@ def test_a_database_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(tolerant.fetch(b"key")) == []
     tolerant.delete(b"key", b"value")
     assert capsys.readouterr().err.count("redis://host fails (gone)") == 1
+    assert asked == [b"key", b"value"]
 
 
 def test_evidence_of_a_killed_search(tmp_path: Path) -> None:
     """Rows are replaced all at once; without an end, whoever reads them knows that the run was killed."""
     writer = evidence.Writer(tmp_path, {"run": "one"})
     writer.rewrite([{"kind": "result", "cases": 1}])
+    shutil.rmtree(tmp_path)
     writer.rewrite([{"kind": "result", "cases": 2}, {"kind": "result", "cases": 3}])
     (path,) = tmp_path.iterdir()
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -269,8 +274,15 @@ def test_evidence_of_a_killed_search(tmp_path: Path) -> None:
 
 def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """pytest as a user starts it."""
-    command = [sys.executable, "-m", "pytest", "properties", f"--evidence={folder}/evidence", *arguments]
-    command += ["--subjects=cpu-float32", "-p", "no:cacheprovider", "--benchmark-disable"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "properties/test_agreement.py",
+        f"--evidence={folder}/evidence",
+        *arguments,
+    ]
+    command += ["-p", "no:cacheprovider", "--benchmark-disable"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -278,7 +290,6 @@ def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     "arguments, message",
     [
         (["--search-minutes=0"], "--search-minutes=0: no number of minutes above 0; give one, e.g. 30 or 0.5"),
-        (["--search-minutes=1", "--hypothesis-profile=tests"], "--search-minutes=1: goes with --hypothesis-profile=s"),
         (["--search-minutes=1", "--hypothesis-seed=1"], "--hypothesis-seed=1: a search takes fresh seeds"),
         (["--search-minutes=1", "--examples=a://b:c@d"], "--examples=a://***@d: no such kind of address"),
     ],
@@ -293,24 +304,27 @@ def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("processes", [[], ["-n2"]])
 def test_search(processes: list[str], tmp_path: Path) -> None:
-    """A planted fault is found, shrunk and written down; the exit code is 1; what is right passes."""
-    kernels, chosen = ROOT / "examples" / "subtly_wrong.py", "test_agreement and (conv2d or conv1d)"
-    options = ["--search-minutes=0.1", f"--kernels={kernels}", f"--examples={tmp_path}/examples", "-k", chosen]
-    finished = searches(tmp_path, *options, *processes)
+    """A planted fault is found in each dtype, shrunk and written down; the exit code is 1."""
+    kernels = ROOT / "examples" / "subtly_wrong.py"
+    options = ["--search-minutes=2", f"--kernels={kernels}", f"--examples={tmp_path}/examples", "-k", "conv2d"]
+    finished = searches(tmp_path, "--subjects=cpu-float32,cpu-float64", *options, *processes)
     assert finished.returncode == 1, finished.stdout + finished.stderr
     assert "search: diverged: agreement conv2d subtly_wrong-cpu-float32: output[1, " in finished.stdout
-    assert "test_agreement[conv2d-subtly_wrong-cpu-float32]" in finished.stdout
-    assert "1 failed, 1 skipped" in finished.stdout
-    lines = [
-        json.loads(line)
-        for path in (tmp_path / "evidence").iterdir()
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
-    rows = {line["operator"]: line for line in lines if line["kind"] == "result"}
-    assert (rows["conv2d"]["status"], rows["conv1d"]["status"]) == ("diverged", "not run")
-    assert all(line["profile"] == "search" for line in lines if line["kind"] == "run")
-    shown = subprocess.run([sys.executable, tmp_path / rows["conv2d"]["repro"]], capture_output=True, check=False)
-    assert shown.returncode == 1
-    (stub,) = (tmp_path / "stubs").iterdir()
-    assert "example=Case(shapes={'input': (2, " in stub.read_text(encoding="utf-8")
-    ast.parse(stub.read_text(encoding="utf-8"))
+    assert "test_agreement[conv2d-subtly_wrong-cpu-float64]" in finished.stdout
+    assert "2 failed" in finished.stdout
+    for row in found(tmp_path / "evidence"):
+        shown = subprocess.run([sys.executable, tmp_path / row["repro"]], capture_output=True, check=False)
+        assert shown.returncode == 1
+    for stub in (tmp_path / "stubs").iterdir():
+        assert "example=Case(shapes={'input': (2, " in stub.read_text(encoding="utf-8")
+        ast.parse(stub.read_text(encoding="utf-8"))
+
+
+def found(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a search that found a fault in two dtypes."""
+    texts = [path.read_text(encoding="utf-8") for path in folder.iterdir()]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    rows = [line for line in lines if line["kind"] == "result"]
+    assert {(row["dtype"], row["status"]) for row in rows} == {("float32", "diverged"), ("float64", "diverged")}
+    assert {line["profile"] for line in lines if line["kind"] == "run"} == {"search"}
+    return rows
