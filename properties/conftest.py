@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-from properties import evidence, laws, programs, subjects
+from properties import evidence, examples, laws, programs, searching, subjects
 from properties.environment import environment
 from properties.subjects.worker import Workers
 
@@ -29,7 +29,10 @@ _COMMON = {
 settings.register_profile("default", max_examples=100, **_COMMON)
 settings.register_profile("tests", max_examples=25, derandomize=True, database=None, **_COMMON)
 settings.register_profile("nightly", max_examples=2000, **_COMMON)
-PROFILES = ("default", "tests", "nightly")
+# Where the variable CI is set, Hypothesis would repeat itself: a search takes fresh seeds. It says how, not why.
+_PHASES = [phase for phase in Phase if phase is not Phase.explain]
+settings.register_profile(searching.PROFILE, derandomize=False, phases=_PHASES, **_COMMON)
+PROFILES = ("default", "tests", "nightly", searching.PROFILE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,18 +57,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--call-memory", metavar="GIB", type=float, default=2.0,
         help="memory that a worker may take beyond what importing torch took (default: 2)",
     )  # fmt: skip
+    group.addoption(
+        "--search-minutes", metavar="M", help="search over all that is collected until the time is up (default with "
+        "--hypothesis-profile=search: 30)",
+    )  # fmt: skip
+    group.addoption(
+        "--examples", metavar="PLACE", default=os.environ.get(examples.VARIABLE),
+        help="where Hypothesis keeps its examples: a folder, which machines may share, or redis://host:6379/0 "
+        f"(default: ${examples.VARIABLE}, else .hypothesis/examples)",
+    )  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything runs, and settle subjects, profile and evidence."""
-    profile = config.getoption("--hypothesis-profile", None) or "default"
+    searched = config.getoption("--search-minutes")
+    profile = config.getoption("--hypothesis-profile", None) or (searching.PROFILE if searched else "default")
     if profile not in PROFILES:
         pytest.exit(f"--hypothesis-profile={profile}: no such profile; there are {', '.join(PROFILES)}", returncode=2)
     for option in ("--call-timeout", "--call-memory"):
         if not config.getoption(option) > 0:
             pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
-    settings.load_profile(profile)
+    _load_profile(config, profile)
     kernels, python = _kernels(config), config.getoption("--subject-python")
     other = _other_torch(python) if python else ""
     try:
@@ -81,6 +94,30 @@ def pytest_configure(config: pytest.Config) -> None:
         _load(kernels, config.getoption("--kernels"))
     config.stash[laws.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
+    if profile == searching.PROFILE:
+        config.pluginmanager.register(searching.Plugin(config, searching.minutes(searched)), "convproof-search")
+
+
+def _load_profile(config: pytest.Config, profile: str) -> None:
+    """Load the profile, its examples kept where the user says."""
+    place, searched = config.getoption("--examples"), config.getoption("--search-minutes")
+    try:
+        option = f"--search-minutes={searched}"
+        searching.minutes(searched)
+        if searched and profile != searching.PROFILE:
+            raise ValueError(f"goes with --hypothesis-profile={searching.PROFILE}, not {profile}; leave one out")
+        option = f"--hypothesis-seed={config.getoption('--hypothesis-seed', None)}"
+        if profile == searching.PROFILE and config.getoption("--hypothesis-seed", None) is not None:
+            raise ValueError("a search takes fresh seeds in each round; leave it out")
+        option = f"--examples={examples.masked(str(place))}"
+        if place is not None or profile == searching.PROFILE:
+            kept = examples.database(place if place is not None else str(config.rootpath / ".hypothesis" / "examples"))
+            chosen = settings.get_profile(profile)
+            if profile != "tests":
+                settings.register_profile(profile, chosen, database=kept)
+    except ValueError as error:
+        pytest.exit(f"{option}: {error}", returncode=2)
+    settings.load_profile(profile)
 
 
 def _start(started: list[Workers], config: pytest.Config, python: str) -> Workers:
@@ -146,7 +183,7 @@ def _header(config: pytest.Config, profile: str) -> dict[str, object]:
         "started": evidence.now(),
         "profile": profile,
         "seed": config.getoption("--hypothesis-seed", None),
-        "arguments": [str(argument) for argument in config.invocation_params.args],
+        "arguments": [examples.masked(str(argument)) for argument in config.invocation_params.args],
         "subjects": [str(subject) for subject in config.stash[laws.SUBJECTS]],
         "environment": environment(),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -49,6 +49,7 @@ class Result:
     upstream: str | None = None
     raised: dict[str, list[str]] = field(default_factory=dict)
     case_share: float = 0.0
+    declining: str | None = None
     call: Any = None
     entry: Any = None
     profiles: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Result:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The result as it is written, then the numbers for its pictures."""
-        inner = ("case_share", "call", "entry", "profiles", "figures")
+        inner = ("case_share", "declining", "call", "entry", "profiles", "figures")
         yield {"kind": "result", **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in inner}}
         for data in self.profiles.values():
             yield {"kind": "figure", "name": "accumulators", "subject": self.subject, "data": data}
@@ -75,14 +76,14 @@ _watch: Callable[[Any], None] | None = None
 
 @contextmanager
 def collecting(result: Result) -> Iterator[Result]:
-    """Let comparisons made within count towards ``result``, and time it."""
+    """Let comparisons made within count towards ``result``, and their time too."""
     global _current
     outer, _current = _current, result
     started = time.perf_counter()
     try:
         yield result
     finally:
-        result.seconds = round(time.perf_counter() - started, 4)
+        result.seconds = round(result.seconds + time.perf_counter() - started, 4)
         _current = outer
 
 
@@ -161,17 +162,25 @@ class Writer:
     def __init__(self, folder: Path, header: dict[str, Any]) -> None:
         self.folder = folder
         self.header = header
+        self._path: Path | None = None
         self._file: TextIO | None = None
 
     def write(self, line: dict[str, Any]) -> None:
         """Append one line; the first call makes the file, so that a run without results leaves none."""
-        if self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            name = f"properties-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.jsonl"
-            self._file = (self.folder / name).open("x", encoding="utf-8")
-            self.write({"kind": "run", "schema_version": SCHEMA_VERSION, "suite": "properties", **self.header})
-        self._file.write(json.dumps(_plain(line), allow_nan=False) + "\n")
-        self._file.flush()
+        _, file = self._started()
+        file.write(_json(line))
+        file.flush()
+
+    def rewrite(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Replace all lines but the header: whoever reads the file sees either all of the old or all of the new."""
+        path, file = self._started()
+        path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have cleared it in the hours of a search
+        partial = path.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as new:
+            new.writelines(_json(line) for line in (self._first, *lines))
+        file.close()
+        partial.replace(path)
+        self._file = path.open("a", encoding="utf-8")
 
     def close(self, exitstatus: int) -> Path | None:
         """End the run; returns its file, None if nothing was written."""
@@ -179,12 +188,29 @@ class Writer:
             return None
         self.write({"kind": "end", "finished": now(), "exitstatus": exitstatus})
         self._file.close()
-        return Path(self._file.name)
+        return self._path
+
+    def _started(self) -> tuple[Path, TextIO]:
+        if self._path is None or self._file is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            name = f"properties-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.jsonl"
+            self._path = self.folder / name
+            self._file = self._path.open("x", encoding="utf-8")
+            self._file.write(_json(self._first))
+        return self._path, self._file
+
+    @property
+    def _first(self) -> dict[str, Any]:
+        return {"kind": "run", "schema_version": SCHEMA_VERSION, "suite": "properties", **self.header}
 
 
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _json(line: dict[str, Any]) -> str:
+    return json.dumps(_plain(line), allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

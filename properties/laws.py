@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -16,12 +17,11 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from properties import divergences, evidence, repro
+from properties import divergences, evidence, findings
 from properties.cases import INTEGERS
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdict import Diverged, Vacuous
-from refimpl.rounding import FORMATS
 
 Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
 
@@ -127,11 +127,20 @@ class NotRun(unittest.SkipTest):
     """Raised by a test body that has nothing to try here, with the reason; it ends a search at once."""
 
 
+class Enough(unittest.SkipTest):
+    """Raised by a test body to end a search early: Hypothesis takes it for no failure, and lets it through."""
+
+
 def run(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> None:
     """Try one law on one operator and subject, and write down what came of it."""
-    systems = law.systems if law.systems is not None else operator.systems if operator else ()
-    result = describe(law.name, law.title, operator, subject, systems, item)
+    result = blank(law, operator, subject, item)
     record(result, subject, item, lambda: search(law, operator, subject, result))
+
+
+def blank(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> evidence.Result:
+    """The result of a law of which nothing was tried yet."""
+    systems = law.systems if law.systems is not None else operator.systems if operator else ()
+    return describe(law.name, law.title, operator, subject, systems, item)
 
 
 def describe(
@@ -159,9 +168,9 @@ def record(result: evidence.Result, subject: Subject | None, item: pytest.Item, 
     """Make an attempt and write one line of evidence, whatever comes of it."""
     try:
         with evidence.collecting(result):
-            _judge(result, subject, attempt)
+            judge(result, subject, attempt)
     except AssertionError as failure:
-        _write_script(result, failure, item.config.stash[WRITER].folder.parent / "repro")
+        findings.script(result, failure, item.config.stash[WRITER].folder.parent)
         raise
     finally:
         for line in result.lines():
@@ -170,7 +179,8 @@ def record(result: evidence.Result, subject: Subject | None, item: pytest.Item, 
         pytest.skip(f"not run ({result.reason})")
 
 
-def _judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[], None]) -> None:
+def judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[], None]) -> None:
+    """Make an attempt, and settle the result's status by what came of it and of any before."""
     try:
         if subject and subject.absence:
             raise NotRun(subject.absence)
@@ -215,8 +225,6 @@ def search(
         evidence.noted_case(None)
         return
 
-    reasons: list[str] = []
-
     def tried(case: Any) -> None:
         result.begin_case()
         entry = divergences.known(law.name, operator, subject, case)
@@ -231,10 +239,9 @@ def search(
             result.known, result.entry = result.known + 1, steered.entry
             return
         except Declined as reason:
-            result.declined += 1
+            result.declined, result.declining = result.declined + 1, result.declining or str(reason)
             if isinstance(reason, Undefined) and result.declined == result.cases:
                 raise NotRun(str(reason)) from reason
-            reasons.append(str(reason))
             return
         except Diverged:
             if not entry:
@@ -245,17 +252,19 @@ def search(
         if result.bounded:
             hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")
 
-    # The name keys Hypothesis's example database: one entry for each operator and subject.
     tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
+    # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's parameters.
+    tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
     test = hypothesis.given(case=law.strategy(operator))(tried)
     test = _within_budget(subject, settings or hypothesis.settings())(test)
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
-    test()
+    with contextlib.suppress(Enough):
+        test()
     if result.declined and (result.declined + result.known == result.cases or _proves_nothing(result)):
-        raise NotRun(reasons[0])
+        raise NotRun(result.declining)
     if result.declined:
-        result.reason = f"{result.declined} of {result.cases} cases not run ({reasons[0]})"
+        result.reason = f"{result.declined} of {result.cases} cases not run ({result.declining})"
 
 
 def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:
@@ -271,23 +280,6 @@ def _tiers(law: Law, case: Any, operator: Operator | None, subject: Subject | No
         yield case.with_integers()
     if not (subject and subject.integral) and not (integers and case.fill == INTEGERS):
         yield case
-
-
-def _write_script(result: evidence.Result, failure: AssertionError, folder: Path) -> None:
-    """A script of the call that diverged; where a law does not say what it should be, the operator's loops do."""
-    call, expected = getattr(failure, "call", None), getattr(failure, "expected", None)
-    group, name = getattr(failure, "group", "outputs"), getattr(failure, "name", "output")
-    described = next((o for o in CATALOGUE if o.name == result.operator), None)
-    call = call or result.call
-    if call is None or isinstance(failure, Vacuous):
-        return
-    if expected is None and described and call.program is described.program:
-        expected = described.expected(call.operands, call.arguments, FORMATS[call.dtype])["output"]
-        group, name = "outputs", "output"
-    source = f"{described.layer}; {result.title}" if described else result.title
-    title = f"{result.law} {result.operator} {result.subject}"
-    path = repro.write(folder, title, call, str(result.message), source, expected, group, name)
-    result.repro = f"repro/{path.name}"
 
 
 def _text(failure: BaseException) -> str:

@@ -1,0 +1,330 @@
+"""The search gives each pair its share, keeps what it finds and goes on; what it found before, it finds again."""
+
+from __future__ import annotations
+
+import ast
+import json
+import runpy
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
+
+from properties import evidence, examples, findings, search, searching
+from properties.cases import Case
+from properties.laws import Law
+from properties.operators import operator
+from properties.runner.call import Setting
+from properties.search import Pair, Search
+from properties.subjects import Declined, Subject
+from properties.subjects.worker import ROOT
+from properties.verdict import holds
+
+SETTINGS = hypothesis.settings(
+    hypothesis.settings.get_profile(searching.PROFILE), database=InMemoryExampleDatabase(), max_examples=20
+)
+LINEAR, FLOAT64 = operator("linear"), Subject("cpu", "float64")
+
+
+def pair(name: str, body: Callable[..., None], cases: Any = st.integers(0, 10**6)) -> Pair:  # noqa: B008
+    """A law about nothing but numbers."""
+    law = Law(name, body, (), None, lambda subject: True, cases, ())
+    return Pair(law, None, None, evidence.Result(name, "", "-", "-", "-", "-", (), name))
+
+
+@dataclass
+class Told:
+    """A search whose finds are kept."""
+
+    folder: Path
+    pairs: list[Pair]
+    finds: list[Pair] = field(default_factory=list)
+
+    def run(self, seconds: float = 3.0, settings: hypothesis.settings = SETTINGS) -> Search:
+        """Search for some seconds."""
+        until = time.monotonic() + seconds
+        searched = Search(self.pairs, until, self.folder, [], self.finds.append, lambda: None, settings=settings)
+        searched.run()
+        return searched
+
+
+def right(case: int) -> None:
+    """Always."""
+    holds(case >= 0, "below zero")
+
+
+def slow(case: int) -> None:
+    """Takes its time."""
+    time.sleep(0.2)
+    holds(case >= 0, "below zero")
+
+
+def wrong(case: int) -> None:
+    """Fails from 1,000 on."""
+    holds(case < 1000, f"{case} is too large")
+
+
+def test_every_pair_gets_its_turn(tmp_path: Path) -> None:
+    """Slow pairs do not eat the time of the others, and cases add up over rounds."""
+    pairs = [pair(f"slow {number}", slow) for number in range(2)] + [pair("right", right)]
+    searched = Told(tmp_path, pairs).run(seconds=6.0)
+    assert searched.round > 1
+    assert {p.result.status for p in pairs} == {"passed"}
+    assert all(p.result.cases > 3 for p in pairs)
+    assert pairs[-1].result.cases > search.FIRST
+
+
+def test_a_find_is_shrunk_and_set_aside(tmp_path: Path) -> None:
+    """It is told once, at its smallest, and the search goes on with the others."""
+    told = Told(tmp_path, [pair("wrong", wrong), pair("right", right)])
+    searched = told.run()
+    assert [(find.case, find.result.message.partition("\n")[0]) for find in told.finds] == [(1000, "1000 is too large")]
+    assert searched.round > 1
+    assert told.pairs[1].result.cases > search.FIRST
+
+
+def test_a_search_is_taken_up_again(tmp_path: Path) -> None:
+    """What the database holds is tried first: here, nothing else is."""
+    kept = hypothesis.settings(SETTINGS, database=DirectoryBasedExampleDatabase(tmp_path / "examples"))
+    Told(tmp_path, [pair("wrong", wrong)]).run(settings=kept)
+    again = Told(tmp_path, [pair("wrong", wrong)])
+    again.run(settings=hypothesis.settings(kept, phases=[hypothesis.Phase.reuse]))
+    assert [find.case for find in again.finds] == [1000]
+    nothing = Told(tmp_path, [pair("wrong", wrong)])
+    nothing.run(settings=hypothesis.settings(SETTINGS, database=None, phases=[hypothesis.Phase.reuse]), seconds=0.5)
+    assert all(find.failure is None for find in nothing.finds)  # but Hypothesis objects to having tried nothing
+
+
+def test_examples_are_kept_apart(tmp_path: Path) -> None:
+    """What one law, operator or subject fails on is not tried on the next, where it would count as shrunk."""
+    kept = InMemoryExampleDatabase()
+    first, second = Told(tmp_path, [pair("wrong", wrong)]), Told(tmp_path, [pair("also wrong", wrong)])
+    for told in (first, second):
+        told.run(settings=hypothesis.settings(SETTINGS, database=kept))
+    assert len([key for key in kept.data if b"." not in key]) == 2
+    assert [find.case for find in first.finds + second.finds] == [1000, 1000]
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C ends the search; what was being shrunk is kept as far as that went."""
+    calls: list[int] = []
+
+    def stopped(case: int) -> None:
+        """Fails, and is interrupted a little later."""
+        calls.append(case)
+        if len(calls) > 30:
+            raise KeyboardInterrupt
+        wrong(case)
+
+    told = Told(tmp_path, [pair("stopped", stopped)])
+    searched = told.run(seconds=60.0)
+    assert searched.interrupted
+    (find,) = told.finds
+    assert find.result.status == "diverged"
+    assert f"Not shrunk to its end: case={find.case}" in find.result.message
+
+
+def test_interrupted_before_a_find(tmp_path: Path) -> None:
+    """What held until Ctrl-C is passed, and what had no turn is not run."""
+
+    def stopped(case: int) -> None:
+        """Is interrupted at once."""
+        raise KeyboardInterrupt
+
+    pairs = [pair("stopped", stopped), pair("also stopped", stopped)]
+    assert Told(tmp_path, pairs).run().interrupted
+    assert sorted(str(p.result.reason) for p in pairs) == ["None", search.UNVISITED]
+
+
+def test_what_comes_and_goes_is_an_error(tmp_path: Path) -> None:
+    """A failure that does not repeat is told with what there is to see."""
+    calls: list[int] = []
+
+    def fickle(case: int) -> None:
+        """Fails once."""
+        calls.append(case)
+        holds(len(calls) != 5, "wrong this time")
+
+    told = Told(tmp_path, [pair("fickle", fickle)])
+    told.run()
+    (find,) = told.finds
+    assert find.result.status == "error"
+    assert find.result.message.startswith("wrong this time\nIt comes and goes: case=")
+
+
+def test_a_failure_of_the_suite_is_told(tmp_path: Path) -> None:
+    """It is no divergence, and no reason to stop."""
+
+    def broken(case: int) -> None:
+        """Cannot work."""
+        raise RuntimeError("no such thing")
+
+    told = Told(tmp_path, [pair("broken", broken), pair("right", right)])
+    told.run()
+    (find,) = told.finds
+    assert find.result.status == "error"
+    assert find.result.message.startswith("RuntimeError: no such thing\n")
+    assert told.pairs[1].result.status == "passed"
+
+
+def test_what_is_not_implemented_is_not_run(tmp_path: Path) -> None:
+    """Every case declined, in every round: no pass."""
+
+    def declines(case: int) -> None:
+        """Is not there."""
+        raise Declined("no such kernel")
+
+    told = Told(tmp_path, [pair("declines", declines)])
+    told.run(seconds=1.0)
+    result = told.pairs[0].result
+    assert (result.status, result.reason) == ("not run", "no such kernel")
+    assert result.declined == result.cases > search.FIRST
+
+
+def test_time_is_up(tmp_path: Path) -> None:
+    """Pairs that had no turn are not run."""
+    told = Told(tmp_path, [pair("right", right)])
+    told.run(seconds=0.0)
+    assert (told.pairs[0].result.status, told.pairs[0].result.reason) == ("not run", search.UNVISITED)
+
+
+def test_stub(tmp_path: Path) -> None:
+    """A stub is Python; its example is the smallest case, and its dtypes are those in which that case fails."""
+
+    def body(operator: object, subject: Subject, case: Case) -> None:
+        """Fails in two dtypes, where there is a batch."""
+        holds(subject.dtype == "float16" or case.shapes["input"][0] < 2, "gradient to input is off")
+
+    case = Case({"input": (2, 3), "weight": (1, 3)}, {}, setting=Setting({"input": "strided"}))
+    found = Pair(
+        Law("gradients", body, (), None, lambda subject: True, st.just(case), ()),
+        LINEAR, FLOAT64, evidence.Result("gradients", "", "linear", "cpu-float64", "cpu", "float64", (), ""),
+    )  # fmt: skip
+    places = [FLOAT64, *(Subject("cpu", dtype) for dtype in ("float32", "float16"))]
+    Search([found], time.monotonic() + 3, tmp_path, places, lambda p: None, lambda: None, settings=SETTINGS).run()
+    entry = runpy.run_path(str(tmp_path / str(found.stub)))["ENTRY"]
+    assert (entry.operator, entry.law, entry.example) == ("linear", "gradients", case)
+    assert (entry.dtypes, entry.severity, entry.modes) == (("float64", "float32"), "wrong gradient", ("eager",))
+    assert entry.why is entry.upstream is entry.holds(case, FLOAT64) is ...
+    assert entry.what == "gradient to input is off"
+
+
+def test_severities_are_those_of_the_ledger() -> None:
+    """A message's beginning tells the class of a defect."""
+    assert findings.severity("output[0] is 1.0, but should be 2.0") == "silent wrong value"
+    assert findings.severity("output has shape (1,), but should have (2,)") == "wrong shape"
+    assert findings.severity("raised RuntimeError: no") == "valid arguments rejected"
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "soon"])
+def test_no_time_is_an_error(given: str) -> None:
+    """The time budget is a number above 0."""
+    with pytest.raises(ValueError, match="no number of minutes above 0"):
+        searching.minutes(given)
+
+
+@pytest.mark.parametrize("place", ["ftp://host", "", str(ROOT / "README.md"), "redis://localhost:1/0"])
+def test_no_place_for_examples(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is neither a folder nor a server, or needs a package that is not there, is refused."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ValueError, match=r"no such kind of address|not a folder|needs the package redis"):
+        examples.database(place)
+
+
+def test_a_database_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that goes away ends no search; it is said once, and then left alone for a while."""
+    asked: list[bytes] = []
+
+    class Gone(InMemoryExampleDatabase):
+        def save(self, *about: bytes) -> None:
+            asked.extend(about)
+            raise OSError("gone")
+
+        fetch = delete = save
+
+    tolerant = examples.Tolerant(Gone(), (OSError,), "redis://host")
+    tolerant.save(b"key", b"value")
+    assert list(tolerant.fetch(b"key")) == []
+    tolerant.delete(b"key", b"value")
+    assert capsys.readouterr().err.count("redis://host fails (gone)") == 1
+    assert asked == [b"key", b"value"]
+
+
+def test_evidence_of_a_killed_search(tmp_path: Path) -> None:
+    """Rows are replaced all at once; without an end, whoever reads them knows that the run was killed."""
+    writer = evidence.Writer(tmp_path, {"run": "one"})
+    writer.rewrite([{"kind": "result", "cases": 1}])
+    shutil.rmtree(tmp_path)
+    writer.rewrite([{"kind": "result", "cases": 2}, {"kind": "result", "cases": 3}])
+    (path,) = tmp_path.iterdir()
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line.get("cases") for line in lines] == [None, 2, 3]
+    assert writer.close(0) == path
+    assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["kind"] == "end"
+
+
+def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """pytest as a user starts it."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "properties/test_agreement.py",
+        f"--evidence={folder}/evidence",
+        *arguments,
+    ]
+    command += ["-p", "no:cacheprovider", "--benchmark-disable"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--search-minutes=0"], "--search-minutes=0: no number of minutes above 0; give one, e.g. 30 or 0.5"),
+        (["--search-minutes=1", "--hypothesis-seed=1"], "--hypothesis-seed=1: a search takes fresh seeds"),
+        (["--search-minutes=1", "--examples=a://b:c@d"], "--examples=a://***@d: no such kind of address"),
+    ],
+)  # fmt: skip
+def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
+    """One clear line, exit code 2, nothing written, no password shown."""
+    finished = searches(tmp_path, *arguments)
+    assert finished.returncode == 2
+    assert message in finished.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("processes", [[], ["-n2"]])
+def test_search(processes: list[str], tmp_path: Path) -> None:
+    """A planted fault is found in each dtype, shrunk and written down; the exit code is 1."""
+    kernels = ROOT / "examples" / "subtly_wrong.py"
+    options = ["--search-minutes=2", f"--kernels={kernels}", f"--examples={tmp_path}/examples", "-k", "conv2d"]
+    finished = searches(tmp_path, "--subjects=cpu-float32,cpu-float64", *options, *processes)
+    assert finished.returncode == 1, finished.stdout + finished.stderr
+    assert "search: diverged: agreement conv2d subtly_wrong-cpu-float32: output[1, " in finished.stdout
+    assert "test_agreement[conv2d-subtly_wrong-cpu-float64]" in finished.stdout
+    assert "2 failed" in finished.stdout
+    for row in found(tmp_path / "evidence"):
+        shown = subprocess.run([sys.executable, tmp_path / row["repro"]], capture_output=True, check=False)
+        assert shown.returncode == 1
+    for stub in (tmp_path / "stubs").iterdir():
+        assert "example=Case(shapes={'input': (2, " in stub.read_text(encoding="utf-8")
+        ast.parse(stub.read_text(encoding="utf-8"))
+
+
+def found(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a search that found a fault in two dtypes."""
+    texts = [path.read_text(encoding="utf-8") for path in folder.iterdir()]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    rows = [line for line in lines if line["kind"] == "result"]
+    assert {(row["dtype"], row["status"]) for row in rows} == {("float32", "diverged"), ("float64", "diverged")}
+    assert {line["profile"] for line in lines if line["kind"] == "run"} == {"search"}
+    return rows
