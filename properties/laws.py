@@ -15,7 +15,6 @@ import pytest
 from hypothesis import strategies as st
 
 from properties import divergences, evidence, repro
-from properties.cases import INTEGERS
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject
 from properties.verdict import Vacuous
@@ -228,10 +227,11 @@ def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hy
 
 def _tiers(case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
     """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
-    integers = hasattr(case, "with_integers") and (operator is None or operator.inexact is None)
-    if integers:
-        yield case.with_integers()
-    if not (subject and subject.integral) and not (integers and case.fill == INTEGERS):
+    exact = hasattr(case, "with_integers") and (operator is None or operator.inexact is None)
+    integers = case.with_integers() if exact else None
+    if exact:
+        yield integers
+    if not (subject and subject.integral) and integers != case:
         yield case
 
 

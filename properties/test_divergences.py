@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from properties import laws, repro, test_agreement, test_gradients, test_huge, test_layouts, test_rejection
+from properties import (
+    laws,
+    repro,
+    test_agreement,
+    test_gradients,
+    test_huge,
+    test_layouts,
+    test_rejection,
+    test_special_values,
+)
 from properties.divergences import LEDGER, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
@@ -27,6 +36,7 @@ LAWS = {
         test_huge.test_shapes,
         test_layouts.test_layouts,
         test_rejection.test_rejection,
+        test_special_values.test_maxima,
     )
 }
 """The laws that an entry can name first."""

@@ -77,7 +77,10 @@ BROADCAST: dict[str, Any] = {
 
 
 ENTRIES: tuple[Divergence, ...] = (
-    _inferred("negative-stride", "stride is at least 1", "a negative stride is taken", shapes={"input": (1, 1, 1)}, stride=(-1,)),
+    _inferred(
+        "negative-stride", "stride is at least 1", "a negative stride is taken",
+        shapes={"input": (1, 1, 1)}, stride=(-1,),
+    ),
     _inferred("dilation", "dilation is at least 1", "a dilation of zero or less is taken", dilation=(0,)),
     _inferred("negative-padding", "padding is at least 0", "a negative padding is taken", padding=(-1,)),
     _inferred(
