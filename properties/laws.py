@@ -18,7 +18,6 @@ import pytest
 from hypothesis import strategies as st
 
 from properties import divergences, evidence, findings
-from properties.cases import INTEGERS
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdict import Diverged, Vacuous
@@ -275,10 +274,11 @@ def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hy
 
 def _tiers(law: Law, case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
     """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
-    integers = law.exact and hasattr(case, "with_integers") and (operator is None or operator.inexact is None)
-    if integers:
-        yield case.with_integers()
-    if not (subject and subject.integral) and not (integers and case.fill == INTEGERS):
+    exact = law.exact and hasattr(case, "with_integers") and (operator is None or operator.inexact is None)
+    integers = case.with_integers() if exact else None
+    if exact:
+        yield integers
+    if not (subject and subject.integral) and integers != case:
         yield case
 
 

@@ -49,6 +49,15 @@ class Precision:
         """``2^bits``: every integer up to it is a number of this format, so their sums are exact."""
         return 2**self.bits
 
+    @property
+    def largest(self) -> float:
+        """The largest finite number: ``(2 − 2·u)·2^e``, e the largest exponent.
+
+        >>> FLOAT16.largest, FLOAT64.largest == np.finfo(np.float64).max
+        (65504.0, True)
+        """
+        return (2.0 - 2.0 * self.unit_roundoff) * 2.0**self.largest_exponent
+
 
 FLOAT64 = Precision("float64", 53, 2.0**-1022, 1023)
 FLOAT32 = Precision("float32", 24, 2.0**-126, 127)

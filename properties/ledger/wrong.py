@@ -13,6 +13,7 @@ from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
+from properties.special import Special
 from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import pooling
 
@@ -54,12 +55,13 @@ def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
 
 
 def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
-    """Whether, in a batch in channels_last more than one plane deep, some window holds the smallest integer alone."""
+    """Whether, in a batch in channels_last more than one plane deep, some window holds the smallest value alone."""
     shape = case.shapes["input"]
     if len(shape) != 5 or shape[2] < 2 or case.layout("input") != "channels_last":
         return False
-    values = case.with_integers().tensor("input", shape, subject.format)
-    return bool((pooling.max_pool(values, **case.arguments)[0] == np.iinfo(subject.dtype).min).any())
+    values = (case.with_integers() if subject.integral else case).tensor("input", shape, subject.format)
+    smallest = np.iinfo(subject.dtype).min if subject.integral else -np.inf
+    return bool((pooling.max_pool(values, **case.arguments)[0] == smallest).any())
 
 
 def _plane_past_integer(case: Case, subject: Subject) -> bool:
@@ -124,7 +126,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="max-pool3d-unbatched-channels-last",
         severity="valid arguments rejected",
         operators=("max_pool3d",),
-        laws=("layouts",),
+        laws=("layouts", "special maxima"),
         devices=("cpu",),
         dtypes=FLOATS + INTEGERS,
         holds=_unbatched_channels_last,
@@ -144,7 +146,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="max-pool-indices-of-integers-overflow",
         severity="valid arguments rejected",
         operators=("max_pool1d", "max_pool2d", "max_pool3d"),
-        laws=("layouts",),
+        laws=("layouts", "special maxima"),
         devices=("cpu",),
         dtypes=("int8", "uint8"),
         holds=_plane_past_integer,
@@ -161,24 +163,24 @@ ENTRIES: tuple[Divergence, ...] = (
         ),
     ),
     Divergence(
-        id="max-pool3d-index-of-smallest-integer",
+        id="max-pool3d-index-of-smallest-value",
         severity="silent wrong value",
         operators=("max_pool3d",),
-        laws=("layouts",),
+        laws=("special maxima", "layouts"),
         devices=("cpu",),
-        dtypes=("uint8",),
+        dtypes=FLOATS + INTEGERS,
         holds=_smallest_in_channels_last,
-        what="in channels_last, a window past the first plane that holds nothing but the smallest value gets the "
-        "index of an element of the first plane",
+        what="in channels_last, a window past the first plane that holds nothing but −∞, or the smallest integer, gets "
+        "the index of an element of the first plane",
         why="torch.nn.MaxPool3d: indices are where the maxima are, for torch.nn.MaxUnpool3d; contiguous input is right",
         versions=("2.13.0",),
         upstream=None,
         operator="max_pool3d",
-        example=Case(
-            shapes={"input": (1, 2, 2, 1, 5)},
+        example=Special(
+            shapes={"input": (1, 2, 2, 1, 1)},
             arguments={"kernel_size": (1, 1, 1), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
-            seed=1,
             setting=Setting({"input": "channels_last"}),
+            palette="all -inf",
         ),
     ),
     Divergence(

@@ -1,0 +1,45 @@
+"""Special values: NaN, infinities, signed zeros, subnormals, the largest numbers, and the extremes of integers."""
+
+from __future__ import annotations
+
+from properties.laws import law
+from properties.operators import Operator
+from properties.special import Special, of_integers, of_places, of_sums, special
+from properties.subjects import Subject
+from properties.verdict import verdict
+
+
+def computing(subject: Subject) -> bool:
+    """Eager subjects with values, integers included."""
+    return subject.mode == "eager" and subject.device != "meta"
+
+
+def summing(operator: Operator) -> bool:
+    """Whether an output is a sum of products, or an average."""
+    return operator.has("linear") or operator.has("kernel")
+
+
+@law("special values", covers=lambda o: summing(o) and o.name != "flatten", on=computing, cases=special)
+def test_sums(operator: Operator, subject: Subject, case: Special) -> None:
+    """Sums meet NaN and infinity as IEEE arithmetic says, and nothing else is touched by them."""
+    operands = operator.operands(case, subject.format)
+    promise = (of_integers if subject.integral else of_sums)(operator, case, operands, subject.format)
+    outcome = subject.run(operator.program, operands, case.arguments, setting=case.setting)
+    verdict(outcome, {"output": promise.kept(outcome)}, subject)
+
+
+@law("special maxima", covers=lambda o: o.has("pooling") and not summing(o), on=computing, cases=special)
+def test_maxima(operator: Operator, subject: Subject, case: Special) -> None:
+    """A maximum is NaN where a NaN is, −∞ where there is nothing else, and its index is where it stands."""
+    operands = operator.operands(case, subject.format)
+    outcome = subject.run(operator.program, operands, case.arguments, setting=case.setting)
+    verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
+
+
+@law("special rows", covers=lambda o: o.name in ("sigmoid", "softmax", "log_softmax"), on=computing, cases=special)
+def test_rows(operator: Operator, subject: Subject, case: Special) -> None:
+    """An activation is NaN and infinite exactly where the formula in float64 is."""
+    operands = operator.operands(case, subject.format)
+    outcome = subject.run(operator.program, operands, case.arguments)
+    promise = of_places(operator, case, operands, subject.format)
+    verdict(outcome, {"output": promise.kept(outcome)}, subject)
