@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import runpy
 import shutil
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -270,6 +272,23 @@ def test_evidence_of_a_killed_search(tmp_path: Path) -> None:
     assert [line.get("cases") for line in lines] == [None, 2, 3]
     assert writer.close(0) == path
     assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["kind"] == "end"
+
+
+def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one line, drawn over itself, that adds the processes up; with NO_COLOR there is none."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for name in ("CI", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    plugin = searching.Plugin(SimpleNamespace(), 1.0)  # type: ignore[arg-type]
+    part = {"round": 2, "turn": 3, "turns": 10, "left": 90.0, "cases": 1000, "found": 1, "interrupted": False}
+    plugin.parts = {"one": part, "two": part}
+    plugin._progress()
+    plugin.pytest_sessionfinish()
+    assert "round 2, 6 of 20 pairs, 2,000 cases, 1.5 minutes left, 2 divergences" in terminal.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert searching.Plugin(SimpleNamespace(), 1.0)._bar is None  # type: ignore[arg-type]
 
 
 def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
