@@ -177,7 +177,7 @@ class Plugin:
     def pytest_sessionfinish(self) -> None:
         """From here on pytest's summary shows what failed."""
         self.running = False
-        if self._bar:
+        if self._bar is not None:  # a bar without a total has no truth value
             self._bar.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -200,7 +200,7 @@ class Plugin:
         )
 
     def _progress(self) -> None:
-        if self._bar:
+        if self._bar is not None:
             self._bar.set_description_str(f"search: {self._state()}")
         elif time.monotonic() > self.shown + SELDOM:
             self.shown = time.monotonic()
@@ -208,7 +208,7 @@ class Plugin:
 
     def _line(self, text: str) -> None:
         terminal = self.config.pluginmanager.get_plugin("terminalreporter")
-        if self._bar:
+        if self._bar is not None:
             self._bar.clear()
         if terminal:
             terminal.ensure_newline()

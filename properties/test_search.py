@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import runpy
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
-from properties import evidence, examples, findings, search, searching
+from properties import evidence, findings, search, searching
 from properties.cases import Case
 from properties.laws import Law
 from properties.operators import operator
 from properties.runner.call import Setting
 from properties.search import Pair, Search
 from properties.subjects import Declined, Subject
-from properties.subjects.worker import ROOT
 from properties.verdict import holds
 
 SETTINGS = hypothesis.settings(
@@ -223,108 +216,3 @@ def test_severities_are_those_of_the_ledger() -> None:
     assert findings.severity("output[0] is 1.0, but should be 2.0") == "silent wrong value"
     assert findings.severity("output has shape (1,), but should have (2,)") == "wrong shape"
     assert findings.severity("raised RuntimeError: no") == "valid arguments rejected"
-
-
-@pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "soon"])
-def test_no_time_is_an_error(given: str) -> None:
-    """The time budget is a number above 0."""
-    with pytest.raises(ValueError, match="no number of minutes above 0"):
-        searching.minutes(given)
-
-
-@pytest.mark.parametrize("place", ["ftp://host", "", str(ROOT / "README.md"), "redis://localhost:1/0"])
-def test_no_place_for_examples(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is neither a folder nor a server, or needs a package that is not there, is refused."""
-    monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(ValueError, match=r"no such kind of address|not a folder|needs the package redis"):
-        examples.database(place)
-
-
-def test_a_database_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    """A server that goes away ends no search; it is said once, and then left alone for a while."""
-    asked: list[bytes] = []
-
-    class Gone(InMemoryExampleDatabase):
-        def save(self, *about: bytes) -> None:
-            asked.extend(about)
-            raise OSError("gone")
-
-        fetch = delete = save
-
-    tolerant = examples.Tolerant(Gone(), (OSError,), "redis://host")
-    tolerant.save(b"key", b"value")
-    assert list(tolerant.fetch(b"key")) == []
-    tolerant.delete(b"key", b"value")
-    assert capsys.readouterr().err.count("redis://host fails (gone)") == 1
-    assert asked == [b"key", b"value"]
-
-
-def test_evidence_of_a_killed_search(tmp_path: Path) -> None:
-    """Rows are replaced all at once; without an end, whoever reads them knows that the run was killed."""
-    writer = evidence.Writer(tmp_path, {"run": "one"})
-    writer.rewrite([{"kind": "result", "cases": 1}])
-    shutil.rmtree(tmp_path)
-    writer.rewrite([{"kind": "result", "cases": 2}, {"kind": "result", "cases": 3}])
-    (path,) = tmp_path.iterdir()
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [line.get("cases") for line in lines] == [None, 2, 3]
-    assert writer.close(0) == path
-    assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["kind"] == "end"
-
-
-def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """pytest as a user starts it."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "properties/test_agreement.py",
-        f"--evidence={folder}/evidence",
-        *arguments,
-    ]
-    command += ["-p", "no:cacheprovider", "--benchmark-disable"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["--search-minutes=0"], "--search-minutes=0: no number of minutes above 0; give one, e.g. 30 or 0.5"),
-        (["--search-minutes=1", "--hypothesis-seed=1"], "--hypothesis-seed=1: a search takes fresh seeds"),
-        (["--search-minutes=1", "--examples=a://b:c@d"], "--examples=a://***@d: no such kind of address"),
-    ],
-)  # fmt: skip
-def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
-    """One clear line, exit code 2, nothing written, no password shown."""
-    finished = searches(tmp_path, *arguments)
-    assert finished.returncode == 2
-    assert message in finished.stderr
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("processes", [[], ["-n2"]])
-def test_search(processes: list[str], tmp_path: Path) -> None:
-    """A planted fault is found in each dtype, shrunk and written down; the exit code is 1."""
-    kernels = ROOT / "examples" / "subtly_wrong.py"
-    options = ["--search-minutes=2", f"--kernels={kernels}", f"--examples={tmp_path}/examples", "-k", "conv2d"]
-    finished = searches(tmp_path, "--subjects=cpu-float32,cpu-float64", *options, *processes)
-    assert finished.returncode == 1, finished.stdout + finished.stderr
-    assert "search: diverged: agreement conv2d subtly_wrong-cpu-float32: output[1, " in finished.stdout
-    assert "test_agreement[conv2d-subtly_wrong-cpu-float64]" in finished.stdout
-    assert "2 failed" in finished.stdout
-    for row in found(tmp_path / "evidence"):
-        shown = subprocess.run([sys.executable, tmp_path / row["repro"]], capture_output=True, check=False)
-        assert shown.returncode == 1
-    for stub in (tmp_path / "stubs").iterdir():
-        assert "example=Case(shapes={'input': (2, " in stub.read_text(encoding="utf-8")
-        ast.parse(stub.read_text(encoding="utf-8"))
-
-
-def found(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a search that found a fault in two dtypes."""
-    texts = [path.read_text(encoding="utf-8") for path in folder.iterdir()]
-    lines = [json.loads(line) for text in texts for line in text.splitlines()]
-    rows = [line for line in lines if line["kind"] == "result"]
-    assert {(row["dtype"], row["status"]) for row in rows} == {("float32", "diverged"), ("float64", "diverged")}
-    assert {line["profile"] for line in lines if line["kind"] == "run"} == {"search"}
-    return rows
