@@ -34,7 +34,7 @@ def intervals(
     def draw(axes: Axes) -> None:
         if floor:
             axes.axvspan(1 / (1 + floor), 1 + floor, facecolor=LINE, edgecolor=MUTED, hatch="///", lw=0, alpha=0.55)
-        axes.axvline(1, color=MUTED, linewidth=1, linestyle="--")
+        axes.plot([1, 1], [-0.6, len(shown) - 0.4], color=MUTED, linewidth=1, linestyle="--")
         for place, row in enumerate(shown):
             marker, color = MARKERS.get(row["word"] or "", ("s", MUTED if row["word"] else FIRST))
             hollow = bool(row["word"]) and row["word"] not in MARKERS
