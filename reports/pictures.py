@@ -34,7 +34,7 @@ def intervals(
     def draw(axes: Axes) -> None:
         if floor:
             axes.axvspan(1 / (1 + floor), 1 + floor, facecolor=LINE, edgecolor=MUTED, hatch="///", lw=0, alpha=0.55)
-        axes.axvline(1, color=MUTED, linewidth=1, linestyle="--")
+        axes.plot([1, 1], [-0.6, len(shown) - 0.4], color=MUTED, linewidth=1, linestyle="--")
         for place, row in enumerate(shown):
             marker, color = MARKERS.get(row["word"] or "", ("s", MUTED if row["word"] else FIRST))
             hollow = bool(row["word"]) and row["word"] not in MARKERS
@@ -106,10 +106,7 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
             if own:
                 axes.plot([p["intensity"] for p in own], [p["flop"] / p["seconds"] for p in own], marker,
                           color=color, ms=5, mfc="none", label=label)  # fmt: skip
-        for p in points:
-            if p["what"] == "forward":
-                axes.annotate(readable(p["name"]), (p["intensity"], p["flop"] / p["seconds"]), (5, -8),
-                              textcoords="offset points", fontsize=8.5, color=MUTED)  # fmt: skip
+        _name_points(axes, points)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(left, right)
@@ -125,6 +122,20 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
     )
     below = "; ".join(f"{p['name'][:40]} {p['what']} {prefixed(p['flop'] / p['seconds'])}FLOP/s" for p in points)
     return drawn(draw, name, f"Roofline of {roof['device'][:40]}", f"Limits: {limits}. {below}", (WIDTH, 4.0))
+
+
+def _name_points(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
+    """Layers at the right, in the order of their rates, a line from each; of the recipes the fastest and slowest."""
+    by_rate = sorted(points, key=lambda p: (-p["flop"] / p["seconds"], p["name"]))
+    layers = [p for p in by_rate if p["what"] == "forward"]
+    recipes = [p for p in by_rate if p["what"] == "steps"]
+    for place, p in enumerate(layers):
+        axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (1.02, 0.78 - 0.11 * place),
+                      textcoords="axes fraction", fontsize=8.5, va="center", annotation_clip=False,
+                      arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.4, "shrinkB": 3, "relpos": (0, 0.5)})  # fmt: skip
+    for p in [*recipes[:1], *recipes[1:][-1:]]:
+        axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (-6, -3), fontsize=8.5,
+                      textcoords="offset points", ha="right")  # fmt: skip
 
 
 def stacked(entry: dict[str, Any], name: str) -> Markup:
