@@ -81,7 +81,7 @@ def _padded_in_two_steps(
         totals = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
         sides = [(total // 2, total - total // 2) for total in totals]
     else:
-        sides = [(0, 0) if padding == "valid" else (amount, amount) for amount in padding]
+        sides = [(amount, amount) for amount in ([0] * len(dilation) if padding == "valid" else padding)]
     amounts = [amount for side in reversed(sides) for amount in side]
     return convolve(F.pad(input, amounts, mode=padding_mode), weight, bias, dilation=dilation, **arguments)
 
