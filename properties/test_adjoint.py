@@ -24,7 +24,7 @@ def test_adjoint(operator: Operator, subject: Subject, case: Case) -> None:
     }
     form = weighted(tensor(outcome), output, cotangent, subject.format)
     try:
-        for name in factors(products):
+        for name in factors({name: operands[name] for name in gradients}):
             side = products[name].plus(products["bias"]) if "bias" in products else products[name]
             same(f"⟨{name}, gradient to {name}⟩", side, form)
     except Diverged:
