@@ -111,7 +111,8 @@ def window(case: Case) -> list[tuple[int, int, int, int]]:
     """Effective kernel size, stride, padding and dilation along each axis."""
     kernel = case.arguments.get("kernel_size") or case.shapes["weight"][2:]
     stride, dilation = case.arguments.get("stride", kernel), case.arguments.get("dilation", (1,) * len(kernel))
-    axes = zip(kernel, stride, case.arguments["padding"], dilation, strict=True)
+    padding = case.arguments.get("padding", (0,) * len(kernel))
+    axes = zip(kernel, stride, padding, dilation, strict=True)
     return [(effective_kernel(k, d), s, p, d) for k, s, p, d in axes]
 
 

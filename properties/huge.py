@@ -37,7 +37,7 @@ def huge(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
     """
     case = with_stride(draw(operator.cases))
     axis = draw(st.integers(0, operator.axes - 1))
-    names = ["stride", "padding"] + [name for name in ("dilation", "kernel_size") if name in case.arguments]
+    names = ["stride"] + [name for name in ("padding", "dilation", "kernel_size") if name in case.arguments]
     names += ["size", *(["weight"] if "weight" in case.shapes else [])] if shapes else []
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
     for name in chosen:
@@ -67,9 +67,8 @@ def of_few_outputs(operator: Operator, case: Case, axis: int) -> Case:
     shape = formula(operator, case)
     if shape is None or not COMPUTED < math.prod(shape) < 2**45:
         return case
-    return on_axis(
-        case, "stride", axis, case.shapes["input"][axis - operator.axes] + 2 * case.arguments["padding"][axis]
-    )
+    padding = case.arguments.get("padding", (0,) * operator.axes)[axis]
+    return on_axis(case, "stride", axis, case.shapes["input"][axis - operator.axes] + 2 * padding)
 
 
 def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:

@@ -68,10 +68,11 @@ def test_shuffled_batch(operator: Operator, subject: Subject, case: Case) -> Non
 @law("shuffled channels", covers=lambda operator: operator.has("pooling"), systems=("S17",))
 def test_shuffled_channels(operator: Operator, subject: Subject, case: Case) -> None:
     """Channels pooled in another order give the outputs in that order."""
-    operands, axis = operator.operands(case, subject.format), -operator.axes - 1
+    operands = operator.operands(case, subject.format)
+    axis = operands["input"].ndim - operator.axes - 1
     order = shuffled(case, 1, operands["input"].shape[axis])
     expected = operator.expected(operands, case.arguments, subject.format)
-    shuffle = {**operands, "input": np.take(operands["input"], order, axis)}
+    shuffle = {name: np.take(values, order, axis) for name, values in operands.items()}
     outcome = subject.run(operator.program, shuffle, case.arguments)
     verdict(
         outcome, {name: e.map(lambda values: np.take(values, order, axis)) for name, e in expected.items()}, subject

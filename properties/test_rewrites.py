@@ -89,7 +89,11 @@ def test_stride(operator: Operator, subject: Subject, case: Case) -> None:
     verdict(every.part(lambda y: y[(..., *(slice(None, None, s) for s in steps))]), expected, subject)
 
 
-@law("padding = explicit border", covers=has_window, systems=("S10", "S16"))
+@law(
+    "padding = explicit border",
+    covers=lambda o: has_window(o) and (o.has("selecting") or o.has("linear") or o.has("kernel")),
+    systems=("S10", "S16"),
+)
 def test_padding(operator: Operator, subject: Subject, case: Case) -> None:
     """Padding is a border of zeros, or of −∞ where the largest element is picked."""
     case = floored(case, count_include_pad=True)

@@ -24,16 +24,22 @@ UNPOOLING = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
 
 
 def _powered(case: Case) -> bool:
-    """Whether the exponent is finite, so that powers are summed."""
+    """Whether the exponent is finite, so that powers are summed, over windows that there are."""
+    try:
+        operator("lp_pool1d").output_shape(case)
+    except ValueError:
+        return False
     return not math.isinf(case.arguments["norm_type"])
 
 
 def _window_cut_off(case: Case, subject: Subject) -> bool:
     """Whether, in ceil mode, a last window of powers reaches past the input."""
+    if not _powered(case):
+        return False
     kernel, outputs = case.arguments["kernel_size"], operator("lp_pool1d").output_shape(case)
     strides, sizes = case.arguments.get("stride", kernel), case.shapes["input"]
     axes = zip(sizes[-len(kernel) :], kernel, strides, outputs[-len(kernel) :], strict=True)
-    return _powered(case) and any((out - 1) * s + k > size for size, k, s, out in axes)
+    return any((out - 1) * s + k > size for size, k, s, out in axes)
 
 
 def _sums(case: Case, subject: Subject) -> Computed:
@@ -49,7 +55,7 @@ def _input(case: Case, subject: Subject) -> Array:
 def _odd_root_of_negative(case: Case, subject: Subject) -> bool:
     """Whether some window has a sum of odd powers that is negative, or may be rounded to be; a first root is exact."""
     norm_type = case.arguments["norm_type"]
-    if norm_type % 2 != 1 or norm_type == 1:
+    if norm_type % 2 != 1 or norm_type == 1 or not _powered(case):
         return False
     sums = _sums(case, subject)
     return bool((sums.value < sums.off).any())
@@ -58,7 +64,7 @@ def _odd_root_of_negative(case: Case, subject: Subject) -> bool:
 def _zero_under_a_small_power(case: Case, subject: Subject) -> bool:
     """Whether, under a power below one, some element is zero and lies in no window whose sum is another."""
     window = dict(case.arguments)
-    if not 0 < window.pop("norm_type") < 1:
+    if not 0 < window.pop("norm_type") < 1 or not _powered(case):
         return False
     sums, x = _sums(case, subject).value, _input(case, subject)
     seen = pooling.average_pool_gradient(np.where(sums == 0.0, 0.0, 1.0), x.shape, **window, divisor_override=1)
@@ -68,7 +74,9 @@ def _zero_under_a_small_power(case: Case, subject: Subject) -> bool:
 def _largest_unbatched_channels_last(case: Case, subject: Subject) -> bool:
     """Whether an unbatched 3-d pooling of infinite power sees a tensor whose second axis is innermost in memory."""
     tensors = {"input": case.shapes["input"], "cotangent": operator("lp_pool3d").output_shape(case)}
-    return not _powered(case) and any(lies_channels_last(case, name, shape) for name, shape in tensors.items())
+    return math.isinf(case.arguments["norm_type"]) and any(
+        lies_channels_last(case, name, shape) for name, shape in tensors.items()
+    )
 
 
 def _fits_exactly(case: Case, subject: Subject) -> bool:
