@@ -1,4 +1,4 @@
-"""What torch gets wrong in softmax, losses and updates."""
+"""What torch gets wrong in softmax, losses, bilinear layers and updates."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def _sums_rows(case: Case, subject: Subject) -> bool:
     if arguments.get("reduction") == "none" or is_probabilities(case.shapes["input"], target):
         return False
     return int((target != arguments.get("ignore_index", -100)).sum()) > 2
+
+
+def _sums_outputs(case: Case, subject: Subject) -> bool:
+    """Whether a bilinear layer has three or more outputs: the sum of two is rounded once, as it should be."""
+    return case.shapes["weight"][0] > 2
 
 
 def _scattered_plane(case: Case, subject: Subject) -> bool:
@@ -117,6 +122,19 @@ ENTRIES: tuple[Divergence, ...] = (
         why=OPMATH + "torch.sum of the same losses does so",
         upstream=None,
         example=Case(shapes={"input": (17, 2)}, arguments={"target": (0,) * 17, "reduction": "sum"}, fill="constant"),
+    ),
+    _lossy(
+        "bilinear-gradient-summed-in-storage",
+        ("bilinear",),
+        ("gradients", "gradients of gradients", "layouts"),
+        holds=_sums_outputs,
+        what="the gradient to either input is added up over the outputs in the 16-bit storage",
+        why=OPMATH
+        + "the forward pass, and the gradient to the weight, do so; with 300 equal terms the sum ends at 256",
+        upstream=None,
+        example=Case(
+            shapes={"input1": (257, 1), "input2": (257, 1), "weight": (257, 1, 1)}, arguments={}, fill="normal"
+        ),
     ),
     Divergence(
         id="nll-loss-gradient-of-scattered-plane",
