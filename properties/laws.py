@@ -227,7 +227,7 @@ def search(
     def tried(case: Any) -> None:
         result.begin_case()
         entry = divergences.known(law.name, operator, subject, case)
-        if entry and entry.certain(subject):
+        if entry and entry.certain():
             result.known, result.entry = result.known + 1, entry
             return
         try:

@@ -29,7 +29,7 @@ X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
 @pytest.fixture
 def workers() -> Iterator[Workers]:
     """Workers with a short patience, closed afterwards."""
-    pool = Workers(timeout=2.0)
+    pool = Workers(timeout=5.0)
     call(pool, programs.pointwise.sigmoid)
     yield pool
     pool.close()
@@ -45,7 +45,7 @@ def call(workers: Workers, program: Program) -> Outcome:
     [
         (hostile.crashes, "NativeCrash: SIGSEGV"),
         (hostile.aborts, "NativeCrash: SIGABRT"),
-        (hostile.hangs, "Hung: no answer within 2 s"),
+        (hostile.hangs, "Hung: no answer within 5 s"),
         (hostile.leaves, "Exited: the process ended itself with status 3"),
         (hostile.raises_system_exit, "SystemExit: 3"),
         (hostile.hoards, "OutOfMemory: "),

@@ -1,4 +1,4 @@
-"""Wrong values and crashes of oneDNN's bfloat16 convolutions for Intel's matrix units (AMX)."""
+"""Wrong values and crashes of oneDNN's bfloat16 convolutions for Intel's matrix units (AMX), and of float16 ones."""
 
 from __future__ import annotations
 
@@ -86,6 +86,13 @@ def _window_of_padding(case: Case, subject: Subject) -> bool:
     """
     axes = [_inside(**window) for window in _windows(case)[:-1]]
     return not all(inside.any(axis=1).all() and inside.any(axis=0).all() for inside in axes)
+
+
+def _last_axis_of_padding(case: Case, subject: Subject) -> bool:
+    """Whether on the last axis, with a stride and a dilation, no tap of any of several windows lies in the input."""
+    last = _windows(case)[-1]
+    apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
+    return apart and not _inside(**last).any()
 
 
 SLICE: dict[str, Any] = {"dilation": (1, 1), "groups": 1}
@@ -209,6 +216,27 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             {"input": (2, 2, 1, 7), "weight": (2, 3, 2, 3)},
             {"stride": (2, 4), "padding": (2, 0), "output_padding": (1, 2), "groups": 2, "dilation": (3, 1)},
+        ),
+    ),
+    Divergence(
+        id="float16-crash-on-last-axis-of-padding",
+        severity="crash",
+        operators=CONVOLUTIONS,
+        laws=(),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_last_axis_of_padding,
+        what="where with a stride and a dilation no tap along the last axis lies in the input, all being between its "
+        "elements or in the padding, the process ends with SIGSEGV, or the output is right by chance",
+        why="torch.nn.Conv1d, Shape: no limit on padding; its output is the bias; bfloat16, and processors without "
+        "AVX-512 for float16, are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        having="avx512_fp16",
+        example=Case(
+            {"input": (1, 2, 1), "weight": (2, 1, 7)},
+            {"stride": (2,), "padding": (13,), "dilation": (2,), "groups": 2},
         ),
     ),
 )

@@ -136,6 +136,11 @@ def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> Callable[[Call
     return before
 
 
+def comparing() -> bool:
+    """Whether another torch is held to the same cases."""
+    return len(_engines) > 1
+
+
 META = Subject("meta", "float32")
 """Shapes without values: what torch infers, and what a compiler believes."""
 
