@@ -7,12 +7,18 @@ listed and red on anything new. The pinned example must still diverge: an entry 
 
 from __future__ import annotations
 
-from properties.ledger import lossy, missing, overflow, wrong
+from properties.ledger import lossy, missing, overflow, processor, wrong
 from properties.ledger.record import Divergence
 from properties.operators import Operator
 from properties.subjects import Subject
 
-LEDGER: tuple[Divergence, ...] = (*wrong.ENTRIES, *lossy.ENTRIES, *missing.ENTRIES, *overflow.ENTRIES)
+LEDGER: tuple[Divergence, ...] = (
+    *wrong.ENTRIES,
+    *lossy.ENTRIES,
+    *missing.ENTRIES,
+    *overflow.ENTRIES,
+    *processor.ENTRIES,
+)
 
 
 def known(law: str, operator: Operator | None, subject: Subject | None, case: object) -> Divergence | None:

@@ -25,10 +25,13 @@ from properties import (
     test_flip,
     test_geometry,
     test_gradients,
+    test_huge,
     test_layouts,
     test_locality,
     test_matmul,
+    test_rejection,
     test_rerun,
+    test_special_values,
     test_translation,
 )
 from properties.operators import CATALOGUE, operator
@@ -52,7 +55,12 @@ LAWS = {
         test_locality.test_locality,
         test_locality.test_receptive_field,
         test_matmul.test_pointwise_is_matmul,
+        test_huge.test_arguments,
+        test_rejection.test_rejection,
         test_rerun.test_rerun,
+        test_special_values.test_maxima,
+        test_special_values.test_rows,
+        test_special_values.test_sums,
         test_translation.test_translation,
     )
 }

@@ -6,10 +6,10 @@ kernels really have: a wrong tap, a flipped kernel, a forgotten argument, a narr
 
 from __future__ import annotations
 
-from properties.faults import convolution, correct, dense, gradients, pointwise, pooling, second, settings
+from properties.faults import convolution, correct, dense, gradients, pointwise, pooling, second, settings, special
 from properties.faults.record import CORRECT, FAULTS, Planted
 
 __all__ = [
     "CORRECT", "FAULTS", "Planted", "convolution", "correct", "dense", "gradients", "pointwise", "pooling", "second",
-    "settings",
+    "settings", "special",
 ]  # fmt: skip

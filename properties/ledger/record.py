@@ -21,7 +21,7 @@ class Divergence:
     ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
     happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
     was seen. ``lacking`` names an instruction set (:data:`properties.devices.INSTRUCTIONS`) with which a processor does
-    not show it, since libraries have other kernels for it.
+    not show it, since libraries have other kernels for it; ``needing`` one without which it does not.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
     """
 
@@ -40,6 +40,7 @@ class Divergence:
     example: Case
     modes: tuple[str, ...] = ("eager", "compiled")
     lacking: str | None = None
+    needing: str | None = None
 
     @property
     def law(self) -> str:
@@ -49,7 +50,8 @@ class Divergence:
     def shows(self, subject: Subject) -> bool:
         """Whether it shows on a subject at all; what kernels other than torch's do is not listed here."""
         here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
-        spared = subject.device == "cpu" and self.lacking in devices.instructions()
+        has = devices.instructions()
+        spared = subject.device == "cpu" and (self.lacking in has or (self.needing or "") not in ("", *has))
         return here and not subject.kernels and not spared
 
     def covers(self, law: str, operator: Operator | None, subject: Subject | None, case: object) -> bool:
