@@ -17,6 +17,7 @@ from properties.ledger import (
     missing,
     overflow,
     padding,
+    processor,
     transposed,
     wrong,
 )
@@ -36,6 +37,7 @@ LEDGER: tuple[Divergence, ...] = (
     *losses.ENTRIES,
     *missing.ENTRIES,
     *overflow.ENTRIES,
+    *processor.ENTRIES,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from properties import laws, repro
 from properties.divergences import LEDGER, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
+from properties.subjects.worker import POISON
 from properties.verdict import Diverged
 
 
@@ -41,7 +43,9 @@ def confirm(path: Path, seen: Diverged) -> None:
     A script that is itself broken ends with 1 as well: what it prints must be the comparison, or torch's own error.
     One that shows a crash ends with the signal.
     """
-    python = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120, check=False)
+    poisoned = {**os.environ, **POISON}  # as in a worker
+    run = [sys.executable, path]
+    python = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False, env=poisoned)
     if crash := repro.CRASH.search(str(seen)):
         assert python.returncode == -signal.Signals[crash[1]], f"{path} ends with {python.returncode}, not {crash[1]}"
         return

@@ -241,6 +241,16 @@ def unpooled_size(size: int, kernel: int, stride: int | None = None, padding: in
     return (size - 1) * (kernel if stride is None else stride) - 2 * padding + kernel
 
 
+def blind(outputs: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:
+    """Whether one of ``outputs`` windows has no tap in the input: its first that is not before it lies past its end.
+
+    >>> blind(3, size=3, kernel=2, stride=1, padding=1, dilation=1), blind(1, 1, 2, 1, padding=1, dilation=2)
+    (False, True)
+    """
+    starts = (position * stride - padding for position in range(outputs))
+    return any(-(min(start, 0) // dilation) >= kernel or max(start, start % dilation) >= size for start in starts)
+
+
 def receptive_field(layers: Iterable[tuple[int, int, int]]) -> int:
     """Input elements along one axis that can affect one output element (S9).
 

@@ -16,6 +16,7 @@ from properties.runner.layouts import LAYOUTS
 from properties.special import Special
 from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import pooling
+from refimpl.geometry import blind
 
 
 def _sees_only_padding(case: Case, subject: Subject) -> bool:
@@ -25,13 +26,7 @@ def _sees_only_padding(case: Case, subject: Subject) -> bool:
     if outputs is None or math.prod(outputs) > COMPUTED**2:
         return False
     per_axis = (outputs, case.shapes["input"], kernel, given.get("stride", kernel), given["padding"], given["dilation"])
-    return any(_blind(*axis) for axis in zip(*(values[-len(kernel) :] for values in per_axis), strict=True))
-
-
-def _blind(outputs: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:
-    """Whether a window on one axis has no tap in the input: its first that is not before it lies past its end."""
-    starts = (position * stride - padding for position in range(outputs))
-    return any(-(min(start, 0) // dilation) >= kernel or max(start, start % dilation) >= size for start in starts)
+    return any(blind(*axis) for axis in zip(*(values[-len(kernel) :] for values in per_axis), strict=True))
 
 
 def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
