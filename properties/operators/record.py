@@ -54,7 +54,12 @@ class Operator:
         return self.name
 
     def has(self, trait: str) -> bool:
-        """Whether a trait holds, e.g. "kernel" (a bank of weights slides) or "pooling" (no weights do)."""
+        """Whether a trait holds.
+
+        "window": something slides along the last axes; "kernel": it is a bank of weights; "pooling": it has none, and
+        keeps channels apart. "linear": the output is linear in each real operand, the bias counted with it, while the
+        others stay. "selecting": every output is an element of the input, whose index is returned.
+        """
         return trait in self.traits
 
     @property
