@@ -169,6 +169,10 @@ def off(expected: Expected, format: Format) -> Array:
 
     That is its bound. Where nothing but equality will do, the exact value was moved, compared, or is an integer that
     was summed without error and then stored: below ``2^bits`` as it is, from there on off by ``u·|value|`` at most.
+
+    >>> from refimpl.rounding import FORMATS
+    >>> off(Expected(np.array([255.0, 256.0, 0.5])), FORMATS["bfloat16"])
+    array([0., 1., 0.])
     """
     if expected.bound is not None:
         return np.broadcast_to(expected.bound, np.shape(expected.values))
@@ -194,6 +198,12 @@ def weighted(
 
     The values are off as :func:`off` says, which ``Σ |weight|·off`` bounds. The n products and their sum are formed in
     float64, without error where they are integers that it has, else off by ``γ_{n+1}·Σ|weight·value|`` more.
+
+    >>> from refimpl.rounding import FORMATS
+    >>> seen = np.array([1.0, 256.0])
+    >>> total = weighted(seen, Expected(seen), np.array([3.0, -2.0]), FORMATS["bfloat16"])
+    >>> float(total.values), float(total.bound)
+    (-509.0, 2.0)
     """
     products = weights * values
     total, magnitude = np.sum(products, axis=axes), np.sum(np.abs(products), axis=axes)

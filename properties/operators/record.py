@@ -71,9 +71,10 @@ class Operator:
     def has(self, trait: str) -> bool:
         """Whether a trait holds.
 
-        "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": every channel is on
-        its own; "sized": a formula gives the size of each axis, however many there are; "linear": the output is linear
-        in the operands; "selecting": an output is an element of its window.
+        "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": no weights do, and
+        channels keep apart; "sized": a formula gives the size of each axis, however many there are; "linear": the
+        output is linear in each real operand, the bias counted with it, while the others stay; "selecting": every
+        output is an element of the input, whose index is returned.
         """
         return trait in self.traits
 
