@@ -132,7 +132,8 @@ def _name_points(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
     for place, p in enumerate(layers):
         axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (1.02, 0.78 - 0.11 * place),
                       textcoords="axes fraction", fontsize=8.5, va="center", annotation_clip=False,
-                      arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.4, "shrinkB": 3, "relpos": (0, 0.5)})  # fmt: skip
+                      arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.4, "shrinkB": 3,
+                                  "relpos": (0, 0.5)})  # fmt: skip
     for p in [*recipes[:1], *recipes[1:][-1:]]:
         axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (-6, -3), fontsize=8.5,
                       textcoords="offset points", ha="right")  # fmt: skip
