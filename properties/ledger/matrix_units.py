@@ -21,7 +21,7 @@ TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def _amounts(case: Case) -> list[tuple[int, int]]:
     """What the convolution itself pads on each axis: zeros; what another mode pads is part of its input."""
     weight, given = case.shapes["weight"], case.arguments
-    sides = padding.convolution_padding(weight[2:], given["padding"], given["dilation"])
+    sides = padding.convolution_padding(weight[2:], given.get("padding", 0), given.get("dilation", 1))
     return [(sides[k], sides[k + 1]) for k in reversed(range(0, len(sides), 2))]
 
 
@@ -31,9 +31,9 @@ def _windows(case: Case) -> list[dict[str, int]]:
     A transposed convolution's gradient to its input is the convolution, of the output's size.
     """
     weight, given, axes = case.shapes["weight"], case.arguments, len(case.shapes["weight"]) - 2
-    found = []
+    found, ones = [], (1,) * axes
     for axis, (before, after) in enumerate(_amounts(case)):
-        kernel, stride, dilation = weight[2 + axis], given["stride"][axis], given["dilation"][axis]
+        kernel, (stride, dilation) = weight[2 + axis], (given.get(word, ones)[axis] for word in ("stride", "dilation"))
         size = case.shapes["input"][axis - axes]
         window = {"kernel": kernel, "stride": stride, "dilation": dilation, "before": before}
         if "output_padding" in given:
