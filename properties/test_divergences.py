@@ -21,6 +21,7 @@ from properties import (
     test_layouts,
     test_rejection,
     test_special_values,
+    test_zero_sizes,
 )
 from properties.divergences import LEDGER, Divergence
 from properties.operators import operator
@@ -40,6 +41,7 @@ LAWS = {
         test_rejection.test_rejection,
         test_special_values.test_maxima,
         test_special_values.test_sums,
+        test_zero_sizes.test_zero_sizes,
     )
 }
 """The laws that an entry can name first."""

@@ -33,6 +33,7 @@ from properties import (
     test_rerun,
     test_special_values,
     test_translation,
+    test_zero_sizes,
 )
 from properties.operators import CATALOGUE, operator
 from properties.subjects import Subject
@@ -62,6 +63,7 @@ LAWS = {
         test_special_values.test_rows,
         test_special_values.test_sums,
         test_translation.test_translation,
+        test_zero_sizes.test_zero_sizes,
     )
 }
 SEARCH = hypothesis.settings(

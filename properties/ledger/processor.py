@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from properties.cases import Case
-from properties.huge import COMPUTED
+from properties.huge import COMPUTED, formula
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.operators.constraints import window
@@ -21,10 +21,11 @@ def _dilated_window_in_padding(case: Case, subject: Subject) -> bool:
     given, kernel = case.arguments, window(case)
     if set(given["dilation"]) == {1} or isinstance(given["padding"], str) or max(given["padding"]) > COMPUTED:
         return False
-    axes = len(kernel)
-    outputs = operator(f"conv{axes}d").output_shape(case)[-axes:]
-    per_axis = (outputs, case.shapes["input"][-axes:], kernel, given["stride"], given["padding"], given["dilation"])
-    return any(blind(*axis) for axis in zip(*per_axis, strict=True))
+    outputs = formula(operator(f"conv{len(kernel)}d"), case)
+    if outputs is None:
+        return False
+    per_axis = (outputs, case.shapes["input"], kernel, given["stride"], given["padding"], given["dilation"])
+    return any(blind(*axis) for axis in zip(*(values[-len(kernel) :] for values in per_axis), strict=True))
 
 
 def _odd_input(case: Case, subject: Subject) -> bool:
