@@ -47,7 +47,7 @@ class Result:
     repro: str | None = None
     severity: str | None = None
     upstream: str | None = None
-    raised: dict[str, list[str]] = field(default_factory=dict)
+    raised: list[str] = field(default_factory=list)
     case_share: float = 0.0
     declining: str | None = None
     call: Any = None
@@ -110,9 +110,8 @@ def noted_case(case: object) -> None:
 
 def raised(rule: str, kind: str) -> None:
     """Note the type of the exception with which a violated rule was met."""
-    if _current is not None:
-        kinds = _current.raised.setdefault(rule, [])
-        kinds += [kind] if kind not in kinds else []
+    if _current is not None and (noted := f"{rule}: {kind}") not in _current.raised:
+        _current.raised.append(noted)
 
 
 def called(call: Any) -> None:

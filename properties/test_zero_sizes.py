@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
 from properties.cases import Case
+from properties.huge import formula
 from properties.laws import law
 from properties.operators import Operator
 from properties.subjects import Subject
-from properties.verdict import Refusal, holds, rejected, verdict
+from properties.verdict import Refusal, rejected, verdict
 
 
 @st.composite
@@ -29,23 +29,13 @@ def emptied(draw: st.DrawFn, operator: Operator) -> Case:
     return replace(case.with_shape("input", (*batch, channels, *spatial)), setting=None)
 
 
-def sized(operator: Operator, case: Case) -> tuple[int, ...] | None:
-    """The output's shape, or None where no window fits."""
-    try:
-        return operator.output_shape(case)
-    except ValueError:
-        return None
-
-
 @law("zero sizes", covers=lambda operator: operator.has("window"), on=lambda subject: not subject.kernels,
      cases=emptied)  # fmt: skip
 def test_zero_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """Without elements along an axis, the output is the loops', or the arguments are refused."""
-    shape = sized(operator, case)
+    shape = formula(operator, case)
     operands = {name: case.tensor(name, size, subject.format) for name, size in case.shapes.items()}
     outcome = subject.run(operator.program, operands, case.arguments)
     rejected(outcome, Refusal("an axis has no elements", shape))
     if not outcome.error and not subject.integral:
         verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
-    elif not outcome.error and shape is not None:
-        holds(math.prod(shape) >= 0, "a shape is negative")

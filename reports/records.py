@@ -48,6 +48,7 @@ class Result(NamedTuple):
     upstream: str | None
     test: str
     seconds: float | None
+    raised: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, line: Record) -> tuple[Result, list[str]]:
@@ -81,6 +82,7 @@ class Result(NamedTuple):
             optional(line, "upstream"),
             string(line, "test", "-"),
             None if line.get("seconds") is None else number(line["seconds"], "seconds"),
+            strings(line, "raised"),
         )
         return row._checked(share)
 

@@ -64,3 +64,11 @@ def stride_of_thirty_two_bits(input: Tensor, **arguments: Any) -> Tensor:
     """Average pooling that keeps the last 32 bits of its stride, and one if those are none."""
     stride = arguments["stride"][0] % 2**32
     return F.avg_pool1d(input, **{**arguments, "stride": (max(stride, 1),)})
+
+
+@fault("zero sizes", "max_pool2d", dtypes=WIDE)
+def nothing_given_back(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
+    """Max pooling that gives an input of no elements back as it is."""
+    if not input.numel():
+        return input.clone(), torch.zeros(input.shape, dtype=torch.int64)
+    return F.max_pool2d(input, return_indices=True, **arguments)  # type: ignore[return-value]

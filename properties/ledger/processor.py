@@ -5,26 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from properties.cases import Case
-from properties.huge import COMPUTED
 from properties.ledger.record import Divergence
-from properties.operators import operator
-from properties.operators.constraints import window
 from properties.special import Special
 from properties.subjects import Subject
-from refimpl.geometry import blind
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
-
-
-def _dilated_window_in_padding(case: Case, subject: Subject) -> bool:
-    """Whether some window of a dilated convolution has no tap inside the input."""
-    given, kernel = case.arguments, window(case)
-    if set(given["dilation"]) == {1} or isinstance(given["padding"], str) or max(given["padding"]) > COMPUTED:
-        return False
-    axes = len(kernel)
-    outputs = operator(f"conv{axes}d").output_shape(case)[-axes:]
-    per_axis = (outputs, case.shapes["input"][-axes:], kernel, given["stride"], given["padding"], given["dilation"])
-    return any(blind(*axis) for axis in zip(*per_axis, strict=True))
 
 
 def _odd_input(case: Case, subject: Subject) -> bool:
@@ -35,46 +20,6 @@ def _odd_input(case: Case, subject: Subject) -> bool:
 
 
 ENTRIES: tuple[Divergence, ...] = (
-    Divergence(
-        id="conv-float16-window-in-padding",
-        severity="crash",
-        operators=CONVOLUTIONS,
-        laws=(),
-        devices=("cpu",),
-        dtypes=("float16",),
-        holds=_dilated_window_in_padding,
-        what="a dilated convolution with a window that sees nothing but padding ends the process with a segmentation "
-        "fault",
-        why="torch.nn.Conv1d: padding has no limit; other dtypes and older processors give zero",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="conv1d",
-        having="avx512_fp16",
-        example=Case(
-            shapes={"input": (16, 1), "weight": (1, 16, 2)},
-            arguments={"stride": (4,), "padding": (3,), "dilation": (2,), "groups": 1},
-        ),
-    ),
-    Divergence(
-        id="conv-bfloat16-window-in-padding",
-        severity="silent wrong value",
-        operators=CONVOLUTIONS,
-        laws=(),
-        devices=("cpu",),
-        dtypes=("bfloat16",),
-        holds=_dilated_window_in_padding,
-        what="a dilated convolution with a window that sees nothing but padding multiplies memory that was never "
-        "written: with fresh memory filled, as MALLOC_PERTURB_=85 does, the output is not zero",
-        why="torch.nn.Conv1d: the input is padded with zeros, so the output is the bias",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="conv3d",
-        having="amx_bf16",
-        example=Case(
-            shapes={"input": (1, 3, 8, 8, 1), "weight": (3, 3, 1, 1, 2)},
-            arguments={"stride": (1, 1, 4), "padding": (0, 0, 1), "dilation": (1, 1, 2), "groups": 1},
-        ),
-    ),
     Divergence(
         id="amx-bfloat16-infinity-times-zero",
         severity="silent wrong value",

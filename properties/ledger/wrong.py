@@ -199,4 +199,22 @@ ENTRIES: tuple[Divergence, ...] = (
             fill="normal",
         ),
     ),
+    Divergence(
+        id="conv-without-input-channels",
+        severity="wrong shape",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("zero sizes",),
+        devices=("cpu", "meta"),
+        dtypes=FLOATS + INTEGERS,
+        holds=lambda case, subject: case.shapes["weight"][1] == 0,
+        what="an input of no channels gives an output of no channels",
+        why="torch.nn.Conv1d, Shape: the output has out_channels channels, each the bias; or the input is refused",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/101356",
+        operator="conv1d",
+        example=Case(
+            shapes={"input": (2, 0, 1), "weight": (3, 0, 1)},
+            arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1},
+        ),
+    ),
 )
