@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from properties.cases import Case
 from properties.ledger.record import Divergence
+from properties.runner.call import Setting
 from properties.subjects import Subject
 from refimpl.geometry import convolution_output, per_axis
 
@@ -73,6 +74,17 @@ def _one_plane_deep(windows: list[Window], channels: int) -> bool:
     return len(windows) == 3 and windows[0].size == 1 < windows[0].kernel and channels == 1
 
 
+def _tap_in_padding(case: Case, subject: Subject) -> bool:
+    """Whether, with a stride and without dilation on the last axis, some tap meets no element of the input there.
+
+    Where a whole window lies in the padding of that axis, oneDNN takes another kernel.
+    """
+    w = _windows(case)[-1]
+    end = (w.outputs - 1) * w.stride + w.kernel - w.size - w.padding
+    met = [any(0 <= o * w.stride - w.padding + a < w.size for o in range(w.outputs)) for a in range(w.kernel)]
+    return w.stride > 1 and w.dilation == 1 and max(w.padding, end) < w.kernel and not all(met)
+
+
 ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="amx-window-in-padding",
@@ -131,6 +143,28 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             shapes={"input": (1, 3, 1, 1, 3), "weight": (9, 1, 3, 1, 2)},
             arguments={"stride": (1, 1, 1), "padding": (2, 0, 0), "dilation": (1, 1, 1), "groups": 3},
+        ),
+    ),
+    Divergence(
+        id="amx-tap-in-padding",
+        severity="wrong gradient",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("layouts", "gradients", "adjoint", "unit axes"),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        having="amx_bf16",
+        holds=_tap_in_padding,
+        what="with a stride, the gradient to a tap of the last axis that meets nothing but padding is never written: "
+        "it is what was in memory",
+        why="torch.nn.Conv2d: such a tap has no part in any output, so its gradient is zero; float32 gives that",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        example=Case(
+            shapes={"input": (1, 1, 1), "weight": (1, 1, 3)},
+            arguments={"stride": (2,), "padding": (2,), "dilation": (1,), "groups": 1},
+            fill="normal",
+            setting=Setting({}, deterministic=True),  # memory that nothing wrote is NaN
         ),
     ),
 )
