@@ -76,6 +76,7 @@ def roofs(evidence: Evidence) -> list[dict[str, Any]]:
     return [
         {"environment": place, "device": device, "limits": own, "points": points.get((place, device), [])}
         for (place, device), own in sorted(limits.items())
+        if own
     ]
 
 
