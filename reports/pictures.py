@@ -29,7 +29,7 @@ def intervals(
     A row: label, low, median, high, word (or None). absent: name and reason of what has no numbers, said in a row.
     """
     shown = list(rows[:MOST_ROWS])
-    gone = [f"{readable(str(who))}: not run ({readable(str(why), 44)})" for who, why in absent[:6]]
+    gone = [f"{readable(str(who))}: not run ({readable(str(why), 30)})" for who, why in absent[:6]]
 
     def draw(axes: Axes) -> None:
         if floor:
