@@ -155,6 +155,8 @@ _NEEDED: dict[str, dict[str, Callable[[Record, str], Any]]] = {
         "examples_per_second": _rates,
         "over_book": _maybe(_ratio),
         "noise_floor": _maybe(_share),
+        "other": _maybe(string),
+        "dtype": _maybe(string),
         "prepare_seconds": _maybe(_positive),
         "conditions": _maybe(_conditions),
         **_WORK,

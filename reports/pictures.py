@@ -29,7 +29,7 @@ def intervals(
     A row: label, low, median, high, word (or None). absent: name and reason of what has no numbers, said in a row.
     """
     shown = list(rows[:MOST_ROWS])
-    gone = [f"{readable(str(who))}: not run ({readable(str(why), 44)})" for who, why in absent[:6]]
+    gone = [f"{readable(str(who))}: not run ({readable(str(why), 30)})" for who, why in absent[:6]]
 
     def draw(axes: Axes) -> None:
         if floor:
@@ -62,9 +62,9 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def _legend_below(axes: Axes, columns: int) -> None:
-    figure = axes.figure
-    assert figure is not None, "drawn on a figure"
-    figure.legend(loc="outside lower center", ncol=columns, fontsize=9)
+    figure, told = axes.figure, axes.get_legend_handles_labels()
+    if figure is not None and told[1]:  # names that begin with _ have no place in a legend
+        figure.legend(*told, loc="outside lower center", ncol=columns, fontsize=9)
 
 
 def _ratio_axis(axes: Axes, values: Sequence[float]) -> None:
@@ -132,8 +132,7 @@ def _name_points(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
     for place, p in enumerate(layers):
         axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (1.02, 0.78 - 0.11 * place),
                       textcoords="axes fraction", fontsize=8.5, va="center", annotation_clip=False,
-                      arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.4, "shrinkB": 3,
-                                  "relpos": (0, 0.5)})  # fmt: skip
+                      arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.4, "relpos": (0, 0.5)})  # fmt: skip
     for p in [*recipes[:1], *recipes[1:][-1:]]:
         axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (-6, -3), fontsize=8.5,
                       textcoords="offset points", ha="right")  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from statistics import mean, median, stdev
 from typing import Any
 
-from reports.benchmarks import LARGEST, Benchmark, judged, warning
+from reports.benchmarks import LARGEST, NOT_JUDGED, Benchmark, judged, warning
 from reports.chapter import PRINTED
 from reports.load import Evidence
 from reports.speed import Measured, measured
@@ -76,6 +76,7 @@ def roofs(evidence: Evidence) -> list[dict[str, Any]]:
     return [
         {"environment": place, "device": device, "limits": own, "points": points.get((place, device), [])}
         for (place, device), own in sorted(limits.items())
+        if own
     ]
 
 
@@ -167,7 +168,7 @@ def scaling(evidence: Evidence) -> list[dict[str, Any]]:
                 "threads": extra.get("threads_per_rank"),
                 "batch": extra.get("batch_size"),
                 "warning": warning(item),
-                "word": None,
+                "word": NOT_JUDGED if warning(item) else None,
             }
         )
     return sorted(entries, key=lambda entry: (entry["environment"], entry["label"]))
@@ -184,7 +185,7 @@ def peers(evidence: Evidence) -> list[dict[str, Any]]:
             **item.extra["over_book"],
             "rate": _rate(item),
             "warning": warning(item),
-            "word": None,
+            "word": NOT_JUDGED if warning(item) else None,
         }
         for place, _, item in of_kind(evidence, "peer")
     ]

@@ -11,7 +11,7 @@ import torch
 
 from properties.cases import Case
 from properties.ledger.lossy import OPMATH
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
 from properties.subjects import FLOATS, SIXTEEN_BITS, Subject
@@ -93,7 +93,7 @@ ENTRIES: tuple[Divergence, ...] = (
     _lossy(
         "log-softmax-sum-in-storage",
         ("log_softmax", "cross_entropy"),
-        ("agreement", "gradients", "layouts"),
+        (),
         holds=_over_last_axis,
         what="over the last axis, the sum of exponentials and its logarithm are each rounded to the 16-bit storage "
         "before they are subtracted",
@@ -104,7 +104,7 @@ ENTRIES: tuple[Divergence, ...] = (
     _lossy(
         "softmax-powers-in-storage",
         ("softmax",),
-        ("agreement", "gradients", "gradients of gradients", "layouts"),
+        (),
         holds=_tail_over_another_axis,
         what="over any axis but the last, the elements behind it that fill no whole vector have their exponentials "
         "rounded to the 16-bit storage before they are divided by their sum",
@@ -115,7 +115,7 @@ ENTRIES: tuple[Divergence, ...] = (
     _lossy(
         "nll-loss-summed-in-storage",
         ("nll_loss", "cross_entropy"),
-        ("agreement", "gradients of gradients", "layouts"),
+        (),
         holds=_sums_rows,
         what="the losses of the rows, and the weights of their classes, are added up in the 16-bit storage, every "
         "partial sum rounded",
@@ -126,7 +126,7 @@ ENTRIES: tuple[Divergence, ...] = (
     _lossy(
         "bilinear-gradient-summed-in-storage",
         ("bilinear",),
-        ("gradients", "gradients of gradients", "layouts"),
+        (*OF_GRADIENTS, "gradients of gradients"),
         holds=_sums_outputs,
         what="the gradient to either input is added up over the outputs in the 16-bit storage",
         why=OPMATH

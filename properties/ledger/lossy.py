@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from properties.cases import Case
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators import pooling
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
@@ -55,9 +55,6 @@ def _always(case: Case, subject: Subject) -> bool:
 POOLING_GRADIENT = (
     "the gradient of an element in several windows is summed in the 16-bit storage, every partial sum rounded"
 )
-POOLING_GRADIENT_LAWS = ("gradients", "layouts", "adjoint", "gradient mass", "unit axes")
-"""The laws that look at the gradient of a pooling."""
-
 OPMATH = "ATen/OpMathType.h: operations on bfloat16 and float16 are to compute in float and to round the result once; "
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -65,7 +62,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="max-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("max_pool1d", "max_pool2d", "max_pool3d"),
-        laws=POOLING_GRADIENT_LAWS,
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=windows_overlap,
@@ -84,7 +81,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="avg-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("avg_pool1d", "avg_pool2d", "avg_pool3d"),
-        laws=POOLING_GRADIENT_LAWS,
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=windows_overlap,
@@ -103,7 +100,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="avg-pool-gradient-divided-by-rounded-divisor",
         severity="wrong gradient",
         operators=("avg_pool1d", "avg_pool2d", "avg_pool3d"),
-        laws=("gradients", "layouts", "accumulator"),
+        laws=(*OF_GRADIENTS, "accumulator"),
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_divisor_is_rounded,
@@ -124,7 +121,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="conv-gradient-summed-in-float16",
         severity="lossy accumulation",
         operators=("conv1d", "conv2d", "conv3d"),
-        laws=("gradients", "layouts", "gradients of gradients", "adjoint", "unit axes"),
+        laws=(*OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("float16",),
         holds=_several_terms,
@@ -144,7 +141,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="conv-gradient-summed-in-bfloat16",
         severity="lossy accumulation",
         operators=("conv1d", "conv2d", "conv3d"),
-        laws=("gradients", "layouts", "gradients of gradients"),
+        laws=(*OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_several_terms,
@@ -186,7 +183,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="sigmoid-gradient-in-float16",
         severity="lossy accumulation",
         operators=("sigmoid",),
-        laws=("gradients", "layouts"),
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=("float16",),
         holds=_always,

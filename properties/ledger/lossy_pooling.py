@@ -8,7 +8,7 @@ import numpy as np
 
 from properties.cases import Case
 from properties.ledger.lossy import OPMATH, POOLING_GRADIENT, windows_overlap
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators.adaptive_pooling import counts
 from properties.operators.further_pooling import samples
 from properties.subjects import SIXTEEN_BITS, Subject
@@ -55,7 +55,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="adaptive-avg-pool3d-in-storage",
         severity="lossy accumulation",
         operators=("adaptive_avg_pool3d",),
-        laws=("agreement", "gradients of gradients", "layouts", "pooling per channel"),
+        laws=(),
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_averages_of_several,
@@ -72,7 +72,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="adaptive-max-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
-        laws=("gradients", "layouts"),
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_uneven,
@@ -87,7 +87,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="adaptive-avg-pool-gradient-in-storage",
         severity="lossy accumulation",
         operators=("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
-        laws=("gradients", "layouts"),
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_uneven_or_long_on_two_axes,
@@ -102,7 +102,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="fractional-max-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("fractional_max_pool2d", "fractional_max_pool3d"),
-        laws=("gradients", "layouts"),
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_fractional_overlap,
@@ -122,7 +122,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="lp-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=POWER,
-        laws=("gradients", "layouts"),
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=windows_overlap,

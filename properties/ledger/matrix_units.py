@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from properties.cases import Case
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.runner.call import Setting
 from properties.subjects import Subject
 from refimpl import padding
@@ -120,7 +120,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="amx-gradient-of-transposed-convolution-of-one-strided-column",
         severity="wrong gradient",
         operators=TRANSPOSED[1:],
-        laws=("gradients", "gradients of gradients", "layouts"),
+        laws=(*OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_one_strided_column,
@@ -161,7 +161,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="amx-weight-gradient-of-idle-tap",
         severity="wrong gradient",
         operators=CONVOLUTIONS + TRANSPOSED,
-        laws=("layouts", "gradients", "gradients of gradients"),
+        laws=("layouts", *OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_idle_tap,
@@ -202,7 +202,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="amx-crash-in-gradient-of-transposed-convolution",
         severity="crash",
         operators=TRANSPOSED[1:],
-        laws=("gradients", "gradients of gradients", "layouts"),
+        laws=(*OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_window_of_padding,

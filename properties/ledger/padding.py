@@ -9,7 +9,7 @@ import numpy as np
 
 from properties.cases import Case
 from properties.ledger.lossy import OPMATH
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.subjects import SIXTEEN_BITS, Subject
 from refimpl import padding, unfolding
 
@@ -49,7 +49,7 @@ def _padding(name: str, mode: str) -> Divergence:
         id=f"{name.replace('_', '-')}-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=(name,),
-        laws=("gradients", "layouts"),
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=partial(_padding_repeats, mode),
@@ -72,7 +72,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="padded-convolution-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("conv1d_padded", "conv2d_padded", "conv3d_padded"),
-        laws=("gradients", "layouts", "gradients of gradients"),
+        laws=(*OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_convolution_repeats,
@@ -92,7 +92,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="unfold-gradient-summed-in-storage",
         severity="lossy accumulation",
         operators=("unfold",),
-        laws=("gradients", "layouts"),
+        laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_windows_meet,
@@ -107,7 +107,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="fold-summed-in-storage",
         severity="lossy accumulation",
         operators=("fold",),
-        laws=("agreement", "layouts", "gradients of gradients"),
+        laws=(),
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_windows_meet,

@@ -12,6 +12,8 @@ from properties.subjects import Subject, comparing
 
 OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
 """Laws whose cases are not all valid, which an entry has to name to be asked about them."""
+OF_GRADIENTS = ("gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes")
+"""The laws that look at gradients, for an entry about those alone; "gradients of gradients" are another matter."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,11 @@ class Divergence:
             and subject is not None
             and isinstance(case, Case)
             and operator.name in self.operators
-            and (law in self.laws if self.laws else law not in OUT_OF_RANGE)
+            and (law in self.laws if self.laws else self._asked(law))
             and self.shows(subject)
             and self.holds(case, subject)
         )
+
+    def _asked(self, law: str) -> bool:
+        """Whether an entry that names no laws is about one: "accumulator" measures lossy sums."""
+        return law not in OUT_OF_RANGE and not (law == "accumulator" and self.severity == "lossy accumulation")

@@ -7,7 +7,7 @@ from typing import Any
 
 from properties.cases import Case
 from properties.ledger.lossy import OPMATH
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.subjects import SIXTEEN_BITS, Subject
 
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -32,7 +32,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="transposed-convolution-with-long-output-padding-in-storage",
         severity="lossy accumulation",
         operators=TRANSPOSED,
-        laws=("agreement", "gradients", "gradients of gradients", "layouts"),
+        laws=(),
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_output_padding_past_stride,
@@ -52,7 +52,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="transposed-convolution-summed-in-float16",
         severity="lossy accumulation",
         operators=TRANSPOSED,
-        laws=("agreement", "gradients", "gradients of gradients", "layouts"),
+        laws=(),
         devices=("cpu",),
         dtypes=("float16",),
         holds=_several_terms,
@@ -72,7 +72,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="padded-convolution-gradient-summed-in-float16",
         severity="lossy accumulation",
         operators=("conv1d_padded", "conv2d_padded", "conv3d_padded"),
-        laws=("gradients", "layouts", "gradients of gradients"),
+        laws=(*OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("float16",),
         holds=_several_terms,

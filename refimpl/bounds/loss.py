@@ -122,9 +122,10 @@ def _weighted(
     scale = np.float64(divisor(x, target, weight, ignore_index) or np.nan if reduction == "mean" else 1.0)
     roundings = _roundings(x, target, weight, reduction, label_smoothing)
     relative = _relative(y.format, terms + roundings + _additions(x, target, weight, reduction), roundings)
-    magnitude, off = (np.where(a > 0.0, a * part, 0.0).sum(axis=axis) for part in (y.reach, y.off))
-    error = (magnitude * relative + off * (1.0 + relative)) / abs(scale)
-    error = error + (terms / min(abs(scale), 1.0) + roundings) * smallest(y)
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0·∞, where a class that does not count has no bound
+        magnitude, off = (np.where(a > 0.0, a * part, 0.0).sum(axis=axis) for part in (y.reach, y.off))
+        error = (magnitude * relative + off * (1.0 + relative)) / abs(np.float64(scale))
+        error = error + (terms / min(abs(scale), 1.0) + roundings) * smallest(y)
     return covered(Computed(value, y.format, np.asarray(error).reshape(value.shape)).stored())
 
 
