@@ -17,7 +17,6 @@ from properties.ledger import (
     missing,
     overflow,
     padding,
-    processor,
     transposed,
     wrong,
 )
@@ -37,7 +36,6 @@ LEDGER: tuple[Divergence, ...] = (
     *losses.ENTRIES,
     *missing.ENTRIES,
     *overflow.ENTRIES,
-    *processor.ENTRIES,
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from properties.cases import Case
 from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.runner.call import Setting
+from properties.special import Special
 from properties.subjects import Subject
 from refimpl import padding
 from refimpl.arrays import Array
@@ -93,6 +94,13 @@ def _last_axis_of_padding(case: Case, subject: Subject) -> bool:
     last = _windows(case)[-1]
     apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
     return apart and not _inside(**last).any()
+
+
+def _odd_input(case: Case, subject: Subject) -> bool:
+    """Whether the input holds NaN or an infinity, and a matrix product's inner size is no multiple of 32."""
+    if "other" in case.shapes and case.shapes["other"][0] % 32 == 0:
+        return False
+    return not np.isfinite(case.tensor("input", case.shapes["input"], subject.format)).all()
 
 
 SLICE: dict[str, Any] = {"dilation": (1, 1), "groups": 1}
@@ -237,6 +245,29 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             {"input": (1, 2, 1), "weight": (2, 1, 7)},
             {"stride": (2,), "padding": (13,), "dilation": (2,), "groups": 2},
+        ),
+    ),
+    Divergence(
+        id="amx-bfloat16-infinity-times-zero",
+        severity="silent wrong value",
+        operators=("matmul", "conv1d", "conv2d", "conv3d"),
+        laws=("special values",),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_odd_input,
+        what="tiles are filled up with elements of the neighbouring row or position, which meet weights of zero: where "
+        "those are NaN or infinite, outputs that do not depend on them become NaN",
+        why="torch.matmul: an output element is the product of its own row and column",
+        versions=("2.13.0",),
+        upstream="https://github.com/uxlfoundation/oneDNN/issues/5717",
+        operator="conv1d",
+        having="amx_bf16",
+        example=Special(
+            shapes={"input": (1, 1, 3), "weight": (1, 1, 2)},
+            arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1},
+            fill="normal",
+            seed=1,
+            palette="nan",
         ),
     ),
 )
