@@ -210,12 +210,16 @@ def holds(condition: bool, message: str) -> None:
         raise Diverged(message)
 
 
-def same_shape(outcome: Outcome, shape: tuple[int, ...]) -> None:
+def same_shape(outcome: Outcome, shape: tuple[int, ...], why: str = "") -> None:
     """Raise Diverged unless the output has this shape; its values are not looked at."""
-    if outcome.error:
-        raise Diverged(f"raised {outcome.error}, but should give shape {shape}")
-    seen = outcome.outputs["output"].shape
-    holds(seen == shape, f"output has shape {seen}, but should have {shape}")
+    try:
+        if outcome.error:
+            raise Diverged(f"raised {outcome.error}, but these arguments are valid{why} and should give shape {shape}")
+        seen = outcome.outputs["output"].shape
+        holds(seen == shape, f"output has shape {seen}, but should have {shape}{why and f', as is valid{why}'}")
+    except Diverged as failure:
+        failure.call = outcome.call
+        raise
 
 
 def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:
