@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 from pathlib import Path
 
@@ -41,11 +42,16 @@ INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "avx512_fp16", "amx_bf16", "a
 """Extensions of an instruction set for which libraries have kernels of their own, by torch's names."""
 
 
+LIMITS = {"AVX2": 1, "AVX512_CORE": 2, "AVX512_CORE_BF16": 3, "AVX512_CORE_FP16": 4, "AVX10_1_512": 4}
+"""How many of them oneDNN may use under ONEDNN_MAX_CPU_ISA, with which it plays an older processor."""
+
+
 @functools.cache
 def instructions() -> tuple[str, ...]:
-    """Those that this processor has; none where torch cannot tell."""
+    """Those that this processor has and oneDNN may use; none where torch cannot tell."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return tuple(name for name in INSTRUCTIONS if capabilities.get(name))
+    allowed = INSTRUCTIONS[: LIMITS.get(os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper())]
+    return tuple(name for name in allowed if capabilities.get(name))
 
 
 def synchronize(name: str) -> None:

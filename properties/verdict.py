@@ -254,13 +254,13 @@ def rejected(outcome: Outcome, wanted: Refusal) -> None:
     raise failure
 
 
-def same_shape(outcome: Outcome, shape: tuple[int, ...]) -> None:
-    """Raise Diverged unless the output has this shape; its values are not looked at."""
+def same_shape(outcome: Outcome, shape: tuple[int, ...], why: str = "") -> None:
+    """Raise Diverged unless the output has this shape; its values are not looked at. why: what makes the call valid."""
     try:
         if outcome.error:
-            raise Diverged(f"raised {outcome.error}, but should give shape {shape}")
+            raise Diverged(f"raised {outcome.error}, but these arguments are valid{why} and should give shape {shape}")
         seen = outcome.outputs["output"].shape
-        holds(seen == shape, f"output has shape {seen}, but should have {shape}")
+        holds(seen == shape, f"output has shape {seen}, but should have {shape}{why and f', as is valid{why}'}")
     except Diverged as failure:
         failure.call, failure.expected = outcome.call, Shaped(shape)
         raise

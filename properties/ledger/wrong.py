@@ -77,6 +77,16 @@ def _window_overhangs(case: Case, subject: Subject) -> bool:
     return any((out - 1) * s + k > size + 2 * p for size, k, s, p, out in axes)
 
 
+def _empty_axis(case: Case, subject: Subject) -> bool:
+    """Whether the input has no element along one of the axes that the window slides along."""
+    return 0 in case.shapes["input"][2 - len(case.shapes["weight"]) :]
+
+
+def _no_dilation(case: Case, subject: Subject) -> bool:
+    """Whether a dilation is 0."""
+    return 0 in case.arguments["dilation"]
+
+
 ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="max-pool-window-in-padding",
@@ -215,6 +225,48 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             shapes={"input": (2, 0, 1), "weight": (3, 0, 1)},
             arguments={"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1},
+        ),
+    ),
+    Divergence(
+        id="conv-of-empty-axis-depends-on-batch",
+        severity="valid arguments rejected",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("whatever the batch",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        modes=("eager",),
+        holds=_empty_axis,
+        what="an axis without elements, whose padding alone the kernel fits in, is accepted for a batch of none and "
+        "raises 'Only zero batch or zero channel inputs are supported' for some",
+        why="torch.nn.Conv2d, Shape: the output size ⌊(size + 2·padding − kernel)/stride⌋ + 1 is positive, and no rule "
+        "there speaks of the batch",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv2d",
+        example=Case(
+            shapes={"input": (1, 1, 1, 0), "weight": (1, 1, 1, 1)},
+            arguments={"stride": (1, 1), "padding": (0, 1), "dilation": (1, 1), "groups": 1},
+            fill="normal",
+        ),
+    ),
+    Divergence(
+        id="conv-dilation-of-zero-in-empty-batch",
+        severity="missing error",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("whatever the batch",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        modes=("eager",),
+        holds=_no_dilation,
+        what="a dilation of 0 raises 'dilation should be greater than zero' for some images and is accepted for none",
+        why="torch.nn.Conv2d: dilation is the spacing between kernel elements; a dilation of −1 raises for any batch",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        example=Case(
+            shapes={"input": (1, 2, 3), "weight": (2, 2, 1)},
+            arguments={"stride": (1,), "padding": (0,), "dilation": (0,), "groups": 1},
+            fill="normal",
         ),
     ),
 )
