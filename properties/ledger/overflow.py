@@ -57,7 +57,7 @@ ENTRIES: tuple[Divergence, ...] = (
         operators=("conv1d", "conv2d", "conv3d"),
         laws=("huge arguments",),
         devices=("cpu",),
-        dtypes=("float64", "float32", "float16"),
+        dtypes=FLOATS,
         holds=_window_overflows,
         what="dilation·(kernel − 1) + 1 wraps past 2⁶³, so that a window that does not fit is taken and an output is "
         "made up",
@@ -67,7 +67,7 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="conv1d",
         example=Huge(
-            shapes={"input": (1, 3), "weight": (1, 1, 3)},
+            shapes={"input": (1, 5), "weight": (1, 1, 5)},
             arguments=ONE | {"dilation": (2**62,), "groups": 1},
             inflated=("dilation",),
         ),
