@@ -48,6 +48,11 @@ def _long_window(case: Case, subject: Subject) -> bool:
     return any(span >= LONG for span, _, _ in _axes(case))
 
 
+def _past_tiles(case: Case, subject: Subject) -> bool:
+    """Whether a window of 2³⁰ elements or more slides over a padded axis of 2³¹ or more."""
+    return any(span >= LONG and room + span >= 2**31 for span, room, _ in _axes(case))
+
+
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -57,7 +62,7 @@ ENTRIES: tuple[Divergence, ...] = (
         operators=("conv1d", "conv2d", "conv3d"),
         laws=("huge arguments",),
         devices=("cpu",),
-        dtypes=("float64", "float32", "float16"),
+        dtypes=FLOATS,
         holds=_window_overflows,
         what="dilation·(kernel − 1) + 1 wraps past 2⁶³, so that a window that does not fit is taken and an output is "
         "made up",
@@ -67,7 +72,7 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="conv1d",
         example=Huge(
-            shapes={"input": (1, 3), "weight": (1, 1, 3)},
+            shapes={"input": (1, 5), "weight": (1, 1, 5)},
             arguments=ONE | {"dilation": (2**62,), "groups": 1},
             inflated=("dilation",),
         ),
@@ -78,7 +83,7 @@ ENTRIES: tuple[Divergence, ...] = (
         operators=("conv1d", "conv2d", "conv3d"),
         laws=("huge arguments",),
         devices=("cpu",),
-        dtypes=("float64", "float32", "float16"),
+        dtypes=("float64", "float32"),
         holds=_dilated_division_overflows,
         what=DIVISION + ": a dilated convolution gives an output of no elements",
         why="torch.nn.Conv1d, Shape: the formula gives one element",
@@ -89,6 +94,26 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 2), "weight": (1, 1, 1)},
             arguments={"stride": (2**61 - 1,), "padding": (2**31 - 1,), "dilation": (2,), "groups": 1},
             inflated=("padding", "stride"),
+        ),
+    ),
+    Divergence(
+        id="conv-bfloat16-padded-axis-in-32-bits",
+        severity="crash",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_past_tiles,
+        what="a dilated window of 2³⁰ elements over a padded axis of 2³¹ ends the process with a segmentation fault",
+        why="torch.nn.Conv1d: no limit on padding and dilation; other dtypes and older processors give zeros",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv2d",
+        needing="amx_bf16",
+        example=Huge(
+            shapes={"input": (1, 4, 2, 3), "weight": (8, 2, 2, 1)},
+            arguments={"stride": (2**30, 1), "padding": (2**30, 0), "dilation": (2**30, 1), "groups": 2},
+            inflated=("dilation", "padding", "stride"),
         ),
     ),
     Divergence(
