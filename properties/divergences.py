@@ -57,7 +57,7 @@ def steer(law: str, case: object, call: Call) -> None:
     if not isinstance(case, Case):
         return
     subject = Subject(call.device, call.dtype, call.mode, call.kernels)
-    shapes = {name: values.shape for name, values in call.operands.items()}
+    shapes = {name: values.shape if hasattr(values, "shape") else values for name, values in call.operands.items()}
     made = Case(shapes, call.arguments, case.fill, case.seed, case.setting)
     about = next((o for o in CATALOGUE if o.program is call.program), None)
     if entry := known(law, about, subject, made):

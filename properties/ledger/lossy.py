@@ -61,7 +61,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="max-pool-gradient-summed-in-storage",
         severity="lossy accumulation",
-        operators=("max_pool1d", "max_pool2d", "max_pool3d"),
+        operators=("max_pool1d_values", "max_pool1d", "max_pool2d", "max_pool3d"),
         laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,7 @@ from properties.runner.call import Setting
 from properties.special import Special
 from properties.subjects import Subject
 from refimpl import padding
-from refimpl.arrays import Array
-from refimpl.geometry import convolution_output, padded_size, per_axis
+from refimpl.geometry import effective_kernel, padded_size, per_axis
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv1d_padded", "conv2d_padded", "conv3d_padded")
 SEVERAL_AXES = ("conv2d", "conv3d", "conv2d_padded", "conv3d_padded")
@@ -30,6 +30,8 @@ def _amounts(case: Case) -> list[tuple[int, int]]:
 def _windows(case: Case) -> list[dict[str, int]]:
     """Of each axis: sizes of the convolution's input and output, and its kernel, stride, dilation and padding.
 
+    Where no window fits, the output is empty.
+
     A transposed convolution's gradient to its input is the convolution, of the output's size.
     """
     weight, given, axes = case.shapes["weight"], case.arguments, len(case.shapes["weight"]) - 2
@@ -45,7 +47,7 @@ def _windows(case: Case) -> list[dict[str, int]]:
         else:
             padded = padded_size(size, before, after)
             inside = given.get("padding_mode", "zeros") == "zeros"
-            window |= {"output": convolution_output(padded, kernel, stride, 0, dilation)}
+            window |= {"output": max(0, (padded - effective_kernel(kernel, dilation)) // stride + 1)}
             window |= {"input": size} if inside else {"input": padded, "before": 0}
         found.append(window)
     return found
@@ -69,15 +71,25 @@ def _one_plane_deep(case: Case, subject: Subject) -> bool:
     return first["input"] == 1 and several
 
 
-def _inside(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Array:
-    """Which taps (columns) of which windows (rows) of an axis lie in the input."""
-    taps = np.arange(output)[:, None] * stride - before + np.arange(kernel) * dilation
-    return (taps >= 0) & (taps < input)
+def _reaches(start: int, steps: int, step: int, size: int) -> bool:
+    """Whether one of ``steps`` positions from ``start`` on, a ``step`` apart, lies in an input of ``size`` elements."""
+    first = max(0, -(start // step))
+    return first < steps and start + first * step < size
+
+
+def _windows_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
+    """Of each window: whether one of its taps lies in the input."""
+    return (_reaches(o * stride - before, kernel, dilation, input) for o in range(output))
+
+
+def _taps_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
+    """Of each tap: whether it lies in the input in one of the windows."""
+    return (_reaches(a * dilation - before, output, stride, input) for a in range(kernel))
 
 
 def _idle_tap(case: Case, subject: Subject) -> bool:
     """Whether on some axis with a stride some tap reads nothing but padding in every window."""
-    return any(w["stride"] > 1 and not _inside(**w).any(axis=0).all() for w in _windows(case))
+    return any(w["stride"] > 1 and not all(_taps_reach(**w)) for w in _windows(case))
 
 
 def _window_of_padding(case: Case, subject: Subject) -> bool:
@@ -85,15 +97,14 @@ def _window_of_padding(case: Case, subject: Subject) -> bool:
 
     The taps are windows of the convolution that gives the gradient of the gradients to the weight.
     """
-    axes = [_inside(**window) for window in _windows(case)[:-1]]
-    return not all(inside.any(axis=1).all() and inside.any(axis=0).all() for inside in axes)
+    return not all(all(_windows_reach(**w)) and all(_taps_reach(**w)) for w in _windows(case)[:-1])
 
 
 def _last_axis_of_padding(case: Case, subject: Subject) -> bool:
     """Whether on the last axis, with a stride and a dilation, no tap of any of several windows lies in the input."""
     last = _windows(case)[-1]
     apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
-    return apart and not _inside(**last).any()
+    return apart and not any(_taps_reach(**last))
 
 
 def _odd_input(case: Case, subject: Subject) -> bool:
