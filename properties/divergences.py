@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from properties.cases import Case
 from properties.ledger import (
+    compiled,
     further_pooling,
     losses,
     lossy,
@@ -27,6 +28,7 @@ from properties.subjects import Subject
 
 LEDGER: tuple[Divergence, ...] = (
     *wrong.ENTRIES,
+    *compiled.ENTRIES,
     *further_pooling.ENTRIES,
     *matrix_units.ENTRIES,
     *lossy.ENTRIES,

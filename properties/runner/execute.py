@@ -69,10 +69,18 @@ def _differentiated(
 
 def _program(call: Call) -> Any:
     """The program, compiled if so asked: for these shapes alone, and as a whole or not at all."""
-    if call.mode == "eager":
-        return call.program
+    return call.program if call.mode == "eager" else _compiled(call.program, _shapes(call))
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled(program: Program, shapes: str) -> Any:
+    """One for each program and all that it is compiled for: the tiers of a case share it."""
     torch._dynamo.reset()  # else the limit of recompilations would turn later shapes over to eager mode
-    return torch.compile(call.program, dynamic=False, fullgraph=True)
+    return torch.compile(program, dynamic=False, fullgraph=True)
+
+
+def _shapes(call: Call) -> str:
+    return repr([(name, values.shape) for name, values in call.operands.items()] + [call.dtype, call.arguments])
 
 
 @contextlib.contextmanager

@@ -38,8 +38,8 @@ REFUSALS = (
     "Input dtype must be either a floating point or complex dtype",
     "value cannot be converted to type uint8_t without overflow",
 )
-"""What torch says, as a RuntimeError, where it was told to use deterministic algorithms alone and has none, where a mean
-of integers is asked for, and where bytes are to be padded with a negative number."""
+"""What torch says, as a RuntimeError, where it was told to use deterministic algorithms alone and has none, where a
+mean of integers is asked for, and where bytes are to be padded with a negative number."""
 
 
 @dataclass(frozen=True)
