@@ -36,12 +36,14 @@ def disturbed(draw: st.DrawFn, operator: Operator) -> Disturbed:
 
 def _numbers(value: Any) -> bool:
     """Whether there is a number to change."""
-    return isinstance(value, int | tuple) and not isinstance(value, bool) and value != ()
+    if isinstance(value, tuple):
+        return any(map(_numbers, value))
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _changed(draw: st.DrawFn, value: Any, least: int) -> Any:
     if isinstance(value, tuple):
-        at = draw(st.integers(0, len(value) - 1))
+        at = draw(st.sampled_from([i for i, part in enumerate(value) if _numbers(part)]))
         return (*value[:at], _changed(draw, value[at], least), *value[at + 1 :])
     others = sorted({v for v in (*FIXED, *(value + step for step in NEAR)) if v >= least} - {value})
     return draw(st.sampled_from(others))

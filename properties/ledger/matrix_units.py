@@ -107,6 +107,13 @@ def _last_axis_of_padding(case: Case, subject: Subject) -> bool:
     return apart and not any(_taps_reach(**last))
 
 
+def _wide_depthwise(case: Case, subject: Subject) -> bool:
+    """Whether every channel has its own kernel, of 15 taps or more along the last axis, and 26 outputs or more there."""
+    weight, last = case.shapes["weight"], _windows(case)[-1]
+    depthwise = weight[1] == 1 and weight[0] == case.arguments.get("groups", 1) > 1
+    return depthwise and last["kernel"] >= 15 and last["output"] >= 26
+
+
 def _odd_input(case: Case, subject: Subject) -> bool:
     """Whether the input holds NaN or an infinity, and a matrix product's inner size is no multiple of 32."""
     if "other" in case.shapes and case.shapes["other"][0] % 32 == 0:
@@ -256,6 +263,27 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             {"input": (1, 2, 1), "weight": (2, 1, 7)},
             {"stride": (2,), "padding": (13,), "dilation": (2,), "groups": 2},
+        ),
+    ),
+    Divergence(
+        id="float16-depthwise-hangs",
+        severity="crash",
+        operators=CONVOLUTIONS,
+        laws=(),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_wide_depthwise,
+        what="a depthwise convolution with a wide kernel never ends: with 14 taps it does, with 15 not, from somewhere "
+        "between 26 and 33 outputs on",
+        why="torch.nn.Conv1d: groups may equal the channels, and a kernel have any size; bfloat16, float32, and "
+        "processors without AVX-512 for float16, take a millisecond",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        having="avx512_fp16",
+        example=Case(
+            {"input": (1, 2, 64), "weight": (2, 1, 16)},
+            {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 2},
         ),
     ),
     Divergence(

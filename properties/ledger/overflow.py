@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from properties.cases import Case
@@ -19,7 +20,7 @@ LONG = 2**30
 def _axes(case: Case) -> Iterator[tuple[int, int, int]]:
     """For each axis: what the window spans, the elements left beside it, and its stride."""
     kernel = window(case)
-    strides, paddings = case.arguments.get("stride", kernel), case.arguments["padding"]
+    strides, paddings = case.arguments.get("stride", kernel), case.arguments.get("padding", (0,) * len(kernel))
     dilations = per_axis(case.arguments.get("dilation", 1), len(kernel))
     for size, k, s, p, d in zip(
         case.shapes["input"][-len(kernel) :], kernel, strides, paddings, dilations, strict=True
@@ -46,6 +47,11 @@ def _dilated_division_overflows(case: Case, subject: Subject) -> bool:
 def _long_window(case: Case, subject: Subject) -> bool:
     """Whether a window spans more elements than anyone walks through."""
     return any(span >= LONG for span, _, _ in _axes(case))
+
+
+def _long_unindexed(case: Case, subject: Subject) -> bool:
+    """Whether it is so for the largest element, which a power of infinity gives too."""
+    return math.isinf(case.arguments.get("norm_type", math.inf)) and _long_window(case, subject)
 
 
 def _past_tiles(case: Case, subject: Subject) -> bool:
@@ -119,11 +125,11 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="max-pool1d-window-unchecked",
         severity="crash",
-        operators=("max_pool1d_values",),
+        operators=("max_pool1d_values", "lp_pool1d"),
         laws=("huge arguments",),
         devices=("cpu",),
         dtypes=FLOATS,
-        holds=_long_window,
+        holds=_long_unindexed,
         what="without indices, no size is checked against overflow, and every element of a window is walked through, "
         "in the input or not: reads far outside the input, outputs that no formula gives, or no end",
         why="torch.nn.MaxPool1d, Shape: no output size is positive, or one is and padding has no values to read; with "

@@ -11,6 +11,7 @@ from properties.cases import Case
 from properties.huge import COMPUTED, formula
 from properties.ledger.record import Divergence
 from properties.operators import operator
+from properties.operators.constraints import Invalid
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
 from properties.special import Special
@@ -60,10 +61,10 @@ def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
 
 
 def _plane_past_integer(case: Case, subject: Subject) -> bool:
-    """Whether a batch in channels_last has planes of more elements than the dtype's largest integer."""
+    """Whether a batch in channels_last has planes of more elements than eight bits with a sign count."""
     shape, axes = case.shapes["input"], len(case.arguments["kernel_size"])
     batched = len(shape) == axes + 2 and shape[1] > 1
-    return batched and case.layout("input") == "channels_last" and math.prod(shape[2:]) > np.iinfo(subject.dtype).max
+    return batched and case.layout("input") == "channels_last" and math.prod(shape[2:]) > np.iinfo(np.int8).max
 
 
 def _window_overhangs(case: Case, subject: Subject) -> bool:
@@ -83,8 +84,9 @@ def _empty_axis(case: Case, subject: Subject) -> bool:
 
 
 def _no_dilation(case: Case, subject: Subject) -> bool:
-    """Whether a dilation is 0."""
-    return 0 in case.arguments["dilation"]
+    """Whether a dilation is 0 and, in a case that is to be refused, the batch is empty."""
+    empty = case.shapes["input"][0] == 0 and len(case.shapes["input"]) == len(case.shapes["weight"])
+    return 0 in case.arguments["dilation"] and (empty or not isinstance(case, Invalid))
 
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -155,8 +157,8 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=("int8", "uint8"),
         holds=_plane_past_integer,
-        what="a plane in channels_last with more elements than the largest int8 or uint8 raises an internal check: the "
-        "kernel counts elements in the dtype of the values",
+        what="a plane in channels_last with more than 127 elements raises an internal check: the "
+        "kernel counts elements in eight bits",
         why="torch.nn.MaxPool2d: no limit on the size of a plane; the contiguous kernel has none",
         versions=("2.13.0",),
         upstream=None,
@@ -253,9 +255,9 @@ ENTRIES: tuple[Divergence, ...] = (
         id="conv-dilation-of-zero-in-empty-batch",
         severity="missing error",
         operators=("conv1d", "conv2d", "conv3d"),
-        laws=("whatever the batch",),
+        laws=("whatever the batch", "rejection"),
         devices=("cpu",),
-        dtypes=FLOATS,
+        dtypes=FLOATS + INTEGERS,
         modes=("eager",),
         holds=_no_dilation,
         what="a dilation of 0 raises 'dilation should be greater than zero' for some images and is accepted for none",

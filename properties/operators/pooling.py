@@ -149,6 +149,7 @@ def _values_alone() -> Operator:
         _max_operator(1),
         name="max_pool1d_values",
         program=programs.max_pool1d_values,
+        outputs=("output",),
         reference=lambda x, **arguments: pooling.max_pool(x, **arguments)[0],
         bound=lambda x, **arguments: bounds.max_pool(x, **arguments)[0],
     )
