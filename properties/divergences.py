@@ -62,5 +62,6 @@ def steer(law: str, case: object, call: Call) -> None:
     shapes = {name: values.shape if hasattr(values, "shape") else values for name, values in call.operands.items()}
     made = Case(shapes, call.arguments, case.fill, case.seed, case.setting)
     about = next((o for o in CATALOGUE if o.program is call.program), None)
-    if entry := known(law, about, subject, made):
+    entry = known(law, about, subject, made)
+    if entry and entry.certain():
         raise Steered(entry)

@@ -21,7 +21,7 @@ import pytest
 import refimpl
 from properties import evidence, faults, laws
 from properties.operators import CATALOGUE, operator
-from properties.subjects import Subject
+from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.verdict import Diverged
 
 HERE = Path(__file__).resolve().parent
@@ -126,7 +126,8 @@ def test_no_false_alarm(name: str, dtype: str, law: str, request: pytest.Fixture
 
 def test_kill_matrix_is_wide() -> None:
     """There are faults for every law that a single program can break, and names are told apart."""
-    breakable = {name for name, law in laws.every().items() if {"operator", "subject"} <= set(law.parameters())}
+    about_both = [law for law in laws.every().values() if {"operator", "subject"} <= set(law.parameters())]
+    breakable = {law.name for law in about_both if any(law.on(cpu(dtype)) for dtype in (*FLOATS, *INTEGERS))}
     assert {fault.law for fault in faults.FAULTS.values()} == breakable
     assert len(faults.FAULTS) >= 45
     assert len(faults.CORRECT) >= 10

@@ -72,3 +72,10 @@ def nothing_given_back(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]
     if not input.numel():
         return input.clone(), torch.zeros(input.shape, dtype=torch.int64)
     return F.max_pool2d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+
+
+@fault("special integers", "matmul", dtypes=("int8", "int16"))
+def saturated_integers(input: Tensor, other: Tensor) -> Tensor:
+    """Matrix product of integers that stays at the largest instead of wrapping."""
+    info = torch.iinfo(input.dtype)
+    return torch.matmul(input.long(), other.long()).clamp(info.min, info.max).to(input.dtype)

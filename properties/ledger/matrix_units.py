@@ -108,7 +108,7 @@ def _last_axis_of_padding(case: Case, subject: Subject) -> bool:
 
 
 def _wide_depthwise(case: Case, subject: Subject) -> bool:
-    """Whether every channel has its own kernel, of 15 taps or more along the last axis, and 26 outputs or more there."""
+    """Whether every channel has its own kernel, of 15 taps or more along the last axis, with 26 outputs or more."""
     weight, last = case.shapes["weight"], _windows(case)[-1]
     depthwise = weight[1] == 1 and weight[0] == case.arguments.get("groups", 1) > 1
     return depthwise and last["kernel"] >= 15 and last["output"] >= 26

@@ -54,6 +54,11 @@ def _long_unindexed(case: Case, subject: Subject) -> bool:
     return math.isinf(case.arguments.get("norm_type", math.inf)) and _long_window(case, subject)
 
 
+def _largest_division_overflows(case: Case, subject: Subject) -> bool:
+    """Whether the division of the output's size overflows, for the largest element or a power of infinity."""
+    return math.isinf(case.arguments.get("norm_type", math.inf)) and _division_overflows(case)
+
+
 def _past_tiles(case: Case, subject: Subject) -> bool:
     """Whether a window of 2³⁰ elements or more slides over a padded axis of 2³¹ or more."""
     return any(span >= LONG and room + span >= 2**31 for span, room, _ in _axes(case))
@@ -166,11 +171,11 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="max-pool1d-output-size-in-32-bits",
         severity="valid arguments rejected",
-        operators=("max_pool1d_values",),
+        operators=("max_pool1d_values", "lp_pool1d"),
         laws=("huge shapes",),
         devices=("meta",),
         dtypes=("float32",),
-        holds=lambda case, subject: _division_overflows(case),
+        holds=_largest_division_overflows,
         what="without indices, " + DIVISION + ": an output of more than 2³¹ elements raises 'Invalid computed output "
         "size'",
         why="torch.nn.MaxPool1d, Shape: no limit on sizes; with return_indices there is none",

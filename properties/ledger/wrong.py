@@ -85,7 +85,7 @@ def _empty_axis(case: Case, subject: Subject) -> bool:
 
 def _no_dilation(case: Case, subject: Subject) -> bool:
     """Whether a dilation is 0 and, in a case that is to be refused, the batch is empty."""
-    empty = case.shapes["input"][0] == 0 and len(case.shapes["input"]) == len(case.shapes["weight"])
+    empty = len(case.shapes["input"]) == len(case.shapes["weight"]) and case.shapes["input"][0] == 0
     return 0 in case.arguments["dilation"] and (empty or not isinstance(case, Invalid))
 
 
