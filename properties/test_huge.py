@@ -36,7 +36,9 @@ def test_shapes(operator: Operator, subject: Subject, case: Huge) -> None:
 def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
     """Computing with arguments up to and past 2⁶³ gives what the loops give, or a clean error in bounded time."""
     shape = formula(operator, case)
-    operands = operator.operands(case, subject.format)
+    operands = {
+        name: operator.domain(case, case.tensor(name, sizes, subject.format)) for name, sizes in case.shapes.items()
+    }
     outcome = subject.run(operator.program, operands, case.arguments)
     if shape is not None and math.prod(shape) > COMPUTED and str(outcome.error).startswith("OutOfMemory"):
         return

@@ -44,6 +44,11 @@ def _dilated_division_overflows(case: Case, subject: Subject) -> bool:
     return set(case.arguments["dilation"]) != {1} and _division_overflows(case)
 
 
+def _planes_or_dilated_division_overflows(case: Case, subject: Subject) -> bool:
+    """Whether it is so for a convolution whose kernel is dilated or has three axes."""
+    return (len(window(case)) == 3 and _division_overflows(case)) or _dilated_division_overflows(case, subject)
+
+
 def _long_window(case: Case, subject: Subject) -> bool:
     """Whether a window spans more elements than anyone walks through."""
     return any(span >= LONG for span, _, _ in _axes(case))
@@ -101,6 +106,27 @@ ENTRIES: tuple[Divergence, ...] = (
         versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
+        example=Huge(
+            shapes={"input": (1, 2), "weight": (1, 1, 1)},
+            arguments={"stride": (2**61 - 1,), "padding": (2**31 - 1,), "dilation": (2,), "groups": 1},
+            inflated=("padding", "stride"),
+        ),
+    ),
+    Divergence(
+        id="conv-output-size-in-32-bits-without-onednn",
+        severity="wrong shape",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_planes_or_dilated_division_overflows,
+        what=DIVISION + ": where oneDNN has no float16, a dilated convolution, or one over three axes, gives an output "
+        "of no elements",
+        why="torch.nn.Conv3d, Shape: the formula gives one element",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        lacking="avx512_fp16",
         example=Huge(
             shapes={"input": (1, 2), "weight": (1, 1, 1)},
             arguments={"stride": (2**61 - 1,), "padding": (2**31 - 1,), "dilation": (2,), "groups": 1},

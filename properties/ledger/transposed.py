@@ -25,6 +25,11 @@ def _several_terms(case: Case, subject: Subject) -> bool:
     return math.prod(weight[2:]) > 1 or (len(x) == len(weight) and x[0] > 1)
 
 
+def _terms_or_bias(case: Case, subject: Subject) -> bool:
+    """Whether anything is added to a product: another, or the bias."""
+    return "bias" in case.shapes or _several_terms(case, subject)
+
+
 WINDOW: dict[str, Any] = {"padding": (1,), "groups": 1}
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -55,8 +60,9 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=(),
         devices=("cpu",),
         dtypes=("float16",),
-        holds=_several_terms,
-        what="sums over taps (the output) and over the batch (the gradient to the weight) are formed in float16",
+        holds=_terms_or_bias,
+        what="sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed "
+        "in float16",
         why=OPMATH + "in bfloat16 they are formed in float",
         versions=("2.13.0",),
         upstream=None,
