@@ -26,9 +26,9 @@ _COMMON = {
     "report_multiple_bugs": False,
     "suppress_health_check": [HealthCheck.too_slow],
 }
-settings.register_profile("default", max_examples=100, **_COMMON)
+settings.register_profile("default", max_examples=40, **_COMMON)
 settings.register_profile("tests", max_examples=25, derandomize=True, database=None, **_COMMON)
-settings.register_profile("nightly", max_examples=2000, **_COMMON)
+settings.register_profile("nightly", max_examples=800, **_COMMON)
 # Where the variable CI is set, Hypothesis would repeat itself: a search takes fresh seeds. It says how, not why.
 _PHASES = [phase for phase in Phase if phase is not Phase.explain]
 settings.register_profile(searching.PROFILE, derandomize=False, phases=_PHASES, **_COMMON)
