@@ -53,7 +53,7 @@ class Precision:
     def largest(self) -> float:
         """The largest finite number: ``(2 − 2·u)·2^e``, e the largest exponent.
 
-        >>> FLOAT16.largest, FLOAT64.largest == np.finfo(np.float64).max
+        >>> FLOAT16.largest, FLOAT64.largest == float(np.finfo(np.float64).max)
         (65504.0, True)
         """
         return (2.0 - 2.0 * self.unit_roundoff) * 2.0**self.largest_exponent
