@@ -53,7 +53,8 @@ def test_cases(benchmark: BenchmarkFixture, workers: Workers) -> None:
         samples = [worker.search(worker.AGREEMENT, cases, turn) for turn in range(rounds)]
     shares = worker.shares(workers, rounds * cases, turn=rounds)
     assert set(shares) == set(worker.PARTS)
-    assert sum(shares.values()) == pytest.approx(1.0)
+    # The drawing is what is left, and transport a difference: neither is a measurement of its own.
+    assert min(shares[part] for part in ("reference", "comparison", "torch")) > 0.0
     met = watch.conditions().as_dict()
     record(benchmark, samples, cases_per_second=1 / median(samples), shares=shares, conditions=met)
 

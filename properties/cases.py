@@ -107,9 +107,15 @@ def unpadded(case: Case) -> Case:
     return case.with_shape("input", (*leading, *spatial)).with_arguments(padding=(0,) * len(padding))
 
 
+def kernel_size(case: Case) -> tuple[int, ...]:
+    """The kernel's sizes, of a pooling or of a bank of weights."""
+    kernel = case.arguments.get("kernel_size")
+    return tuple(case.shapes["weight"][2:] if kernel is None else kernel)
+
+
 def window(case: Case) -> list[tuple[int, int, int, int]]:
     """Effective kernel size, stride, padding and dilation along each axis."""
-    kernel = case.arguments.get("kernel_size") or case.shapes["weight"][2:]
+    kernel = kernel_size(case)
     stride, dilation = case.arguments.get("stride", kernel), case.arguments.get("dilation", (1,) * len(kernel))
     padding = case.arguments.get("padding", (0,) * len(kernel))
     axes = zip(kernel, stride, padding, dilation, strict=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from properties.cases import INTEGERS, Case
+from properties.cases import INTEGERS, Case, kernel_size
 from properties.operators import Operator
-from properties.operators.constraints import on_axis, window, with_stride, with_window
+from properties.operators.constraints import on_axis, with_stride, with_window
 
 VALUES = (2**30, 2**31 - 1, 2**31, 2**32 + 1, 2**33, 2**53 + 1, 2**61 - 1, 2**61, 2**62 - 1, 2**62, 2**62 + 1,
           2**63 - 1, 2**63, 2**64 + 1)  # fmt: skip
@@ -54,8 +54,8 @@ def inflated(case: Case, name: str, axis: int, value: int) -> Case:
     """
     if name == "size":
         shape = [1] * len(case.shapes["input"])
-        shape[len(shape) - len(window(case)) - 1] = case.shapes["input"][-len(window(case)) - 1]
-        shape[axis - len(window(case))] = min(value, LARGEST) // max(1, math.prod(shape))
+        shape[len(shape) - len(kernel_size(case)) - 1] = case.shapes["input"][-len(kernel_size(case)) - 1]
+        shape[axis - len(kernel_size(case))] = min(value, LARGEST) // max(1, math.prod(shape))
         return case.with_shape("input", tuple(shape))
     if name == "weight":
         return with_window(case, axis, min(value, LARGEST) // math.prod(case.shapes["weight"]))

@@ -29,7 +29,7 @@ FIRST, MOST = 20, 20_000
 LEAST = 1.0
 """Seconds that a visit may take, however little time is left."""
 SETTLED = 100
-"""Cases after which a pair that proves nothing never will: those of a test in the default profile."""
+"""Cases after which a pair that proves nothing never will."""
 FAILED = ("diverged", "error", "vacuous")
 UNVISITED = "the time was up before its turn"
 

@@ -241,14 +241,16 @@ def unpooled_size(size: int, kernel: int, stride: int | None = None, padding: in
     return (size - 1) * (kernel if stride is None else stride) - 2 * padding + kernel
 
 
-def blind(outputs: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:
-    """Whether one of ``outputs`` windows has no tap in the input: its first that is not before it lies past its end.
+def reaches(start: int, steps: int, step: int, size: int) -> bool:
+    """Whether one of ``steps`` positions from ``start`` on, a ``step`` apart, lies in an input of ``size`` elements.
 
-    >>> blind(3, size=3, kernel=2, stride=1, padding=1, dilation=1), blind(1, 1, 2, 1, padding=1, dilation=2)
-    (False, True)
+    A window's taps are such positions, a dilation apart; so are the places of one tap in all windows, a stride apart.
+
+    >>> reaches(-1, steps=2, step=1, size=3), reaches(-1, steps=2, step=2, size=1)
+    (True, False)
     """
-    starts = (position * stride - padding for position in range(outputs))
-    return any(-(min(start, 0) // dilation) >= kernel or max(start, start % dilation) >= size for start in starts)
+    first = max(0, -(start // step))
+    return first < steps and start + first * step < size
 
 
 def receptive_field(layers: Iterable[tuple[int, int, int]]) -> int:

@@ -13,7 +13,7 @@ from properties.runner.call import Setting
 from properties.special import Special
 from properties.subjects import Subject
 from refimpl import padding
-from refimpl.geometry import effective_kernel, padded_size, per_axis
+from refimpl.geometry import effective_kernel, padded_size, per_axis, reaches
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv1d_padded", "conv2d_padded", "conv3d_padded")
 SEVERAL_AXES = ("conv2d", "conv3d", "conv2d_padded", "conv3d_padded")
@@ -71,20 +71,14 @@ def _one_plane_deep(case: Case, subject: Subject) -> bool:
     return first["input"] == 1 and several
 
 
-def _reaches(start: int, steps: int, step: int, size: int) -> bool:
-    """Whether one of ``steps`` positions from ``start`` on, a ``step`` apart, lies in an input of ``size`` elements."""
-    first = max(0, -(start // step))
-    return first < steps and start + first * step < size
-
-
 def _windows_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
     """Of each window: whether one of its taps lies in the input."""
-    return (_reaches(o * stride - before, kernel, dilation, input) for o in range(output))
+    return (reaches(o * stride - before, kernel, dilation, input) for o in range(output))
 
 
 def _taps_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
     """Of each tap: whether it lies in the input in one of the windows."""
-    return (_reaches(a * dilation - before, output, stride, input) for a in range(kernel))
+    return (reaches(a * dilation - before, output, stride, input) for a in range(kernel))
 
 
 def _idle_tap(case: Case, subject: Subject) -> bool:

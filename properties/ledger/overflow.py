@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from properties.cases import Case
+from properties.cases import Case, window
 from properties.huge import Huge
 from properties.ledger.record import Divergence
-from properties.operators.constraints import window
 from properties.subjects import FLOATS, Subject
-from refimpl.geometry import effective_kernel, per_axis
 
 ONE = {"stride": (1,), "padding": (0,), "dilation": (1,)}
 LONG = 2**30
@@ -19,14 +17,9 @@ LONG = 2**30
 
 def _axes(case: Case) -> Iterator[tuple[int, int, int]]:
     """For each axis: what the window spans, the elements left beside it, and its stride."""
-    kernel = window(case)
-    strides, paddings = case.arguments.get("stride", kernel), case.arguments.get("padding", (0,) * len(kernel))
-    dilations = per_axis(case.arguments.get("dilation", 1), len(kernel))
-    for size, k, s, p, d in zip(
-        case.shapes["input"][-len(kernel) :], kernel, strides, paddings, dilations, strict=True
-    ):
-        span = effective_kernel(k, d)
-        yield span, size + 2 * p - span, s
+    windows = window(case)
+    for size, (span, stride, padding, _) in zip(case.shapes["input"][-len(windows) :], windows, strict=True):
+        yield span, size + 2 * padding - span, stride
 
 
 def _window_overflows(case: Case, subject: Subject) -> bool:

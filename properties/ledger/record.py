@@ -22,7 +22,7 @@ class Divergence:
 
     ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
     happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
-    was seen (see :meth:`certain`). ``having`` and ``lacking`` name an instruction set
+    was seen. ``having`` and ``lacking`` name an instruction set
     (:data:`properties.devices.INSTRUCTIONS`) without which, or with which, a processor does not show it: libraries have
     kernels of their own for it.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).

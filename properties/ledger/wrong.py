@@ -17,7 +17,7 @@ from properties.runner.layouts import LAYOUTS
 from properties.special import Special
 from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import pooling
-from refimpl.geometry import blind
+from refimpl.geometry import reaches
 
 
 def _sees_only_padding(case: Case, subject: Subject) -> bool:
@@ -27,7 +27,11 @@ def _sees_only_padding(case: Case, subject: Subject) -> bool:
     if outputs is None or math.prod(outputs) > COMPUTED**2:
         return False
     per_axis = (outputs, case.shapes["input"], kernel, given.get("stride", kernel), given["padding"], given["dilation"])
-    return any(blind(*axis) for axis in zip(*(values[-len(kernel) :] for values in per_axis), strict=True))
+    return not all(
+        reaches(o * stride - padding, taps, dilation, size)
+        for count, size, taps, stride, padding, dilation in zip(*(v[-len(kernel) :] for v in per_axis), strict=True)
+        for o in range(count)
+    )
 
 
 def _smaller_than_kernel(case: Case, subject: Subject) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import INTEGERS, Case
+from properties.cases import INTEGERS, Case, kernel_size
 from refimpl.geometry import effective_kernel
 
 Violate = Callable[[st.DrawFn, Case], Case]
@@ -88,7 +88,7 @@ def padding_not_negative(source: str) -> Constraint:
         axis, padding = draw_axis(draw, case), -draw(st.integers(1, 3))
         more = 2 * (case.arguments["padding"][axis] - padding)
         shape = list(case.shapes["input"])
-        shape[axis - len(window(case))] += more
+        shape[axis - len(kernel_size(case))] += more
         return on_axis(case.with_shape("input", tuple(shape)), "padding", axis, padding)
 
     return Constraint("padding is at least 0", source, violate)
@@ -99,7 +99,7 @@ def padding_at_most_half(source: str, dilated: bool) -> Constraint:
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         axis = draw_axis(draw, case)
-        kernel, dilation = window(case)[axis], case.arguments.get("dilation", (1,) * len(window(case)))[axis]
+        kernel, dilation = kernel_size(case)[axis], case.arguments.get("dilation", (1,) * len(kernel_size(case)))[axis]
         half = (effective_kernel(kernel, dilation) if dilated else kernel) // 2
         return on_axis(case, "padding", axis, half + draw(st.integers(1, 3)))
 
@@ -112,10 +112,10 @@ def window_fits(source: str) -> Constraint:
     def violate(draw: st.DrawFn, case: Case) -> Case:
         axis = draw_axis(draw, case)
         case = on_axis(with_stride(case), "padding", axis, 0)
-        kernel = max(2, window(case)[axis])
-        dilation = case.arguments.get("dilation", (1,) * len(window(case)))[axis]
+        kernel = max(2, kernel_size(case)[axis])
+        dilation = case.arguments.get("dilation", (1,) * len(kernel_size(case)))[axis]
         shape = list(case.shapes["input"])
-        shape[axis - len(window(case))] = draw(st.integers(1, effective_kernel(kernel, dilation) - 1))
+        shape[axis - len(kernel_size(case))] = draw(st.integers(1, effective_kernel(kernel, dilation) - 1))
         if "ceil_mode" in case.arguments:
             case = case.with_arguments(ceil_mode=False)
         return with_window(case.with_shape("input", tuple(shape)), axis, kernel)
@@ -166,15 +166,9 @@ def longer(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (*shape[:at], shape[at] + 1, *shape[at + 1 :])
 
 
-def window(case: Case) -> tuple[int, ...]:
-    """The kernel's sizes, of a pooling or of a bank of weights."""
-    kernel = case.arguments.get("kernel_size")
-    return tuple(case.shapes["weight"][2:] if kernel is None else kernel)
-
-
 def with_stride(case: Case) -> Case:
     """The stride spelt out, so that another kernel does not change it."""
-    return case if "stride" in case.arguments else case.with_arguments(stride=window(case))
+    return case if "stride" in case.arguments else case.with_arguments(stride=kernel_size(case))
 
 
 def with_window(case: Case, axis: int, kernel: int) -> Case:
@@ -187,7 +181,7 @@ def with_window(case: Case, axis: int, kernel: int) -> Case:
 
 def draw_axis(draw: st.DrawFn, case: Case) -> int:
     """One of the axes that the window slides along."""
-    return draw(st.integers(0, len(window(case)) - 1))
+    return draw(st.integers(0, len(kernel_size(case)) - 1))
 
 
 def on_axis(case: Case, argument: str, axis: int, value: int) -> Case:

@@ -82,6 +82,7 @@ def _activation(name: str, layer: str, program: Any, exact: bool = False, rows: 
         cases=cases(rows_geometry() if rows else elements_geometry()),
         program=program,
         output_shape=_input_shape,
+        traits=frozenset({"activation"}),
         inexact=None if exact else INEXACT,
         **({key: _over(function) for key, function in functions.items()} if rows else functions),
     )

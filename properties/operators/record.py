@@ -74,7 +74,7 @@ class Operator:
         "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": no weights do, and
         channels keep apart; "sized": a formula gives the size of each axis, however many there are; "linear": the
         output is linear in each real operand, the bias counted with it, while the others stay; "selecting": every
-        output is an element of the input, whose index is returned.
+        output is an element of the input, whose index is returned; "activation": a function of each value or row.
         """
         return trait in self.traits
 
