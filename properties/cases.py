@@ -164,9 +164,8 @@ class Axis:
 @functools.cache
 def sizes(least: int, longest: int) -> st.SearchStrategy[int]:
     """Sizes from ``least`` on: often the least itself or a little more, sometimes near a vector tail."""
-    tails = [size for size in TAILS if least <= size <= longest]
-    near = whole(least, least + 6)
-    return st.one_of(near, among(*tails)) if tails else near
+    near = range(least, least + 7)
+    return among(*near, *near, *(size for size in TAILS if least + 7 <= size <= longest))
 
 
 @functools.cache
@@ -200,9 +199,9 @@ def batches() -> st.SearchStrategy[tuple[int, ...]]:
 
 
 @functools.cache
-def longest_axis(axes: int, long: int) -> st.SearchStrategy[list[int]]:
+def longest_axis(axes: int, long: int) -> st.SearchStrategy[tuple[int, ...]]:
     """How long each axis may be: one of them up to ``long``, the others short, to keep a case small."""
-    return whole(0, axes - 1).map(lambda chosen: [long if a == chosen else 8 for a in range(axes)])
+    return among(*(tuple(long if a == chosen else 8 for a in range(axes)) for chosen in range(axes)))
 
 
 @st.composite

@@ -7,6 +7,8 @@ listed and red on anything new. The pinned example must still diverge: an entry 
 
 from __future__ import annotations
 
+import functools
+
 from properties.cases import Case
 from properties.ledger import (
     compiled,
@@ -23,7 +25,7 @@ from properties.ledger import (
 )
 from properties.ledger.record import Divergence
 from properties.operators import CATALOGUE, Operator
-from properties.runner.call import Call
+from properties.runner.call import Call, Program
 from properties.subjects import Subject
 
 LEDGER: tuple[Divergence, ...] = (
@@ -43,7 +45,15 @@ LEDGER: tuple[Divergence, ...] = (
 
 def known(law: str, operator: Operator | None, subject: Subject | None, case: object) -> Divergence | None:
     """The ledger's entry that a law's case runs into, or None."""
-    return next((entry for entry in LEDGER if entry.covers(law, operator, subject, case)), None)
+    if operator is None or subject is None or not isinstance(case, Case):
+        return None
+    return next((entry for entry in concerning(law, operator, subject) if entry.holds(case, subject)), None)
+
+
+@functools.cache
+def concerning(law: str, operator: Operator, subject: Subject) -> tuple[Divergence, ...]:
+    """The entries into which some case of a law may run."""
+    return tuple(entry for entry in LEDGER if entry.concerns(law, operator, subject))
 
 
 class Steered(Exception):
@@ -61,7 +71,11 @@ def steer(law: str, case: object, call: Call) -> None:
     subject = Subject(call.device, call.dtype, call.mode, call.kernels)
     shapes = {name: values.shape if hasattr(values, "shape") else values for name, values in call.operands.items()}
     made = Case(shapes, call.arguments, case.fill, case.seed, case.setting)
-    about = next((o for o in CATALOGUE if o.program is call.program), None)
-    entry = known(law, about, subject, made)
+    entry = known(law, _computed_by(call.program), subject, made)
     if entry and entry.certain():
         raise Steered(entry)
+
+
+@functools.cache
+def _computed_by(program: Program) -> Operator | None:
+    return next((operator for operator in CATALOGUE if operator.program is program), None)

@@ -68,17 +68,10 @@ class Divergence:
         """
         return not comparing()
 
-    def covers(self, law: str, operator: Operator | None, subject: Subject | None, case: object) -> bool:
-        """Whether a case of a law on a subject runs into this defect."""
-        return (
-            operator is not None
-            and subject is not None
-            and isinstance(case, Case)
-            and operator.name in self.operators
-            and (law in self.laws if self.laws else self._asked(law))
-            and self.shows(subject)
-            and self.holds(case, subject)
-        )
+    def concerns(self, law: str, operator: Operator, subject: Subject) -> bool:
+        """Whether some case of a law on a subject may run into this defect; which, ``holds`` says."""
+        asked = law in self.laws if self.laws else self._asked(law)
+        return operator.name in self.operators and asked and self.shows(subject)
 
     def _asked(self, law: str) -> bool:
         """Whether an entry that names no laws is about one: "accumulator" measures lossy sums."""

@@ -221,11 +221,12 @@ def _observed(tensor: torch.Tensor) -> Observed:
 
 def _changed(tensors: dict[str, torch.Tensor], operands: dict[str, Array | Shape]) -> tuple[str, ...]:
     now = {name: _observed(tensor).values for name, tensor in tensors.items()}
-    return tuple(
-        name
-        for name, values in now.items()
-        if values is not None and not np.array_equal(values, operands[name], equal_nan=values.dtype.kind == "f")
-    )
+    return tuple(name for name, values in now.items() if values is not None and not _same(values, operands[name]))
+
+
+def _same(values: Array, before: Array | Shape) -> bool:
+    """Whether values are what they were; to look for NaN takes longer, and is seldom needed."""
+    return np.array_equal(values, before) or np.array_equal(values, before, equal_nan=values.dtype.kind == "f")
 
 
 def _aliased(tensors: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor]) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """Messages between the suite and its workers: a JSON header and raw arrays.
 
 No pickle: the two ends may run different versions of Python, NumPy and torch, and nothing that a worker sends is ever
-executed. A message is the header's length (8 bytes, big-endian), the header, and the bytes of the arrays that it
-describes. Sequences arrive as tuples, as which arguments are written everywhere in the suite.
+executed. A message is two lengths in bytes (8 bytes each, big-endian), the header, and the arrays that it describes.
+Header and arrays are filled up to whole words, so that no element lies across them. Sequences arrive as tuples, as
+which arguments are written everywhere in the suite.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import socket
 import struct
 import time
@@ -19,8 +21,9 @@ import numpy as np
 Array = np.ndarray
 Message = tuple[dict[str, Any], dict[str, Array]]
 
-LENGTH = struct.Struct(">Q")
-DTYPES = {"float64", "float32", "int64", "int32", "int16", "int8", "uint8", "bool"}
+LENGTHS = struct.Struct(">QQ")
+WORD = 8
+DTYPES = {"<f8", "<f4", "<i8", "<i4", "<i2", "|i1", "|u1", "|b1"}
 
 
 class Closed(Exception):
@@ -35,12 +38,13 @@ def send(connection: socket.socket, header: Mapping[str, Any], arrays: Mapping[s
     """Send one message. Raises Closed if the other end is gone, ValueError for a dtype that is not on the list."""
     blocks = {name: np.asarray(values, order="C") for name, values in arrays.items()}
     for name, block in blocks.items():
-        if str(block.dtype) not in DTYPES:
+        if block.dtype.str not in DTYPES:
             raise ValueError(f"{name} has dtype {block.dtype}, which no message can hold")
-    described = [[name, str(block.dtype), block.shape] for name, block in blocks.items()]
-    text = json.dumps({**header, "arrays": described}).encode()
+    described = [[name, block.dtype.str, block.shape] for name, block in blocks.items()]
+    text = _filled(json.dumps({**header, "arrays": described}).encode(), b" ")
+    body = b"".join(_filled(block.tobytes(), b"\0") for block in blocks.values())
     try:
-        connection.sendall(b"".join([LENGTH.pack(len(text)), text, *(block.tobytes() for block in blocks.values())]))
+        connection.sendall(b"".join((LENGTHS.pack(len(text), len(body)), text, body)))
     except OSError as error:
         raise Closed(str(error)) from error
 
@@ -48,16 +52,25 @@ def send(connection: socket.socket, header: Mapping[str, Any], arrays: Mapping[s
 def receive(connection: socket.socket, timeout: float | None = None) -> Message:
     """Receive one message. Raises Closed at its end, Late after ``timeout`` seconds."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    (length,) = LENGTH.unpack(_read(connection, LENGTH.size, deadline))
-    header = json.loads(_read(connection, length, deadline), object_hook=_with_tuples)
-    arrays = {}
+    length, more = LENGTHS.unpack(_read(connection, LENGTHS.size, deadline))
+    block = _read(connection, length + more, deadline)
+    header = json.loads(block[:length], object_hook=_with_tuples)
+    arrays, at = {}, length
     for name, dtype, shape in header.pop("arrays"):
         if dtype not in DTYPES:
             raise Closed(f"a message with dtype {dtype}")
-        count = int(np.prod(shape, dtype=np.int64))
-        block = _read(connection, count * np.dtype(dtype).itemsize, deadline)
-        arrays[name] = np.frombuffer(block, dtype=dtype).reshape(shape)
+        count = math.prod(shape)
+        arrays[name] = np.frombuffer(block, dtype, count, at if count else 0).reshape(shape)
+        at += _whole_words(arrays[name].nbytes)
     return header, arrays
+
+
+def _filled(block: bytes, filling: bytes) -> bytes:
+    return block.ljust(_whole_words(len(block)), filling)
+
+
+def _whole_words(size: int) -> int:
+    return -(-size // WORD) * WORD
 
 
 def _read(connection: socket.socket, count: int, deadline: float | None) -> bytearray:

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,14 +35,19 @@ to compile."""
 ONE = np.ones((1, 1, 1, 1))
 
 
-def _starts(call: Call) -> Iterator[tuple[tuple[str, ...], Call]]:
-    """What must have run in a worker before a call, so that the call's time is its own: known-good torch, by a name."""
-    setting = Setting(deterministic=call.setting.deterministic)  # it imports a compiler
+def _starts(call: Call) -> list[tuple[str, ...]]:
+    """What must have been started in a worker before a call, so that the call's time is its own."""
+    device = (call.device, str(call.setting.deterministic))  # to be deterministic imports a compiler
+    return [device, (call.kernels,)] if call.kernels else [device]
+
+
+def _start(what: tuple[str, ...], call: Call) -> Call:
+    """A call of known-good torch that starts it."""
+    if what == (call.kernels,):  # torch.nn.functional has no flatten: they are loaded, and have no part in it
+        return Call(programs.dense.flatten, {"input": ONE}, {"start_dim": 0}, kernels=call.kernels)
+    setting = Setting(deterministic=call.setting.deterministic)
     operands = {"input": ONE, "weight": ONE}
-    started = (call.device, str(setting.deterministic))
-    yield started, Call(programs.convolution.conv2d, operands, device=call.device, dtype="float32", setting=setting)
-    if call.kernels:  # torch.nn.functional has no flatten: they are loaded, and have no part in it
-        yield (call.kernels,), Call(programs.dense.flatten, {"input": ONE}, {"start_dim": 0}, kernels=call.kernels)
+    return Call(programs.convolution.conv2d, operands, device=call.device, dtype="float32", setting=setting)
 
 
 @dataclass
@@ -68,9 +73,9 @@ class Workers:
             raise ValueError(f"a worker would not find {call.name} under that name: it must be a module's function")
         if not self._worker:
             self._start()
-        for what, start in _starts(call):
+        for what in _starts(call):
             if what not in self._ready:
-                outcome = self._answer(start, STARTING * self.timeout)
+                outcome = self._answer(_start(what, call), STARTING * self.timeout)
                 if not self._worker:
                     return outcome
                 self._ready.add(what)
