@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports import pictures, throughput
+from reports import met, pictures, throughput
 from reports.load import Evidence
 
 MOST = 6  # pictures of one kind; results.json has the numbers of all
@@ -26,6 +26,16 @@ def view(evidence: Evidence) -> dict[str, Any]:
         "scaling": _scaling(evidence),
         "peers": _peers(evidence),
         "seeds": throughput.seeds(evidence),
+        "met": met.conditions(evidence),
+        "busy": {
+            "roof": met.busy(evidence, met.ROOF),
+            "phases": met.busy(evidence, met.PHASES),
+            "growth": met.busy(evidence, met.GROWTH),
+            "scaling": met.busy(evidence, met.SCALING),
+            "peers": met.busy(evidence, met.PEERS),
+            "loops": met.busy(evidence, met.LOOPS),
+            "workers": met.busy(evidence, met.WORKERS),
+        },
         "why": {
             "ladder": throughput.reason(evidence, "test_training["),
             "roof": throughput.reason(evidence, "test_matrix_product"),
@@ -64,15 +74,14 @@ def _scaling(evidence: Evidence) -> dict[str, Any] | None:
         return None
     axis = "speed-up over one rank, divided by the ranks"
     drawn = pictures.intervals(entries, "scaling", "Efficiency of several ranks", axis)
-    return {"entries": entries, "svg": drawn, "warning": next((e["warning"] for e in entries if e["warning"]), None)}
+    return {"entries": entries, "svg": drawn}
 
 
 def _peers(evidence: Evidence) -> dict[str, Any]:
     entries, absent = throughput.peers(evidence), throughput.absent_peers(evidence)
     if not entries:
-        return {"entries": [], "absent": absent, "svg": None, "warning": None}
+        return {"entries": [], "absent": absent, "svg": None}
     rows = [e if e["torch"] else {**e, "label": e["library"]} for e in entries]
     axis = "times as fast as recipe book, batches loaded"
     drawn = pictures.intervals(rows, "peers", "Other libraries and torch's recipes", axis, absent=absent)
-    warning = next((entry["warning"] for entry in entries if entry["warning"]), None)
-    return {"entries": entries, "absent": absent, "svg": drawn, "warning": warning}
+    return {"entries": entries, "absent": absent, "svg": drawn}
