@@ -11,29 +11,31 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reports import bench_view, charts, places, precision, repro, speed, suite, summarise, tiles, versions, words
+from reports import bench_view, charts, places, precision, repro, speed, suite, summarise, svg, tiles, versions, words
 from reports.chapter import PRINTED, PRINTED_RATE, lines
 from reports.load import Evidence
 from reports.mathml import mathml
 from reports.matrix import matrices
 from reports.records import Figure
 
+_MOST = {
+    "places": 60,
+    "faults": 40,
+    "operators": 400,
+    "cells": 6000,
+    "groups": 40,
+    "message": 3000,
+    "script": 8000,
+    "planted": 120,
+}
 _STEPS: tuple[dict[str, int], ...] = (
-    {
-        "places": 60,
-        "faults": 40,
-        "operators": 400,
-        "cells": 3000,
-        "groups": 40,
-        "message": 3000,
-        "script": 8000,
-        "planted": 120,
-    },
+    _MOST,
+    {**_MOST, "cells": 4500},
     {
         "places": 20,
         "faults": 15,
         "operators": 200,
-        "cells": 1000,
+        "cells": 2000,
         "groups": 20,
         "message": 800,
         "script": 3000,
@@ -86,6 +88,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "printed": PRINTED,
         "printed_rate": PRINTED_RATE,
         "marks": words.MARKS,
+        "svg_css": svg.css(),
         "meanings": words.MEANINGS,
         "severities": words.SEVERITIES,
         "no_evidence": summarise.NO_EVIDENCE,
@@ -172,6 +175,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "headline": words.headline,
     "grid_class": words.grid_class,
     "short": words.short,
+    "slug": words.slug,
     "mathml": formula,
     "quoted": shlex.quote,
 }

@@ -18,7 +18,8 @@ from reports.words import prefixed, ratio
 MOST_ROWS = 30
 WIDTH = SIZE[0]
 MARKERS = {"faster": ("o", FIRST), "slower": ("v", SECOND)}  # any other word: hollow and grey
-_FILLS = ((FIRST, ""), (SECOND, "///"), (THIRD, "..."), (FOURTH, "\\\\\\"), (FIFTH, "xx"), (MUTED, "---"))
+_UNITS = {"image size": "pixels a side", "batch size": "examples a batch"}
+_FILLS = ((FIRST, ""), (SECOND, "///"), (THIRD, "|||"), (FOURTH, "\\\\\\"), (FIFTH, "xx"), (MUTED, "---"))
 
 
 def intervals(
@@ -185,7 +186,8 @@ def grown(entry: dict[str, Any], name: str) -> Markup:
             axes.set_ylim(0, max(p["high"] for p in points) * 1.08)
             axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: prefixed(value).strip()))
-        axes.set_xlabel(readable(axis))
+        axes.set_ylabel("examples/s")
+        axes.set_xlabel(_UNITS.get(axis, readable(axis)))
 
     told = "; ".join(f"{p['value']:g}: {p['median']:,.0f}" for p in points)
     return drawn(draw, name, f"Examples a second by {axis[:40]} on {entry['device'][:40]}", told, (3.1, 2.3))

@@ -183,7 +183,7 @@ def others(evidence: Evidence) -> list[dict[str, Any]]:
 def sentence(entries: Sequence[dict[str, Any]]) -> str:
     """How fast, in one sentence: the chapter's own recipe where it is there, else the fastest."""
     if not entries:
-        return "Not measured: no training benchmark was found."
+        return "How fast it trains was not measured: there is no benchmark of training."
     own = [entry for entry in entries if entry["recipe"] == "book"]
     best = max(own or entries, key=lambda entry: entry["rate"])
     recipe = "the chapter's own loop" if own else f"recipe {best['recipe']}"

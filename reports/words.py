@@ -39,6 +39,15 @@ SEVERITIES = {
 """What a divergence means for a user, by severity, the most severe first."""
 
 
+def slug(status: str) -> str:
+    """The class of a status.
+
+    >>> slug("passed"), slug("not run (no evidence)")
+    ('s-passed', 's-not-run-no-evidence')
+    """
+    return "s-" + status.replace("(", "").replace(")", "").replace(" ", "-")
+
+
 def share(value: float | None) -> str:
     """An error as a share of its bound, in percent.
 
