@@ -13,6 +13,13 @@ ROOF, PHASES, GROWTH, SCALING, PEERS, LOOPS, WORKERS = (
     ("machine", "layer", "training"), ("phases",), ("growth",), ("distributed",), ("peer",), ("reference",), ("worker",)
 )  # fmt: skip
 
+NAMES = {
+    "training": "recipes", "ten-epochs": "ten epochs", "epoch": "whole epochs", "machine": "the machine's limits",
+    "layer": "layers", "growth": "cost as work grows", "distributed": "several processes", "peer": "other libraries",
+    "phases": "phases of a step", "reference": "the loops", "worker": "the suite's workers",
+    "self-test": "the suite's own tests",
+}  # fmt: skip
+
 
 def busy(evidence: Evidence, kinds: tuple[str, ...]) -> str | None:
     """What benchmarks of these kinds said of a busy machine, the first of each environment; None where none did."""
@@ -24,7 +31,7 @@ def busy(evidence: Evidence, kinds: tuple[str, ...]) -> str | None:
 
 
 def conditions(evidence: Evidence) -> list[dict[str, Any]]:
-    """The conditions that benchmarks recorded, each once, with the kinds of benchmarks that met them.
+    """The conditions that benchmarks recorded, each once, with what was timed under them.
 
     Benchmarks of a file, and recipes of a ladder, met the same.
     """
@@ -34,6 +41,6 @@ def conditions(evidence: Evidence) -> list[dict[str, Any]]:
         if met is not None:
             row = {"environment": place.id, "kinds": {}, "number": 0, **met}
             row = found.setdefault((place.id, json.dumps(met, sort_keys=True)), row)
-            row["kinds"][item.kind] = None
+            row["kinds"][NAMES.get(item.kind, item.kind)] = None
             row["number"] += 1
     return [{**row, "kinds": list(row["kinds"])} for row in found.values()]

@@ -78,7 +78,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "distributions": precision.distributions(table),
         "accumulators": precision.accumulators(evidence),
         "versions": versions.differences(table),
-        "throughput": entries,
+        "throughput": [{**entry, "place": _ran_on(entry, len(evidence.places) > 1)} for entry in entries],
         "others": speed.others(evidence),
         "timed": bench_view.view(evidence),
         "rate_scale": max([PRINTED_RATE, *(rate for entry in entries for rate in entry["rates"])]) * 1.04,
@@ -106,6 +106,13 @@ def _faults(table: pd.DataFrame, output: Path | None) -> list[dict[str, Any]]:
         {**fault, "script": repro.script(fault["repro"], output), "link": repro.upstream(fault["upstream"])}
         for fault in found
     ]
+
+
+def _ran_on(entry: dict[str, Any], several: bool) -> str:
+    """Where a recipe was trained: device, environment where there are several, its name, threads."""
+    where = words.clip(entry["device"], 40) + (f" in {entry['environment']}" if several else "")
+    threads = words.clip(words.plain(entry["threads"]), 10)
+    return f"{where}, {words.clip(entry['device_name'], 60)}" + (f", {threads} threads" if entry["threads"] else "")
 
 
 def _one_seed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -172,10 +179,12 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "when": words.when,
     "md": words.markdown,
     "clip": words.clip,
+    "breakable": words.breakable,
     "headline": words.headline,
     "grid_class": words.grid_class,
     "short": words.short,
     "slug": words.slug,
+    "tests": words.tests,
     "mathml": formula,
     "quoted": shlex.quote,
 }

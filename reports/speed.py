@@ -142,7 +142,9 @@ def ten_epochs(evidence: Evidence) -> list[dict[str, Any]]:
         for place, _, benchmark in measured(evidence)
         if benchmark.kind == "ten-epochs"
     ]
-    return sorted(runs, key=lambda run: (run["bundled"], run["environment"], run["device"], run["name"]))
+    return sorted(
+        runs, key=lambda run: (run["bundled"], run["environment"], run["device"], run["recipe"] != "book", run["name"])
+    )
 
 
 def references(evidence: Evidence) -> list[dict[str, Any]]:
@@ -199,7 +201,7 @@ def _fastest(entries: Sequence[dict[str, Any]]) -> str:
     """Which recipe of the same problem is shown to be the fastest; nothing where none stands beside the chapter's."""
     rivals = [entry for entry in entries if entry["word"] and not entry["other"]]
     if busy := next((entry["warning"] for entry in rivals if entry["word"] == NOT_JUDGED), None):
-        return f" No recipe is called faster or slower, {NOT_JUDGED}; {busy}."
+        return f" No recipe is called faster or slower, as the machine was busy ({busy})."
     faster = [entry for entry in rivals if entry["word"] == "faster"]
     if not faster:
         return " No recipe is shown to be faster than the chapter's own loop." if rivals else ""

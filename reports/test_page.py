@@ -15,7 +15,7 @@ from reports.load import join, load
 from reports.report import PAGE_LIMIT, assemble, render
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}&amp;$\\frac{$`|[a](javascript:x)"
-VOID = {"meta", "br", "img", "link", "input", "hr"}
+VOID = {"meta", "br", "wbr", "img", "link", "input", "hr"}
 
 
 class Page(HTMLParser):

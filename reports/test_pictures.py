@@ -96,7 +96,7 @@ def test_nothing_is_judged_on_a_busy_machine(tmp_path: Path) -> None:
     assert "] faster" not in told
     assert not re.search(r'class="figures">faster', told)
     assert (
-        "No recipe is called faster or slower, not judged: machine busy"
+        "No recipe is called faster or slower, as the machine was busy (other processes took 40%"
         in assemble(load([tmp_path]))["verdict"]["speed"]
     )
     assert "], not judged: machine busy |" in texts["summary.md"]
@@ -122,7 +122,7 @@ def test_quiet_benchmarks_raise_no_alarm(tmp_path: Path) -> None:
         "index.html"
     ]
     told = html[html.index('id="met"') :]
-    assert "training, growth" in told
+    assert "recipes, cost as work grows" in told
     assert "0.10, 0.10, 0.10" in told
     assert "machine busy" not in html
 
