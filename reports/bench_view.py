@@ -68,8 +68,15 @@ def _roof(entry: dict[str, Any], place: int) -> dict[str, Any]:
     return {**entry, "layers": layers, "svg": pictures.roofline(entry, f"roof{place}")}
 
 
+def _placed(evidence: Evidence, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that share a picture, whose labels name the environment where there are several."""
+    if len(evidence.places) == 1:
+        return entries
+    return [{**entry, "label": f"{entry['label']}, {entry['environment']}"} for entry in entries]
+
+
 def _scaling(evidence: Evidence) -> dict[str, Any] | None:
-    entries = throughput.scaling(evidence)
+    entries = _placed(evidence, throughput.scaling(evidence))
     if not entries:
         return None
     axis = "speed-up over one rank, divided by the ranks"
@@ -81,7 +88,7 @@ def _peers(evidence: Evidence) -> dict[str, Any]:
     entries, absent = throughput.peers(evidence), throughput.absent_peers(evidence)
     if not entries:
         return {"entries": [], "absent": absent, "svg": None}
-    rows = [e if e["torch"] else {**e, "label": e["library"]} for e in entries]
+    rows = _placed(evidence, [e if e["torch"] else {**e, "label": e["library"]} for e in entries])
     axis = "times as fast as recipe book, batches loaded"
     drawn = pictures.intervals(rows, "peers", "Other libraries and torch's recipes", axis, absent=absent)
     return {"entries": entries, "absent": absent, "svg": drawn}

@@ -30,7 +30,7 @@ def intervals(
     A row: label, low, median, high, word (or None). absent: name and reason of what has no numbers, said in a row.
     """
     shown = list(rows[:MOST_ROWS])
-    gone = [f"{readable(str(who))}: not run ({readable(str(why), 30)})" for who, why in absent[:6]]
+    gone = [f"{readable(str(who))}: not run ({readable(str(why), 36)})" for who, why in absent[:6]]
 
     def draw(axes: Axes) -> None:
         if floor:
@@ -107,7 +107,7 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
             if own:
                 axes.plot([p["intensity"] for p in own], [p["flop"] / p["seconds"] for p in own], marker,
                           color=color, ms=5, mfc="none", label=label)  # fmt: skip
-        _name_points(axes, points)
+        _name_points(axes, points, copy)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(left, right)
@@ -125,7 +125,7 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
     return drawn(draw, name, f"Roofline of {roof['device'][:40]}", f"Limits: {limits}. {below}", (WIDTH, 4.0))
 
 
-def _name_points(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
+def _name_points(axes: Axes, points: Sequence[dict[str, Any]], copy: float | None) -> None:
     """Layers at the right, in the order of their rates, a line from each; of the recipes the fastest and slowest."""
     by_rate = sorted(points, key=lambda p: (-p["flop"] / p["seconds"], p["name"]))
     layers = [p for p in by_rate if p["what"] == "forward"]
@@ -135,8 +135,9 @@ def _name_points(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
                       textcoords="axes fraction", fontsize=8.5, va="center", annotation_clip=False,
                       arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.4, "relpos": (0, 0.5)})  # fmt: skip
     for p in [*recipes[:1], *recipes[1:][-1:]]:
-        axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (-6, -3), fontsize=8.5,
-                      textcoords="offset points", ha="right")  # fmt: skip
+        below = copy is not None and p["flop"] / p["seconds"] < copy * p["intensity"]  # the slope is at its left
+        axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (6 if below else -6, -3),
+                      fontsize=8.5, textcoords="offset points", ha="left" if below else "right")  # fmt: skip
 
 
 def stacked(entry: dict[str, Any], name: str) -> Markup:
