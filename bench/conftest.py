@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench import fashion_mnist
+from bench import fashion_mnist, measure
 from bench.fashion_mnist import DataSet
 from properties.environment import environment
 
@@ -80,6 +80,26 @@ def data(pytestconfig: pytest.Config, announce: list[str]) -> DataSet:
 def announce(pytestconfig: pytest.Config) -> list[str]:
     """Lines to show at the end of the run, for tests to add to."""
     return pytestconfig.stash[_lines]
+
+
+@pytest.fixture(scope="module")
+def met() -> Iterator[list[dict[str, Any]]]:
+    """What each benchmark of a file says of itself; at the file's end, what they all met is added.
+
+    One benchmark alone may be over within a few of the ticks in which the system counts the time that others take. A
+    benchmark of rounds that were measured before it began, interleaved, has said already what those met.
+    """
+    watch, told = measure.Watch(), []
+    yield told
+    conditions = watch.conditions().as_dict()
+    for extra_info in told:
+        extra_info.setdefault("conditions", conditions)
+
+
+@pytest.fixture(autouse=True)
+def _meets(request: pytest.FixtureRequest) -> None:
+    if "benchmark" in request.fixturenames:
+        request.getfixturevalue("met").append(request.getfixturevalue("benchmark").extra_info)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -48,15 +48,13 @@ def test_call(benchmark: BenchmarkFixture, workers: Workers) -> None:
 def test_cases(benchmark: BenchmarkFixture, workers: Workers) -> None:
     """Cases of conv2d's agreement in a second, drawn and judged, and where their time goes."""
     rounds, cases = (SEARCHES, CASES) if benchmark.enabled else (1, 5)
-    watch = measure.Watch()
     with worker.served_by(workers.run):
         samples = [worker.search(worker.AGREEMENT, cases, turn) for turn in range(rounds)]
     shares = worker.shares(workers, rounds * cases, turn=rounds)
     assert set(shares) == set(worker.PARTS)
     # The drawing is what is left, and transport a difference: neither is a measurement of its own.
     assert min(shares[part] for part in ("reference", "comparison", "torch")) > 0.0
-    met = watch.conditions().as_dict()
-    record(benchmark, samples, cases_per_second=1 / median(samples), shares=shares, conditions=met)
+    record(benchmark, samples, cases_per_second=1 / median(samples), shares=shares)
 
 
 def record(benchmark: BenchmarkFixture, samples: list[float], **figures: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports import pictures, throughput
+from reports import met, pictures, throughput
 from reports.load import Evidence
 
 MOST = 6  # pictures of one kind; results.json has the numbers of all
@@ -26,6 +26,16 @@ def view(evidence: Evidence) -> dict[str, Any]:
         "scaling": _scaling(evidence),
         "peers": _peers(evidence),
         "seeds": throughput.seeds(evidence),
+        "met": met.conditions(evidence),
+        "busy": {
+            "roof": met.busy(evidence, met.ROOF),
+            "phases": met.busy(evidence, met.PHASES),
+            "growth": met.busy(evidence, met.GROWTH),
+            "scaling": met.busy(evidence, met.SCALING),
+            "peers": met.busy(evidence, met.PEERS),
+            "loops": met.busy(evidence, met.LOOPS),
+            "workers": met.busy(evidence, met.WORKERS),
+        },
         "why": {
             "ladder": throughput.reason(evidence, "test_training["),
             "roof": throughput.reason(evidence, "test_matrix_product"),
@@ -58,21 +68,27 @@ def _roof(entry: dict[str, Any], place: int) -> dict[str, Any]:
     return {**entry, "layers": layers, "svg": pictures.roofline(entry, f"roof{place}")}
 
 
+def _placed(evidence: Evidence, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that share a picture, whose labels name the environment where there are several."""
+    if len(evidence.places) == 1:
+        return entries
+    return [{**entry, "label": f"{entry['label']}, {entry['environment']}"} for entry in entries]
+
+
 def _scaling(evidence: Evidence) -> dict[str, Any] | None:
-    entries = throughput.scaling(evidence)
+    entries = _placed(evidence, throughput.scaling(evidence))
     if not entries:
         return None
     axis = "speed-up over one rank, divided by the ranks"
     drawn = pictures.intervals(entries, "scaling", "Efficiency of several ranks", axis)
-    return {"entries": entries, "svg": drawn, "warning": next((e["warning"] for e in entries if e["warning"]), None)}
+    return {"entries": entries, "svg": drawn}
 
 
 def _peers(evidence: Evidence) -> dict[str, Any]:
     entries, absent = throughput.peers(evidence), throughput.absent_peers(evidence)
     if not entries:
-        return {"entries": [], "absent": absent, "svg": None, "warning": None}
-    rows = [e if e["torch"] else {**e, "label": e["library"]} for e in entries]
+        return {"entries": [], "absent": absent, "svg": None}
+    rows = _placed(evidence, [e if e["torch"] else {**e, "label": e["library"]} for e in entries])
     axis = "times as fast as recipe book, batches loaded"
     drawn = pictures.intervals(rows, "peers", "Other libraries and torch's recipes", axis, absent=absent)
-    warning = next((entry["warning"] for entry in entries if entry["warning"]), None)
-    return {"entries": entries, "absent": absent, "svg": drawn, "warning": warning}
+    return {"entries": entries, "absent": absent, "svg": drawn}

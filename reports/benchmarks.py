@@ -40,7 +40,7 @@ class Benchmark:
         cleaned = clean({key: value for key, value in extra.items() if key != "feature_maps"})
         if kind == "worker":
             cleaned |= worker(extra)
-        for key, check in _NEEDED.get(kind, {}).items():
+        for key, check in (_ALWAYS | _NEEDED.get(kind, {})).items():
             cleaned[key] = check(extra, key)
         return cls(name, string(entry, "fullname", name), kind, strings(extra, "systems"), tuple(samples), cleaned)
 
@@ -126,7 +126,9 @@ def _ratio(extra: Record, key: str) -> dict[str, float]:
 
 def _conditions(extra: Record, key: str) -> dict[str, Any]:
     given = record(extra.get(key), key)
-    return {**clean(given), "warning": optional(given, "warning")}
+    others = None if given.get("others_share") is None else _share(given, "others_share")
+    plain = {name: clean(given.get(name)) for name in ("cores", "governor", "load_average")}
+    return {**plain, "others_share": others, "warning": optional(given, "warning")}
 
 
 def _phases(extra: Record, key: str) -> dict[str, list[float]]:
@@ -144,6 +146,7 @@ def _maybe(check: Callable[[Record, str], Any]) -> Callable[[Record, str], Any]:
     return lambda extra, key: None if extra.get(key) is None else check(extra, key)
 
 
+_ALWAYS: dict[str, Callable[[Record, str], Any]] = {"conditions": _maybe(_conditions)}
 _PLACE: dict[str, Callable[[Record, str], Any]] = {"device": string}
 _WORK = dict.fromkeys(("flop_per_example", "bytes_per_example"), _maybe(_positive))
 _LIMITS = dict.fromkeys(("peak_flop_per_second", "copy_bytes_per_second", "peak_memory_bytes"), _maybe(_positive))
@@ -158,7 +161,6 @@ _NEEDED: dict[str, dict[str, Callable[[Record, str], Any]]] = {
         "other": _maybe(string),
         "dtype": _maybe(string),
         "prepare_seconds": _maybe(_positive),
-        "conditions": _maybe(_conditions),
         **_WORK,
         **_LIMITS,
     },
@@ -181,8 +183,7 @@ _NEEDED: dict[str, dict[str, Callable[[Record, str], Any]]] = {
         "world_size": _positive,
         "speedup": _ratio,
         "efficiency": _positive,
-        "conditions": _maybe(_conditions),
     },
-    "peer": {"library": string, "recipe": string, "over_book": _ratio, "conditions": _maybe(_conditions)},
+    "peer": {"library": string, "recipe": string, "over_book": _ratio},
     "epoch": {**_PLACE, "recipe": string, "over_book": _ratio},
 }

@@ -1,23 +1,22 @@
 """Charts as inline SVG that follow the page's theme, and the curves of training.
 
-matplotlib draws with placeholder colours, which become the page's CSS variables, so that one picture serves light
-and dark. The same numbers give the same bytes: no date, ids from a fixed salt, and each id prefixed with the
-picture's name, because all of them share one page. Text stays text.
+matplotlib draws with placeholder colours, which become the page's CSS variables (`reports.svg`), so that one picture
+serves light and dark. The same numbers give the same bytes: no date, ids from a fixed salt. Text stays text.
 """
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from reports import svg
 from reports.chapter import PRINTED
 
 INK, MUTED, LINE, FIRST, SECOND, THIRD, FOURTH, FIFTH = (f"#0{i}0{i}0{i}" for i in range(1, 9))
@@ -156,26 +155,4 @@ def drawn(
         buffer = io.StringIO()
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(buffer, format="svg", metadata=nothing)
-    return _inline(buffer.getvalue(), name, title, description)
-
-
-def _inline(svg: str, name: str, title: str, description: str) -> Markup:
-    """matplotlib's file as an element of a page: own ids, the page's colours and font, and a title for every reader."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'(url\(|href=")#', rf"\g<1>#{name}-", body)
-    body = re.sub(r"#0[0-9]0[0-9]0[0-9]", lambda m: f"var(--{_VARIABLES[m[0]]})" if m[0] in _VARIABLES else m[0], body)
-    body = re.sub(r'font-family: [^;"]*; | transform="rotate\(-0[^"]*"', "", body)
-    body = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", body)
-    body = re.sub(r' (?:d|x|y|width|height|transform)="[^"]*"', lambda m: re.sub(r"(\.\d)\d+", r"\1", m[0]), body)
-    body = re.sub(r'\s*<path [^>]*style="fill: none"/>|stroke-linejoin: miter;? ?|; stroke-linecap: square', "", body)
-    viewbox = re.search(r'viewBox="[^"]+"', body)
-    assert viewbox is not None, "matplotlib writes a viewBox"
-    inside = body[body.index(">") + 1 :]
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {viewbox[0]} role="img" '
-        f'aria-labelledby="{name}-title {name}-desc"><title id="{name}-title">{escape(title)}</title>'
-        f'<desc id="{name}-desc">{escape(description)}</desc>'
-    )
-    return Markup(head + re.sub(r"\s*\n\s*", " ", inside).strip())
+    return svg.inline(buffer.getvalue(), name, title, description, _VARIABLES)

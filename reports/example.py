@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from reports.example_bench import (
     all_benchmarks,
     benchmark,
     feature_maps,
+    full_ladder,
     receptive_field,
     reference,
     ten_epochs,
@@ -244,3 +246,28 @@ def write_wide(folder: Path) -> None:
     lines = [*rows, *figures(), *accumulators(), worker(), *faults(), fault("missed", caught=False)]
     write_run(folder, [header(subjects=ran + idle), *lines, END])
     write_benchmarks(folder, all_benchmarks())
+
+
+def full_results(every_pair: bool = False) -> Iterator[dict[str, Any]]:
+    """50 operators × 63 laws × 17 subjects: about as many of their checks as a real run has, or all 53,550."""
+    dtypes = ("float64", "float32", "bfloat16", "float16", "int64")
+    across = [f"{group}-{dtype}" for group in ("cpu", "compiled-cpu", "channels_last-cpu") for dtype in dtypes]
+    across += ["meta-float32", "cpu-float32@torch-2.11.0"]
+    for place, (i, j, subject) in enumerate(product(range(50), range(63), across)):
+        if not every_pair and ((i + j) % 4 or place * 31 % 7 > 1):
+            continue
+        known = place % 29 == 0
+        found: dict[str, Any] = {"status": "known" if known else "passed", "cases": 40, "reason": None}
+        if known:
+            found |= {"severity": "silent wrong value", "message": "value is 3, but should be 2\n" + "and so on " * 40}
+            found |= {"reason": f"entry {place % 53} of the ledger", "worst_case": f"Case(seed={place}, batch=2)"}
+        named = [SYSTEMS[place % 21].id, SYSTEMS[(place + 7) % 21].id]
+        found |= {"systems": named, "worst_share": place * 37 % 100 / 100}
+        yield result(f"a law of {j} words", f"operator_{i}d", subject, **found)
+
+
+def write_full(folder: Path, every_pair: bool = False) -> None:
+    """A run as large as a real one, with 173 planted faults and every benchmark of the full ladder."""
+    planted = [fault(f"planted fault {i}", subject) for i in range(173) for subject in SUBJECTS]
+    write_run(folder, [header(), *full_results(every_pair), *figures(), *accumulators(), worker(), *planted, END])
+    write_benchmarks(folder, full_ladder())

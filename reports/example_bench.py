@@ -178,3 +178,20 @@ def all_benchmarks() -> list[dict[str, Any]]:
         peer(),
         peer("book", "torch", 1.0),
     ]
+
+
+def full_ladder() -> list[dict[str, Any]]:
+    """As many benchmarks as the full ladder has: 16 recipes, ten seeds and five recipes more, the layers, growth."""
+    recipes = [f"recipe_{i}" for i in range(15)]
+    layers = [f"Linear(in_features={i}, out_features={i})" for i in range(1, 12)]
+    found = [
+        *all_benchmarks(),
+        *(training(name, 12_000.0 + 900 * i) for i, name in enumerate(recipes)),
+        *(ten_epochs(seed) for seed in range(1, 10)),
+        *(ten_epochs(recipe=name, feature_maps=None) for name in recipes[:5]),
+        *(layer(name, direction, 10**7) for name in layers for direction in ("forward", "backward")),
+        *(phases(name) for name in recipes[:2]),
+        *(growth("image size", size) for size in (28, 56, 112)),
+        *(growth("threads", number) for number in (1, 2)),
+    ]
+    return [{**entry, "fullname": f"bench/test.py::{i}"} for i, entry in enumerate(found)]

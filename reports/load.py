@@ -21,7 +21,7 @@ from reports.benchmarks import Benchmark
 from reports.notices import Notices
 from reports.records import Check
 from reports.runs import SCHEMA_VERSION, PropertiesRun, Shard
-from reports.untrusted import Unusable, clean, moment, optional, parse, record, schema, string
+from reports.untrusted import Unusable, clean, moment, optional, parse, record, schema, string, text
 
 PROPERTIES = "properties-*.jsonl"
 BENCHMARKS = "benchmark-*.json"
@@ -221,9 +221,9 @@ def _files(sources: Sequence[Path], deep: bool = False) -> Iterator[File]:
         if source.is_dir():
             found = source.rglob if deep else source.glob
             for path in sorted([*found(PROPERTIES), *found(BENCHMARKS)]):
-                yield path, str(path.relative_to(source.parent)) if deep else path.name, False
+                yield path, text(str(path.relative_to(source.parent)) if deep else path.name), False
         elif source.exists():
-            yield source, source.name, True
+            yield source, text(source.name), True
         else:
             raise Unusable(f"{source} does not exist; run `tox` first, or name the folder that holds {PROPERTIES}")
 

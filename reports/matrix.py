@@ -16,12 +16,13 @@ from markupsafe import Markup, escape
 
 from reports.load import Evidence, Place
 from reports.summarise import NO_REASON, cells, subjects
-from reports.words import MARKS, share
+from reports.words import share, slug
 
 WIDE = 6  # with more columns than this a cell has no room for its word
 MOST_COLUMNS = 60
-MOST_LAWS = 60
-NO_CHECK = Markup('<td class="none"><span aria-hidden="true">·</span><span class="aloud">no such check</span></td>')
+MOST_LAWS = 80
+EMPTY = 6  # cells without a check that take the room of one with a check
+NO_CHECK = Markup("<td></td>")  # the style sheet has its dot
 
 
 def matrices(evidence: Evidence, table: pd.DataFrame, budget: int, most: int, places: int) -> list[dict[str, Any]]:
@@ -46,9 +47,7 @@ def _matrix(place: Place, table: pd.DataFrame, budget: int, most: int) -> dict[s
     return {
         "id": place.id,
         "name": place.name,
-        "columns": [(subject, _leaf(subject) if wide else _said(subject)) for subject in across],
-        "groups": [(group, len(list(items))) for group, items in groupby(across, _group)] if wide else [],
-        "wide": wide,
+        **_head(across),
         "rows": [
             {
                 "operator": operator,
@@ -65,11 +64,23 @@ def _matrix(place: Place, table: pd.DataFrame, budget: int, most: int) -> dict[s
     }
 
 
+def _head(across: list[str]) -> dict[str, Any]:
+    """The columns; where they are many, under the names of their groups."""
+    wide = len(across) > WIDE
+    return {
+        "wide": wide,
+        "columns": [_leaf(subject) if wide else _said(subject) for subject in across],
+        "groups": [(group, len(list(items))) for group, items in groupby(across, _group)] if wide else [],
+    }
+
+
 def _drilled(table: pd.DataFrame, operators: list[str], across: list[str], budget: int) -> dict[str, dict[str, Any]]:
     """Tables of laws by operator, the operators with the worst status first, until the budget is spent."""
     seen = table[table["subject"].isin(across) & table["operator"].isin(operators)]
     by_operator = seen.groupby("operator")
-    sizes = (by_operator["law"].nunique().clip(upper=MOST_LAWS) * by_operator["subject"].nunique()).to_dict()
+    grids = by_operator["law"].nunique().clip(upper=MOST_LAWS) * by_operator["subject"].nunique()
+    filled = seen.drop_duplicates(["operator", "law", "subject"]).groupby("operator").size().clip(upper=grids)
+    sizes = (filled + (grids - filled) // EMPTY).to_dict()
     ranks = {str(operator): int(rank) for operator, rank in by_operator["rank"].min().items()}
     chosen: list[str] = []
     for operator in sorted(ranks, key=lambda operator: (ranks[operator], operator)):
@@ -89,8 +100,7 @@ def _drilled(table: pd.DataFrame, operators: list[str], across: list[str], budge
         columns = [subject for subject in across if subject in own[operator]]
         wide = len(columns) > WIDE
         found[operator] = {
-            "columns": [(subject, _said(subject)) for subject in columns],
-            "wide": wide,
+            **_head(columns),
             "rows": [
                 (law, [_cell(by_law.get((operator, law, subject)), wide) for subject in columns])
                 for law in sorted(pairs[operator])[:MOST_LAWS]
@@ -121,10 +131,12 @@ def _cell(item: dict[str, Any] | None, wide: bool) -> Markup:
 def _drawn(
     wide: bool, status: str, cases: int, worst_share: float | None, rows: int, not_run: int, exact_only: bool
 ) -> Markup:
-    """One cell: a mark with its word (read aloud only, where many columns leave no room), cases, worst error."""
-    mark = f'<span class="mark" aria-hidden="true">{MARKS[status]}</span>'
-    word = f'<span class="aloud">{status}</span>' if wide else status
-    head = f'<span class="status s-{status.replace(" ", "-")}">{mark}{word}</span>'
+    """One cell: a word with its mark (the mark alone is seen where columns are many), cases, worst error.
+
+    Thousands of these are most of the page, so what they share is in its style sheet, and how the most frequent
+    status looks.
+    """
+    head = "<b>passed</b>" if status == "passed" else f'<b class="{slug(status)}">{status}</b>'
     if status == "not run":
         return Markup(f"<td>{head}</td>")
     error = "exact" if exact_only else share(worst_share)
@@ -134,7 +146,7 @@ def _drawn(
     figures = ("<br>" if wide else " · ").join(str(escape(part)) for part in parts if part)
     beside = f" {escape(error)}" if wide and error else ""
     alarm = ' class="bad"' if status in ("diverged", "error") else ""
-    return Markup(f'<td{alarm}>{head}{beside}<span class="figures">{figures}</span></td>')
+    return Markup(f"<td{alarm}>{head}{beside}<small>{figures}</small></td>")
 
 
 def _said(subject: str) -> str:

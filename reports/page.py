@@ -11,29 +11,31 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reports import bench_view, charts, places, precision, repro, speed, suite, summarise, tiles, versions, words
+from reports import bench_view, charts, places, precision, repro, speed, suite, summarise, svg, tiles, versions, words
 from reports.chapter import PRINTED, PRINTED_RATE, lines
 from reports.load import Evidence
 from reports.mathml import mathml
 from reports.matrix import matrices
 from reports.records import Figure
 
+_MOST = {
+    "places": 60,
+    "faults": 40,
+    "operators": 400,
+    "cells": 6000,
+    "groups": 40,
+    "message": 3000,
+    "script": 8000,
+    "planted": 120,
+}
 _STEPS: tuple[dict[str, int], ...] = (
-    {
-        "places": 60,
-        "faults": 40,
-        "operators": 400,
-        "cells": 3000,
-        "groups": 40,
-        "message": 3000,
-        "script": 8000,
-        "planted": 120,
-    },
+    _MOST,
+    {**_MOST, "cells": 4500},
     {
         "places": 20,
         "faults": 15,
         "operators": 200,
-        "cells": 1000,
+        "cells": 2000,
         "groups": 20,
         "message": 800,
         "script": 3000,
@@ -76,7 +78,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "distributions": precision.distributions(table),
         "accumulators": precision.accumulators(evidence),
         "versions": versions.differences(table),
-        "throughput": entries,
+        "throughput": [{**entry, "place": _ran_on(entry, len(evidence.places) > 1)} for entry in entries],
         "others": speed.others(evidence),
         "timed": bench_view.view(evidence),
         "rate_scale": max([PRINTED_RATE, *(rate for entry in entries for rate in entry["rates"])]) * 1.04,
@@ -86,6 +88,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "printed": PRINTED,
         "printed_rate": PRINTED_RATE,
         "marks": words.MARKS,
+        "svg_css": svg.css(),
         "meanings": words.MEANINGS,
         "severities": words.SEVERITIES,
         "no_evidence": summarise.NO_EVIDENCE,
@@ -103,6 +106,13 @@ def _faults(table: pd.DataFrame, output: Path | None) -> list[dict[str, Any]]:
         {**fault, "script": repro.script(fault["repro"], output), "link": repro.upstream(fault["upstream"])}
         for fault in found
     ]
+
+
+def _ran_on(entry: dict[str, Any], several: bool) -> str:
+    """Where a recipe was trained: device, environment where there are several, its name, threads."""
+    where = words.clip(entry["device"], 40) + (f" in {entry['environment']}" if several else "")
+    threads = words.clip(words.plain(entry["threads"]), 10)
+    return f"{where}, {words.clip(entry['device_name'], 60)}" + (f", {threads} threads" if entry["threads"] else "")
 
 
 def _one_seed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -169,9 +179,12 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "when": words.when,
     "md": words.markdown,
     "clip": words.clip,
+    "breakable": words.breakable,
     "headline": words.headline,
     "grid_class": words.grid_class,
     "short": words.short,
+    "slug": words.slug,
+    "tests": words.tests,
     "mathml": formula,
     "quoted": shlex.quote,
 }

@@ -18,7 +18,8 @@ from reports.words import prefixed, ratio
 MOST_ROWS = 30
 WIDTH = SIZE[0]
 MARKERS = {"faster": ("o", FIRST), "slower": ("v", SECOND)}  # any other word: hollow and grey
-_FILLS = ((FIRST, ""), (SECOND, "///"), (THIRD, "..."), (FOURTH, "\\\\\\"), (FIFTH, "xx"), (MUTED, "---"))
+_UNITS = {"image size": "pixels a side", "batch size": "examples a batch"}
+_FILLS = ((FIRST, ""), (SECOND, "///"), (THIRD, "|||"), (FOURTH, "\\\\\\"), (FIFTH, "xx"), (MUTED, "---"))
 
 
 def intervals(
@@ -29,7 +30,7 @@ def intervals(
     A row: label, low, median, high, word (or None). absent: name and reason of what has no numbers, said in a row.
     """
     shown = list(rows[:MOST_ROWS])
-    gone = [f"{readable(str(who))}: not run ({readable(str(why), 30)})" for who, why in absent[:6]]
+    gone = [f"{readable(str(who))}: not run ({readable(str(why), 36)})" for who, why in absent[:6]]
 
     def draw(axes: Axes) -> None:
         if floor:
@@ -106,7 +107,7 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
             if own:
                 axes.plot([p["intensity"] for p in own], [p["flop"] / p["seconds"] for p in own], marker,
                           color=color, ms=5, mfc="none", label=label)  # fmt: skip
-        _name_points(axes, points)
+        _name_points(axes, points, copy)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(left, right)
@@ -124,7 +125,7 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
     return drawn(draw, name, f"Roofline of {roof['device'][:40]}", f"Limits: {limits}. {below}", (WIDTH, 4.0))
 
 
-def _name_points(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
+def _name_points(axes: Axes, points: Sequence[dict[str, Any]], copy: float | None) -> None:
     """Layers at the right, in the order of their rates, a line from each; of the recipes the fastest and slowest."""
     by_rate = sorted(points, key=lambda p: (-p["flop"] / p["seconds"], p["name"]))
     layers = [p for p in by_rate if p["what"] == "forward"]
@@ -134,8 +135,9 @@ def _name_points(axes: Axes, points: Sequence[dict[str, Any]]) -> None:
                       textcoords="axes fraction", fontsize=8.5, va="center", annotation_clip=False,
                       arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 0.4, "relpos": (0, 0.5)})  # fmt: skip
     for p in [*recipes[:1], *recipes[1:][-1:]]:
-        axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (-6, -3), fontsize=8.5,
-                      textcoords="offset points", ha="right")  # fmt: skip
+        below = copy is not None and p["flop"] / p["seconds"] < copy * p["intensity"]  # the slope is at its left
+        axes.annotate(readable(p["name"], 16), (p["intensity"], p["flop"] / p["seconds"]), (6 if below else -6, -3),
+                      fontsize=8.5, textcoords="offset points", ha="left" if below else "right")  # fmt: skip
 
 
 def stacked(entry: dict[str, Any], name: str) -> Markup:
@@ -185,7 +187,8 @@ def grown(entry: dict[str, Any], name: str) -> Markup:
             axes.set_ylim(0, max(p["high"] for p in points) * 1.08)
             axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: prefixed(value).strip()))
-        axes.set_xlabel(readable(axis))
+        axes.set_ylabel("examples/s")
+        axes.set_xlabel(_UNITS.get(axis, readable(axis)))
 
     told = "; ".join(f"{p['value']:g}: {p['median']:,.0f}" for p in points)
     return drawn(draw, name, f"Examples a second by {axis[:40]} on {entry['device'][:40]}", told, (3.1, 2.3))

@@ -15,7 +15,7 @@ from reports import page, places, speed, suite, summarise
 from reports.load import Evidence, Place
 from reports.runs import SCHEMA_VERSION
 
-PAGE_LIMIT = 900_000
+PAGE_LIMIT = 800_000
 SUMMARY_LIMIT = 60_000  # GitHub takes a comment of 65,536 characters
 _TEMPLATES = Path(__file__).with_name("templates")
 

@@ -142,7 +142,9 @@ def ten_epochs(evidence: Evidence) -> list[dict[str, Any]]:
         for place, _, benchmark in measured(evidence)
         if benchmark.kind == "ten-epochs"
     ]
-    return sorted(runs, key=lambda run: (run["bundled"], run["environment"], run["device"], run["name"]))
+    return sorted(
+        runs, key=lambda run: (run["bundled"], run["environment"], run["device"], run["recipe"] != "book", run["name"])
+    )
 
 
 def references(evidence: Evidence) -> list[dict[str, Any]]:
@@ -183,7 +185,7 @@ def others(evidence: Evidence) -> list[dict[str, Any]]:
 def sentence(entries: Sequence[dict[str, Any]]) -> str:
     """How fast, in one sentence: the chapter's own recipe where it is there, else the fastest."""
     if not entries:
-        return "Not measured: no training benchmark was found."
+        return "How fast it trains was not measured: there is no benchmark of training."
     own = [entry for entry in entries if entry["recipe"] == "book"]
     best = max(own or entries, key=lambda entry: entry["rate"])
     recipe = "the chapter's own loop" if own else f"recipe {best['recipe']}"
@@ -198,16 +200,17 @@ def sentence(entries: Sequence[dict[str, Any]]) -> str:
 def _fastest(entries: Sequence[dict[str, Any]]) -> str:
     """Which recipe of the same problem is shown to be the fastest; nothing where none stands beside the chapter's."""
     rivals = [entry for entry in entries if entry["word"] and not entry["other"]]
-    if busy := next((entry["warning"] for entry in rivals if entry["word"] == NOT_JUDGED), None):
-        return f" No recipe is called faster or slower, {NOT_JUDGED}; {busy}."
     faster = [entry for entry in rivals if entry["word"] == "faster"]
+    if not faster and (busy := next((entry["warning"] for entry in rivals if entry["word"] == NOT_JUDGED), None)):
+        return f" No recipe is called faster or slower, as the machine was busy ({busy})."
     if not faster:
         return " No recipe is shown to be faster than the chapter's own loop." if rivals else ""
     best = max(faster, key=lambda entry: entry["ratio"]["low"])
     low, middle, high = (best["ratio"][key] for key in ("low", "median", "high"))
+    where = f" in {best['environment']}" if len({entry["environment"] for entry in entries}) > 1 else ""
     return (
-        f" The fastest recipe that computes the same is {best['recipe']} on {best['device']}: {middle:.2f} times the "
-        f"chapter's own loop in wall time, 95 % interval {low:.2f} to {high:.2f}."
+        f" The fastest recipe that computes the same is {best['recipe']} on {best['device']}{where}: {middle:.2f} "
+        f"times the chapter's own loop in wall time, 95 % interval {low:.2f} to {high:.2f}."
     )
 
 

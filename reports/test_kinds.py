@@ -58,7 +58,7 @@ def test_narrow_accumulators_are_named(tmp_path: Path) -> None:
     assert profile["totals"] == [{"where": "cpu-bfloat16", "types": [("float32", 3), ("bfloat16", 1)]}]
     assert profile["narrow"] == {"cpu-bfloat16": ["linear (gradient)"]}
     html = render(found)["index.html"]
-    assert "kept in 16 bits:</span> linear (gradient)" in html
+    assert "kept in 16 bits:</b> linear (gradient)" in html
 
 
 def test_errors_are_binned_by_their_share(tmp_path: Path) -> None:

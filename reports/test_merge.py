@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reports import example
+from reports import example, example_bench
 from reports.__main__ import main
 from reports.load import Evidence, join, load
 from reports.report import assemble, render
@@ -152,3 +152,21 @@ def test_merge_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as ended:
         main(["merge", str(tmp_path)])
     assert ended.value.code == 2
+
+
+def test_a_busy_machine_does_not_hide_a_quiet_one(tmp_path: Path) -> None:
+    """Alarms and rows name their environment, and what the quiet one shows is said."""
+    entries = example.all_benchmarks()
+    example.write_benchmarks(tmp_path, entries, "quiet")
+    for entry in entries:
+        entry["extra_info"]["conditions"] = example_bench.conditions(example_bench.BUSY)
+    example.write_benchmarks(tmp_path, entries, "busy", machine_info={"environment": OTHER})
+    evidence = join([tmp_path])
+    busy = next(place.id for place in evidence.places if place.environment["cpu"] == OTHER["cpu"])
+    (quiet,) = {place.id for place in evidence.places} - {busy}
+    html = render(evidence)["index.html"]
+    assert f"The fastest recipe that computes the same is in_memory on cpu in {quiet}:" in html
+    assert f"Not judged: machine busy.</b> In {busy}, other processes took 40%" in html
+    assert f"In {quiet}, other processes" not in html
+    for label in ("strong, 2 ranks", "jax 0.1"):
+        assert f">{label}, {quiet}</text>" in html

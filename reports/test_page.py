@@ -15,7 +15,7 @@ from reports.load import join, load
 from reports.report import PAGE_LIMIT, assemble, render
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}&amp;$\\frac{$`|[a](javascript:x)"
-VOID = {"meta", "br", "img", "link", "input", "hr"}
+VOID = {"meta", "br", "wbr", "img", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
@@ -115,12 +115,14 @@ def test_verdict_comes_first_and_names_what_was_not_checked(html: str) -> None:
 
 
 def test_colour_is_never_alone(html: str) -> None:
-    """Each coloured status carries its word."""
-    found = re.findall(r'<span class="status s-([a-z-]+)"><span[^>]*>.</span>([^<]+)<', html)
+    """Each coloured status carries its word, and a mark from the style sheet."""
+    found = re.findall(r'<b class="s-([a-z-]+)">([^<]+)<', html)
     assert found
     told = [(name, word.split(":")[0].replace(" ", "-").replace("(", "").replace(")", "")) for name, word in found]
-    own = {("passed", "caught"), ("diverged", "kept-in-16-bits"), ("diverged", "bfloat16,-as-stored")}
+    own = {("passed", "caught"), ("narrow", "kept-in-16-bits"), ("narrow", "bfloat16,-as-stored")}
     assert [pair for pair in told if pair[0] != pair[1] and pair not in own] == []
+    assert {name for name, _ in told} <= set(re.findall(r'\.s-([a-z-]+){[^}]*--mark:"."', html))
+    assert set(re.findall(r"<td><b>([^<]+)<", html)) == {"passed"}
 
 
 def test_hostile_text_is_text(tmp_path: Path) -> None:
@@ -224,6 +226,15 @@ def test_a_failed_session_without_a_failed_row_is_no_yes(tmp_path: Path) -> None
     said = assemble(load([tmp_path]))["verdict"]
     assert said["answer"] == "Not established"
     assert "exit status 3" in said["sentence"]
+
+
+def test_a_full_run_fits(tmp_path: Path) -> None:
+    """50 operators, 17 subjects, 63 laws and the full ladder of benchmarks: every operator with its laws."""
+    example.write_full(tmp_path)
+    html = render(load([tmp_path]))["index.html"]
+    assert len(html.encode()) < PAGE_LIMIT
+    assert "173</b> planted faults caught" in html
+    assert html.count('<details id="laws-') == 50
 
 
 def test_a_huge_run_stays_within_the_limit(tmp_path: Path) -> None:

@@ -96,10 +96,35 @@ def test_nothing_is_judged_on_a_busy_machine(tmp_path: Path) -> None:
     assert "] faster" not in told
     assert not re.search(r'class="figures">faster', told)
     assert (
-        "No recipe is called faster or slower, not judged: machine busy"
+        "No recipe is called faster or slower, as the machine was busy (other processes took 40%"
         in assemble(load([tmp_path]))["verdict"]["speed"]
     )
     assert "], not judged: machine busy |" in texts["summary.md"]
+
+
+def test_each_section_says_that_its_benchmarks_were_disturbed(tmp_path: Path) -> None:
+    """Limits, layers, phases, growth, ranks, peers, the loops and workers: the alarm in each, and what was met."""
+    entries = example.all_benchmarks()
+    entries.append(example.benchmark("test_call", [0.03] * 3, {"kind": "worker", "call_overhead_ms": 1.0}))
+    for entry in entries:
+        entry["extra_info"]["conditions"] = example_bench.conditions(example_bench.BUSY)
+    html = page(tmp_path, entries)["index.html"]
+    parts = ("roofline", "phases", "growth", "scaling", "peers", "references", "workers")
+    sections = dict(re.findall(r'<h3 class="part" id="([a-z]+)">(.*?)(?=<h3|</section>)', html, re.DOTALL))
+    assert [name for name in parts if "Not judged: machine busy." not in sections[name]] == []
+    assert html.count("Not judged: machine busy.") == len(parts) + 1  # the ladder
+    assert "busy: nothing is judged" in sections["met"]
+
+
+def test_quiet_benchmarks_raise_no_alarm(tmp_path: Path) -> None:
+    """A quiet machine: its cores and load are shown, and no alarm."""
+    html = page(tmp_path, [example.training(), example_bench.growth(conditions=example_bench.conditions())])[
+        "index.html"
+    ]
+    told = html[html.index('id="met"') :]
+    assert "recipes, cost as work grows" in told
+    assert "0.10, 0.10, 0.10" in told
+    assert "machine busy" not in html
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,6 @@ def scaling(evidence: Evidence) -> list[dict[str, Any]]:
                 "backend": str(extra.get("backend") or "?"),
                 "threads": extra.get("threads_per_rank"),
                 "batch": extra.get("batch_size"),
-                "warning": warning(item),
                 "word": NOT_JUDGED if warning(item) else None,
             }
         )
@@ -184,7 +183,6 @@ def peers(evidence: Evidence) -> list[dict[str, Any]]:
             "torch": item.extra["library"] == "torch",
             **item.extra["over_book"],
             "rate": _rate(item),
-            "warning": warning(item),
             "word": NOT_JUDGED if warning(item) else None,
         }
         for place, _, item in of_kind(evidence, "peer")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from markupsafe import Markup
 
 from reports.summarise import NO_EVIDENCE
 
@@ -37,6 +40,15 @@ SEVERITIES = {
     "lossy accumulation": "Sums are kept in a narrow type: the error grows with the size of the layer.",
 }
 """What a divergence means for a user, by severity, the most severe first."""
+
+
+def slug(status: str) -> str:
+    """The class of a status.
+
+    >>> slug("passed"), slug("not run (no evidence)")
+    ('s-passed', 's-not-run-no-evidence')
+    """
+    return "s-" + status.replace("(", "").replace(")", "").replace(" ", "-")
 
 
 def share(value: float | None) -> str:
@@ -139,10 +151,31 @@ def clip(value: str, length: int) -> str:
     return value if len(value) <= length else f"{value[:length]} … ({len(value):,} characters in results.json)"
 
 
+def breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores.
+
+    >>> breakable("max_pool2d<")
+    Markup('max_<wbr>pool2d&lt;')
+    """
+    return Markup("_<wbr>").join(name.split("_"))
+
+
 def headline(value: str | None) -> str:
     """First line of a message, cut where it is long."""
     line = (value or "").strip().partition("\n")[0]
     return line if len(line) <= 240 else f"{line[:239]}…"
+
+
+def tests(names: Sequence[str]) -> list[str]:
+    """Names of tests, those of one function as one.
+
+    >>> tests(["test_layer[0-cuda]", "test_copy[cuda]", "test_layer[1-cuda]"])
+    ['test_layer (2)', 'test_copy[cuda]']
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.partition("[")[0], []).append(name)
+    return [own[0] if len(own) == 1 else f"{function} ({len(own)})" for function, own in found.items()]
 
 
 def grid_class(value: float) -> str:
