@@ -89,6 +89,20 @@ def max_pool_gradient(cotangent: Array, indices: Array, input_shape: Sequence[in
     return gradient.reshape(input_shape)
 
 
+def picked(values: Array, indices: Array, axes: int) -> Array:
+    """The elements of ``values`` at flat indices into its ``axes`` last axes, zero for an index of −1.
+
+    values: (N, C, *spatial) or (C, *spatial); indices: (N, C, *output) or (C, *output). Returns the shape of indices.
+
+    >>> picked(np.array([[5.0, 6.0, 7.0]]), np.array([[2, -1]]), 1)
+    array([[7., 0.]])
+    """
+    leading = np.shape(values)[:-axes]
+    flat = np.reshape(values, (*leading, math.prod(np.shape(values)[-axes:])))
+    places = np.maximum(indices, 0).reshape(*leading, math.prod(np.shape(indices)[-axes:]))
+    return np.where(indices < 0, 0.0, np.take_along_axis(flat, places, axis=-1).reshape(indices.shape))
+
+
 def average_pool(
     x: Array,
     kernel_size: Sequence[int],

@@ -55,6 +55,7 @@ from refimpl.bounds.further_pooling import (
     fractional_max_pool_gradients,
     lp_pool,
     lp_pool_gradients,
+    lp_pool_second,
     max_unpool,
     max_unpool_gradients,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "log_softmax_second",
     "lp_pool",
     "lp_pool_gradients",
+    "lp_pool_second",
     "max_pool",
     "max_pool_gradients",
     "max_unpool",
