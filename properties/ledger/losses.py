@@ -92,7 +92,7 @@ def _step(id: str, laws: tuple[str, ...], dtypes: tuple[str, ...], holds: Callab
 ENTRIES: tuple[Divergence, ...] = (
     _lossy(
         "log-softmax-sum-in-storage",
-        ("log_softmax", "cross_entropy"),
+        ("log_softmax", "cross_entropy", "cross_entropy_probabilities"),
         (),
         holds=_over_last_axis,
         what="over the last axis, the sum of exponentials and its logarithm are each rounded to the 16-bit storage "

@@ -33,7 +33,7 @@ class Operator:
 
     ``given`` makes the operands that are no free values, such as indices or random samples: the loops and bounds take
     them by name, as arrays, and nothing is differentiated to them. ``domain`` maps an operand's values to some for
-    which the layer is defined.
+    which the layer is defined, ``ranges`` those of one by its name.
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
@@ -63,6 +63,7 @@ class Operator:
     gradient_magnitude: Callable[..., Any] | None = None
     given: Mapping[str, Callable[[Case, Format], Array]] = field(default_factory=dict)
     domain: Callable[[Case, Array], Array] = lambda case, values: values
+    ranges: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
 
     def __str__(self) -> str:
@@ -74,7 +75,8 @@ class Operator:
         "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": no weights do, and
         channels keep apart; "sized": a formula gives the size of each axis, however many there are; "linear": the
         output is linear in each real operand, the bias counted with it, while the others stay; "selecting": every
-        output is an element of the input, whose index is returned; "activation": a function of each value or row.
+        output is an element of the input, whose index is returned; "activation": a function of each value or row;
+        "transposed": a bank of weights scatters, as the gradient of a convolution does.
         """
         return trait in self.traits
 
@@ -94,7 +96,8 @@ class Operator:
 
     def filled(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values of an operand, filled as the case says."""
-        return self.domain(case, self._drawn(name, shape, case, format))
+        values = self.domain(case, self._drawn(name, shape, case, format))
+        return self.ranges[name](values) if name in self.ranges else values
 
     def _drawn(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values filled as the case says; integers are scaled if the products can be stored."""

@@ -80,6 +80,7 @@ from refimpl.bounds.padding import (
     unfold_gradients,
 )
 from refimpl.bounds.pooling import average_pool, average_pool_gradients, max_pool, max_pool_gradients
+from refimpl.bounds.soft_targets import cross_entropy_soft_gradients, cross_entropy_soft_second
 
 __all__ = [
     "adaptive_average_pool",
@@ -99,6 +100,8 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_gradients",
     "cross_entropy_second",
+    "cross_entropy_soft_gradients",
+    "cross_entropy_soft_second",
     "flatten",
     "flatten_gradients",
     "fold",

@@ -166,17 +166,20 @@ def _second_steps(
     """What goes to g, what to x through S, what to x through the power, and every step before."""
     p, k = rounded_constant(norm_type, x), Computed.operand(float(math.prod(window["kernel_size"])), x.format)
     of_root, of_slope = (rounded_constant(c, x) for c in (1.0 / norm_type, 1.0 / norm_type - 1.0))
-    q, r = (_root_power(x, norm_type, 1.0, window) * of_root).stored(), _slope_of_power(x, norm_type)
+    root, again = (_root_power(x, norm_type, less, window) for less in (1.0, 2.0))
+    q, r = (root * of_root).stored(), _slope_of_power(x, norm_type)
     hr, gq = (h * r).stored(), (g * q).stored()
     u = (_averages(hr, window) * k).stored()
     to_g = (u * q).stored()
     ug = ((u * g).stored() * of_root).stored()
-    slope = (_root_power(x, norm_type, 2.0, window) * of_slope).stored()
+    slope = (again * of_slope).stored()
     bent, shares = (ug * slope).stored(), (gq * k).stored()
     through_root = (_spread_shares((bent * k).stored(), x.shape, window) * r).stored()
     hs = ((h * _spread_shares(shares, x.shape, window)).stored() * p).stored()
-    bend = (x.pow(norm_type - 2.0).stored() * rounded_constant(norm_type - 1.0, x)).stored()
-    return to_g, through_root, (hs * bend).stored(), q, r, hr, gq, u, ug, slope, bent, shares, hs, bend
+    power = x.pow(norm_type - 2.0).stored()
+    bend = (power * rounded_constant(norm_type - 1.0, x)).stored()
+    before = (root, again, q, r, hr, gq, u, ug, slope, bent, shares, hs, power, bend)
+    return to_g, through_root, (hs * bend).stored(), *before
 
 
 def _root_power(x: Computed, norm_type: float, less: float, window: dict[str, Any]) -> Computed:
