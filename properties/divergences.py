@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from properties.cases import Case
 from properties.ledger import (
+    batches,
     compiled,
     further_pooling,
     losses,
@@ -28,6 +29,7 @@ from properties.subjects import Subject
 
 LEDGER: tuple[Divergence, ...] = (
     *wrong.ENTRIES,
+    *batches.ENTRIES,
     *compiled.ENTRIES,
     *further_pooling.ENTRIES,
     *matrix_units.ENTRIES,

@@ -19,6 +19,9 @@ from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import pooling
 from refimpl.geometry import reaches
 
+CONVOLUTIONS = tuple(f"conv{axes}d{kind}" for kind in ("", "_padded") for axes in (1, 2, 3))
+TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
+
 
 def _sees_only_padding(case: Case, subject: Subject) -> bool:
     """Whether some max-pooling window has no tap inside the input, as a dilated one can."""
@@ -83,8 +86,9 @@ def _window_overhangs(case: Case, subject: Subject) -> bool:
 
 
 def _empty_axis(case: Case, subject: Subject) -> bool:
-    """Whether the input has no element along one of the axes that the window slides along."""
-    return 0 in case.shapes["input"][2 - len(case.shapes["weight"]) :]
+    """Whether the input has no element along one of the axes that the window slides along, padded with zeros."""
+    empty = 0 in case.shapes["input"][2 - len(case.shapes["weight"]) :]
+    return empty and case.arguments.get("padding_mode", "zeros") == "zeros"
 
 
 def _no_dilation(case: Case, subject: Subject) -> bool:
@@ -236,7 +240,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-of-empty-axis-depends-on-batch",
         severity="valid arguments rejected",
-        operators=("conv1d", "conv2d", "conv3d"),
+        operators=CONVOLUTIONS,
         laws=("whatever the batch",),
         devices=("cpu",),
         dtypes=FLOATS,
@@ -258,7 +262,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-dilation-of-zero-in-empty-batch",
         severity="missing error",
-        operators=("conv1d", "conv2d", "conv3d"),
+        operators=(*CONVOLUTIONS, *TRANSPOSED),
         laws=("whatever the batch", "rejection"),
         devices=("cpu",),
         dtypes=FLOATS + INTEGERS,

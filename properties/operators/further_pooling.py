@@ -217,6 +217,7 @@ def _fractional_operator(axes: int) -> Operator:
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
         given={"samples": samples},
+        rows=lambda case: {"input": axes + 1, "samples": 2},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,9 @@ class Operator:
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
     absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` that its partial results may be stored.
 
+    ``rows`` says which operands hold one example for each of a batch, and how many axes one has; by default those are
+    the input's, and what is given with it, a channel's axis and the spatial ones.
+
     ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
     """
 
@@ -64,6 +67,7 @@ class Operator:
     given: Mapping[str, Callable[[Case, Format], Array]] = field(default_factory=dict)
     domain: Callable[[Case, Array], Array] = lambda case, values: values
     ranges: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
+    rows: Callable[[Case], Mapping[str, int]] | None = None
     constraints: tuple[Constraint, ...] = ()
 
     def __str__(self) -> str:
@@ -84,6 +88,24 @@ class Operator:
     def differentiable(self) -> bool:
         """Whether gradients are defined."""
         return self.gradients is not None
+
+    @property
+    def batched(self) -> bool:
+        """Whether there are batches, none of whose examples sees the others."""
+        return self.axes > 0 or self.rows is not None
+
+    def example(self, case: Case) -> dict[str, int]:
+        """How many axes one example has, for each operand that holds one for each of a batch."""
+        return dict(self.rows(case)) if self.rows else dict.fromkeys(("input", *self.given), self.axes + 1)
+
+    def in_batch(self, case: Case, batch: tuple[int, ...]) -> Case:
+        """The same case with other leading axes; what is an axis's number is counted from the last."""
+        axes = self.example(case)
+        shapes = {
+            n: (*batch, *shape[len(shape) - axes[n] :]) if n in axes else shape for n, shape in case.shapes.items()
+        }
+        dim = {name: value % axes["input"] - axes["input"] for name, value in case.arguments.items() if name == "dim"}
+        return replace(case, shapes=shapes, arguments={**case.arguments, **dim})
 
     def operands(self, case: Case, format: Format) -> dict[str, Array]:
         """The case's values, each a number of the format."""
