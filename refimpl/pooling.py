@@ -79,7 +79,7 @@ def max_pool(
 def max_pool_gradient(cotangent: Array, indices: Array, input_shape: Sequence[int], axes: int) -> Array:
     """Gradient of ``⟨cotangent, max_pool(x)⟩`` to x: each window hands its cotangent to its largest element.
 
-    ``∂x[n, c, indices[n,c,i,j]] += cotangent[n,c,i,j]`` over all windows.
+    ``∂x[n, c, indices[n,c,i,j]] += cotangent[n,c,i,j]`` over all windows but those that see nothing, of index −1.
 
     cotangent, indices: (N, C, *output) or (C, *output); ``axes`` spatial axes. Returns ``input_shape``.
     """
@@ -225,7 +225,8 @@ def _max(values, indices, x, kernel, stride, padding, dilation):  # type: ignore
 @njit(cache=True)
 def _scatter_to_indices(gradient, g, indices):  # type: ignore[no-untyped-def]
     for plane, window in np.ndindex(g.shape):
-        gradient[plane, indices[plane, window]] += g[plane, window]
+        if indices[plane, window] >= 0:
+            gradient[plane, indices[plane, window]] += g[plane, window]
 
 
 @njit(cache=True)

@@ -9,7 +9,7 @@ import torch
 
 from properties.cases import Case
 from properties.huge import COMPUTED, formula
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.operators.constraints import Invalid
 from properties.runner.call import Setting
@@ -116,6 +116,26 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             shapes={"input": (1, 1, 1, 1)},
             arguments={"kernel_size": (1, 2), "padding": (0, 1), "ceil_mode": False, "dilation": (1, 2)},
+        ),
+    ),
+    Divergence(
+        id="max-pool-values-window-in-padding",
+        severity="wrong gradient",
+        operators=("max_pool1d_values",),
+        laws=OF_GRADIENTS,
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_sees_only_padding,
+        what="the gradient of a dilated window that sees nothing but padding, −∞ whatever the input, is added to an "
+        "element past the end of its plane: in the next channel or image",
+        why="torch.nn.MaxPool1d: the output is the largest element of its own window and channel",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/114216",
+        operator="max_pool1d_values",
+        example=Case(
+            shapes={"input": (2, 1, 2)},
+            arguments={"kernel_size": (2,), "padding": (1,), "ceil_mode": False, "dilation": (3,)},
+            fill="normal",
         ),
     ),
     Divergence(

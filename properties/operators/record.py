@@ -80,7 +80,8 @@ class Operator:
         channels keep apart; "sized": a formula gives the size of each axis, however many there are; "linear": the
         output is linear in each real operand, the bias counted with it, while the others stay; "selecting": every
         output is an element of the input, whose index is returned; "activation": a function of each value or row;
-        "transposed": a bank of weights scatters, as the gradient of a convolution does.
+        "transposed": a bank of weights scatters, as the gradient of a convolution does; "padded": one slides over an
+        input that is padded in a mode.
         """
         return trait in self.traits
 
