@@ -64,7 +64,7 @@ def cross_entropy_gradient(
     a = weighted_target(np.shape(logits), target, weight, ignore_index, label_smoothing)
     shares = shares_of(np.shape(logits), target, cotangent, weight, ignore_index, reduction)
     gradient = softmax(rows_of(logits))
-    _to_logits(gradient, a, np.where(_counted(np.shape(logits), target, ignore_index), shares, 0.0))
+    _to_logits(gradient, a, shares, _counted(np.shape(logits), target, ignore_index))
     return unrowed(gradient, np.shape(logits))
 
 
@@ -241,9 +241,12 @@ def _sum(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _to_logits(gradient, a, shares):  # type: ignore[no-untyped-def]
+def _to_logits(gradient, a, shares, counted):  # type: ignore[no-untyped-def]
     for n in range(gradient.shape[0]):
         mass = 0.0
+        if not counted[n]:
+            gradient[n] = 0.0
+            continue
         for c in range(gradient.shape[1]):
             mass += a[n, c]
         for i in range(gradient.shape[1]):

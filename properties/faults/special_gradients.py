@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from properties.faults.record import WIDE, fault, with_slope_of
-from properties.programs import convolution
+from properties.programs import convolution, losses
 
 
 @fault("special values", "conv2d_padded", dtypes=WIDE)
@@ -47,3 +47,19 @@ def gradient_through_every_window(input: Tensor, **arguments: Any) -> Tensor:
     """Average pooling whose gradient adds nothing of all windows, times zero, to each."""
     output = F.avg_pool2d(input, **arguments)
     return with_slope_of(output, output + 0.0 * output.sum())
+
+
+@fault("special losses", "nll_loss", dtypes=WIDE)
+def ignored_times_zero(input: Tensor, target: Any, **options: Any) -> Tensor:
+    """Negative log-likelihood that multiplies the rows it ignores by zero."""
+    loss = losses.nll_loss(input, target, **options)
+    counted = torch.tensor(target) != options.get("ignore_index", -100)
+    return loss if counted.all() else loss + 0.0 * input.sum()
+
+
+@fault("special losses", "cross_entropy", dtypes=WIDE)
+def infinity_of_another_row(input: Tensor, target: Any, **options: Any) -> Tensor:
+    """Cross-entropy that shifts all rows by the largest logit of any."""
+    if input.ndim != 2 or not len(input):
+        return losses.cross_entropy(input, target, **options)
+    return losses.cross_entropy(input - input.detach().max(), target, **options)

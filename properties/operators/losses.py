@@ -165,6 +165,7 @@ OPERATORS = (
         gradient_bounds=_taking_arrays(bounds.cross_entropy_gradients),
         second=_cross_entropy_second,
         output_shape=output_shape,
+        traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
         constraints=CLASSES,
     ),
@@ -180,6 +181,7 @@ OPERATORS = (
         gradient_bounds=_taking_arrays(bounds.nll_loss_gradients),
         second=partial(second.linear, _taking_arrays(bounds.nll_loss)),
         output_shape=output_shape,
+        traits=frozenset({"loss"}),
         # Integers that the divisor of a mean divides have integer means.
         scale=_divisor,
         staged=True,

@@ -29,8 +29,9 @@ def geometry(draw: st.DrawFn) -> Geometry:
 
 
 def probabilities(values: Array) -> Array:
-    """Numbers of the same format from 0 to 1: the fractions, and 1 for whole numbers but 0."""
-    fractions = np.fmod(np.abs(values), 1.0)
+    """Numbers of the same format from 0 to 1: the fractions, and 1 for whole numbers but 0; NaN for what is neither."""
+    with np.errstate(invalid="ignore"):
+        fractions = np.fmod(np.abs(values), 1.0)
     return np.where((fractions == 0.0) & (values != 0.0), 1.0, fractions)
 
 
@@ -61,6 +62,7 @@ OPERATORS = (
         gradient_bounds=_weighted(bounds.cross_entropy_soft_gradients),
         second=_weighted(bounds.cross_entropy_soft_second),
         output_shape=output_shape,
+        traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
         ranges={"target": probabilities},
     ),
