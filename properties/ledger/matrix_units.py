@@ -110,7 +110,9 @@ def _wide_depthwise(case: Case, subject: Subject) -> bool:
 
 def _odd_input(case: Case, subject: Subject) -> bool:
     """Whether the input holds NaN or an infinity, and a matrix product's inner size is no multiple of 32."""
-    if "other" in case.shapes and case.shapes["other"][0] % 32 == 0:
+    weight = case.shapes.get("weight", ())
+    inner = weight[1] if len(weight) == 2 else case.shapes.get("other", (1,))[0]
+    if inner % 32 == 0:
         return False
     return not np.isfinite(case.tensor("input", case.shapes["input"], subject.format)).all()
 
@@ -293,7 +295,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="bfloat16-infinity-times-zero",
         severity="silent wrong value",
-        operators=("matmul", *CONVOLUTIONS, *TRANSPOSED),
+        operators=("matmul", "linear", *CONVOLUTIONS, *TRANSPOSED),
         laws=("special values",),
         devices=("cpu",),
         dtypes=("bfloat16",),
