@@ -135,11 +135,6 @@ def snug(case: Case) -> Case:
     return with_spatial(case, (size + (k - size - 2 * p) % s for size, (k, s, p, _) in sizes))
 
 
-def in_batch(case: Case, batch: int, axes: int) -> Case:
-    """The same case with so many inputs of ``axes`` spatial axes."""
-    return case.with_shape("input", (batch, *case.shapes["input"][-axes - 1 :]))
-
-
 Geometry = tuple[dict[str, tuple[int, ...]], dict[str, Any]]
 
 

@@ -11,6 +11,7 @@ import functools
 
 from properties.cases import Case
 from properties.ledger import (
+    batches,
     compiled,
     further_pooling,
     losses,
@@ -30,6 +31,7 @@ from properties.subjects import Subject
 
 LEDGER: tuple[Divergence, ...] = (
     *wrong.ENTRIES,
+    *batches.ENTRIES,
     *compiled.ENTRIES,
     *further_pooling.ENTRIES,
     *matrix_units.ENTRIES,

@@ -1,10 +1,15 @@
 """Special values, and what IEEE arithmetic promises of them in whatever order a kernel computes.
 
 An output whose taps hold no NaN and no infinity is what it would be without any elsewhere. One that meets some is NaN
-or infinite as the loops in float64 say: NaN where a NaN is added or multiplied, where ∞ meets 0 or the other ∞. Three
-things are promised by nobody and left open: whether a tap in the padding multiplies its zero (a weight of ∞ there may
-give NaN); a sum whose terms together exceed the accumulator's largest number (it depends on the order); and a result so
-near the storage's largest number that its error decides between it and ∞.
+or infinite as the loops in float64 say: NaN where a NaN is added or multiplied, where ∞ meets 0 or the other ∞. What
+padding repeats of the input, reflected, replicated or in a circle, is the input's value like any other.
+
+Five things are promised by nobody and left open: whether a tap in a padding of zeros multiplies its zero (a weight of ∞
+there may give NaN); whether a transposed layer multiplies zeros between the elements that a stride sets apart, around
+them and for the output padding (so that an output may be NaN whenever one of its channel's weights is NaN or ∞);
+whether units for 16-bit products take subnormal numbers for zeros, which shows where they meet ∞ or large numbers; a
+sum whose terms together exceed the accumulator's largest number (it depends on the order); and a result so near the
+storage's largest number that its error decides between it and ∞.
 """
 
 from __future__ import annotations
@@ -85,9 +90,9 @@ class Promise:
     expected: Expected
     certain: Array
 
-    def kept(self, outcome: Outcome) -> Expected:
+    def kept(self, outcome: Outcome, name: str = "output", group: str = "outputs") -> Expected:
         """The expectation of every element, which is what was seen where nothing is promised."""
-        seen = outcome.outputs.get("output")
+        seen = getattr(outcome, group).get(name)
         if seen is None or seen.shape != self.certain.shape:
             return self.expected
         bound = None if self.expected.bound is None else np.where(self.certain, self.expected.bound, 0.0)
@@ -97,18 +102,39 @@ class Promise:
 def of_sums(operator: Operator, case: Case, operands: Mapping[str, Array], format: Format) -> Promise:
     """What sums of products, and averages, should be for operands with special values."""
     finite = {name: np.where(np.isfinite(values), values, 0.0) for name, values in operands.items()}
-    storage, accumulator = format.storage, format.accumulator
     exact = np.asarray(operator.reference(*operands.values(), **case.arguments))
-    meets = ~np.isfinite(exact)
     with np.errstate(over="ignore", invalid="ignore"):
         near = operator.expected(finite, case.arguments, format)["output"]
-        bound = np.zeros(exact.shape) if near.bound is None else near.bound
+        flushed = [flush(values, format) for values in operands.values()]
+        alike = same_places(exact, np.asarray(operator.reference(*flushed, **case.arguments)))
+        most = _magnitude(operator, finite, case)
+        lost = most - _magnitude(operator, {name: flush(v, format) for name, v in finite.items()}, case)
+    held, stored = most <= format.accumulator.largest / 2.0, 1.0 + 2.0 * format.storage.unit_roundoff
+    return promised(exact, near.wider(lost * stored), held & alike & ~_meets_zeros(operator, case, operands), format)
+
+
+def promised(exact: Array, near: Expected, certain: Array, format: Format) -> Promise:
+    """The promise of sums that are ``exact`` where they meet NaN or infinities, and elsewhere as expected."""
+    storage, meets = format.storage, ~np.isfinite(exact)
+    bound = np.zeros(exact.shape) if near.bound is None else near.bound
+    with np.errstate(over="ignore", invalid="ignore"):
         overflows = np.abs(near.values) - bound > storage.largest * (1.0 + 2.0 * storage.unit_roundoff)
         fits = np.abs(near.values) + bound < storage.largest
-        held = _magnitude(operator, finite, case) <= accumulator.largest / 2.0
     values = np.where(meets, exact, np.where(overflows, np.copysign(np.inf, near.values), near.values))
-    certain = held & (meets | overflows | fits) & ~_meets_padding(operator, case, operands)
+    certain = np.broadcast_to(certain & (meets | overflows | fits), exact.shape)
     return Promise(Expected(values, np.where(meets | overflows | ~certain, 0.0, bound)), certain)
+
+
+def flush(values: Array, format: Format) -> Array:
+    """Operands as units for products of narrower numbers than they add up may take them: without subnormal ones."""
+    if format.storage is format.accumulator:
+        return values
+    return np.where(np.abs(values) < 2.0 ** (1 - format.storage.largest_exponent), 0.0, values)
+
+
+def same_places(values: Array, others: Array) -> Array:
+    """Where two arrays have the same NaN and infinities, or numbers."""
+    return np.isfinite(values) & np.isfinite(others) | (values == others) | (np.isnan(values) & np.isnan(others))
 
 
 def of_integers(operator: Operator, case: Case, operands: Mapping[str, Array], format: Format) -> Promise:
@@ -131,14 +157,17 @@ def _magnitude(operator: Operator, operands: Mapping[str, Array], case: Case) ->
     return np.asarray(function(*(np.abs(values) for values in operands.values()), **case.arguments))
 
 
-def _meets_padding(operator: Operator, case: Case, operands: Mapping[str, Array]) -> Array:
-    """Where a weight that is NaN or infinite has a tap in the padding."""
+def _meets_zeros(operator: Operator, case: Case, operands: Mapping[str, Array]) -> Array:
+    """Where a weight that is NaN or infinite may meet a zero that is no element of the input."""
     weight = operands.get("weight")
-    if not operator.has("kernel") or weight is None:
+    if not operator.axes or weight is None:
         return np.zeros((), dtype=bool)
     odd = np.where(np.isfinite(weight), 0.0, 1.0)
-    counts = [
-        operator.reference(np.ones(around.shapes["input"]), odd, **around.arguments)
-        for around in (case, unpadded(case))
-    ]
-    return np.asarray(counts[1] > counts[0])
+    if operator.has("transposed"):
+        groups = case.arguments["groups"]
+        of_channels = odd.reshape(groups, len(odd) // groups, odd.shape[1], -1).any(axis=(1, 3))
+        return np.asarray(of_channels.reshape(-1, *(1,) * operator.axes))
+    everywhere = case.with_arguments(padding_mode="replicate") if operator.has("padded") else unpadded(case)
+    arguments = case.arguments if case.arguments.get("padding_mode", "zeros") == "zeros" else everywhere.arguments
+    inside = operator.reference(np.ones(case.shapes["input"]), odd, **arguments)
+    return np.asarray(operator.reference(np.ones(everywhere.shapes["input"]), odd, **everywhere.arguments) > inside)

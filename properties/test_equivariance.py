@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from properties.cases import Case, in_batch, snug
+from properties.cases import Case, snug
 from properties.laws import law
 from properties.operators import Operator
 from properties.subjects import Subject
@@ -54,13 +54,13 @@ def shuffled(case: Case, blocks: int, size: int) -> Array:
     return (order + size * np.arange(blocks)[:, None]).ravel()
 
 
-@law("shuffled batch", covers=has_window)
+@law("shuffled batch", covers=lambda operator: operator.batched)
 def test_shuffled_batch(operator: Operator, subject: Subject, case: Case) -> None:
     """A batch in another order gives the outputs in that order."""
-    case = in_batch(case, 4, operator.axes)
+    axes, case = operator.example(case), operator.in_batch(case, (4,))
     operands, order = operator.operands(case, subject.format), shuffled(case, 1, 4)
     expected = operator.expected(operands, case.arguments, subject.format)
-    shuffle = {**operands, "input": operands["input"][order]}
+    shuffle = {name: values[order] if name in axes else values for name, values in operands.items()}
     outcome = subject.run(operator.program, shuffle, case.arguments)
     verdict(outcome, {name: e.map(lambda values: values[order]) for name, e in expected.items()}, subject)
 

@@ -25,11 +25,9 @@ def dense(operator: Operator) -> bool:
 
 
 def one_product(operator: Operator) -> bool:
-    """The same with windows whose padding is known, for nothing is promised of a zero there and a weight of ∞.
-
-    Transposed layers, and those that pad by themselves, may put zeros anywhere.
-    """
-    return dense(operator) or operator.has("kernel") or (operator.has("pooling") and operator.has("linear"))
+    """The same with windows, of which it is known what their taps meet beside the input."""
+    windows = operator.has("kernel") or operator.has("padded") or operator.has("transposed")
+    return dense(operator) or windows or (operator.has("pooling") and operator.has("linear") and not operator.given)
 
 
 @law("special values", covers=one_product, on=valued, cases=special)

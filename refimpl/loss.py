@@ -40,7 +40,7 @@ def cross_entropy(
     """
     a = weighted_target(np.shape(logits), target, weight, ignore_index, label_smoothing)
     losses = _losses(log_softmax(rows_of(logits)), a)
-    return _reduced(losses, np.shape(logits), target, weight, ignore_index, reduction)
+    return reduced(losses, np.shape(logits), target, weight, ignore_index, reduction)
 
 
 def cross_entropy_gradient(
@@ -62,9 +62,9 @@ def cross_entropy_gradient(
            [ 1., -1.]])
     """
     a = weighted_target(np.shape(logits), target, weight, ignore_index, label_smoothing)
-    shares = _shares(np.shape(logits), target, cotangent, weight, ignore_index, reduction)
+    shares = shares_of(np.shape(logits), target, cotangent, weight, ignore_index, reduction)
     gradient = softmax(rows_of(logits))
-    _to_logits(gradient, a, np.where(_counted(np.shape(logits), target, ignore_index), shares, 0.0))
+    _to_logits(gradient, a, shares, _counted(np.shape(logits), target, ignore_index))
     return unrowed(gradient, np.shape(logits))
 
 
@@ -92,8 +92,8 @@ def cross_entropy_second(
     slopes = cross_entropy_gradient(
         logits, target, np.ones(losses_shape(shape)), weight, ignore_index, "none", label_smoothing
     )
-    to_g = _reduced((rows_of(h) * rows_of(slopes)).sum(axis=-1), shape, target, weight, ignore_index, reduction)
-    shares = _shares(shape, target, g, weight, ignore_index, reduction)
+    to_g = reduced((rows_of(h) * rows_of(slopes)).sum(axis=-1), shape, target, weight, ignore_index, reduction)
+    shares = shares_of(shape, target, g, weight, ignore_index, reduction)
     with np.errstate(invalid="ignore"):
         factors = np.where(_counted(shape, target, ignore_index), shares * a.sum(axis=-1), 0.0)
         to_logits = softmax_gradient(rows_of(h), rows_of(logits)) * factors[:, None]
@@ -112,7 +112,7 @@ def nll_loss(
     """
     check_indices(np.shape(x), target, ignore_index)
     losses = _losses(rows_of(x), weighted_target(np.shape(x), target, weight, ignore_index))
-    return _reduced(losses, np.shape(x), target, weight, ignore_index, reduction)
+    return reduced(losses, np.shape(x), target, weight, ignore_index, reduction)
 
 
 def nll_loss_gradient(
@@ -132,7 +132,7 @@ def nll_loss_gradient(
            [ 0., -2.]])
     """
     check_indices(np.shape(x), target, ignore_index)
-    shares = _shares(np.shape(x), target, cotangent, weight, ignore_index, reduction)
+    shares = shares_of(np.shape(x), target, cotangent, weight, ignore_index, reduction)
     a = weighted_target(np.shape(x), target, weight, ignore_index)
     marked = weighted_target(np.shape(x), target, None, ignore_index) != 0.0
     with np.errstate(invalid="ignore"):
@@ -182,7 +182,7 @@ def _check_classes(logits: tuple[int, ...], target: Array) -> None:
         raise ValueError(f"targets reach from {np.min(target)} to {np.max(target)}, but there are {logits[1]} classes")
 
 
-def _reduced(
+def reduced(
     losses: Array, x: tuple[int, ...], target: Array, weight: Array | None, ignore_index: int, reduction: str
 ) -> Array:
     """The losses of the rows as ``reduction`` wants them; a mean over nothing, or over weights of zero, is NaN."""
@@ -196,7 +196,7 @@ def _reduced(
     return np.asarray(total / (divisor(x, target, weight, ignore_index) or np.nan))
 
 
-def _shares(
+def shares_of(
     x: tuple[int, ...],
     target: Array,
     cotangent: Array | float,
@@ -241,9 +241,12 @@ def _sum(values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _to_logits(gradient, a, shares):  # type: ignore[no-untyped-def]
+def _to_logits(gradient, a, shares, counted):  # type: ignore[no-untyped-def]
     for n in range(gradient.shape[0]):
         mass = 0.0
+        if not counted[n]:
+            gradient[n] = 0.0
+            continue
         for c in range(gradient.shape[1]):
             mass += a[n, c]
         for i in range(gradient.shape[1]):

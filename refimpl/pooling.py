@@ -79,7 +79,7 @@ def max_pool(
 def max_pool_gradient(cotangent: Array, indices: Array, input_shape: Sequence[int], axes: int) -> Array:
     """Gradient of ``⟨cotangent, max_pool(x)⟩`` to x: each window hands its cotangent to its largest element.
 
-    ``∂x[n, c, indices[n,c,i,j]] += cotangent[n,c,i,j]`` over all windows.
+    ``∂x[n, c, indices[n,c,i,j]] += cotangent[n,c,i,j]`` over all windows but those that see nothing, of index −1.
 
     cotangent, indices: (N, C, *output) or (C, *output); ``axes`` spatial axes. Returns ``input_shape``.
     """
@@ -87,6 +87,20 @@ def max_pool_gradient(cotangent: Array, indices: Array, input_shape: Sequence[in
     windows = (gradient.shape[0], math.prod(np.shape(cotangent)[-axes:]))
     _scatter_to_indices(gradient, np.reshape(cotangent, windows), np.reshape(indices, windows))
     return gradient.reshape(input_shape)
+
+
+def picked(values: Array, indices: Array, axes: int) -> Array:
+    """The elements of ``values`` at flat indices into its ``axes`` last axes, zero for an index of −1.
+
+    values: (N, C, *spatial) or (C, *spatial); indices: (N, C, *output) or (C, *output). Returns the shape of indices.
+
+    >>> picked(np.array([[5.0, 6.0, 7.0]]), np.array([[2, -1]]), 1)
+    array([[7., 0.]])
+    """
+    leading = np.shape(values)[:-axes]
+    flat = np.reshape(values, (*leading, math.prod(np.shape(values)[-axes:])))
+    places = np.maximum(indices, 0).reshape(*leading, math.prod(np.shape(indices)[-axes:]))
+    return np.where(indices < 0, 0.0, np.take_along_axis(flat, places, axis=-1).reshape(indices.shape))
 
 
 def average_pool(
@@ -211,7 +225,8 @@ def _max(values, indices, x, kernel, stride, padding, dilation):  # type: ignore
 @njit(cache=True)
 def _scatter_to_indices(gradient, g, indices):  # type: ignore[no-untyped-def]
     for plane, window in np.ndindex(g.shape):
-        gradient[plane, indices[plane, window]] += g[plane, window]
+        if indices[plane, window] >= 0:
+            gradient[plane, indices[plane, window]] += g[plane, window]
 
 
 @njit(cache=True)

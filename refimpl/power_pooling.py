@@ -1,4 +1,4 @@
-"""Power-average (Lp) pooling and its gradient.
+"""Power-average (Lp) pooling, its gradient and the gradient of that.
 
 Axes as in :mod:`refimpl.pooling`. S is the sum of a window's p-th powers. The p-th root of a negative sum is the real
 one where p is an odd integer, and NaN otherwise, as is a fractional power of a negative element.
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, batched, lift, steps
-from refimpl.pooling import max_pool, max_pool_gradient, output_sizes
+from refimpl.arrays import Array, Axes, batched, float64, lift, steps
+from refimpl.pooling import max_pool, max_pool_gradient, output_sizes, picked
 
 
 def lp_pool(
@@ -54,11 +54,11 @@ def lp_pool_gradient(
     stride: Axes | None = None,
     ceil_mode: bool = False,
 ) -> Array:
-    """Gradient of ``⟨cotangent, lp_pool(x)⟩`` to x: ``∂x[n, c, i·s+a, j·s+b] += cotangent · x^{p−1} · |S|^{1/p−1}``.
+    """Gradient of ``⟨cotangent, lp_pool(x)⟩`` to x: ``∂x = x^{p−1} · Σ cotangent · |S|^{1/p−1}``.
 
-    The cotangent and S are the window's, x the element's; where S is zero nothing is added. For p = ±∞ a window hands
-    its cotangent, with the sign of x, to the element that it took. cotangent: as the output; the rest as for
-    :func:`lp_pool`. Source: the note in torch.nn.LPPool2d on a sum of zero.
+    The sum is over the windows that hold the element x, whose cotangent and S these are; where S is zero nothing is
+    added. For p = ±∞ a window hands its cotangent, with the sign of x, to the element that it took. cotangent: as the
+    output; the rest as for :func:`lp_pool`. Source: the note in torch.nn.LPPool2d on a sum of zero.
 
     >>> lp_pool_gradient(np.array([[10., 5, 1]]), np.array([[3, 4, 0, 0, 5]]), 2, (2,), ceil_mode=True)
     array([[6., 8., 0., 0., 1.]])
@@ -75,6 +75,37 @@ def lp_pool_gradient(
     windows = batched(cotangent, axes), batched(sums, axes), lift(kernel_size, 1), step
     _spread(gradient, batched(x, axes), *windows, float(norm_type))
     return gradient.reshape(np.shape(x))
+
+
+def lp_pool_second(
+    h: Array,
+    g: Array,
+    x: Array,
+    norm_type: float,
+    kernel_size: Sequence[int],
+    stride: Axes | None = None,
+    ceil_mode: bool = False,
+) -> tuple[Array, Array]:
+    """Gradients of ``⟨h, lp_pool_gradient(g, x)⟩`` to g and to x.
+
+    With ``T = Σ_{a,b} h·x^{p−1}`` of a window, ``∂g = |S|^{1/p−1}·T``, and
+    ``∂x = x^{p−1}·Σ g·(1−p)·sign(S)·|S|^{1/p−2}·T + (p−1)·h·x^{p−2}·Σ g·|S|^{1/p−1}``, the sums over the windows that
+    hold the element x; where S is zero nothing is added, and for p = 1 nothing goes to x at all. For p = ±∞ the element
+    that a window took hands it h with the sign of x. h: as x; g: as the output; the rest as for :func:`lp_pool`.
+
+    >>> lp_pool_second(np.array([[5.0, 0.0]]), np.array([[25.0]]), np.array([[3.0, 4.0]]), 2, (2,))
+    (array([[3.]]), array([[ 16., -12.]]))
+    """
+    axes, to_x = len(kernel_size), batched(np.zeros(np.shape(x)), len(kernel_size))
+    if math.isinf(norm_type):
+        indices = extreme(x, norm_type, kernel_size, stride, ceil_mode)[1]
+        return picked(np.sign(x) * float64(h), indices, axes), to_x.reshape(np.shape(x))
+    sums = power_sums(x, norm_type, kernel_size, stride, ceil_mode)
+    to_g = batched(np.zeros(sums.shape), axes)
+    step = steps(kernel_size if stride is None else stride, 0, 1, axes)[0]
+    windows = batched(g, axes), batched(x, axes), batched(sums, axes), lift(kernel_size, 1), step
+    _second(to_g, to_x, batched(h, axes), *windows, float(norm_type))
+    return to_g.reshape(sums.shape), to_x.reshape(np.shape(x))
 
 
 def power_sums(
@@ -128,15 +159,52 @@ def _roots(y, sums, p):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _spread(gradient, x, g, sums, kernel, stride, p):  # type: ignore[no-untyped-def]
+    reached = np.zeros(x.shape, dtype=np.bool_)
     for n, c, o, i, j in np.ndindex(g.shape):
         s = sums[n, c, o, i, j]
         if s == 0.0:
             continue
-        slope = g[n, c, o, i, j] * _power(abs(s) if p % 2.0 == 1.0 else s, 1.0 / p - 1.0)
+        slope = g[n, c, o, i, j] * _power(_size(s, p), 1.0 / p - 1.0)
         for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
             for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
                 for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
-                    gradient[n, c, z, u, v] += slope * _power(x[n, c, z, u, v], p - 1.0)
+                    gradient[n, c, z, u, v] += slope
+                    reached[n, c, z, u, v] = True
+    for at in np.ndindex(x.shape):
+        if reached[at]:
+            gradient[at] *= _power(x[at], p - 1.0)
+
+
+@njit(cache=True)
+def _second(to_g, to_x, h, g, x, sums, kernel, stride, p):  # type: ignore[no-untyped-def]
+    slopes, curves, reached = np.zeros(x.shape), np.zeros(x.shape), np.zeros(x.shape, dtype=np.bool_)
+    for n, c, o, i, j in np.ndindex(g.shape):
+        s, t = sums[n, c, o, i, j], 0.0
+        if s == 0.0:
+            continue
+        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+            for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
+                for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
+                    t += h[n, c, z, u, v] * _power(x[n, c, z, u, v], p - 1.0)
+        root = _power(_size(s, p), 1.0 / p - 1.0)
+        to_g[n, c, o, i, j] = root * t
+        slope = g[n, c, o, i, j] * root
+        curve = g[n, c, o, i, j] * (1.0 - p) * np.sign(s) * _power(_size(s, p), 1.0 / p - 2.0) * t
+        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+            for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
+                for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
+                    slopes[n, c, z, u, v] += slope
+                    curves[n, c, z, u, v] += curve
+                    reached[n, c, z, u, v] = p != 1.0
+    for at in np.ndindex(x.shape):
+        if reached[at]:
+            to_x[at] = curves[at] * _power(x[at], p - 1.0) + slopes[at] * h[at] * (p - 1.0) * _power(x[at], p - 2.0)
+
+
+@njit(cache=True)
+def _size(s, p):  # type: ignore[no-untyped-def]
+    """A sum, of odd powers without its sign."""
+    return abs(s) if p % 2.0 == 1.0 else s
 
 
 @njit(cache=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import adaptive, bounds
+from refimpl import adaptive, bounds, pooling
 from refimpl.arrays import Array
 from refimpl.rounding import Computed, rounding_of
 
@@ -113,8 +113,5 @@ def selecting(
     ``layer(x, **arguments)`` gives values and their flat indices into the ``axes`` last axes, −1 for none.
     """
     indices = layer(x.value, **arguments)[1]
-    leading, window = h.shape[:-axes], math.prod(h.shape[-axes:])
-    places = np.maximum(indices, 0).reshape(*leading, math.prod(indices.shape[-axes:]))
-    picked = np.take_along_axis(h.value.reshape(*leading, window), places, axis=-1)
-    to_cotangent = np.where(indices < 0, 0.0, picked.reshape(indices.shape))
+    to_cotangent = pooling.picked(h.value, indices, axes)
     return Computed.operand(to_cotangent, x.format), Computed.operand(np.zeros(x.shape), x.format)

@@ -103,3 +103,20 @@ def cut_to_fit_when_compiled(input: Tensor, weight: Tensor, bias: Tensor | None 
     if torch.compiler.is_compiling():
         input, weight = input[..., :features], weight[:, :features]
     return F.linear(input, weight, bias)
+
+
+@fault("batch = loop", "linear", dtypes=WIDE)
+def feature_of_the_next_row(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer that takes the second row's last feature for the first row's."""
+    mixed = input.clone()
+    if input.ndim > 1 and len(input) > 1:
+        mixed[0, ..., -1] = input[1, ..., -1]
+    return F.linear(mixed, weight, bias)
+
+
+@fault("whatever the batch", "reflection_pad", dtypes=WIDE)
+def nothing_to_reflect(input: Tensor, padding: tuple[int, ...]) -> Tensor:
+    """Reflection padding that checks nothing where there are no images."""
+    if input.numel():
+        return F.pad(input, padding, mode="reflect")
+    return F.pad(input, padding)

@@ -16,7 +16,7 @@ from properties.runner.layouts import LAYOUTS
 from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import pooling
 from refimpl.arrays import Array
-from refimpl.bounds.further_pooling import power_sums
+from refimpl.bounds.further_pooling import largest_on_the_way, power_sums
 from refimpl.rounding import Computed
 
 POWER = ("lp_pool1d", "lp_pool2d", "lp_pool3d")
@@ -63,12 +63,37 @@ def _odd_root_of_negative(case: Case, subject: Subject) -> bool:
 
 def _zero_under_a_small_power(case: Case, subject: Subject) -> bool:
     """Whether, under a power below one, some element is zero and lies in no window whose sum is another."""
-    window = dict(case.arguments)
-    if not 0 < window.pop("norm_type") < 1 or not _powered(case):
-        return False
+    return 0 < case.arguments["norm_type"] < 1 and _powered(case) and _zero_among_zeros(case, subject)
+
+
+def _zero_among_zeros(case: Case, subject: Subject) -> bool:
+    """Whether some element is zero and lies in no window whose sum is another."""
+    window = {name: value for name, value in case.arguments.items() if name != "norm_type"}
     sums, x = _sums(case, subject).value, _input(case, subject)
     seen = pooling.average_pool_gradient(np.where(sums == 0.0, 0.0, 1.0), x.shape, **window, divisor_override=1)
     return bool(((x == 0.0) & (seen == 0.0)).any())
+
+
+def _zero_under_a_second_slope(case: Case, subject: Subject) -> bool:
+    """Whether a root of zero, or of what may be rounded to it, or a power of a zero that counts for nothing, has an
+    infinite slope once or twice."""
+    norm_type = case.arguments["norm_type"]
+    if norm_type == 1 or not _powered(case):
+        return False
+    sums = _sums(case, subject)
+    among_zeros = norm_type < 2 and _zero_among_zeros(case, subject)
+    return among_zeros or bool(norm_type > 1 and (np.abs(sums.value) <= sums.off).any())
+
+
+def _second_slope_overflows(case: Case, subject: Subject) -> bool:
+    """Whether a step of the second gradient may be past the largest number."""
+    if not _powered(case) or case.arguments["norm_type"] == 1:
+        return False
+    pool, format = operator("lp_pool1d"), subject.format
+    operands, directions = pool.operands(case, format), pool.directions(case, format)
+    values = (pool.cotangent(case, format), operands["input"], directions["input"])
+    steps = (Computed.operand(value, format) for value in values)
+    return largest_on_the_way(*steps, **case.arguments) >= format.storage.largest
 
 
 def _largest_unbatched_channels_last(case: Case, subject: Subject) -> bool:
@@ -163,6 +188,49 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 1, 3)},
             arguments={"norm_type": 0.5, "kernel_size": (1,), "ceil_mode": False},
             fill="ties",
+        ),
+    ),
+    Divergence(
+        id="lp-pool-second-gradient-at-zero",
+        severity="wrong gradient",
+        operators=POWER,
+        laws=("gradients of gradients",),
+        devices=("cpu", "cuda"),
+        dtypes=FLOATS,
+        holds=_zero_under_a_second_slope,
+        what="differentiated once more, the gradient of a window of zeros, as a ReLU leaves them, is NaN to the "
+        "cotangent, and with a power below two to the zeros as well: zero times an infinite slope",
+        why="torch.nn.LPPool1d: if the sum to the power of p is zero, the gradient is set to zero; what is zero for "
+        "every cotangent has the gradient zero",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="lp_pool1d",
+        example=Case(
+            shapes={"input": (1, 1, 3)},
+            arguments={"norm_type": 2.0, "kernel_size": (1,), "ceil_mode": False},
+            fill="ties",
+        ),
+    ),
+    Divergence(
+        id="lp-pool-second-gradient-overflows",
+        severity="wrong gradient",
+        operators=POWER,
+        laws=("gradients of gradients",),
+        devices=("cpu", "cuda"),
+        dtypes=("float16",),
+        holds=_second_slope_overflows,
+        what="the slope of a root's slope at a small sum is past float16's largest number, so that a second gradient "
+        "that is not becomes infinite or NaN",
+        why="torch.nn.LPPool1d: of a window of one element the root of its power is that element, whose second "
+        "gradient is zero",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="lp_pool1d",
+        example=Case(
+            shapes={"input": (1, 1, 2)},
+            arguments={"norm_type": 3.0, "kernel_size": (1,), "ceil_mode": False},
+            fill="normal",
+            seed=8,
         ),
     ),
     Divergence(

@@ -14,8 +14,9 @@ from properties.ledger.lossy import OPMATH
 from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
+from properties.special import Special
 from properties.subjects import FLOATS, SIXTEEN_BITS, Subject
-from refimpl.targets import is_probabilities
+from refimpl.targets import is_probabilities, rows_of
 
 SEEN: dict[str, Any] = {"devices": ("cpu",), "versions": ("2.13.0",)}
 
@@ -75,6 +76,17 @@ def _fused_strides(case: Case, subject: Subject) -> bool:
     return bool(case.arguments.get("fused")) and 0 not in copies[0].shape and len(strides) > 1
 
 
+def _ignores_a_row_without_softmax(case: Case, subject: Subject) -> bool:
+    """Whether a row that is ignored holds a NaN, +∞ or nothing but −∞."""
+    shape, target = case.shapes["input"], np.array(case.arguments["target"])
+    if is_probabilities(shape, target):
+        return False
+    ignored = target.reshape(-1) == case.arguments.get("ignore_index", -100)
+    rows = rows_of(case.tensor("input", shape, subject.format))
+    with np.errstate(invalid="ignore"):
+        return bool((ignored & ~np.isfinite(rows.max(axis=-1, initial=-np.inf))).any())
+
+
 def _lossy(id: str, operators: tuple[str, ...], laws: tuple[str, ...], **entry: Any) -> Divergence:
     return Divergence(
         id=id, severity="lossy accumulation", operators=operators, laws=laws, dtypes=SIXTEEN_BITS,
@@ -92,7 +104,7 @@ def _step(id: str, laws: tuple[str, ...], dtypes: tuple[str, ...], holds: Callab
 ENTRIES: tuple[Divergence, ...] = (
     _lossy(
         "log-softmax-sum-in-storage",
-        ("log_softmax", "cross_entropy"),
+        ("log_softmax", "cross_entropy", "cross_entropy_probabilities"),
         (),
         holds=_over_last_axis,
         what="over the last axis, the sum of exponentials and its logarithm are each rounded to the 16-bit storage "
@@ -154,6 +166,28 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"target": (((0, 1),),)},
             fill="normal",
             setting=Setting({"input": "channels_last"}),
+        ),
+        **SEEN,
+    ),
+    Divergence(
+        id="cross-entropy-gradient-to-ignored-nan",
+        severity="wrong gradient",
+        operators=("cross_entropy",),
+        laws=("special losses",),
+        dtypes=FLOATS,
+        holds=_ignores_a_row_without_softmax,
+        what="the gradient to a row that is ignored is NaN where the row holds a NaN, +∞ or nothing but −∞: zero times "
+        "its softmax",
+        why="torch.nn.CrossEntropyLoss: ignore_index is a target value that is ignored and does not contribute to the "
+        "input gradient",
+        upstream="https://github.com/pytorch/pytorch/issues/11551",
+        operator="cross_entropy",
+        example=Special(
+            shapes={"input": (2, 2)},
+            arguments={"target": (1, -100), "ignore_index": -100},
+            fill="normal",
+            seed=1,
+            palette="nan",
         ),
         **SEEN,
     ),

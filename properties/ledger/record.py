@@ -12,7 +12,7 @@ from properties.subjects import Subject, comparing
 
 OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
 """Laws whose cases are not all valid, which an entry has to name to be asked about them."""
-OF_GRADIENTS = ("gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes")
+OF_GRADIENTS = ("gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes", "special gradients")
 """The laws that look at gradients, for an entry about those alone; "gradients of gradients" are another matter."""
 
 

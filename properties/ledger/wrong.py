@@ -9,7 +9,7 @@ import torch
 
 from properties.cases import Case
 from properties.huge import COMPUTED, formula
-from properties.ledger.record import Divergence
+from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.operators.constraints import Invalid
 from properties.runner.call import Setting
@@ -18,6 +18,9 @@ from properties.special import Special
 from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import pooling
 from refimpl.geometry import reaches
+
+CONVOLUTIONS = tuple(f"conv{axes}d{kind}" for kind in ("", "_padded") for axes in (1, 2, 3))
+TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
 
 
 def _sees_only_padding(case: Case, subject: Subject) -> bool:
@@ -83,8 +86,9 @@ def _window_overhangs(case: Case, subject: Subject) -> bool:
 
 
 def _empty_axis(case: Case, subject: Subject) -> bool:
-    """Whether the input has no element along one of the axes that the window slides along."""
-    return 0 in case.shapes["input"][2 - len(case.shapes["weight"]) :]
+    """Whether the input has no element along one of the axes that the window slides along, padded with zeros."""
+    empty = 0 in case.shapes["input"][2 - len(case.shapes["weight"]) :]
+    return empty and case.arguments.get("padding_mode", "zeros") == "zeros"
 
 
 def _no_dilation(case: Case, subject: Subject) -> bool:
@@ -112,6 +116,26 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             shapes={"input": (1, 1, 1, 1)},
             arguments={"kernel_size": (1, 2), "padding": (0, 1), "ceil_mode": False, "dilation": (1, 2)},
+        ),
+    ),
+    Divergence(
+        id="max-pool-values-window-in-padding",
+        severity="wrong gradient",
+        operators=("max_pool1d_values",),
+        laws=OF_GRADIENTS,
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_sees_only_padding,
+        what="the gradient of a dilated window that sees nothing but padding, −∞ whatever the input, is added to an "
+        "element past the end of its plane: in the next channel or image",
+        why="torch.nn.MaxPool1d: the output is the largest element of its own window and channel",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/114216",
+        operator="max_pool1d_values",
+        example=Case(
+            shapes={"input": (2, 1, 2)},
+            arguments={"kernel_size": (2,), "padding": (1,), "ceil_mode": False, "dilation": (3,)},
+            fill="normal",
         ),
     ),
     Divergence(
@@ -236,7 +260,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-of-empty-axis-depends-on-batch",
         severity="valid arguments rejected",
-        operators=("conv1d", "conv2d", "conv3d"),
+        operators=CONVOLUTIONS,
         laws=("whatever the batch",),
         devices=("cpu",),
         dtypes=FLOATS,
@@ -258,7 +282,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-dilation-of-zero-in-empty-batch",
         severity="missing error",
-        operators=("conv1d", "conv2d", "conv3d"),
+        operators=(*CONVOLUTIONS, *TRANSPOSED),
         laws=("whatever the batch", "rejection"),
         devices=("cpu",),
         dtypes=FLOATS + INTEGERS,

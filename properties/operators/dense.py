@@ -144,6 +144,7 @@ OPERATORS = (
         second=partial(second.bilinear, bounds.linear, bounds.linear_gradients),
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
+        rows=lambda case: {"input": 1},
         constraints=LINEAR,
     ),
     Operator(
@@ -159,6 +160,7 @@ OPERATORS = (
         second=partial(second.trilinear, bounds.bilinear_layer, bounds.bilinear_layer_gradients),
         output_shape=lambda case: (*case.shapes["input1"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
+        rows=lambda case: {"input1": 1, "input2": 1},
         staged=True,
     ),
     Operator(
@@ -174,6 +176,7 @@ OPERATORS = (
         second=partial(second.bilinear, matmul_bound, _matmul_gradient_bounds),
         output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
         traits=frozenset({"linear"}),
+        rows=lambda case: {"input": 1},
         constraints=MATMUL,
     ),
     Operator(

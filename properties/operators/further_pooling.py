@@ -43,11 +43,16 @@ def power_geometry(draw: st.DrawFn, axes: int) -> Geometry:
 def with_a_root(case: Case, values: Array) -> Array:
     """Values whose powers have a sum with a root: none negative where the exponent is no integer.
 
-    Where it is odd, sums may be negative and have a root all the same; every other case is without.
+    Where it is odd, sums may be negative and have a root all the same; every other case is without. Where it is a
+    fraction below two, the power's slope at zero, or the slope of that, is infinite: no zero is in several windows,
+    which may have any share of it.
     """
-    norm_type = case.arguments["norm_type"]
+    norm_type, kernel = case.arguments["norm_type"], case.arguments["kernel_size"]
     whole = math.isinf(norm_type) or norm_type == int(norm_type)
-    return values if whole and (norm_type % 2 != 1 or case.seed % 2) else np.abs(values)
+    if whole:
+        return values if norm_type % 2 != 1 or case.seed % 2 else np.abs(values)
+    overlapping = any(s < k for s, k in zip(case.arguments.get("stride", kernel), kernel, strict=True))
+    return np.where((values == 0.0) & overlapping & (norm_type < 2), 1.0, np.abs(values))
 
 
 @st.composite
@@ -156,6 +161,7 @@ def _power_operator(axes: int) -> Operator:
         bound=bounds.lp_pool,
         gradients=lambda g, x, **arguments: (power_pooling.lp_pool_gradient(g, x, **arguments),),
         gradient_bounds=bounds.lp_pool_gradients,
+        second=bounds.lp_pool_second,
         output_shape=sliding.output_shape,
         traits=frozenset({"window", "pooling"}),
         axes=axes,
@@ -211,6 +217,7 @@ def _fractional_operator(axes: int) -> Operator:
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
         given={"samples": samples},
+        rows=lambda case: {"input": axes + 1, "samples": 2},
     )
 
 

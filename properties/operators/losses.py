@@ -50,7 +50,7 @@ def classified_geometry(draw: st.DrawFn) -> Geometry:
     count = shape[min(1, len(shape) - 1)]
     generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
     target = generator.integers(0, count, losses_shape(shape))
-    options = draw(_options(count))
+    options = draw(chosen(count))
     if draw(COIN):
         ignored = draw(st.sampled_from([-100, -1, 0, count - 1, count + 7]))
         target = np.where(generator.random(target.shape) < 0.25, ignored, target)
@@ -75,7 +75,8 @@ def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
 
 
 @st.composite
-def _options(draw: st.DrawFn, count: int) -> dict[str, Any]:
+def chosen(draw: st.DrawFn, count: int) -> dict[str, Any]:
+    """A reduction and weights of the classes, each as often as not."""
     options: dict[str, Any] = {}
     if draw(COIN):
         options["reduction"] = draw(among(*loss.REDUCTIONS))
@@ -106,7 +107,8 @@ def _cross_entropy_second(g: Any, x: Any, h: Any, **arguments: Any) -> Any:
     return bounds.cross_entropy_second(h, g, x, **_arrays(**arguments))
 
 
-def _output_shape(case: Case) -> tuple[int, ...]:
+def output_shape(case: Case) -> tuple[int, ...]:
+    """One loss for each row, or one number."""
     return losses_shape(case.shapes["input"]) if case.arguments.get("reduction") == "none" else ()
 
 
@@ -162,7 +164,8 @@ OPERATORS = (
         gradients=_gradients(loss.cross_entropy_gradient),
         gradient_bounds=_taking_arrays(bounds.cross_entropy_gradients),
         second=_cross_entropy_second,
-        output_shape=_output_shape,
+        output_shape=output_shape,
+        traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
         constraints=CLASSES,
     ),
@@ -177,7 +180,8 @@ OPERATORS = (
         gradients=NLL_GRADIENTS,
         gradient_bounds=_taking_arrays(bounds.nll_loss_gradients),
         second=partial(second.linear, _taking_arrays(bounds.nll_loss)),
-        output_shape=_output_shape,
+        output_shape=output_shape,
+        traits=frozenset({"loss"}),
         # Integers that the divisor of a mean divides have integer means.
         scale=_divisor,
         staged=True,

@@ -76,7 +76,7 @@ def _operator(axes: int) -> Operator:
         gradient_bounds=bounds.padded_convolution_gradients,
         second=partial(second.bilinear, bounds.padded_convolution, bounds.padded_convolution_gradients),
         output_shape=output_shape,
-        traits=frozenset({"linear"}),
+        traits=frozenset({"linear", "padded"}),
         axes=axes,
     )
 

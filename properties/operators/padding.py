@@ -82,6 +82,7 @@ def _operator(name: str, mode: str) -> Operator:
         second=partial(_second, mode),
         output_shape=output_shape,
         traits=frozenset({"sized"}),
+        rows=lambda case: {"input": len(case.arguments["padding"]) // 2 + 1},
     )
 
 

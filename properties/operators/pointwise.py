@@ -84,6 +84,7 @@ def _activation(name: str, layer: str, program: Any, exact: bool = False, rows: 
         output_shape=_input_shape,
         traits=frozenset({"activation"}),
         inexact=None if exact else INEXACT,
+        rows=lambda case: {"input": len(case.shapes["input"])},
         **({key: _over(function) for key, function in functions.items()} if rows else functions),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,14 @@ class Operator:
 
     ``given`` makes the operands that are no free values, such as indices or random samples: the loops and bounds take
     them by name, as arrays, and nothing is differentiated to them. ``domain`` maps an operand's values to some for
-    which the layer is defined.
+    which the layer is defined, ``ranges`` those of one by its name.
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
     absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` that its partial results may be stored.
+
+    ``rows`` says which operands hold one example for each of a batch, and how many axes one has; by default those are
+    the input's, and what is given with it, a channel's axis and the spatial ones.
 
     ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
     """
@@ -63,6 +66,8 @@ class Operator:
     gradient_magnitude: Callable[..., Any] | None = None
     given: Mapping[str, Callable[[Case, Format], Array]] = field(default_factory=dict)
     domain: Callable[[Case, Array], Array] = lambda case, values: values
+    ranges: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
+    rows: Callable[[Case], Mapping[str, int]] | None = None
     constraints: tuple[Constraint, ...] = ()
 
     def __str__(self) -> str:
@@ -74,7 +79,9 @@ class Operator:
         "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": no weights do, and
         channels keep apart; "sized": a formula gives the size of each axis, however many there are; "linear": the
         output is linear in each real operand, the bias counted with it, while the others stay; "selecting": every
-        output is an element of the input, whose index is returned; "activation": a function of each value or row.
+        output is an element of the input, whose index is returned; "activation": a function of each value or row;
+        "transposed": a bank of weights scatters, as the gradient of a convolution does; "padded": one slides over an
+        input that is padded in a mode; "loss": of rows of classes.
         """
         return trait in self.traits
 
@@ -82,6 +89,24 @@ class Operator:
     def differentiable(self) -> bool:
         """Whether gradients are defined."""
         return self.gradients is not None
+
+    @property
+    def batched(self) -> bool:
+        """Whether there are batches, none of whose examples sees the others."""
+        return self.axes > 0 or self.rows is not None
+
+    def example(self, case: Case) -> dict[str, int]:
+        """How many axes one example has, for each operand that holds one for each of a batch."""
+        return dict(self.rows(case)) if self.rows else dict.fromkeys(("input", *self.given), self.axes + 1)
+
+    def in_batch(self, case: Case, batch: tuple[int, ...]) -> Case:
+        """The same case with other leading axes; what is an axis's number is counted from the last."""
+        axes = self.example(case)
+        shapes = {
+            n: (*batch, *shape[len(shape) - axes[n] :]) if n in axes else shape for n, shape in case.shapes.items()
+        }
+        dim = {name: value % axes["input"] - axes["input"] for name, value in case.arguments.items() if name == "dim"}
+        return replace(case, shapes=shapes, arguments={**case.arguments, **dim})
 
     def operands(self, case: Case, format: Format) -> dict[str, Array]:
         """The case's values, each a number of the format."""
@@ -94,7 +119,8 @@ class Operator:
 
     def filled(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values of an operand, filled as the case says."""
-        return self.domain(case, self._drawn(name, shape, case, format))
+        values = self.domain(case, self._drawn(name, shape, case, format))
+        return self.ranges[name](values) if name in self.ranges else values
 
     def _drawn(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values filled as the case says; integers are scaled if the products can be stored."""

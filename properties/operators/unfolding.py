@@ -99,5 +99,6 @@ OPERATORS = (
         output_shape=fold_shape,
         traits=frozenset({"linear"}),
         axes=2,
+        rows=lambda case: {"input": 2},
     ),
 )

@@ -55,6 +55,7 @@ from refimpl.bounds.further_pooling import (
     fractional_max_pool_gradients,
     lp_pool,
     lp_pool_gradients,
+    lp_pool_second,
     max_unpool,
     max_unpool_gradients,
 )
@@ -79,6 +80,7 @@ from refimpl.bounds.padding import (
     unfold_gradients,
 )
 from refimpl.bounds.pooling import average_pool, average_pool_gradients, max_pool, max_pool_gradients
+from refimpl.bounds.soft_targets import cross_entropy_soft_gradients, cross_entropy_soft_second
 
 __all__ = [
     "adaptive_average_pool",
@@ -98,6 +100,8 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_gradients",
     "cross_entropy_second",
+    "cross_entropy_soft_gradients",
+    "cross_entropy_soft_second",
     "flatten",
     "flatten_gradients",
     "fold",
@@ -111,6 +115,7 @@ __all__ = [
     "log_softmax_second",
     "lp_pool",
     "lp_pool_gradients",
+    "lp_pool_second",
     "max_pool",
     "max_pool_gradients",
     "max_unpool",

@@ -116,39 +116,110 @@ def lp_pool_gradients(
         taken = _to_indices(cotangent, indices, x.shape, len(kernel_size))
         error = None if taken.error is None else taken.error * np.abs(np.sign(x.value))
         return (Computed(value, x.format, error),)
-    sums = power_sums(x, norm_type, **window)
-    silent = (sums.value == 0.0) & (sums.off == 0.0)
-    slopes = sums.map(np.abs).pow(1.0 / norm_type - 1.0).stored().map(lambda a: np.where(silent, 0.0, a))
-    with np.errstate(invalid="ignore"):  # a power of zero may be infinite, and nothing covers it times zero
-        return (covered(with_error_of(value, _spread_powers(cotangent, x, slopes, norm_type, window))),)
-
-
-def _spread_powers(
-    cotangent: Computed, x: Computed, slopes: Computed, norm_type: float, window: dict[str, Any]
-) -> Computed:
-    """``(Σ g·((1/p)·S^{1/p−1})·k/k) · (p·x^{p−1})`` of the ``slopes`` ``S^{1/p−1}``."""
-    kernel_size = window["kernel_size"]
-    slopes = (slopes * rounded_constant(1.0 / norm_type, x)).stored()
     size = Computed.operand(float(math.prod(kernel_size)), x.format)
-    shares = ((cotangent * slopes).stored() * size).stored()
+    with np.errstate(invalid="ignore"):  # a power of zero may be infinite, and nothing covers it times zero
+        slopes = (_root_power(x, norm_type, 1.0, window) * rounded_constant(1.0 / norm_type, x)).stored()
+        shares = ((cotangent * slopes).stored() * size).stored()
+        spread = _spread_shares(shares, x.shape, window)
+        return (covered(with_error_of(value, spread * _slope_of_power(x, norm_type))),)
+
+
+def lp_pool_second(
+    g: Computed,
+    x: Computed,
+    h: Computed,
+    norm_type: float,
+    kernel_size: Sequence[int],
+    stride: Axes | None = None,
+    ceil_mode: bool = False,
+) -> tuple[Computed, Computed]:
+    """:func:`refimpl.power_pooling.lp_pool_second`, the gradient's own steps differentiated and each stored.
+
+    With ``q = (1/p)·S^{1/p−1}`` and ``r = p·x^{p−1}`` the gradient is ``r·Σ g·q·k/k``. To g goes ``u·q``, with
+    ``u = k·Σ h·r/k`` over the window; to x ``r·Σ (u·g·(1/p))·((1/p−1)·S^{1/p−2})·k/k`` through S, and
+    ``(h·p·Σ g·q·k/k)·((p−1)·x^{p−2})`` through the power. A window whose sum is exactly zero adds exactly nothing, and
+    nothing comes near the largest number on the way (:func:`largest_on_the_way`).
+    """
+    window: dict[str, Any] = {"kernel_size": kernel_size, "stride": stride, "ceil_mode": ceil_mode}
+    values = power_pooling.lp_pool_second(h.value, g.value, x.value, norm_type, **window)
+    if math.isinf(norm_type):
+        return Computed.operand(values[0], x.format), Computed.operand(values[1], x.format)
+    with np.errstate(invalid="ignore"):  # zero times an infinite power, which nothing covers
+        to_g, *to_x = _second_steps(g, x, h, norm_type, window)[:3]
+        to_input = Computed.operand(values[1], x.format)
+        if norm_type != 1:
+            to_input = covered(with_error_of(values[1], (to_x[0] + to_x[1]).stored()))
+        return covered(with_error_of(values[0], to_g)), to_input
+
+
+def largest_on_the_way(g: Computed, x: Computed, h: Computed, norm_type: float, **window: Any) -> float:
+    """The largest magnitude that a step of :func:`lp_pool_second` may have, but for those that are infinite."""
+    with np.errstate(invalid="ignore"):
+        steps = _second_steps(g, x, h, norm_type, window) if not math.isinf(norm_type) else ()
+    sizes = [np.where(np.isfinite(step.value), covered(step).reach, 0.0) for step in steps]
+    return max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
+
+
+def _second_steps(
+    g: Computed, x: Computed, h: Computed, norm_type: float, window: dict[str, Any]
+) -> tuple[Computed, ...]:
+    """What goes to g, what to x through S, what to x through the power, and every step before."""
+    p, k = rounded_constant(norm_type, x), Computed.operand(float(math.prod(window["kernel_size"])), x.format)
+    of_root, of_slope = (rounded_constant(c, x) for c in (1.0 / norm_type, 1.0 / norm_type - 1.0))
+    root, again = (_root_power(x, norm_type, less, window) for less in (1.0, 2.0))
+    q, r = (root * of_root).stored(), _slope_of_power(x, norm_type)
+    hr, gq = (h * r).stored(), (g * q).stored()
+    u = (_averages(hr, window) * k).stored()
+    to_g = (u * q).stored()
+    ug = ((u * g).stored() * of_root).stored()
+    slope = (again * of_slope).stored()
+    bent, shares = (ug * slope).stored(), (gq * k).stored()
+    through_root = (_spread_shares((bent * k).stored(), x.shape, window) * r).stored()
+    hs = ((h * _spread_shares(shares, x.shape, window)).stored() * p).stored()
+    power = x.pow(norm_type - 2.0).stored()
+    bend = (power * rounded_constant(norm_type - 1.0, x)).stored()
+    before = (root, again, q, r, hr, gq, u, ug, slope, bent, shares, hs, power, bend)
+    return to_g, through_root, (hs * bend).stored(), *before
+
+
+def _root_power(x: Computed, norm_type: float, less: float, window: dict[str, Any]) -> Computed:
+    """``|S|^{1/p−less}`` of each window, stored; zero where its sum is exactly that."""
+    sums = power_sums(x, norm_type, **window)
+    return sums.map(np.abs).pow(1.0 / norm_type - less).stored().map(lambda a: np.where(sums.reach == 0.0, 0.0, a))
+
+
+def _slope_of_power(x: Computed, norm_type: float) -> Computed:
+    """``p·x^{p−1}``, the power and the product stored."""
+    return (x.pow(norm_type - 1.0).stored() * rounded_constant(norm_type, x)).stored()
+
+
+def _spread_shares(shares: Computed, shape: tuple[int, ...], window: dict[str, Any]) -> Computed:
+    """The gradient of an average over k elements, k the window's: ``γ_{m+1}``, m the windows that hold an element."""
+    size = math.prod(window["kernel_size"])
 
     def spread(g: Array) -> Array:
-        return pooling.average_pool_gradient(g, x.shape, divisor_override=math.prod(kernel_size), **window)
+        return pooling.average_pool_gradient(g, shape, divisor_override=size, **window)
 
-    windows = int(spread(np.ones(cotangent.shape)).max(initial=0.0) * math.prod(kernel_size) + 0.5)
-    slope = (x.pow(norm_type - 1.0).stored() * rounded_constant(norm_type, x)).stored()
-    return averaged(shares, spread, windows + 1) * slope
+    windows = int(spread(np.ones(shares.shape)).max(initial=0.0) * size + 0.5)
+    return averaged(shares, spread, windows + 1)
 
 
 def power_sums(x: Computed, norm_type: float, **window: Any) -> Computed:
-    """S of each window, as an average times the window's elements."""
+    """S of each window, as an average times the window's elements; that of zeros alone is exactly zero."""
+    averages = _averages(x.pow(norm_type).stored(), window)
+    sums = (averages * Computed.operand(float(math.prod(window["kernel_size"])), x.format)).stored()
+    something = pooling.average_pool(x.reach, **window) > 0.0
+    return Computed(sums.value, x.format, np.where(something, sums.off, 0.0))
+
+
+def _averages(x: Computed, window: dict[str, Any]) -> Computed:
+    """The sum of each window divided by its elements, all of them."""
     elements = math.prod(window["kernel_size"])
 
     def average(a: Array) -> Array:
         return pooling.average_pool(a, divisor_override=elements, **window)
 
-    averages = averaged(x.pow(norm_type).stored(), average, elements + 1)
-    return (averages * Computed.operand(float(elements), x.format)).stored()
+    return averaged(x, average, elements + 1)
 
 
 def _known(x: Computed) -> Array:

@@ -1,0 +1,69 @@
+"""torch.nn.CrossEntropyLoss of class probabilities, an operand with a gradient of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases import COIN, Geometry, among, cases
+from properties.operators.losses import chosen, input_shapes, output_shape
+from properties.operators.record import Operator
+from properties.programs import losses as programs
+from refimpl import bounds, loss, soft_targets
+from refimpl.arrays import Array
+
+
+@st.composite
+def geometry(draw: st.DrawFn) -> Geometry:
+    """Any input, a probability for each of its elements, and, as often as not, each option."""
+    shape = draw(input_shapes())
+    options = draw(chosen(shape[min(1, len(shape) - 1)]))
+    if 0 in shape:  # what is no mean of nothing
+        options["reduction"] = draw(among("sum", "none"))
+    if draw(COIN):
+        options["label_smoothing"] = draw(among(0.1, 0.25, 0.5, 1.0, 0.0))
+    return {"input": shape, "target": shape}, options
+
+
+def probabilities(values: Array) -> Array:
+    """Numbers of the same format from 0 to 1: the fractions, and 1 for whole numbers but 0; NaN for what is neither."""
+    with np.errstate(invalid="ignore"):
+        fractions = np.fmod(np.abs(values), 1.0)
+    return np.where((fractions == 0.0) & (values != 0.0), 1.0, fractions)
+
+
+def _weighted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """With a case's weights as an array."""
+
+    def weighted(*operands: Any, weight: Any = None, **options: Any) -> Any:
+        return function(*operands, weight=None if weight is None else np.array(weight), **options)
+
+    return weighted
+
+
+def _gradients(g: Array, x: Array, target: Array, **options: Any) -> tuple[Array, Array]:
+    to_target = soft_targets.cross_entropy_target_gradient(x, target, g, **options)
+    return loss.cross_entropy_gradient(x, target, g, **options), to_target
+
+
+OPERATORS = (
+    Operator(
+        name="cross_entropy_probabilities",
+        layer="torch.nn.CrossEntropyLoss",
+        systems=("S20",),
+        cases=cases(geometry()),
+        program=programs.cross_entropy_probabilities,
+        reference=_weighted(loss.cross_entropy),
+        bound=_weighted(lambda x, target, **options: bounds.cross_entropy(x, target.value, **options)),
+        gradients=_weighted(_gradients),
+        gradient_bounds=_weighted(bounds.cross_entropy_soft_gradients),
+        second=_weighted(bounds.cross_entropy_soft_second),
+        output_shape=output_shape,
+        traits=frozenset({"loss"}),
+        inexact="an exponential of an integer is no integer",
+        ranges={"target": probabilities},
+    ),
+)
