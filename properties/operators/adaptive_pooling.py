@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import further_pooling as programs
 from refimpl import adaptive, bounds, pooling, second
@@ -73,6 +74,7 @@ def _max_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
+        constraints=rules.adaptive(axes, "Max"),
     )
 
 
@@ -100,6 +102,7 @@ def _average_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,
+        constraints=rules.adaptive(axes, "Avg"),
         # Integers that the elements of every window divide have integer averages.
         scale=_divisor,
         magnitude=summed,

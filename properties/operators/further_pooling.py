@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis, sizes
 from properties.operators import pooling as sliding
+from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import further_pooling as programs
 from refimpl import bounds, fractional, pooling, power_pooling, second, unpooling
@@ -161,6 +162,7 @@ def _power_operator(axes: int) -> Operator:
         axes=axes,
         inexact="a root of an integer is seldom one",
         domain=with_a_root,
+        constraints=rules.power(axes),
     )
 
 
@@ -183,6 +185,7 @@ def _unpool_operator(axes: int) -> Operator:
         traits=frozenset({"pooling"}),
         axes=axes,
         given={"indices": apart},
+        constraints=rules.unpooling(axes),
     )
 
 
@@ -211,6 +214,7 @@ def _fractional_operator(axes: int) -> Operator:
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
         given={"samples": samples},
+        constraints=rules.fractional(axes),
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from hypothesis import strategies as st
 
 from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
 from refimpl import bounds, padding, second
@@ -78,6 +79,7 @@ def _operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"linear"}),
         axes=axes,
+        constraints=rules.padded(axes),
     )
 
 

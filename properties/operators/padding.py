@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import padding as programs
 from refimpl import bounds, padding, second
@@ -82,6 +83,7 @@ def _operator(name: str, mode: str) -> Operator:
         second=partial(_second, mode),
         output_shape=output_shape,
         traits=frozenset({"sized"}),
+        constraints=rules.padding(mode),
     )
 
 
