@@ -16,6 +16,7 @@ from properties.ledger import (
     lossy_pooling,
     matrix_units,
     missing,
+    missing_further,
     overflow,
     padding,
     transposed,
@@ -37,6 +38,7 @@ LEDGER: tuple[Divergence, ...] = (
     *transposed.ENTRIES,
     *losses.ENTRIES,
     *missing.ENTRIES,
+    *missing_further.ENTRIES,
     *overflow.ENTRIES,
 )
 

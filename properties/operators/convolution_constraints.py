@@ -92,7 +92,8 @@ def padded(axes: int) -> tuple[must.Constraint, ...]:
     return (
         *(_numbered(rule) for rule in convolution.constraints(axes)),
         must.Constraint(
-            "'same' takes no stride but 1", f"{layer}: 'same' 'doesn't support any stride values other than 1'", _strided
+            "'same' takes no stride but 1", f"{layer}: 'this mode doesn't support any stride values other than 1'",
+            _strided,
         ),
         must.argument_is(
             "padding_mode is known", "padding_mode", ["reflection", "", "ZEROS"],
@@ -158,7 +159,8 @@ def fold() -> tuple[must.Constraint, ...]:
         must.Constraint("a kernel's elements divide the channels", shape, _divided_badly),
         must.operand_shape("there are as many columns as blocks", "input", formula,
                            lambda case: [must.longer(case.shapes["input"], -1)]),
-        must.Constraint("output_size is at least 0", "torch.nn.Fold: output_size is the shape of the output", _no_output),
+        must.Constraint("output_size is at least 0",
+                        "torch.nn.Fold: output_size is 'the shape of the spatial dimensions of the output'", _no_output),
         must.Constraint("the input has its axes with a batch, or without", shape, _other_rank, of_rank=True),
     )  # fmt: skip
 

@@ -163,7 +163,7 @@ CLASSES = (
 )  # fmt: skip
 """Broken for the chapter's form alone: rows of classes, and the class of each."""
 SMOOTHING = tuple(
-    must.Constraint(f"label_smoothing is {word}", "torch.nn.CrossEntropyLoss: label_smoothing is 'a float in [0.0, 1.0]'",
+    must.Constraint(f"label_smoothing is {word}", "torch.nn.CrossEntropyLoss: label_smoothing, 'a float in [0.0, 1.0]'",
                     _classified(label_smoothing=value))
     for word, value in (("at least 0", -0.1), ("at most 1", 1.1))
 )  # fmt: skip

@@ -27,11 +27,17 @@ def padding(mode: str) -> tuple[must.Constraint, ...]:
             _much(1),
         ),
     }  # fmt: skip
+    of_the_rest = must.Constraint(
+        "a circle is of at most what is left",
+        f"{layer}: the values at one end pad the other, and 'if negative padding is applied then the ends get removed'",
+        _more_than_the_rest,
+    )
     return (
         must.Constraint("there is an even number of amounts", even, _one_amount_less),
         must.Constraint("there are amounts for axes alone", even, _too_many_amounts),
         must.Constraint("something is left", left, _cropped_to(least)),
         *([own[mode]] if mode in own else []),
+        *([of_the_rest] if mode == "circular" else []),
     )
 
 
@@ -76,6 +82,16 @@ def _much(least: int) -> must.Violate:
         return _on_axis(case, axis, *(reversed(amounts) if draw(st.booleans()) else amounts))
 
     return violate
+
+
+def _more_than_the_rest(draw: st.DrawFn, case: Case) -> Case:
+    """On one axis, one side loses some elements, perhaps all, and the other takes more than are left, at most all."""
+    case = _in_some_batch(draw, case)
+    axis = draw(st.integers(0, len(case.arguments["padding"]) // 2 - 1))
+    whole = case.shapes["input"][-1 - axis]
+    removed = draw(st.integers(1, whole))
+    amounts = [-removed, draw(st.integers(whole - removed + 1, whole))]
+    return _on_axis(case, axis, *(reversed(amounts) if draw(st.booleans()) else amounts))
 
 
 def _on_axis(case: Case, axis: int, before: int, after: int) -> Case:

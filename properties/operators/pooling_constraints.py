@@ -161,9 +161,12 @@ def fractional(axes: int) -> tuple[must.Constraint, ...]:
             f"{layer}: 'the size of the window to take a max over'",
         ),
         must.Constraint("as many windows fit", f"{layer}: 'we must have kH + oH − 1 <= H_in'", _too_many_windows),
-        must.each_axis("output_size is at least 0", "output_size", (-1, -2, -(2**31)), f"{layer}: 'the target output size'"),
+        must.each_axis(
+            "output_size is at least 0", "output_size", (-1, -2, -(2**31)), f"{layer}: 'the target output size'"
+        ),
         must.Constraint(
-            "an output size or ratio is given", f"{layer}: 'Exactly one of output_size or output_ratio must be defined'",
+            "an output size or ratio is given",
+            f"{layer}: 'Exactly one of output_size or output_ratio must be defined'",
             lambda draw, case: _with_ratio(case, None),
         ),
         must.Constraint("output_ratio is above 0", ratio, _ratio(0.0, -0.5)),

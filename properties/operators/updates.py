@@ -49,8 +49,6 @@ def _reference(parameter: Any, gradient: Any, momentum_buffer: Any = None, **opt
     return optimizer.sgd_step(parameter, gradient, momentum_buffer=momentum_buffer, **options)
 
 
-
-
 def _with_nesterov(case: Case, **options: float) -> Case:
     return case.with_arguments(nesterov=True, **options)
 
