@@ -198,7 +198,8 @@ ENTRIES: tuple[Divergence, ...] = (
         "undilated-convolution-of-nothing", (*CONVOLUTIONS, *TRANSPOSED), "dilation is at least 1",
         "a dilation of 0 is taken where the batch is empty",
         "torch.nn.Conv1d: dilation is the 'spacing between kernel elements'; with a batch of one it raises",
-        {"input": (0, 1, 3), "weight": (1, 1, 1)}, {"stride": (1,), "padding": (0,), "dilation": (0,), "groups": 1}, _of_nothing_undilated,
+        {"input": (0, 1, 3), "weight": (1, 1, 1)},
+        {"stride": (1,), "padding": (0,), "dilation": (0,), "groups": 1}, _of_nothing_undilated,
         devices=("cpu",), dtypes=FLOATS + INTEGERS,
     ),
     _taken(

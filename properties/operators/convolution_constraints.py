@@ -160,7 +160,8 @@ def fold() -> tuple[must.Constraint, ...]:
         must.operand_shape("there are as many columns as blocks", "input", formula,
                            lambda case: [must.longer(case.shapes["input"], -1)]),
         must.Constraint("output_size is at least 0",
-                        "torch.nn.Fold: output_size is 'the shape of the spatial dimensions of the output'", _no_output),
+                        "torch.nn.Fold: output_size is 'the shape of the spatial dimensions of the output'",
+                        _no_output),
         must.Constraint("the input has its axes with a batch, or without", shape, _other_rank, of_rank=True),
     )  # fmt: skip
 
