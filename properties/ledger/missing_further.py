@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,11 @@ def _undilated_kernel_of_one(case: Case, subject: Subject) -> bool:
     return all(d > 0 or (d == 0 and k == 1) for d, k in axes) and (batch > 1 or case.arguments["groups"] > 1)
 
 
+def _weight_of_nothing(case: Case, subject: Subject) -> bool:
+    """Whether there is no row, and a weight of an axis too many."""
+    return math.prod(case.shapes["input1"][:-1]) == 0 and len(case.shapes["weight"]) == 4
+
+
 def _pads_channels_by_none(case: Case, subject: Subject) -> bool:
     """Whether the padding that is one value too many comes before the convolution and adds no channel."""
     mode, padding = case.arguments["padding_mode"], case.arguments["padding"]
@@ -121,7 +127,7 @@ ENTRIES: tuple[Divergence, ...] = (
         _taken(
             f"unpooling-{id}", operators, rule, IGNORED.format(name),
             "torch.nn.MaxUnpool1d: " + MAX_POOLING.format(said), {"input": (1, size)}, WINDOW | arguments,
-            upstream="https://github.com/pytorch/pytorch/issues/73154", dtypes=FLOATS + INTEGERS,
+            upstream="https://github.com/pytorch/pytorch/issues/73154",
         )
         for id, operators, rule, name, said, size, arguments in (
             ("empty-kernel", UNPOOLING, "kernel_size is at least 1", "kernel", "kernel_size is 'size of the window'", 3,
@@ -137,7 +143,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "unpooling-padding-values", UNPOOLING[:2], "padding has one value per axis",
         "a padding of more values than axes is taken, and the rest ignored",
         "torch.nn.MaxUnpool1d: padding is an integer or a tuple, one value for each axis; max_unpool3d raises",
-        {"input": (1, 3)}, WINDOW | {"padding": (0, 0)}, dtypes=FLOATS + INTEGERS,
+        {"input": (1, 3)}, WINDOW | {"padding": (0, 0)},
     ),
     _taken(
         "adaptive-average-to-one-of-any-rank", ("adaptive_avg_pool2d", "adaptive_avg_pool3d"),
@@ -201,6 +207,12 @@ ENTRIES: tuple[Divergence, ...] = (
         {"input": (0, 1, 3), "weight": (1, 1, 1)},
         {"stride": (1,), "padding": (0,), "dilation": (0,), "groups": 1}, _of_nothing_undilated,
         devices=("cpu",), dtypes=FLOATS + INTEGERS,
+    ),
+    _taken(
+        "bilinear-weight-of-nothing", ("bilinear",), "weight has an axis for outputs and for both inputs",
+        "a weight of an axis more is taken where there is nothing to be multiplied",
+        "torch.nn.functional.bilinear, Shape: weight (out_features, in1_features, in2_features); with one row it raises",
+        {"input1": (0, 1), "input2": (0, 1), "weight": (1, 1, 1, 1)}, {}, _weight_of_nothing, dtypes=FLOATS + INTEGERS,
     ),
     _taken(
         "output-padding-of-nothing", TRANSPOSED, "output_padding is smaller than stride or dilation",
