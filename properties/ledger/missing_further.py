@@ -211,7 +211,7 @@ ENTRIES: tuple[Divergence, ...] = (
     _taken(
         "bilinear-weight-of-nothing", ("bilinear",), "weight has an axis for outputs and for both inputs",
         "a weight of an axis more is taken where there is nothing to be multiplied",
-        "torch.nn.functional.bilinear, Shape: weight (out_features, in1_features, in2_features); with one row it raises",
+        "torch.nn.functional.bilinear, Shape: weight (out_features, in1_features, in2_features); one row raises",
         {"input1": (0, 1), "input2": (0, 1), "weight": (1, 1, 1, 1)}, {}, _weight_of_nothing, dtypes=FLOATS + INTEGERS,
     ),
     _taken(

@@ -46,6 +46,14 @@ def output_shape(case: Case) -> tuple[int, ...]:
     return (*x[: -len(wanted)], *adaptive.output_sizes(x, wanted))
 
 
+def output_shape_of_maxima(case: Case) -> tuple[int, ...]:
+    """The same. Raises ValueError where there is nothing of which an element could be the largest."""
+    shape = output_shape(case)
+    if adaptive.has_nothing(case.shapes["input"], shape[-len(case.arguments["output_size"]) :]):
+        raise ValueError(f"an input of shape {case.shapes['input']} has no maximum")
+    return shape
+
+
 def counts(input_shape: tuple[int, ...], output_size: adaptive.Sizes) -> Array:
     """The elements of each window: the product of its extents."""
     output = adaptive.output_sizes(input_shape, output_size)
@@ -71,7 +79,7 @@ def _max_operator(axes: int) -> Operator:
         gradient_bounds=bounds.adaptive_max_pool_gradients,
         second=partial(second.selecting, adaptive.adaptive_max_pool, axes),
         gradient_magnitude=lambda g, x, output_size: gradients(np.abs(g), x, output_size),
-        output_shape=output_shape,
+        output_shape=output_shape_of_maxima,
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
         constraints=rules.adaptive(axes, "Max"),

@@ -17,7 +17,7 @@ from properties.operators.record import Operator
 from properties.programs import further_pooling as programs
 from refimpl import bounds, fractional, pooling, power_pooling, second, unpooling
 from refimpl.arrays import Array
-from refimpl.geometry import unpooled_size
+from refimpl.geometry import fractional_starts, unpooled_size
 from refimpl.rounding import BFLOAT16, Format
 
 KERNELS = {1: 5, 2: 4, 3: 3}
@@ -131,9 +131,11 @@ def fractional_geometry(draw: st.DrawFn, axes: int) -> Geometry:
 
 
 def fractional_shape(case: Case) -> tuple[int, ...]:
-    """(N, C, *output_size)."""
-    output: tuple[int, ...] = case.arguments["output_size"]
-    return (*case.shapes["input"][: -len(output)], *output)
+    """(N, C, *output_size). Raises ValueError where so many windows do not fit."""
+    x, kernel, output = case.shapes["input"], case.arguments["kernel_size"], case.arguments["output_size"]
+    for axis in zip(x[-len(output) :], kernel, output, strict=True):
+        fractional_starts(*axis, sample=0.0)
+    return (*x[: -len(output)], *output)
 
 
 def samples(case: Case, format: Format | None = None) -> Array:
