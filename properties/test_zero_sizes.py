@@ -11,6 +11,7 @@ from properties.cases import Case
 from properties.huge import formula
 from properties.laws import law
 from properties.operators import Operator
+from properties.operators.constraints import on_axis, with_window
 from properties.subjects import Subject
 from properties.verdict import Refusal, rejected, verdict
 from refimpl.arrays import Array
@@ -24,7 +25,7 @@ def laid_out(operator: Operator) -> bool:
 
 @st.composite
 def emptied(draw: st.DrawFn, operator: Operator) -> Case:
-    """A case whose input, and where it has to, its weight, has no batch, no channels, or nothing along an axis."""
+    """A case whose input or output has no batch, no channels or nothing along an axis; and its weight, if it has to."""
     case = draw(operator.cases)
     after = operator.rank - 1 if operator.rank else len(case.arguments["padding"]) // 2
     *_, channels = shape = case.shapes["input"][: len(case.shapes["input"]) - after]
@@ -34,7 +35,27 @@ def emptied(draw: st.DrawFn, operator: Operator) -> Case:
         channels, case = 0, without_channels(case)
     if draw(st.booleans()):
         spatial[draw(st.integers(0, after - 1))] = 0
-    return replace(case.with_shape("input", (*batch, channels, *spatial)), setting=None)
+    case = replace(case.with_shape("input", (*batch, channels, *spatial)), setting=None)
+    return draw(st.sampled_from([case, to_nothing(case, draw(st.integers(0, after - 1)))]))
+
+
+def to_nothing(case: Case, axis: int) -> Case:
+    """The same case with arguments that leave nothing of one axis, where it has some that can."""
+    shape, arguments = list(case.shapes["input"]), case.arguments
+    if "output_padding" in arguments:  # one element under a kernel of two, padded by one
+        axes = len(arguments["padding"])
+        shape[axis - axes] = 1
+        case = with_window(case.with_shape("input", tuple(shape)), axis, 2)
+        for name, value in {"dilation": 1, "output_padding": 0, "padding": 1}.items():
+            case = on_axis(case, name, axis, value)
+    elif "output_size" in arguments and "padding" not in arguments:
+        sizes = arguments["output_size"]
+        case = case.with_arguments(output_size=(*sizes[:axis], 0, *sizes[axis + 1 :]))
+    elif set(arguments) <= {"padding", "value"}:
+        amounts = arguments["padding"]
+        crop = (*amounts[: 2 * axis], -shape[-1 - axis], 0, *amounts[2 * axis + 2 :])
+        case = case.with_arguments(padding=crop)
+    return case
 
 
 def without_channels(case: Case) -> Case:

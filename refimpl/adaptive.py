@@ -48,8 +48,8 @@ def adaptive_max_pool(x: Array, output_size: Sizes) -> tuple[Array, Array]:
 def adaptive_average_pool(x: Array, output_size: Sizes) -> Array:
     """Mean of each adaptive window: ``y[n,c,i,j] = Σ x[n, c, rows(i), columns(j)] / (|rows(i)|·|columns(j)|)``.
 
-    Operands and shapes as for :func:`adaptive_max_pool`. The mean of no elements is NaN. Raises ValueError where axes do
-    not fit or a size is no count. Source: torch.nn.AdaptiveAvgPool2d.
+    Operands and shapes as for :func:`adaptive_max_pool`. The mean of no elements is NaN. Raises ValueError where axes
+    do not fit or a size is no count. Source: torch.nn.AdaptiveAvgPool2d.
 
     >>> adaptive_average_pool(np.array([[1, 5, 3, 4, 8]]), (3,))
     array([[3., 4., 6.]])

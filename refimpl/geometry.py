@@ -209,14 +209,15 @@ def fractional_starts(size: int, kernel: int, outputs: int, sample: float) -> tu
     >>> fractional_starts(7, kernel=3, outputs=1, sample=0.5)
     (4,)
     """
-    _at_least(1, kernel=kernel, outputs=outputs)
+    _at_least(1, kernel=kernel)
+    _at_least(0, outputs=outputs)
     if kernel + outputs - 1 > size:
         raise ValueError(
             f"{outputs} windows of {kernel} do not fit in {size} elements: {kernel} + {outputs} − 1 > {size}"
         )
     u, free, steps = Fraction(float(sample)), size - kernel, outputs - 1
     starts = ((i + u) * free // steps - u * free // steps for i in range(steps))
-    return (*starts, free)
+    return (*starts, free) if outputs else ()
 
 
 def padded_size(size: int, before: int, after: int) -> int:

@@ -23,14 +23,21 @@ def _taken(
     arguments: dict[str, Any], holds: Holds | None = None, upstream: str | None = None,
     devices: tuple[str, ...] = ("cpu", "meta"), dtypes: tuple[str, ...] = FLOATS,
     modes: tuple[str, ...] = ("eager", "compiled"), seed: int = 0,
+    laws: tuple[str, ...] = ("rejection",), having: str | None = None,
 ) -> Divergence:  # fmt: skip
-    """Arguments that break a rule and raise nothing; the example is of the first operator."""
-    broken = violates(rule)
+    """Arguments that break a rule and raise nothing; the example is of the first operator.
+
+    A law of cases that are not said to break a rule is asked about by ``holds`` alone.
+    """
+
+    def broken(case: Case, subject: Subject) -> bool:
+        return violates(rule)(case, subject) or (len(laws) > 1 and not isinstance(case, Invalid))
+
     return Divergence(
         id=id,
         severity="missing error",
         operators=operators,
-        laws=("rejection",),
+        laws=laws,
         devices=devices,
         dtypes=dtypes,
         holds=(lambda case, subject: broken(case, subject) and holds(case, subject)) if holds else broken,
@@ -39,6 +46,7 @@ def _taken(
         versions=("2.13.0",),
         upstream=upstream,
         modes=modes,
+        having=having,
         operator=operators[0],
         example=Invalid(shapes=shapes, arguments=arguments, seed=seed, violated=rule),
     )
@@ -69,10 +77,14 @@ def _of_nothing_undilated(case: Case, subject: Subject) -> bool:
 
 
 def _undilated_kernel_of_one(case: Case, subject: Subject) -> bool:
-    """Whether no dilation is below zero, one of zero is a kernel's of one element, and there are groups or a batch."""
+    """Whether no dilation is below zero, one of zero is a kernel's of one element, and oneDNN computes it.
+
+    In float32 it does so for several groups or images, or for more elements than cases have.
+    """
     axes = list(zip(case.arguments["dilation"], kernel_size(case), strict=True))
     batch = case.shapes["input"][0] if len(case.shapes["input"]) == len(axes) + 2 else 1
-    return all(d > 0 or (d == 0 and k == 1) for d, k in axes) and (batch > 1 or case.arguments["groups"] > 1)
+    many = subject.dtype in SIXTEEN_BITS or batch > 1 or case.arguments["groups"] > 1
+    return many and all(d > 0 or (d == 0 and k == 1) for d, k in axes)
 
 
 def _weight_of_nothing(case: Case, subject: Subject) -> bool:
@@ -182,7 +194,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "amounts that leave nothing of one axis are taken where they leave something of another",
         "torch.nn.ReplicationPad2d: 'the output dimensions must remain positive'; with one axis it raises",
         {"input": (1, 1, 1)}, {"padding": (0, -1, 0, 0)}, _something_left_elsewhere,
-        "https://github.com/pytorch/pytorch/pull/184254", dtypes=FLOATS + INTEGERS,
+        "https://github.com/pytorch/pytorch/pull/184254", dtypes=FLOATS + INTEGERS, laws=("rejection", "zero sizes"),
     ),
     _taken(
         "circle-of-more-than-is-left", ("circular_pad",), "a circle is of at most what is left",
@@ -222,13 +234,16 @@ ENTRIES: tuple[Divergence, ...] = (
         {"stride": (1,), "padding": (0,), "output_padding": (1,), "groups": 1, "dilation": (1,)}, _of_nothing,
         "https://github.com/pytorch/pytorch/pull/186524", devices=("cpu",), dtypes=FLOATS + INTEGERS,
     ),
-    _taken(
-        "undilated-transposed-kernel-of-one", TRANSPOSED[:2], "dilation is at least 1",
-        "a dilation of 0 is taken where oneDNN computes it and the kernel has one element along the axis",
-        "torch.nn.ConvTranspose1d: dilation is the 'spacing between kernel elements'; in float64 it raises",
-        {"input": (2, 1, 3), "weight": (1, 1, 1)},
-        {"stride": (1,), "padding": (0,), "output_padding": (0,), "groups": 1, "dilation": (0,)},
-        _undilated_kernel_of_one, devices=("cpu",), dtypes=("float32", *SIXTEEN_BITS),
+    *(
+        _taken(
+            f"undilated-transposed-kernel-of-one-in-{dtype}", TRANSPOSED[:2], "dilation is at least 1",
+            "a dilation of 0 is taken where oneDNN computes it and the kernel has one element along the axis",
+            "torch.nn.ConvTranspose1d: dilation is the 'spacing between kernel elements'; in float64 it raises",
+            {"input": (2, 1, 3), "weight": (1, 1, 1)},
+            {"stride": (1,), "padding": (0,), "output_padding": (0,), "groups": 1, "dilation": (0,)},
+            _undilated_kernel_of_one, devices=("cpu",), dtypes=(dtype,), having=having,
+        )
+        for dtype, having in (("float32", None), ("bfloat16", "avx512_f"), ("float16", "avx512_fp16"))
     ),
     _taken(
         "compiled-unpooling-negative-index", UNPOOLING, "indices lie in the output",
