@@ -24,6 +24,7 @@ def _taken(
     devices: tuple[str, ...] = ("cpu", "meta"), dtypes: tuple[str, ...] = FLOATS,
     modes: tuple[str, ...] = ("eager", "compiled"), seed: int = 0,
     laws: tuple[str, ...] = ("rejection",), having: str | None = None,
+    severity: str = "missing error",
 ) -> Divergence:  # fmt: skip
     """Arguments that break a rule and raise nothing; the example is of the first operator.
 
@@ -35,7 +36,7 @@ def _taken(
 
     return Divergence(
         id=id,
-        severity="missing error",
+        severity=severity,
         operators=operators,
         laws=laws,
         devices=devices,
@@ -202,7 +203,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "never written", "torch.nn.CircularPad2d: 'values at the end are used to pad the beginning', and 'the ends of "
         "the tensor get removed'; where nothing is cropped, more than there is raises",
         {"input": (1, 3)}, {"padding": (-3, 1)}, upstream="https://github.com/pytorch/pytorch/issues/176254",
-        dtypes=FLOATS + INTEGERS,
+        dtypes=FLOATS + INTEGERS, severity="silent wrong value",
     ),
     _taken(
         "padded-convolution-padding-values", ("conv1d_padded", "conv2d_padded"), "padding has one value per axis",
