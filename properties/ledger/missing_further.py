@@ -123,8 +123,8 @@ def _something_left_elsewhere(case: Case, subject: Subject) -> bool:
     """Whether an axis other than the empty one has elements left, and none has fewer than none."""
     amounts, x = case.arguments["padding"], case.shapes["input"]
     sides = [amounts[2 * axis : 2 * axis + 2] for axis in range(len(amounts) // 2)]
-    left = [x[-1 - axis] + sum(side) for axis, side in enumerate(sides)]
-    return min(left) == 0 < max(left)
+    left = [x[-1 - axis] + sum(side) for axis, side in enumerate(sides[: len(x)])]
+    return min(left, default=1) == 0 < max(left)
 
 
 MAX_POOLING = "{} of the pooling that is undone, and torch.nn.MaxPool1d demands this"
