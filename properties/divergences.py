@@ -16,6 +16,7 @@ from properties.ledger import (
     lossy_pooling,
     matrix_units,
     missing,
+    missing_convolution,
     missing_further,
     overflow,
     padding,
@@ -38,6 +39,7 @@ LEDGER: tuple[Divergence, ...] = (
     *transposed.ENTRIES,
     *losses.ENTRIES,
     *missing.ENTRIES,
+    *missing_convolution.ENTRIES,
     *missing_further.ENTRIES,
     *overflow.ENTRIES,
 )

@@ -69,7 +69,7 @@ def unpooling(axes: int) -> tuple[must.Constraint, ...]:
         must.one_value_per_axis("padding", f"{layer}: {TUPLE.format(axes)}"),
     )  # fmt: skip
     of_indices = (
-        must.Constraint("indices lie in the output", given, _valued, of_values=True, given={"indices": _outside}),
+        must.Constraint("indices lie in the output", given, _valued, of_values=True, given={"indices": outside}),
         must.Constraint("there is one index a value", given, _asked, given={"indices": _one_more}),
     )
     return (*(replace(rule, given={"indices": _first}) for rule in rules), *of_indices)
@@ -134,16 +134,18 @@ def _first(case: Case, format: Format) -> Array:
     return np.zeros(case.shapes["input"], dtype=np.int64)
 
 
-def _outside(case: Case, format: Format) -> Array:
+def outside(case: Case, format: Format | None = None) -> Array:
     """Indices one of which is of no element of the output."""
-    kernel = case.arguments["kernel_size"]
-    windows = zip(
-        case.shapes["input"][-len(kernel) :], kernel, case.arguments["stride"], case.arguments["padding"], strict=True
-    )
-    elements = math.prod(unpooled_size(*window) for window in windows)
-    indices = _first(case, format)
+    elements, indices = elements_of(case), np.zeros(case.shapes["input"], dtype=np.int64)
     indices.flat[case.seed % indices.size] = (elements, elements + 1000, -1, 2**62)[case.seed % 4]
     return indices
+
+
+def elements_of(case: Case) -> int:
+    """The elements of one plane of the output, of the default size."""
+    kernel, stride, padding = (case.arguments[name] for name in ("kernel_size", "stride", "padding"))
+    windows = zip(case.shapes["input"][-len(kernel) :], kernel, stride, padding, strict=True)
+    return math.prod(unpooled_size(*window) for window in windows)
 
 
 def _one_more(case: Case, format: Format) -> Array:
