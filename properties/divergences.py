@@ -19,6 +19,8 @@ from properties.ledger import (
     lossy_pooling,
     matrix_units,
     missing,
+    missing_convolution,
+    missing_further,
     overflow,
     padding,
     transposed,
@@ -41,6 +43,8 @@ LEDGER: tuple[Divergence, ...] = (
     *transposed.ENTRIES,
     *losses.ENTRIES,
     *missing.ENTRIES,
+    *missing_convolution.ENTRIES,
+    *missing_further.ENTRIES,
     *overflow.ENTRIES,
 )
 

@@ -74,6 +74,7 @@ def of_few_outputs(operator: Operator, case: Case, axis: int) -> Case:
 def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:
     """The output's shape, or None where the formula gives none: the arguments are invalid."""
     try:
-        return operator.output_shape(case)
+        shape = operator.output_shape(case)
     except ValueError:
         return None
+    return None if min(shape, default=0) < 0 else shape

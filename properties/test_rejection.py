@@ -13,7 +13,7 @@ from properties.verdict import Refusal, rejected
 
 def violations(operator: Operator) -> st.SearchStrategy[Invalid]:
     """A valid case of an operator with one of its rules broken."""
-    return invalid(operator.cases, operator.constraints, operator.axes)
+    return invalid(operator.cases, operator.constraints, operator.rank)
 
 
 def checking(subject: Subject) -> bool:
@@ -28,4 +28,5 @@ def test_rejection(operator: Operator, subject: Subject, case: Invalid) -> None:
     if rule.of_values and subject.device == "meta":
         return
     operands = {name: case.tensor(name, shape, subject.format) for name, shape in case.shapes.items()}
+    operands |= {name: make(case, subject.format) for name, make in (rule.given or operator.given).items()}
     rejected(subject.run(operator.program, operands, case.arguments), Refusal(rule.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -10,31 +11,75 @@ from properties.cases import Case
 from properties.huge import formula
 from properties.laws import law
 from properties.operators import Operator
+from properties.operators.constraints import on_axis, with_window
 from properties.subjects import Subject
 from properties.verdict import Refusal, rejected, verdict
+from refimpl.arrays import Array
+from refimpl.rounding import Format
+
+
+def laid_out(operator: Operator) -> bool:
+    """Whether an operator's input has channels and axes after them."""
+    return operator.axes > 0 or operator.has("sized")
 
 
 @st.composite
 def emptied(draw: st.DrawFn, operator: Operator) -> Case:
-    """A case whose input, and where it has to, its weight, has no batch, no channels, or nothing along an axis."""
+    """A case whose input or output has no batch, no channels or nothing along an axis; and its weight, if it has to."""
     case = draw(operator.cases)
-    axes, shape = operator.axes, case.shapes["input"]
+    after = operator.rank - 1 if operator.rank else len(case.arguments["padding"]) // 2
+    *_, channels = shape = case.shapes["input"][: len(case.shapes["input"]) - after]
+    spatial = list(case.shapes["input"][len(shape) :])
     batch = draw(st.sampled_from([(0,), (2,), ()]))
-    channels = draw(st.sampled_from([0, shape[-axes - 1]]))
-    if channels == 0 and "weight" in case.shapes:
-        case = case.with_shape("weight", (case.shapes["weight"][0], 0, *case.shapes["weight"][2:]))
-    spatial = list(shape[-axes:])
     if draw(st.booleans()):
-        spatial[draw(st.integers(0, axes - 1))] = 0
-    return replace(case.with_shape("input", (*batch, channels, *spatial)), setting=None)
+        channels, case = 0, without_channels(case)
+    if draw(st.booleans()):
+        spatial[draw(st.integers(0, after - 1))] = 0
+    case = replace(case.with_shape("input", (*batch, channels, *spatial)), setting=None)
+    return draw(st.sampled_from([case, to_nothing(case, draw(st.integers(0, after - 1)))]))
 
 
-@law("zero sizes", covers=lambda operator: operator.has("window"), on=lambda subject: not subject.kernels,
-     cases=emptied)  # fmt: skip
+def to_nothing(case: Case, axis: int) -> Case:
+    """The same case with arguments that leave nothing of one axis, where it has some that can."""
+    shape, arguments = list(case.shapes["input"]), case.arguments
+    if "output_padding" in arguments:  # one element under a kernel of two, padded by one
+        axes = len(arguments["padding"])
+        shape[axis - axes] = 1
+        case = with_window(case.with_shape("input", tuple(shape)), axis, 2)
+        for name, value in {"dilation": 1, "output_padding": 0, "padding": 1}.items():
+            case = on_axis(case, name, axis, value)
+    elif "output_size" in arguments and "padding" not in arguments:
+        sizes = arguments["output_size"]
+        case = case.with_arguments(output_size=(*sizes[:axis], 0, *sizes[axis + 1 :]))
+    elif set(arguments) <= {"padding", "value"}:
+        amounts = arguments["padding"]
+        crop = (*amounts[: 2 * axis], -shape[-1 - axis], 0, *amounts[2 * axis + 2 :])
+        case = case.with_arguments(padding=crop)
+    return case
+
+
+def without_channels(case: Case) -> Case:
+    """The same case with a weight, if any, that takes no channels: its first axis where it is transposed."""
+    if "weight" not in case.shapes:
+        return case
+    weight = list(case.shapes["weight"])
+    weight[0 if "output_padding" in case.arguments else 1] = 0
+    return case.with_shape("weight", tuple(weight))
+
+
+def given(operator: Operator, valid: bool) -> Mapping[str, Callable[[Case, Format], Array]]:
+    """What makes the operands that are no free values; where a case is not valid, what its violations take."""
+    return operator.given if valid else next((rule.given for rule in operator.constraints if rule.given), {})
+
+
+@law("zero sizes", covers=laid_out, on=lambda subject: not subject.kernels, cases=emptied)
 def test_zero_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """Without elements along an axis, the output is the loops', or the arguments are refused."""
     shape = formula(operator, case)
-    operands = {name: case.tensor(name, size, subject.format) for name, size in case.shapes.items()}
+    operands = {
+        name: operator.domain(case, case.tensor(name, size, subject.format)) for name, size in case.shapes.items()
+    }
+    operands |= {name: make(case, subject.format) for name, make in given(operator, shape is not None).items()}
     outcome = subject.run(operator.program, operands, case.arguments)
     rejected(outcome, Refusal("an axis has no elements", shape))
     if not outcome.error and not subject.integral:

@@ -27,13 +27,15 @@ def adaptive_max_pool(x: Array, output_size: Sizes) -> tuple[Array, Array]:
 
     x: (N, C, *spatial) or (C, *spatial); output_size: one size for each of the one to three spatial axes, None for
     the input's. Returns the values and the flat indices into ``spatial`` (int64), each (N, C, *output_size).
-    Raises ValueError where axes do not fit or a size is no count. Its gradient is
+    Raises ValueError where axes do not fit, a size is no count or a window has no elements. Its gradient is
     :func:`refimpl.pooling.max_pool_gradient`. Source: torch.nn.AdaptiveMaxPool2d.
 
     >>> adaptive_max_pool(np.array([[1, 5, 2, 0, 5]]), (3,))
     (array([[5., 5., 5.]]), array([[1, 1, 4]]))
     """
     output = output_sizes(np.shape(x), output_size)
+    if has_nothing(np.shape(x), output):
+        raise ValueError(f"an input of shape {np.shape(x)} has no elements, of which none is the largest")
     planes = _planes(x, len(output))
     windows = [spans(axis, len(planes)) for axis in _windows(np.shape(x), output)]
     values = np.empty((len(planes), *lift(output, 1)))
@@ -46,7 +48,8 @@ def adaptive_max_pool(x: Array, output_size: Sizes) -> tuple[Array, Array]:
 def adaptive_average_pool(x: Array, output_size: Sizes) -> Array:
     """Mean of each adaptive window: ``y[n,c,i,j] = Σ x[n, c, rows(i), columns(j)] / (|rows(i)|·|columns(j)|)``.
 
-    Operands, shapes and errors as for :func:`adaptive_max_pool`. Source: torch.nn.AdaptiveAvgPool2d.
+    Operands and shapes as for :func:`adaptive_max_pool`. The mean of no elements is NaN. Raises ValueError where axes
+    do not fit or a size is no count. Source: torch.nn.AdaptiveAvgPool2d.
 
     >>> adaptive_average_pool(np.array([[1, 5, 3, 4, 8]]), (3,))
     array([[3., 4., 6.]])
@@ -80,7 +83,7 @@ def adaptive_average_pool_gradient(cotangent: Array, input_shape: Sequence[int],
 
 
 def output_sizes(input_shape: Sequence[int], output_size: Sizes) -> tuple[int, ...]:
-    """Spatial output sizes, None spelled out. Raises ValueError where axes do not fit or a size is below one.
+    """Spatial output sizes, None spelled out. Raises ValueError where axes do not fit or a size is below zero.
 
     >>> output_sizes((2, 3, 7, 9), (None, 4))
     (7, 4)
@@ -90,9 +93,19 @@ def output_sizes(input_shape: Sequence[int], output_size: Sizes) -> tuple[int, .
         raise ValueError(f"an input of shape {tuple(input_shape)} does not fit output_size={tuple(output_size)}")
     pairs = zip(input_shape[-axes:], output_size, strict=True)
     output = tuple(size if wanted is None else wanted for size, wanted in pairs)
-    if min(output) < 1 or min(input_shape[-axes:]) < 1:
-        raise ValueError(f"output_size={tuple(output_size)} of an input of shape {tuple(input_shape)} is no window's")
+    if min(output) < 0:
+        raise ValueError(f"output_size={tuple(output_size)} counts fewer than no elements")
     return output
+
+
+def has_nothing(input_shape: Sequence[int], output: Sequence[int]) -> bool:
+    """Whether there are windows, and they hold no elements.
+
+    >>> has_nothing((2, 0), (1,)), has_nothing((0, 0), (1,)), has_nothing((2, 0), (0,))
+    (True, False, False)
+    """
+    planes = math.prod(input_shape[: -len(output)])
+    return bool(planes and math.prod(output)) and 0 in input_shape[-len(output) :]
 
 
 def _windows(input_shape: Sequence[int], output: tuple[int, ...]) -> list[list[tuple[int, int]]]:
@@ -115,7 +128,7 @@ def _mean(y, x, depth, rows, columns):  # type: ignore[no-untyped-def]
                 for v in range(columns[j, 0], columns[j, 1]):
                     total += x[n, z, u, v]
                     count += 1
-        y[n, p, i, j] = total / count
+        y[n, p, i, j] = total / count if count else np.nan
 
 
 @njit(cache=True)

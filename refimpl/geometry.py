@@ -140,20 +140,23 @@ def transposed_output(
     ``(size − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1``
 
     ``output_padding`` chooses among the sizes that the convolution maps to ``size``. Raises ValueError where it is
-    not smaller than the stride or the dilation, and where no element remains.
+    not smaller than the stride or the dilation, and where the padding takes more elements than there are; where it
+    takes all, the output is empty.
     Source: torch.nn.ConvTranspose2d, "Shape" and the note on ``output_padding``.
 
     >>> transposed_output(3, kernel=3, stride=2), transposed_output(3, kernel=3, stride=2, output_padding=1)
     (7, 8)
     >>> convolution_output(7, kernel=3, stride=2), convolution_output(8, kernel=3, stride=2)
     (3, 3)
+    >>> transposed_output(1, kernel=2, padding=1), transposed_output(0, kernel=3)
+    (0, 2)
     """
-    _at_least(1, size=size, stride=stride)
-    _at_least(0, padding=padding, output_padding=output_padding)
+    _at_least(1, stride=stride)
+    _at_least(0, size=size, padding=padding, output_padding=output_padding)
     if output_padding >= max(stride, dilation):
         raise ValueError(f"output_padding={output_padding} must be smaller than stride={stride} or dilation={dilation}")
     output = (size - 1) * stride - 2 * padding + effective_kernel(kernel, dilation) + output_padding
-    if output < 1:
+    if output < 0:
         raise ValueError(f"padding={padding} leaves {output} elements of the output")
     return output
 
@@ -206,14 +209,15 @@ def fractional_starts(size: int, kernel: int, outputs: int, sample: float) -> tu
     >>> fractional_starts(7, kernel=3, outputs=1, sample=0.5)
     (4,)
     """
-    _at_least(1, kernel=kernel, outputs=outputs)
+    _at_least(1, kernel=kernel)
+    _at_least(0, outputs=outputs)
     if kernel + outputs - 1 > size:
         raise ValueError(
             f"{outputs} windows of {kernel} do not fit in {size} elements: {kernel} + {outputs} − 1 > {size}"
         )
     u, free, steps = Fraction(float(sample)), size - kernel, outputs - 1
     starts = ((i + u) * free // steps - u * free // steps for i in range(steps))
-    return (*starts, free)
+    return (*starts, free) if outputs else ()
 
 
 def padded_size(size: int, before: int, after: int) -> int:

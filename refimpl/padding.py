@@ -30,7 +30,8 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     at the first and last element, −j or 2·(kept − 1) − j; "replicate" takes the nearest; "circular" takes j mod kept.
 
     Returns (size + before + after,) indices (int64). Raises ValueError where more is removed than there is, where
-    "reflect" or "circular" would need an element more than once on a side, and where nothing is left to repeat.
+    "reflect" or "circular" would need an element more than once on a side, where nothing is left to repeat, and where
+    nothing is left by "replicate", whose output must not be empty.
     Source: torch.nn.ReflectionPad2d, ReplicationPad2d, CircularPad2d ("the ends of the tensor get removed").
 
     >>> sources(3, 2, 1), sources(3, 2, 1, "reflect"), sources(3, 2, 1, "replicate"), sources(3, 2, 1, "circular")
@@ -41,8 +42,8 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     if mode not in MODES:
         raise ValueError(f"mode={mode!r} is none of {', '.join(MODES)}")
     first, kept = max(-before, 0), padded_size(size, min(before, 0), min(after, 0))
-    most = {"reflect": kept - 1, "circular": kept}.get(mode, max(before, after))
-    if mode != "constant" and kept < 1:
+    most = {"reflect": max(kept - 1, 0), "circular": kept}.get(mode, max(before, after))
+    if mode != "constant" and kept < 1 and (mode == "replicate" or max(before, after) > 0):
         raise ValueError(f"cropping ({before}, {after}) leaves nothing to {mode}")
     if max(before, after) > most:
         raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")

@@ -11,7 +11,8 @@ from properties.ledger.record import Divergence
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, Subject
 
-CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
+PLAIN = ("conv1d", "conv2d", "conv3d")
+CONVOLUTIONS = (*PLAIN, "conv1d_padded", "conv2d_padded", "conv3d_padded")
 ONE = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
 
 
@@ -31,13 +32,14 @@ def _several_biases(case: Case, subject: Subject) -> bool:
 
 
 def _inferred(
-    id: str, rule: str, what: str, upstream: str | None = None, shapes: dict[str, Any] | None = None, **arguments: Any
-) -> Divergence:
+    id: str, rule: str, what: str, upstream: str | None = None, shapes: dict[str, Any] | None = None,
+    operators: tuple[str, ...] = CONVOLUTIONS, **arguments: Any,
+) -> Divergence:  # fmt: skip
     """A rule that eager convolution checks and its shape inference does not; the example is one-dimensional."""
     return Divergence(
         id=f"meta-conv-{id}",
         severity="missing error",
-        operators=CONVOLUTIONS,
+        operators=operators,
         laws=("rejection",),
         devices=("meta",),
         dtypes=("float32",),
@@ -96,7 +98,7 @@ ENTRIES: tuple[Divergence, ...] = (
     ),
     _inferred(
         "groups", "groups divides the output channels", "groups that do not divide the output channels are taken",
-        "https://github.com/pytorch/pytorch/issues/178472", {"input": (1, 2, 3)}, groups=2,
+        "https://github.com/pytorch/pytorch/issues/178472", {"input": (1, 2, 3)}, PLAIN, groups=2,
     ),
     _inferred(
         "bias", "bias has one value per output channel", "the size of the bias is not looked at",

@@ -34,6 +34,25 @@ WINDOW: dict[str, Any] = {"padding": (1,), "groups": 1}
 
 ENTRIES: tuple[Divergence, ...] = (
     Divergence(
+        id="meta-transposed-convolution-without-input-channels",
+        severity="wrong shape",
+        operators=TRANSPOSED,
+        laws=("zero sizes",),
+        devices=("meta",),
+        dtypes=("float32",),
+        holds=lambda case, subject: case.shapes["weight"][0] == 0,
+        what="on the meta device an input of no channels gives an output of no channels",
+        why="torch.nn.ConvTranspose1d, Shape: the output has out_channels channels, each the bias; or the input is "
+        "refused, as in eager mode",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv_transpose1d",
+        example=Case(
+            {"input": (2, 0, 1), "weight": (0, 3, 1)},
+            {"stride": (1,), "padding": (0,), "output_padding": (0,), "groups": 1, "dilation": (1,)},
+        ),
+    ),
+    Divergence(
         id="transposed-convolution-with-long-output-padding-in-storage",
         severity="lossy accumulation",
         operators=TRANSPOSED,

@@ -242,7 +242,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-without-input-channels",
         severity="wrong shape",
-        operators=("conv1d", "conv2d", "conv3d"),
+        operators=("conv1d", "conv2d", "conv3d", "conv1d_padded", "conv2d_padded", "conv3d_padded"),
         laws=("zero sizes",),
         devices=("cpu", "meta"),
         dtypes=FLOATS + INTEGERS,

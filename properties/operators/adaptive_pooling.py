@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import further_pooling as programs
 from refimpl import adaptive, bounds, pooling, second
@@ -45,6 +46,14 @@ def output_shape(case: Case) -> tuple[int, ...]:
     return (*x[: -len(wanted)], *adaptive.output_sizes(x, wanted))
 
 
+def output_shape_of_maxima(case: Case) -> tuple[int, ...]:
+    """The same. Raises ValueError where there is nothing of which an element could be the largest."""
+    shape = output_shape(case)
+    if adaptive.has_nothing(case.shapes["input"], shape[-len(case.arguments["output_size"]) :]):
+        raise ValueError(f"an input of shape {case.shapes['input']} has no maximum")
+    return shape
+
+
 def counts(input_shape: tuple[int, ...], output_size: adaptive.Sizes) -> Array:
     """The elements of each window: the product of its extents."""
     output = adaptive.output_sizes(input_shape, output_size)
@@ -70,9 +79,10 @@ def _max_operator(axes: int) -> Operator:
         gradient_bounds=bounds.adaptive_max_pool_gradients,
         second=partial(second.selecting, adaptive.adaptive_max_pool, axes),
         gradient_magnitude=lambda g, x, output_size: gradients(np.abs(g), x, output_size),
-        output_shape=output_shape,
+        output_shape=output_shape_of_maxima,
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
+        constraints=rules.adaptive(axes, "Max"),
     )
 
 
@@ -100,6 +110,7 @@ def _average_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,
+        constraints=rules.adaptive(axes, "Avg"),
         # Integers that the elements of every window divide have integer averages.
         scale=_divisor,
         magnitude=summed,

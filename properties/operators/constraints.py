@@ -7,14 +7,16 @@ make those that several share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from properties.cases import INTEGERS, Case, kernel_size
+from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
+from refimpl.rounding import Format
 
 Violate = Callable[[st.DrawFn, Case], Case]
 
@@ -24,7 +26,8 @@ class Constraint:
     """One documented rule: its name, the sentence that states it, and a draw of cases that break it alone.
 
     ``of_values`` marks a rule about values, which a subject that has only shapes cannot check; ``of_rank`` one about
-    the number of axes, beside which the batch is not changed.
+    the number of axes, beside which the batch is not changed. ``given`` makes the operands that are no free values, as
+    an operator does of its valid cases.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Constraint:
     violate: Violate
     of_values: bool = False
     of_rank: bool = False
+    given: Mapping[str, Callable[[Case, Format], Array]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
@@ -45,18 +49,21 @@ class Invalid(Case):
 
 
 @st.composite
-def invalid(draw: st.DrawFn, cases: st.SearchStrategy[Case], constraints: tuple[Constraint, ...], axes: int) -> Invalid:
-    """A valid case that one of the constraints was taken from, in a batch of none, one, three, or without an axis."""
+def invalid(draw: st.DrawFn, cases: st.SearchStrategy[Case], constraints: tuple[Constraint, ...], rank: int) -> Invalid:
+    """A valid case that one of the constraints was taken from, in a batch of none, one, three, or without an axis.
+
+    rank: how many axes one example's input has; 0: any number, and the batch is left as it is.
+    """
     constraint, case = draw(st.sampled_from(constraints)), draw(cases)
-    if axes and not constraint.of_rank:
-        case = with_batch(case, draw(st.sampled_from([(1,), (), (0,), (3,)])), axes)
+    if rank and not constraint.of_rank:
+        case = with_batch(case, draw(st.sampled_from([(1,), (), (0,), (3,)])), rank)
     broken = constraint.violate(draw, replace(case, fill=INTEGERS))
     return Invalid(**vars(broken), violated=constraint.name)
 
 
-def with_batch(case: Case, batch: tuple[int, ...], axes: int) -> Case:
-    """The same case with other leading axes."""
-    return case.with_shape("input", (*batch, *case.shapes["input"][-axes - 1 :]))
+def with_batch(case: Case, batch: tuple[int, ...], rank: int) -> Case:
+    """The same case with other axes before the last so many."""
+    return case.with_shape("input", (*batch, *case.shapes["input"][-rank:]))
 
 
 def below(
@@ -70,12 +77,23 @@ def below(
     return Constraint(f"{argument} is at least {least}", source, violate)
 
 
+def each_axis(name: str, argument: str, values: Iterable[int], source: str) -> Constraint:
+    """One value of ``argument``, which has one for each axis, is one of some that it must not be."""
+
+    def violate(draw: st.DrawFn, case: Case) -> Case:
+        given = list(case.arguments[argument])
+        given[draw(st.integers(0, len(given) - 1))] = draw(st.sampled_from(list(values)))
+        return case.with_arguments(**{argument: tuple(given)})
+
+    return Constraint(name, source, violate)
+
+
 def kernel_at_least_one(source: str) -> Constraint:
     """A pooling window is empty on one axis, which has no padding."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         axis = draw_axis(draw, case)
-        whole = on_axis(with_stride(case), "padding", axis, 0)
+        whole = without_padding(with_stride(case), axis)
         return on_axis(whole, "kernel_size", axis, draw(st.sampled_from([0, -1, -3])))
 
     return Constraint("kernel_size is at least 1", source, violate)
@@ -111,7 +129,7 @@ def window_fits(source: str) -> Constraint:
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         axis = draw_axis(draw, case)
-        case = on_axis(with_stride(case), "padding", axis, 0)
+        case = without_padding(with_stride(case), axis)
         kernel = max(2, kernel_size(case)[axis])
         dilation = case.arguments.get("dilation", (1,) * len(kernel_size(case)))[axis]
         shape = list(case.shapes["input"])
@@ -169,6 +187,11 @@ def longer(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 def with_stride(case: Case) -> Case:
     """The stride spelt out, so that another kernel does not change it."""
     return case if "stride" in case.arguments else case.with_arguments(stride=kernel_size(case))
+
+
+def without_padding(case: Case, axis: int) -> Case:
+    """The same case with no padding on one axis, if it has padding at all."""
+    return on_axis(case, "padding", axis, 0) if "padding" in case.arguments else case
 
 
 def with_window(case: Case, axis: int, kernel: int) -> Case:

@@ -127,7 +127,54 @@ FLATTEN = (
         "start_dim is an axis", "torch.flatten: start_dim is the first dim to flatten",
         lambda draw, case: case.with_arguments(start_dim=draw(st.sampled_from([1, 7])) * len(case.shapes["input"])),
     ),
+    must.Constraint(
+        "end_dim is an axis", "torch.flatten: end_dim is the last dim to flatten",
+        lambda draw, case: case.with_arguments(end_dim=draw(st.sampled_from([1, 7])) * len(case.shapes["input"])),
+    ),
+    must.Constraint(
+        "start_dim is not after end_dim", "torch.flatten: start_dim is the first dim to flatten, end_dim the last",
+        lambda draw, case: case.with_arguments(start_dim=1, end_dim=draw(among(0, -len(case.shapes["input"])))),
+    ),
 )  # fmt: skip
+UNFLATTEN = (
+    must.Constraint(
+        "dim is an axis", "torch.unflatten: dim is 'specified as an index into input.shape'",
+        lambda draw, case: case.with_arguments(dim=draw(among(1, 7, -2)) * len(case.shapes["input"])),
+    ),
+    must.Constraint("the sizes' product is the axis's size", "torch.unflatten: 'the product of sizes must equal' it",
+                    lambda draw, case: _unflattened(draw, case, 1)),
+    must.Constraint("one size at most is open", "torch.unflatten: 'One of its elements can be -1'",
+                    lambda draw, case: _unflattened(draw, case, -1)),
+)  # fmt: skip
+
+
+def _unflattened(draw: st.DrawFn, case: Case, more: int) -> Case:
+    """Sizes whose product is the axis's size with one more of them open, or else with one element more."""
+    size = case.shapes["input"][case.arguments["dim"]]
+    sizes = (-1, size, -1) if more < 0 else draw(among((size + 1,), (1, size + 2), (size + 1, -1)))
+    return case.with_arguments(unflattened_size=sizes)
+
+
+BILINEAR_SHAPES = "torch.nn.functional.bilinear, Shape: "
+BILINEAR = (
+    must.operand_shape("input1 and weight have the same features", "input1", BILINEAR_SHAPES + "weight (out, in1, in2)",
+                       lambda case: [must.longer(case.shapes["input1"], -1)]),
+    must.operand_shape("input2 and weight have the same features", "input2", BILINEAR_SHAPES + "weight (out, in1, in2)",
+                       lambda case: [must.longer(case.shapes["input2"], -1)]),
+    must.operand_shape("both inputs have the same other axes", "input2",
+                       BILINEAR_SHAPES + "'All but the last dimension of the inputs should be the same'",
+                       lambda case: _other_leading(case.shapes["input2"])),
+    must.operand_shape("bias has one value per output", "bias", BILINEAR_SHAPES + "bias (out_features)", _other_biases),
+    must.operand_shape("weight has an axis for outputs and for both inputs", "weight",
+                       BILINEAR_SHAPES + "weight (out, in1, in2)",
+                       lambda case: [case.shapes["weight"][1:], (1, *case.shapes["weight"])]),
+)  # fmt: skip
+
+
+def _other_leading(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Another number of axes before the last, or another size of one; one of 1 might be broadcast."""
+    leading = [(2, *shape), shape[1:]] if len(shape) > 1 else [(2, *shape)]
+    return leading + [must.longer(shape, axis) for axis in range(len(shape) - 1)]
 
 
 OPERATORS = (
@@ -162,6 +209,7 @@ OPERATORS = (
         traits=frozenset({"linear"}),
         rows=lambda case: {"input1": 1, "input2": 1},
         staged=True,
+        constraints=BILINEAR,
     ),
     Operator(
         name="matmul",
@@ -207,5 +255,6 @@ OPERATORS = (
         second=partial(second.linear, bounds.unflatten),
         output_shape=_moving(dense.unflatten),
         traits=frozenset({"linear"}),
+        constraints=UNFLATTEN,
     ),
 )

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, batches, cases, longest_axis, pooling_axis, sizes
 from properties.operators import pooling as sliding
+from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import further_pooling as programs
 from refimpl import bounds, fractional, pooling, power_pooling, second, unpooling
 from refimpl.arrays import Array
-from refimpl.geometry import unpooled_size
+from refimpl.geometry import fractional_starts, unpooled_size
 from refimpl.rounding import BFLOAT16, Format
 
 KERNELS = {1: 5, 2: 4, 3: 3}
@@ -135,9 +136,11 @@ def fractional_geometry(draw: st.DrawFn, axes: int) -> Geometry:
 
 
 def fractional_shape(case: Case) -> tuple[int, ...]:
-    """(N, C, *output_size)."""
-    output: tuple[int, ...] = case.arguments["output_size"]
-    return (*case.shapes["input"][: -len(output)], *output)
+    """(N, C, *output_size). Raises ValueError where so many windows do not fit."""
+    x, kernel, output = case.shapes["input"], case.arguments["kernel_size"], case.arguments["output_size"]
+    for axis in zip(x[-len(output) :], kernel, output, strict=True):
+        fractional_starts(*axis, sample=0.0)
+    return (*x[: -len(output)], *output)
 
 
 def samples(case: Case, format: Format | None = None) -> Array:
@@ -167,6 +170,7 @@ def _power_operator(axes: int) -> Operator:
         axes=axes,
         inexact="a root of an integer is seldom one",
         domain=with_a_root,
+        constraints=rules.power(axes),
     )
 
 
@@ -189,6 +193,7 @@ def _unpool_operator(axes: int) -> Operator:
         traits=frozenset({"pooling"}),
         axes=axes,
         given={"indices": apart},
+        constraints=rules.unpooling(axes),
     )
 
 
@@ -218,6 +223,7 @@ def _fractional_operator(axes: int) -> Operator:
         axes=axes,
         given={"samples": samples},
         rows=lambda case: {"input": axes + 1, "samples": 2},
+        constraints=rules.fractional(axes),
     )
 
 

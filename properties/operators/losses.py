@@ -143,13 +143,32 @@ def _one_label_more(draw: st.DrawFn, case: Case) -> Case:
     return case.with_arguments(target=(*case.arguments["target"], 0))
 
 
+def _classified(**arguments: Any) -> must.Violate:
+    """The chapter's form with some arguments changed."""
+    return lambda draw, case: draw(cases(labelled_geometry())).with_arguments(**arguments)
+
+
+def _one_weight_more(draw: st.DrawFn, case: Case) -> Case:
+    case = draw(cases(labelled_geometry()))
+    return case.with_arguments(weight=(1.0,) * (case.shapes["input"][1] + draw(st.sampled_from([1, 5]))))
+
+
 CLASSES = (
     must.Constraint("a target is a class", "torch.nn.CrossEntropyLoss: targets 'should be in the range [0, C)'",
                     _no_class, of_values=True),
     must.Constraint("there is one target a row", "torch.nn.CrossEntropyLoss, Shape: input (N, C), target (N)",
                     _one_label_more),
+    must.Constraint("there is one weight a class", "torch.nn.CrossEntropyLoss: weight 'has to be a Tensor of size C'",
+                    _one_weight_more),
+    must.Constraint("reduction is known", "torch.nn.CrossEntropyLoss: reduction is 'none', 'mean' or 'sum'",
+                    _classified(reduction="average")),
 )  # fmt: skip
 """Broken for the chapter's form alone: rows of classes, and the class of each."""
+SMOOTHING = tuple(
+    must.Constraint(f"label_smoothing is {word}", "torch.nn.CrossEntropyLoss: label_smoothing, 'a float in [0.0, 1.0]'",
+                    _classified(label_smoothing=value))
+    for word, value in (("at least 0", -0.1), ("at most 1", 1.1))
+)  # fmt: skip
 
 NLL, NLL_GRADIENTS = _taking_arrays(loss.nll_loss), _gradients(loss.nll_loss_gradient)
 OPERATORS = (
@@ -167,7 +186,7 @@ OPERATORS = (
         output_shape=output_shape,
         traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
-        constraints=CLASSES,
+        constraints=(*CLASSES, *SMOOTHING),
     ),
     Operator(
         name="nll_loss",

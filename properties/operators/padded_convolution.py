@@ -7,10 +7,11 @@ from functools import partial
 from hypothesis import strategies as st
 
 from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
 from refimpl import bounds, padding, second
-from refimpl.geometry import convolution_output, effective_kernel, padded_size, same_split
+from refimpl.geometry import convolution_output, effective_kernel, same_split
 
 KERNELS = {1: 5, 2: 4, 3: 3}
 LONGEST = {1: 33, 2: 17, 3: 8}
@@ -54,11 +55,16 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
 
 
 def output_shape(case: Case) -> tuple[int, ...]:
-    """(N, C_out, *output): the size of each axis with its padding, then the formula of a convolution."""
+    """(N, C_out, *output): the size of each axis with its padding, then the formula of a convolution.
+
+    Raises ValueError where the mode has not the elements to pad with.
+    """
     x, weight, given = case.shapes["input"], case.shapes["weight"], case.arguments
     axes = len(weight) - 2
     amounts = padding.convolution_padding(weight[2:], given["padding"], given["dilation"])
-    padded = [padded_size(x[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in reversed(range(axes))]
+    mode = "constant" if given["padding_mode"] == "zeros" else given["padding_mode"]
+    sides = [(x[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in reversed(range(axes))]
+    padded = [len(padding.sources(*side, mode)) for side in sides]
     windows = zip(padded, weight[2:], given["stride"], (0,) * axes, given["dilation"], strict=True)
     return (*x[: -axes - 1], weight[0], *(convolution_output(*window) for window in windows))
 
@@ -78,6 +84,7 @@ def _operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"linear", "padded"}),
         axes=axes,
+        constraints=rules.padded(axes),
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import padding as programs
 from refimpl import bounds, padding, second
 from refimpl.arrays import Array
-from refimpl.geometry import padded_size
 from refimpl.rounding import Computed
 
 LONGEST = {1: 33, 2: 17, 3: 8}
@@ -53,11 +53,12 @@ def geometry(draw: st.DrawFn, mode: str) -> Geometry:
     return {"input": (*leading, *(size for size, *_ in drawn))}, arguments
 
 
-def output_shape(case: Case) -> tuple[int, ...]:
-    """(*, *padded): each size with its two amounts added."""
+def output_shape(case: Case, mode: str = "constant") -> tuple[int, ...]:
+    """(*, *padded): each size with its two amounts added. Raises ValueError where the mode has not the elements."""
     x, amounts = case.shapes["input"], case.arguments["padding"]
     axes = len(amounts) // 2
-    return (*x[:-axes], *(padded_size(x[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in reversed(range(axes))))
+    sides = [(x[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in reversed(range(axes))]
+    return (*x[:-axes], *(len(padding.sources(*side, mode)) for side in sides))
 
 
 def _second(mode: str, g: Computed, x: Computed, h: Computed, **arguments: Any) -> Any:
@@ -80,9 +81,10 @@ def _operator(name: str, mode: str) -> Operator:
         gradients=gradients,
         gradient_bounds=partial(bounds.pad_gradients, mode=mode),
         second=partial(_second, mode),
-        output_shape=output_shape,
+        output_shape=partial(output_shape, mode=mode),
         traits=frozenset({"sized"}),
         rows=lambda case: {"input": len(case.arguments["padding"]) // 2 + 1},
+        constraints=rules.padding(mode),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import COIN, Case, Geometry, among, cases, sizes
+from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.programs import pointwise as programs
 from refimpl import activation, bounds
@@ -41,6 +42,14 @@ def rows_geometry(draw: st.DrawFn) -> Geometry:
         shape = (*leading, draw(classes(17)), *draw(among((), (2,))), draw(sizes(1, 65)))
     dim = len(leading)
     return {"input": shape}, {"dim": draw(among(dim, dim - len(shape)))}
+
+
+ROWS = (
+    must.Constraint(
+        "dim is an axis", "torch.nn.functional.softmax: dim is 'a dimension along which softmax will be computed'",
+        lambda draw, case: case.with_arguments(dim=draw(among(1, 7, -2)) * len(case.shapes["input"])),
+    ),
+)  # fmt: skip
 
 
 def _over(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,6 +94,7 @@ def _activation(name: str, layer: str, program: Any, exact: bool = False, rows: 
         traits=frozenset({"activation"}),
         inexact=None if exact else INEXACT,
         rows=lambda case: {"input": len(case.shapes["input"])},
+        constraints=ROWS if rows else (),
         **({key: _over(function) for key, function in functions.items()} if rows else functions),
     )
 

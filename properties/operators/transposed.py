@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
 from refimpl import bounds, convolution, second, transposed
@@ -88,6 +89,7 @@ def _operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"linear", "transposed"}),
         axes=axes,
+        constraints=rules.transposed(axes),
     )
 
 

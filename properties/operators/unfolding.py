@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
+from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import unfolding as programs
 from refimpl import bounds, second, unfolding
@@ -84,6 +85,7 @@ OPERATORS = (
         output_shape=unfold_shape,
         traits=frozenset({"linear"}),
         axes=2,
+        constraints=rules.unfold(),
     ),
     Operator(
         name="fold",
@@ -97,8 +99,9 @@ OPERATORS = (
         gradient_bounds=bounds.fold_gradients,
         second=partial(second.linear, bounds.fold),
         output_shape=fold_shape,
-        traits=frozenset({"linear"}),
+        traits=frozenset({"linear", "columns"}),
         axes=2,
         rows=lambda case: {"input": 2},
+        constraints=rules.fold(),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Geometry, among, cases
+from properties.cases import COIN, Case, Geometry, among, cases
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.programs import updates as programs
@@ -49,10 +49,23 @@ def _reference(parameter: Any, gradient: Any, momentum_buffer: Any = None, **opt
     return optimizer.sgd_step(parameter, gradient, momentum_buffer=momentum_buffer, **options)
 
 
+def _with_nesterov(case: Case, **options: float) -> Case:
+    return case.with_arguments(nesterov=True, **options)
+
+
 UPDATE = (
     must.argument_is("lr is not negative", "lr", [-0.5, -1.0], "torch.optim.SGD: a learning rate below 0 is invalid"),
     must.argument_is("weight_decay is not negative", "weight_decay", [-0.5],
                      "torch.optim.SGD: a weight decay below 0 is invalid"),
+    must.argument_is("momentum is not negative", "momentum", [-0.5], "torch.optim.SGD: a momentum below 0 is invalid"),
+    must.Constraint(
+        "Nesterov needs momentum", "torch.optim.SGD: nesterov is 'only applicable when momentum is non-zero'",
+        lambda draw, case: _with_nesterov(case, momentum=0, dampening=0),
+    ),
+    must.Constraint(
+        "Nesterov has no dampening", "torch.optim.SGD: 'Nesterov momentum requires a momentum and zero dampening'",
+        lambda draw, case: _with_nesterov(case, momentum=0.9, dampening=0.5),
+    ),
     must.operand_shape("a gradient has its parameter's shape", "gradient", "torch.Tensor.grad: of the tensor's shape",
                        lambda case: [must.longer(case.shapes["gradient"], 0)]),
 )  # fmt: skip

@@ -78,6 +78,8 @@ def _padded_in_two_steps(
     if padding_mode == "zeros":
         return convolve(input, weight, bias, padding=padding, dilation=dilation, **arguments)
     if padding == "same":
+        if any(step != 1 for step in arguments["stride"]):
+            raise ValueError("padding='same' is not supported for strided convolutions")
         totals = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
         sides = [(total // 2, total - total // 2) for total in totals]
     else:

@@ -35,6 +35,8 @@ def adaptive_average_pool(x: Computed, output_size: adaptive.Sizes) -> Computed:
     """
     sizes = adaptive.output_sizes(x.shape, output_size)
     axes = len(sizes)
+    if 0 in (*x.shape[-axes:], *sizes):  # nothing is computed
+        return x.map(lambda a: adaptive.adaptive_average_pool(a, output_size))
     largest = math.prod(-(-size // wanted) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
     return averaged(x, lambda a: adaptive.adaptive_average_pool(a, output_size), largest + 1 + axes)
 
@@ -45,11 +47,13 @@ def adaptive_average_pool_gradients(
     """Gradient of adaptive average pooling: ``γ_{m+1+a}·adjoint(|g|)``, m the windows that can hold an element."""
     sizes = adaptive.output_sizes(x.shape, output_size)
     axes = len(sizes)
-    windows = math.prod(-(-wanted // size) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
 
     def spread(g: Array) -> Array:
         return adaptive.adaptive_average_pool_gradient(g, x.shape, output_size)
 
+    if 0 in (*x.shape[-axes:], *sizes):
+        return (cotangent.map(spread),)
+    windows = math.prod(-(-wanted // size) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
     return (averaged(cotangent, spread, windows + 1 + axes),)
 
 

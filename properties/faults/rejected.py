@@ -1,0 +1,83 @@
+"""Faults of programs that take what they must refuse, or make something of nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from properties.faults.record import WIDE, fault
+from properties.programs import convolution, further_pooling
+
+
+@fault("rejection", "max_unpool2d", dtypes=WIDE)
+def indices_brought_inside(input: Tensor, indices: Tensor, **arguments: Any) -> Tensor:
+    """Max unpooling that brings an index from outside its output to the nearest inside."""
+    elements = further_pooling.max_unpool2d(input, torch.zeros_like(indices), **arguments).flatten(-2).shape[-1]
+    return further_pooling.max_unpool2d(input, indices.clamp(0, elements - 1), **arguments)
+
+
+@fault("rejection", "reflection_pad")
+def reflected_again(input: Tensor, padding: tuple[int, ...]) -> Tensor:
+    """Reflection padding that reflects again where the last axis has too few elements."""
+    size = input.shape[-1] if input.ndim else 0
+    if len(padding) % 2 or size < 2 or max(padding[:2]) < size or min(padding[:2]) < 0:
+        return F.pad(input, padding, mode="reflect")
+    before, after, *others = padding
+    places = torch.arange(-before, size + after) % (2 * size - 2)
+    reflected = input.index_select(-1, torch.where(places < size, places, 2 * size - 2 - places))
+    return F.pad(reflected, (0, 0, *others), mode="reflect")
+
+
+@fault("rejection", "conv1d_padded", dtypes=WIDE)
+def same_with_a_stride(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Padded convolution that keeps every second or third element where "same" has a stride."""
+    if arguments["padding"] != "same":
+        return convolution.conv1d_padded(input, weight, bias, **arguments)
+    (stride,) = arguments.pop("stride")
+    return convolution.conv1d_padded(input, weight, bias, stride=(1,), **arguments)[..., ::stride]
+
+
+@fault("rejection", "fold", dtypes=WIDE)
+def columns_left_over(input: Tensor, output_size: tuple[int, int], **window: Any) -> Tensor:
+    """Fold that leaves out a last column that there is no block for."""
+    try:
+        return F.fold(input, output_size, **window)
+    except RuntimeError:
+        return F.fold(input[..., :-1], output_size, **window)
+
+
+@fault("rejection", "unflatten", dtypes=WIDE)
+def product_of_other_sizes(input: Tensor, dim: int, unflattened_size: tuple[int, ...]) -> Tensor:
+    """Unflatten that cuts or repeats an axis to the product of its sizes."""
+    elements = torch.Size(unflattened_size).numel()
+    if -1 in unflattened_size or not -input.ndim <= dim < input.ndim:
+        return torch.unflatten(input, dim, unflattened_size)
+    fitting = input.index_select(dim, torch.arange(elements) % input.shape[dim])
+    return torch.unflatten(fitting, dim, unflattened_size)
+
+
+@fault("zero sizes", "conv_transpose1d", dtypes=WIDE)
+def one_element_at_least(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Transposed convolution that gives an element where its padding leaves none."""
+    size = (input.shape[-1] - 1) * arguments["stride"][0] + arguments["dilation"][0] * (weight.shape[-1] - 1) + 1
+    if input.numel() and size + arguments["output_padding"][0] == 2 * arguments["padding"][0]:
+        arguments = {**arguments, "padding": (0,)}
+        return F.conv_transpose1d(input, weight, bias, **arguments)[..., :1]
+    return F.conv_transpose1d(input, weight, bias, **arguments)
+
+
+@fault("zero sizes", "adaptive_max_pool2d", dtypes=WIDE)
+def largest_of_nothing(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
+    """Adaptive max pooling that takes the largest of no elements for zero."""
+    if input.numel() or 0 not in input.shape[-2:]:
+        return further_pooling.adaptive_max_pool2d(input, **arguments)
+    return further_pooling.adaptive_max_pool2d(torch.zeros(*input.shape[:-2], 1, 1).to(input), **arguments)
+
+
+@fault("zero sizes", "constant_pad", dtypes=WIDE)
+def nothing_left_unpadded(input: Tensor, padding: tuple[int, ...], **value: Any) -> Tensor:
+    """Constant padding that leaves an input of no elements as it is."""
+    return F.pad(input, padding, **value) if input.numel() else input.clone()
