@@ -81,8 +81,8 @@ class Operator:
         output is linear in each real operand, the bias counted with it, while the others stay; "selecting": every
         output is an element of the input, whose index is returned; "activation": a function of each value or row;
         "transposed": a bank of weights scatters, as the gradient of a convolution does; "padded": one slides over an
-        input that is padded in a mode; "loss": of rows of classes; "columns": an example is a matrix of columns, whatever
-        the number of axes they are laid out on.
+        input that is padded in a mode; "loss": of rows of classes; "columns": an example is a matrix of columns,
+        whatever the number of axes they are laid out on.
         """
         return trait in self.traits
 
