@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from properties.cases import Case
 from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators import operator
@@ -25,6 +29,27 @@ def _other_windows_in_reverse(case: Case, subject: Subject) -> bool:
         for plane in samples
         for i, axis in enumerate(axes)
     )
+
+
+def _empty_batch_of_kernels(case: Case, subject: Subject) -> bool:
+    """Whether a batch of nothing meets a bank of kernels of several channels and elements."""
+    weight = case.shapes["weight"]
+    return case.shapes["input"][0] == 0 and weight[1] > 1 and math.prod(weight[2:]) > 1
+
+
+def _mean_over_no_weight(case: Case, subject: Subject) -> bool:
+    """Whether a loss is a mean of examples that all have weight zero."""
+    given = case.arguments
+    target = np.ravel(given["target"])
+    counted = target[target != given.get("ignore_index", -100)]
+    mean = given.get("reduction", "mean") == "mean" and "weight" in given
+    return mean and counted.size > 0 and not np.take(given["weight"], counted).any()
+
+
+def _single_without_channels(case: Case, subject: Subject) -> bool:
+    """Whether an image without a batch has no channels, and is asked for more than one element an axis."""
+    shape, output = case.shapes["input"], case.arguments["output_size"]
+    return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1}
 
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -70,5 +95,59 @@ ENTRIES: tuple[Divergence, ...] = (
             fill="normal",
             seed=1,
         ),
+    ),
+    Divergence(
+        id="compiled-convolution-of-empty-batch",
+        severity="valid arguments rejected",
+        operators=("conv2d", "conv2d_padded", "conv_transpose2d"),
+        laws=(*OF_GRADIENTS, "modes"),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("compiled",),
+        holds=_empty_batch_of_kernels,
+        what="the backward pass of a batch of nothing raises an AssertionError: the gradient to a weight of several "
+        "channels and elements lies otherwise in memory than it is taken to",
+        why="torch.nn.Conv2d, Shape: N may be any number, and eager mode gives a gradient of zeros; one and three axes "
+        "are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv2d",
+        example=Case(
+            shapes={"input": (0, 2, 1, 2), "weight": (1, 2, 1, 2)},
+            arguments={"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1},
+        ),
+    ),
+    Divergence(
+        id="compiled-nll-loss-over-no-weight",
+        severity="wrong gradient",
+        operators=("nll_loss",),
+        laws=("gradients", "modes"),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("compiled",),
+        holds=_mean_over_no_weight,
+        what="where every example has weight zero, so that their mean is 0/0, the gradient is NaN for every class",
+        why="torch.nn.NLLLoss: only the target's element is in the sum, so none of the others has a part in the loss, "
+        "whose gradient to them is zero, as eager mode says",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="nll_loss",
+        example=Case({"input": (1, 2)}, {"target": (1,), "weight": (0.0, 0.0)}, "normal"),
+    ),
+    Divergence(
+        id="compiled-adaptive-max-pool-without-channels",
+        severity="valid arguments rejected",
+        operators=("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
+        laws=("errors when compiled",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("compiled",),
+        holds=_single_without_channels,
+        what="an image of no channels without a batch raises 'Expected 3D or 4D tensor with optional 0 dim batch size'",
+        why="torch.nn.AdaptiveMaxPool2d, Shape: (C, H, W), of which C is any number; eager mode gives an empty output",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="adaptive_max_pool1d",
+        example=Case({"input": (0, 2)}, {"output_size": (2,)}, "normal"),
     ),
 )  # fmt: skip

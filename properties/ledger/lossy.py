@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from properties.cases import Case
-from properties.ledger.record import OF_GRADIENTS, Divergence
+from properties.ledger.record import OF_GRADIENTS, OF_WRONG_GRADIENTS, Divergence
 from properties.operators import pooling
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
@@ -100,7 +100,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="avg-pool-gradient-divided-by-rounded-divisor",
         severity="wrong gradient",
         operators=("avg_pool1d", "avg_pool2d", "avg_pool3d"),
-        laws=(*OF_GRADIENTS, "accumulator"),
+        laws=OF_WRONG_GRADIENTS,
         devices=("cpu",),
         dtypes=SIXTEEN_BITS,
         holds=_divisor_is_rounded,

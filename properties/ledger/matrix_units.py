@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from properties.cases import Case
-from properties.ledger.record import OF_GRADIENTS, Divergence
+from properties.ledger.record import OF_WRONG_GRADIENTS, Divergence
 from properties.runner.call import Setting
 from properties.special import Special, specials
 from properties.subjects import Subject
@@ -152,7 +152,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="amx-gradient-of-transposed-convolution-of-one-strided-column",
         severity="wrong gradient",
         operators=TRANSPOSED[1:],
-        laws=(*OF_GRADIENTS, "gradients of gradients"),
+        laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_one_strided_column,
@@ -193,7 +193,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="amx-weight-gradient-of-idle-tap",
         severity="wrong gradient",
         operators=CONVOLUTIONS + TRANSPOSED,
-        laws=("layouts", *OF_GRADIENTS, "gradients of gradients"),
+        laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_idle_tap,
@@ -234,7 +234,7 @@ ENTRIES: tuple[Divergence, ...] = (
         id="amx-crash-in-gradient-of-transposed-convolution",
         severity="crash",
         operators=TRANSPOSED[1:],
-        laws=(*OF_GRADIENTS, "gradients of gradients"),
+        laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),
         holds=_window_of_padding,

@@ -12,8 +12,13 @@ from properties.subjects import Subject, comparing
 
 OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
 """Laws whose cases are not all valid, which an entry has to name to be asked about them."""
-OF_GRADIENTS = ("gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes", "special gradients")
+OF_GRADIENTS = (
+    "gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes", "special gradients",
+    "transpose = input gradient", "convolution = transpose's gradient",
+)  # fmt: skip
 """The laws that look at gradients, for an entry about those alone; "gradients of gradients" are another matter."""
+OF_WRONG_GRADIENTS = (*OF_GRADIENTS, "accumulator")
+"""The same for a gradient that is wrong and not merely rounded, which is what "accumulator" measures."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 
 from properties.cases import Case
 from properties.huge import COMPUTED, formula
-from properties.ledger.record import OF_GRADIENTS, Divergence
+from properties.ledger.record import OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.operators.constraints import Invalid
 from properties.runner.call import Setting
@@ -122,12 +122,13 @@ ENTRIES: tuple[Divergence, ...] = (
         id="max-pool-values-window-in-padding",
         severity="wrong gradient",
         operators=("max_pool1d_values",),
-        laws=OF_GRADIENTS,
+        laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=FLOATS,
         holds=_sees_only_padding,
         what="the gradient of a dilated window that sees nothing but padding, −∞ whatever the input, is added to an "
-        "element past the end of its plane: in the next channel or image",
+        "element past the end of its plane: in the next channel or image; after the last, the gradient of the "
+        "gradients raises 'index out of bounds'",
         why="torch.nn.MaxPool1d: the output is the largest element of its own window and channel",
         versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/114216",
@@ -141,14 +142,15 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="avg-pool3d-ignores-padding-in-size-check",
         severity="valid arguments rejected",
-        operators=("avg_pool3d",),
+        operators=("avg_pool3d", "lp_pool3d"),
         laws=(),
         devices=("cpu", "meta"),
         dtypes=FLOATS + INTEGERS,
         holds=_smaller_than_kernel,
-        what="raises 'input image smaller than kernel size' though the padded input is large enough",
-        why="torch.nn.AvgPool3d, Shape: the output size ⌊(size + 2·padding − kernel_size)/stride⌋ + 1 is positive; "
-        "avg_pool1d, avg_pool2d and max_pool3d accept the same window",
+        what="raises 'input image smaller than kernel size' though the padded input is large enough, or overhung by "
+        "less than a stride in ceil mode",
+        why="torch.nn.AvgPool3d, Shape: the output size ⌊(size + 2·padding − kernel_size)/stride⌋ + 1 is positive, "
+        "rounded up in ceil mode; avg_pool1d, avg_pool2d and max_pool3d accept the same window",
         versions=("2.13.0",),
         upstream=None,
         operator="avg_pool3d",

@@ -82,6 +82,7 @@ def _operator(axes: int) -> Operator:
         gradient_bounds=bounds.padded_convolution_gradients,
         second=partial(second.bilinear, bounds.padded_convolution, bounds.padded_convolution_gradients),
         output_shape=output_shape,
+        staged_gradients=True,  # the gradient of the padded input, before what lies in the padding is added up
         traits=frozenset({"linear", "padded"}),
         axes=axes,
         constraints=rules.padded(axes),

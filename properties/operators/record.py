@@ -37,7 +37,8 @@ class Operator:
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
-    absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` that its partial results may be stored.
+    absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` and ``staged_gradients`` that partial
+    results may be stored.
 
     ``rows`` says which operands hold one example for each of a batch, and how many axes one has; by default those are
     the input's, and what is given with it, a channel's axis and the spatial ones.
@@ -61,6 +62,7 @@ class Operator:
     axes: int = 0
     inexact: str | None = None
     staged: bool = False
+    staged_gradients: bool = False
     scale: Callable[[Case], int] = lambda case: 1
     magnitude: Callable[..., Array] | None = None
     gradient_magnitude: Callable[..., Any] | None = None
@@ -143,7 +145,7 @@ class Operator:
         free, arguments = self._separated(operands, arguments)
         values = list(free.values())
         magnitude = self.magnitude or _on_absolute_values(self.reference)
-        results = self._exactly(self.reference, magnitude, values, arguments, format)
+        results = self._exactly(self.reference, magnitude, values, arguments, format, self.staged)
         if results is None:
             results = _tuple(self.bound(*_computed(values, format), **arguments))
         return {name: _expected(result) for name, result in zip(self.outputs, results, strict=False)}
@@ -157,7 +159,8 @@ class Operator:
         free, arguments = self._separated(operands, arguments)
         values = [cotangent, *free.values()]
         magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
-        results = self._exactly(self.gradients, magnitude, values, arguments, format)
+        staged = self.staged or self.staged_gradients
+        results = self._exactly(self.gradients, magnitude, values, arguments, format, staged)
         if results is None:
             results = self.gradient_bounds(*_computed(values, format), **arguments)
         return {name: _expected(result) for name, result in zip(free, results, strict=True)}
@@ -182,9 +185,14 @@ class Operator:
         def in_values(*operands: Array, **arguments: Any) -> tuple[Array, ...]:
             return tuple(result.value for result in second(*_computed(list(operands), format), **arguments))
 
+        def largest(*operands: Array, **arguments: Any) -> tuple[Array, ...]:
+            sums = _on_absolute_values(in_values)(*operands, **arguments)
+            # What is divided after it is summed: a linear layer's second gradient is itself, of the directions.
+            return sums if self.magnitude is None else (*sums, self.magnitude(*operands[1 + len(free) :], **arguments))
+
         results: Any = None
         if format.storage is format.accumulator:  # else a sum of stored sums is rounded on the way
-            results = self._exactly(in_values, _on_absolute_values(in_values), values, arguments, format)
+            results = self._exactly(in_values, largest, values, arguments, format, self.staged)
         if results is None:
             results = second(*_computed(values, format), **arguments)
         return {name: _expected(result) for name, result in zip(("cotangent", *free), results, strict=True)}
@@ -203,6 +211,7 @@ class Operator:
         values: list[Array],
         arguments: Mapping[str, Any],
         format: Format,
+        staged: bool,
     ) -> tuple[Array, ...] | None:
         """The results, if every partial result, in any order, is an integer that what it is kept in has; else None."""
         if self.inexact or not all(_integral(value) for value in values):
@@ -210,7 +219,7 @@ class Operator:
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
             return None
         sums = _tuple(magnitude(*values, **arguments))
-        stored = self.staged and format.storage.name not in INTEGER_TYPES  # whose sums wrap wherever they are kept
+        stored = staged and format.storage.name not in INTEGER_TYPES  # whose sums wrap wherever they are kept
         largest = (format.storage if stored else format.accumulator).largest_exact_integer
         if any(np.max(np.abs(s), initial=0.0) > largest for s in sums):
             return None
