@@ -29,21 +29,22 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     With j the position's distance from the first of these: "constant" takes j where 0 ≤ j < kept; "reflect" mirrors j
     at the first and last element, −j or 2·(kept − 1) − j; "replicate" takes the nearest; "circular" takes j mod kept.
 
-    Returns (size + before + after,) indices (int64). Raises ValueError where more is removed than there is, where
-    "reflect" or "circular" would need an element more than once on a side, where nothing is left to repeat, and where
-    nothing is left by "replicate", whose output must not be empty.
+    Returns (size + before + after,) indices (int64). Raises ValueError where that is negative or, but for
+    "constant", more is removed than there is; where "reflect" or "circular" would need an element more than once on a
+    side; where nothing is left to repeat; and where "replicate" leaves nothing, whose output must not be empty.
     Source: torch.nn.ReflectionPad2d, ReplicationPad2d, CircularPad2d ("the ends of the tensor get removed").
 
     >>> sources(3, 2, 1), sources(3, 2, 1, "reflect"), sources(3, 2, 1, "replicate"), sources(3, 2, 1, "circular")
     (array([-1, -1,  0,  1,  2, -1]), array([2, 1, 0, 1, 2, 1]), array([0, 0, 0, 1, 2, 2]), array([1, 2, 0, 1, 2, 0]))
-    >>> sources(5, -1, 2, "circular"), sources(5, -1, 2, "reflect"), sources(5, -1, -2)
-    (array([1, 2, 3, 4, 1, 2]), array([1, 2, 3, 4, 3, 2]), array([1, 2]))
+    >>> sources(5, -1, 2, "circular"), sources(5, -1, 2, "reflect"), sources(5, -1, -2), sources(1, -2, 2)
+    (array([1, 2, 3, 4, 1, 2]), array([1, 2, 3, 4, 3, 2]), array([1, 2]), array([-1]))
     """
     if mode not in MODES:
         raise ValueError(f"mode={mode!r} is none of {', '.join(MODES)}")
-    first, kept = max(-before, 0), padded_size(size, min(before, 0), min(after, 0))
+    padded_size(size, before, after)
+    first, kept = max(-before, 0), size + min(before, 0) + min(after, 0)
     most = {"reflect": max(kept - 1, 0), "circular": kept}.get(mode, max(before, after))
-    if mode != "constant" and kept < 1 and (mode == "replicate" or max(before, after) > 0):
+    if mode != "constant" and (kept < 0 or (kept < 1 and (mode == "replicate" or max(before, after) > 0))):
         raise ValueError(f"cropping ({before}, {after}) leaves nothing to {mode}")
     if max(before, after) > most:
         raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")

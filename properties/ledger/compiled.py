@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from properties.cases import Case
+from properties.huge import formula
 from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
@@ -21,8 +22,10 @@ def _replicated_planes(case: Case, subject: Subject) -> bool:
 
 def _other_windows_in_reverse(case: Case, subject: Subject) -> bool:
     """Whether the windows of some plane are others when its three samples are taken in reverse."""
-    given, sizes = case.arguments, case.shapes["input"][-3:]
-    samples = operator("fractional_max_pool3d").operands(case, subject.format)["samples"].reshape(-1, 3)
+    given, sizes, pooled = case.arguments, case.shapes["input"][-3:], operator("fractional_max_pool3d")
+    if formula(pooled, case) is None:
+        return False
+    samples = pooled.operands(case, subject.format)["samples"].reshape(-1, 3)
     axes = list(zip(sizes, given["kernel_size"], given["output_size"], strict=True))
     return any(
         fractional_starts(*axis, sample=plane[i]) != fractional_starts(*axis, sample=plane[2 - i])

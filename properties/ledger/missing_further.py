@@ -106,7 +106,7 @@ def _of_integers(entry: Divergence) -> Divergence:
         id=f"{entry.id}-of-integers",
         devices=("cpu",),
         dtypes=INTEGERS,
-        holds=lambda case, subject: case.shapes["input"][0] == 0 and entry.holds(case, subject),
+        holds=lambda case, subject: entry.holds(case, subject) and case.shapes["input"][0] == 0,
         example=replace(entry.example, shapes=shapes),
     )
 
