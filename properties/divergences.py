@@ -12,6 +12,7 @@ import functools
 from properties.cases import Case
 from properties.ledger import (
     batches,
+    channels_last,
     compiled,
     further_pooling,
     losses,
@@ -34,6 +35,7 @@ from properties.subjects import Subject
 LEDGER: tuple[Divergence, ...] = (
     *wrong.ENTRIES,
     *batches.ENTRIES,
+    *channels_last.ENTRIES,
     *compiled.ENTRIES,
     *further_pooling.ENTRIES,
     *matrix_units.ENTRIES,

@@ -104,7 +104,7 @@ def cross_entropy_class_by_class(
         shares = F.one_hot(labels * kept.long(), classes) * kept[..., None]
         divisor = (shares * weights).sum()
     smoothed = (1 - label_smoothing) * shares.to(y.dtype) + label_smoothing / classes
-    terms = smoothed * weights.to(y.dtype) * kept[..., None] * -y
+    terms = torch.where(kept[..., None] > 0, smoothed * weights.to(y.dtype) * -y, 0.0)  # not 0/0 where all are ignored
     rows = sum((terms[..., c] for c in reversed(range(classes))), start=torch.zeros(y.shape[:-1], dtype=y.dtype))
     return rows if reduction == "none" else rows.sum() / (divisor if reduction == "mean" else 1)
 

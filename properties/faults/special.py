@@ -37,9 +37,9 @@ def lowest_for_infinity(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor
 
 
 @fault("special rows", "softmax", dtypes=WIDE)
-def softmax_of_nothing(input: Tensor) -> Tensor:
+def softmax_of_nothing(input: Tensor, dim: int) -> Tensor:
     """Softmax that gives zeros where every element is −∞."""
-    return F.softmax(input, dim=-1).masked_fill((input == -torch.inf).all(-1, keepdim=True), 0.0)
+    return F.softmax(input, dim=dim).masked_fill((input == -torch.inf).all(dim, keepdim=True), 0.0)
 
 
 @fault("rejection", "conv2d", dtypes=WIDE)

@@ -94,7 +94,7 @@ def _window_of_padding(case: Case, subject: Subject) -> bool:
     return not all(all(_windows_reach(**w)) and all(_taps_reach(**w)) for w in _windows(case)[:-1])
 
 
-def _last_axis_of_padding(case: Case, subject: Subject) -> bool:
+def last_axis_of_padding(case: Case, subject: Subject) -> bool:
     """Whether on the last axis, with a stride and a dilation, no tap of any of several windows lies in the input."""
     last = _windows(case)[-1]
     apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
@@ -257,7 +257,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=(),
         devices=("cpu",),
         dtypes=("float16",),
-        holds=_last_axis_of_padding,
+        holds=last_axis_of_padding,
         what="where with a stride and a dilation no tap along the last axis lies in the input, all being between its "
         "elements or in the padding, the process ends with SIGSEGV, or the output is right by chance",
         why="torch.nn.Conv1d, Shape: no limit on padding; its output is the bias; bfloat16, and processors without "
@@ -269,6 +269,26 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             {"input": (1, 2, 1), "weight": (2, 1, 7)},
             {"stride": (2,), "padding": (13,), "dilation": (2,), "groups": 2},
+        ),
+    ),
+    Divergence(
+        id="float16-crash-in-transposed-gradient-on-last-axis-of-padding",
+        severity="crash",
+        operators=TRANSPOSED,
+        laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=last_axis_of_padding,
+        what="the gradient to the input of a transposed convolution is a convolution: where that sees nothing but "
+        "padding along the last axis, with a stride and a dilation, the process ends with SIGSEGV",
+        why="torch.nn.ConvTranspose1d: no limit on padding but what the output needs; the gradient is zero",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv_transpose1d",
+        having="avx512_fp16",
+        example=Case(
+            {"input": (1, 2, 8), "weight": (2, 1, 7)},
+            {"stride": (2,), "padding": (13,), "output_padding": (0,), "groups": 2, "dilation": (2,)},
         ),
     ),
     Divergence(

@@ -45,14 +45,14 @@ def input_shapes(draw: st.DrawFn) -> tuple[int, ...]:
 
 @st.composite
 def classified_geometry(draw: st.DrawFn) -> Geometry:
-    """Any input, the class of each row, and, as often as not, each option."""
+    """Any input, the class of each row, and, often, each option."""
     shape = draw(input_shapes())
     count = shape[min(1, len(shape) - 1)]
     generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
     target = generator.integers(0, count, losses_shape(shape))
     options = draw(chosen(count))
-    if draw(COIN):
-        ignored = draw(st.sampled_from([-100, -1, 0, count - 1, count + 7]))
+    ignored = draw(st.sampled_from([None, -100, -1, 0, count - 1, count + 7]))
+    if ignored is not None:
         target = np.where(generator.random(target.shape) < 0.25, ignored, target)
         options["ignore_index"] = ignored
     return {"input": shape}, {"target": _numbers(target), **options}
@@ -60,8 +60,8 @@ def classified_geometry(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
-    """The same with label smoothing, or with probabilities for a target; half of them as the chapter has it."""
-    if draw(COIN):
+    """The same with label smoothing, or with probabilities for a target; a third of them as the chapter has it."""
+    if draw(whole(0, 2)) == 0:
         return draw(labelled_geometry())
     shapes, arguments = draw(classified_geometry())
     shape = shapes["input"]

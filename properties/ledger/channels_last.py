@@ -1,0 +1,61 @@
+"""What torch gets wrong only where operands lie in memory in channels_last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from properties.cases import Case
+from properties.ledger.matrix_units import last_axis_of_padding
+from properties.ledger.record import Divergence
+from properties.runner.call import Setting
+from properties.runner.layouts import LAYOUTS
+from properties.subjects import Subject
+
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def _lies_channels_last(case: Case, name: str) -> bool:
+    """Whether an operand with a batch lies in memory as channels_last has it, and in no other way."""
+    shape = case.shapes[name]
+    if len(shape) not in FORMATS or 0 in shape:
+        return False
+    tensor = LAYOUTS[case.layout(name)](torch.empty(shape))
+    return tensor.is_contiguous(memory_format=FORMATS[len(shape)]) and not tensor.is_contiguous()
+
+
+def _grouped_on_padding(case: Case, subject: Subject) -> bool:
+    """Whether groups of more than one kernel, or of more than one channel, see nothing on the last axis but padding."""
+    weight, groups = case.shapes["weight"], case.arguments.get("groups", 1)
+    if groups == 1 or (weight[1] == 1 and weight[0] == groups) or "bias" not in case.shapes:
+        return False
+    return last_axis_of_padding(case, subject) and any(_lies_channels_last(case, name) for name in ("input", "weight"))
+
+
+CRASH = Divergence(
+    id="channels-last-crash-on-last-axis-of-padding",
+    severity="crash",
+    operators=("conv2d", "conv3d", "conv2d_padded", "conv3d_padded"),
+    laws=("layouts", "special values", "special gradients"),
+    devices=("cpu",),
+    dtypes=("float32",),
+    holds=_grouped_on_padding,
+    what="a grouped convolution with a bias whose input or weight lies in channels_last ends the process with SIGSEGV "
+    "where, with a stride and a dilation, no tap along the last axis lies in the input; always if fresh memory is not "
+    "zero, else now and then",
+    why="torch.nn.Conv2d, Shape: no limit on padding; its output is the bias, as it is for contiguous operands. A "
+    "memory format is no part of a tensor's value",
+    versions=("2.13.0",),
+    upstream=None,
+    operator="conv2d",
+    example=Case(
+        {"input": (1, 2, 2, 1), "weight": (4, 1, 1, 2), "bias": (4,)},
+        {"stride": (1, 2), "padding": (0, 3), "dilation": (1, 2), "groups": 2},
+        setting=Setting({"input": "channels_last"}),
+    ),
+)
+ENTRIES: tuple[Divergence, ...] = (
+    CRASH,
+    replace(CRASH, id=f"bfloat16-{CRASH.id}", dtypes=("bfloat16",), having="avx512_bf16"),
+)
