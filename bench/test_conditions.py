@@ -13,8 +13,12 @@ from bench.measure import Conditions
 pytest_plugins = ["pytester"]
 
 
-def test_benchmarks_say_what_they_met(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def test_benchmarks_say_what_they_met(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A layer and a point of growth record cores, governor, load and others' share, and a warning or none."""
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):  # beside others no benchmark would run
+        monkeypatch.delenv(name, raising=False)
     bench, results = Path(__file__).parent, tmp_path / "results.json"
     chosen = [bench / "test_layers.py::test_layer[0-forward-cpu]", bench / "test_growth.py::test_image_size[28-cpu]"]
     options = [f"--rootdir={bench.parent}", "--benchmark-only", f"--benchmark-json={results}", f"--evidence={tmp_path}"]
