@@ -7,7 +7,7 @@ padding repeats of the input, reflected, replicated or in a circle, is the input
 Five things are promised by nobody and left open: whether a tap in a padding of zeros multiplies its zero (a weight of ∞
 there may give NaN); whether a transposed layer multiplies zeros between the elements that a stride sets apart, around
 them and for the output padding (so that an output may be NaN whenever one of its channel's weights is NaN or ∞);
-whether units for 16-bit products take subnormal numbers for zeros, which shows where they meet ∞ or large numbers; a
+whether units for bfloat16 products take subnormal numbers for zeros, which shows where they meet ∞ or large numbers; a
 sum whose terms together exceed the accumulator's largest number (it depends on the order); and a result so near the
 storage's largest number that its error decides between it and ∞.
 """
@@ -126,10 +126,14 @@ def promised(exact: Array, near: Expected, certain: Array, format: Format) -> Pr
 
 
 def flush(values: Array, format: Format) -> Array:
-    """Operands as units for products of narrower numbers than they add up may take them: without subnormal ones."""
-    if format.storage is format.accumulator:
+    """Operands as units for products of narrower numbers than they add up may take them: without subnormal ones.
+
+    Those of float16 no hardware flushes (:class:`refimpl.rounding.Precision`).
+    """
+    smallest = 2.0 ** (1 - format.storage.largest_exponent)
+    if format.storage is format.accumulator or format.storage.underflow < smallest:
         return values
-    return np.where(np.abs(values) < 2.0 ** (1 - format.storage.largest_exponent), 0.0, values)
+    return np.where(np.abs(values) < smallest, 0.0, values)
 
 
 def same_places(values: Array, others: Array) -> Array:

@@ -36,9 +36,7 @@ def test_shapes(operator: Operator, subject: Subject, case: Huge) -> None:
 def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
     """Computing with arguments up to and past 2⁶³ gives what the loops give, or a clean error in bounded time."""
     shape = formula(operator, case)
-    operands = {
-        name: operator.domain(case, case.tensor(name, sizes, subject.format)) for name, sizes in case.shapes.items()
-    }
+    operands = operator.unscaled(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments)
     if shape is not None and math.prod(shape) > COMPUTED and str(outcome.error).startswith("OutOfMemory"):
         return

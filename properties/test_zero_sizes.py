@@ -76,9 +76,7 @@ def given(operator: Operator, valid: bool) -> Mapping[str, Callable[[Case, Forma
 def test_zero_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """Without elements along an axis, the output is the loops', or the arguments are refused."""
     shape = formula(operator, case)
-    operands = {
-        name: operator.domain(case, case.tensor(name, size, subject.format)) for name, size in case.shapes.items()
-    }
+    operands = operator.unscaled(case, subject.format)
     operands |= {name: make(case, subject.format) for name, make in given(operator, shape is not None).items()}
     outcome = subject.run(operator.program, operands, case.arguments)
     rejected(outcome, Refusal("an axis has no elements", shape))

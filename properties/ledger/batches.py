@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from properties.cases import Case
-from properties.ledger.record import Divergence
+from properties.ledger.record import TRANSPOSED, Divergence
 from properties.subjects import FLOATS, Subject
 
-TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 LAW: dict[str, Any] = {
     "laws": ("whatever the batch",),
     "devices": ("cpu",),

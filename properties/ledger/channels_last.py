@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from properties.cases import Case
-from properties.ledger.matrix_units import last_axis_of_padding
 from properties.ledger.record import Divergence
+from properties.ledger.windows import last_axis_of_padding
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
 from properties.subjects import Subject
@@ -16,9 +16,8 @@ from properties.subjects import Subject
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
-def _lies_channels_last(case: Case, name: str) -> bool:
-    """Whether an operand with a batch lies in memory as channels_last has it, and in no other way."""
-    shape = case.shapes[name]
+def lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether four or five axes lie in memory as torch's channels_last has them, and in no other way."""
     if len(shape) not in FORMATS or 0 in shape:
         return False
     tensor = LAYOUTS[case.layout(name)](torch.empty(shape))
@@ -30,7 +29,9 @@ def _grouped_on_padding(case: Case, subject: Subject) -> bool:
     weight, groups = case.shapes["weight"], case.arguments.get("groups", 1)
     if groups == 1 or (weight[1] == 1 and weight[0] == groups) or "bias" not in case.shapes:
         return False
-    return last_axis_of_padding(case, subject) and any(_lies_channels_last(case, name) for name in ("input", "weight"))
+    return last_axis_of_padding(case, subject) and any(
+        lies_channels_last(case, name, case.shapes[name]) for name in ("input", "weight")
+    )
 
 
 CRASH = Divergence(

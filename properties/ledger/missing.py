@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from properties.cases import Case
-from properties.ledger.record import Divergence
+from properties.ledger.record import CONVOLUTIONS, Divergence
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, Subject
 
 PLAIN = ("conv1d", "conv2d", "conv3d")
-CONVOLUTIONS = (*PLAIN, "conv1d_padded", "conv2d_padded", "conv3d_padded")
 ONE = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from properties.cases import Case, kernel_size
-from properties.ledger.missing import CONVOLUTIONS
 from properties.ledger.missing_further import taken
-from properties.ledger.record import Divergence
+from properties.ledger.record import CONVOLUTIONS, TRANSPOSED, Divergence
+from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
-
-TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
 
 def _inferred(
@@ -33,8 +31,9 @@ def _of_nothing(case: Case, subject: Subject) -> bool:
 
 
 def _of_nothing_undilated(case: Case, subject: Subject) -> bool:
-    """Whether the batch is empty and a dilation is zero; one below zero is refused."""
-    return _of_nothing(case, subject) and min(case.arguments["dilation"]) == 0
+    """Whether a dilation is zero, none being below that, and in a case that is to be refused the batch is empty."""
+    undilated = min(case.arguments["dilation"]) == 0
+    return undilated and (not isinstance(case, Invalid) or _of_nothing(case, subject))
 
 
 def _undilated_kernel_of_one(case: Case, subject: Subject) -> bool:
@@ -64,12 +63,12 @@ ENTRIES: tuple[Divergence, ...] = (
         _pads_channels_by_none, dtypes=FLOATS + INTEGERS,
     ),
     taken(
-        "undilated-convolution-of-nothing", (*CONVOLUTIONS, *TRANSPOSED), "dilation is at least 1",
+        "conv-dilation-of-zero-in-empty-batch", (*CONVOLUTIONS, *TRANSPOSED), "dilation is at least 1",
         "a dilation of 0 is taken where the batch is empty",
         "torch.nn.Conv1d: dilation is the 'spacing between kernel elements'; with a batch of one it raises",
         {"input": (0, 1, 3), "weight": (1, 1, 1)},
         {"stride": (1,), "padding": (0,), "dilation": (0,), "groups": 1}, _of_nothing_undilated,
-        devices=("cpu",), dtypes=FLOATS + INTEGERS,
+        devices=("cpu",), dtypes=FLOATS + INTEGERS, laws=("rejection", "whatever the batch"),
     ),
     taken(
         "output-padding-of-nothing", TRANSPOSED, "output_padding is smaller than stride or dilation",

@@ -10,6 +10,9 @@ from properties.cases import Case
 from properties.operators import Operator
 from properties.subjects import Subject, comparing
 
+CONVOLUTIONS = tuple(f"conv{axes}d{kind}" for kind in ("", "_padded") for axes in (1, 2, 3))
+TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
+
 OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
 """Laws whose cases are not all valid, which an entry has to name to be asked about them."""
 OF_GRADIENTS = (

@@ -7,10 +7,8 @@ from typing import Any
 
 from properties.cases import Case
 from properties.ledger.lossy import OPMATH
-from properties.ledger.record import OF_GRADIENTS, Divergence
+from properties.ledger.record import OF_GRADIENTS, TRANSPOSED, Divergence
 from properties.subjects import SIXTEEN_BITS, Subject
-
-TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
 
 def _output_padding_past_stride(case: Case, subject: Subject) -> bool:

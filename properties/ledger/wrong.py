@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from properties.cases import Case
 from properties.huge import COMPUTED, formula
-from properties.ledger.record import OF_WRONG_GRADIENTS, Divergence
+from properties.ledger.channels_last import lies_channels_last
+from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
-from properties.operators.constraints import Invalid
 from properties.runner.call import Setting
-from properties.runner.layouts import LAYOUTS
 from properties.special import Special
 from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import pooling
 from refimpl.geometry import reaches
-
-CONVOLUTIONS = tuple(f"conv{axes}d{kind}" for kind in ("", "_padded") for axes in (1, 2, 3))
-TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
 
 
 def _sees_only_padding(case: Case, subject: Subject) -> bool:
@@ -43,18 +38,13 @@ def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
     return any(size < k for size, k in zip(case.shapes["input"][-len(kernel) :], kernel, strict=True))
 
 
-def lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
-    """Whether four axes lie in memory as ``torch.channels_last`` has them, and in no other way."""
-    if len(shape) != 4 or 0 in shape:
-        return False
-    tensor = LAYOUTS[case.layout(name)](torch.empty(shape))
-    return tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
-
-
 def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
     """Whether an unbatched 3-d pooling sees a tensor whose second axis is innermost in memory."""
     pooled = operator("max_pool3d").output_shape(case)
-    return lies_channels_last(case, "input", case.shapes["input"]) or lies_channels_last(case, "cotangent", pooled)
+    return any(
+        len(shape) == 4 and lies_channels_last(case, name, shape)
+        for name, shape in {"input": case.shapes["input"], "cotangent": pooled}.items()
+    )
 
 
 def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
@@ -89,12 +79,6 @@ def _empty_axis(case: Case, subject: Subject) -> bool:
     """Whether the input has no element along one of the axes that the window slides along, padded with zeros."""
     empty = 0 in case.shapes["input"][2 - len(case.shapes["weight"]) :]
     return empty and case.arguments.get("padding_mode", "zeros") == "zeros"
-
-
-def _no_dilation(case: Case, subject: Subject) -> bool:
-    """Whether a dilation is 0 and, in a case that is to be refused, the batch is empty."""
-    empty = len(case.shapes["input"]) == len(case.shapes["weight"]) and case.shapes["input"][0] == 0
-    return 0 in case.arguments["dilation"] and (empty or not isinstance(case, Invalid))
 
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -244,7 +228,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-without-input-channels",
         severity="wrong shape",
-        operators=("conv1d", "conv2d", "conv3d", "conv1d_padded", "conv2d_padded", "conv3d_padded"),
+        operators=CONVOLUTIONS,
         laws=("zero sizes",),
         devices=("cpu", "meta"),
         dtypes=FLOATS + INTEGERS,
@@ -278,26 +262,6 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             shapes={"input": (1, 1, 1, 0), "weight": (1, 1, 1, 1)},
             arguments={"stride": (1, 1), "padding": (0, 1), "dilation": (1, 1), "groups": 1},
-            fill="normal",
-        ),
-    ),
-    Divergence(
-        id="conv-dilation-of-zero-in-empty-batch",
-        severity="missing error",
-        operators=(*CONVOLUTIONS, *TRANSPOSED),
-        laws=("whatever the batch", "rejection"),
-        devices=("cpu",),
-        dtypes=FLOATS + INTEGERS,
-        modes=("eager",),
-        holds=_no_dilation,
-        what="a dilation of 0 raises 'dilation should be greater than zero' for some images and is accepted for none",
-        why="torch.nn.Conv2d: dilation is the spacing between kernel elements; a dilation of −1 raises for any batch",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="conv1d",
-        example=Case(
-            shapes={"input": (1, 2, 3), "weight": (2, 2, 1)},
-            arguments={"stride": (1,), "padding": (0,), "dilation": (0,), "groups": 1},
             fill="normal",
         ),
     ),

@@ -41,7 +41,7 @@ def power_geometry(draw: st.DrawFn, axes: int) -> Geometry:
     return {"input": (*draw(batches()), draw(CHANNELS), *(w.size for w in windows))}, arguments
 
 
-def with_a_root(case: Case, values: Array) -> Array:
+def with_a_root(case: Case, name: str, values: Array) -> Array:
     """Values whose powers have a sum with a root: none negative where the exponent is no integer.
 
     Where it is odd, sums may be negative and have a root all the same; every other case is without. Where it is a

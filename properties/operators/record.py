@@ -32,8 +32,8 @@ class Operator:
     gradients of ⟨h, gradients⟩ to the cotangent and to each operand.
 
     ``given`` makes the operands that are no free values, such as indices or random samples: the loops and bounds take
-    them by name, as arrays, and nothing is differentiated to them. ``domain`` maps an operand's values to some for
-    which the layer is defined, ``ranges`` those of one by its name.
+    them by name, as arrays, and nothing is differentiated to them. ``domain`` maps the values of an operand, by its
+    name, to some for which the layer is defined.
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
@@ -67,8 +67,7 @@ class Operator:
     magnitude: Callable[..., Array] | None = None
     gradient_magnitude: Callable[..., Any] | None = None
     given: Mapping[str, Callable[[Case, Format], Array]] = field(default_factory=dict)
-    domain: Callable[[Case, Array], Array] = lambda case, values: values
-    ranges: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
+    domain: Callable[[Case, str, Array], Array] = lambda case, name, values: values
     rows: Callable[[Case], Mapping[str, int]] | None = None
     constraints: tuple[Constraint, ...] = ()
 
@@ -129,8 +128,12 @@ class Operator:
 
     def filled(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values of an operand, filled as the case says."""
-        values = self.domain(case, self._drawn(name, shape, case, format))
-        return self.ranges[name](values) if name in self.ranges else values
+        return self.domain(case, name, self._drawn(name, shape, case, format))
+
+    def unscaled(self, case: Case, format: Format) -> dict[str, Array]:
+        """Values of a case whose arguments may be invalid, so that nothing can be computed of them."""
+        tensors = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items()}
+        return {name: self.domain(case, name, values) for name, values in tensors.items()}
 
     def _drawn(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values filled as the case says; integers are scaled if the products can be stored."""

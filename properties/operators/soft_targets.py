@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Geometry, among, cases
+from properties.cases import COIN, Case, Geometry, among, cases
 from properties.operators.losses import chosen, input_shapes, output_shape
 from properties.operators.record import Operator
 from properties.programs import losses as programs
@@ -28,8 +28,10 @@ def geometry(draw: st.DrawFn) -> Geometry:
     return {"input": shape, "target": shape}, options
 
 
-def probabilities(values: Array) -> Array:
-    """Numbers of the same format from 0 to 1: the fractions, and 1 for whole numbers but 0; NaN for what is neither."""
+def probabilities(case: Case, name: str, values: Array) -> Array:
+    """For the target numbers of its format from 0 to 1: fractions, and 1 for whole numbers but 0; NaN for neither."""
+    if name != "target":
+        return values
     with np.errstate(invalid="ignore"):
         fractions = np.fmod(np.abs(values), 1.0)
     return np.where((fractions == 0.0) & (values != 0.0), 1.0, fractions)
@@ -64,6 +66,6 @@ OPERATORS = (
         output_shape=output_shape,
         traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
-        ranges={"target": probabilities},
+        domain=probabilities,
     ),
 )

@@ -1,0 +1,60 @@
+"""The windows of a convolution, plain or padded in a mode, and of the one that a transposed layer's gradient is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from properties.cases import Case
+from properties.subjects import Subject
+from refimpl import padding
+from refimpl.geometry import effective_kernel, padded_size, per_axis, reaches
+
+
+def _amounts(case: Case) -> list[tuple[int, int]]:
+    """What the convolution itself pads on each axis: zeros; what another mode pads is part of its input."""
+    weight, given = case.shapes["weight"], case.arguments
+    sides = padding.convolution_padding(weight[2:], given.get("padding", 0), given.get("dilation", 1))
+    return [(sides[k], sides[k + 1]) for k in reversed(range(0, len(sides), 2))]
+
+
+def windows_of(case: Case) -> list[dict[str, int]]:
+    """Of each axis: sizes of the convolution's input and output, and its kernel, stride, dilation and padding.
+
+    Where no window fits, the output is empty.
+
+    A transposed convolution's gradient to its input is the convolution, of the output's size.
+    """
+    weight, given, axes = case.shapes["weight"], case.arguments, len(case.shapes["weight"]) - 2
+    strides, dilations = (per_axis(given.get(name, 1), axes) for name in ("stride", "dilation"))
+    found = []
+    for axis, (before, after) in enumerate(_amounts(case)):
+        kernel, stride, dilation = weight[2 + axis], strides[axis], dilations[axis]
+        size = case.shapes["input"][axis - axes]
+        window = {"kernel": kernel, "stride": stride, "dilation": dilation, "before": before}
+        if "output_padding" in given:
+            whole = (size - 1) * stride + dilation * (kernel - 1) + 1 + given["output_padding"][axis]
+            window |= {"input": whole - before - after, "output": size}
+        else:
+            padded = padded_size(size, before, after)
+            inside = given.get("padding_mode", "zeros") == "zeros"
+            window |= {"output": max(0, (padded - effective_kernel(kernel, dilation)) // stride + 1)}
+            window |= {"input": size} if inside else {"input": padded, "before": 0}
+        found.append(window)
+    return found
+
+
+def windows_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
+    """Of each window: whether one of its taps lies in the input."""
+    return (reaches(o * stride - before, kernel, dilation, input) for o in range(output))
+
+
+def taps_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
+    """Of each tap: whether it lies in the input in one of the windows."""
+    return (reaches(a * dilation - before, output, stride, input) for a in range(kernel))
+
+
+def last_axis_of_padding(case: Case, subject: Subject) -> bool:
+    """Whether on the last axis, with a stride and a dilation, no tap of any of several windows lies in the input."""
+    last = windows_of(case)[-1]
+    apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
+    return apart and not any(taps_reach(**last))
