@@ -48,7 +48,7 @@ CRASH = Divergence(
     why="torch.nn.Conv2d, Shape: no limit on padding; its output is the bias, as it is for contiguous operands. A "
     "memory format is no part of a tensor's value",
     versions=("2.13.0",),
-    upstream=None,
+    upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
     operator="conv2d",
     example=Case(
         {"input": (1, 2, 2, 1), "weight": (4, 1, 1, 2), "bias": (4,)},

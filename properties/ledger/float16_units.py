@@ -29,7 +29,7 @@ ENTRIES: tuple[Divergence, ...] = (
         why="torch.nn.Conv1d, Shape: no limit on padding; its output is the bias; bfloat16, and processors without "
         "AVX-512 for float16, are right",
         versions=("2.13.0",),
-        upstream=None,
+        upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
         operator="conv1d",
         having="avx512_fp16",
         example=Case(
@@ -49,7 +49,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "padding along the last axis, with a stride and a dilation, the process ends with SIGSEGV",
         why="torch.nn.ConvTranspose1d: no limit on padding but what the output needs; the gradient is zero",
         versions=("2.13.0",),
-        upstream=None,
+        upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
         operator="conv_transpose1d",
         having="avx512_fp16",
         example=Case(
