@@ -56,6 +56,11 @@ def taken(
     )
 
 
+def _negative_padding(case: Case, subject: Subject) -> bool:
+    """Whether some padding is below zero."""
+    return min(case.arguments["padding"]) < 0
+
+
 def _weight_of_nothing(case: Case, subject: Subject) -> bool:
     """Whether there is no row, and a weight of an axis too many."""
     return math.prod(case.shapes["input1"][:-1]) == 0 and len(case.shapes["weight"]) == 4
@@ -217,10 +222,11 @@ ENTRIES: tuple[Divergence, ...] = (
             f"{where} a negative padding is taken",
             "torch.nn.Unfold: padding is 'implicit zero padding to be added on both sides of input'; eager mode raises",
             {"input": (1, 3, 3)}, {"kernel_size": (1, 1), "dilation": (1, 1), "padding": (-1, 0), "stride": (1, 1)},
-            devices=(device,), dtypes=("float32",), modes=(mode,),
+            _negative_padding, devices=(device,), dtypes=("float32",), modes=(mode,), laws=laws,
         )
-        for id, where, device, mode in (
-            ("meta", "on the meta device", "meta", "eager"), ("compiled", "compiled,", "cpu", "compiled"),
+        for id, where, device, mode, laws in (
+            ("meta", "on the meta device", "meta", "eager", ("rejection",)),
+            ("compiled", "compiled,", "cpu", "compiled", ("rejection", "errors when compiled")),
         )
     ),
 )  # fmt: skip
