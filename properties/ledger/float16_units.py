@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from properties.cases import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
-from properties.ledger.windows import last_axis_of_padding, windows_of
+from properties.ledger.windows import last_axis_of_padding, taps_reach, windows_of
 from properties.subjects import Subject
+
+
+def _taps_of_padding(case: Case, subject: Subject) -> bool:
+    """Whether the same holds of the convolution that gives the gradient of the gradients to the weight.
+
+    Its window is the output, its outputs are the taps, and stride and dilation change places. What the stride leaves
+    over of the input has outputs too, which are computed and cut off.
+    """
+    last = windows_of(case)[-1]
+    room = last["input"] + 2 * last["before"] - last["stride"] * (last["output"] - 1) - 1
+    taps = room // last["dilation"] + 1
+    apart = last["stride"] > 1 and last["dilation"] > 1 and taps > 1
+    return apart and not any(taps_reach(**{**last, "kernel": taps}))
 
 
 def _wide_depthwise(case: Case, subject: Subject) -> bool:
@@ -55,6 +68,27 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             {"input": (1, 2, 8), "weight": (2, 1, 7)},
             {"stride": (2,), "padding": (13,), "output_padding": (0,), "groups": 2, "dilation": (2,)},
+        ),
+    ),
+    Divergence(
+        id="float16-crash-in-second-gradient-on-last-axis-of-padding",
+        severity="crash",
+        operators=CONVOLUTIONS + TRANSPOSED,
+        laws=("gradients of gradients",),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_taps_of_padding,
+        what="the gradient of the gradients to the weight is a convolution too, with an output for each tap, and for "
+        "what the stride leaves over: where none of them sees the input along the last axis, with a stride and a "
+        "dilation, the process ends with SIGSEGV",
+        why="torch.nn.Conv1d, Shape: no limit on padding; no output depends on the weight, and the gradient is zero",
+        versions=("2.13.0",),
+        upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
+        operator="conv1d",
+        having="avx512_fp16",
+        example=Case(
+            {"input": (1, 1, 1), "weight": (1, 1, 3)},
+            {"stride": (3,), "padding": (3,), "dilation": (2,), "groups": 1},
         ),
     ),
     Divergence(
