@@ -62,6 +62,16 @@ def _past_tiles(case: Case, subject: Subject) -> bool:
     return any(span >= LONG and room + span >= 2**31 for span, room, _ in _axes(case))
 
 
+def _past_float16_rows(case: Case, subject: Subject) -> bool:
+    """Whether along a padded last axis a window of one tap strides over 2³³ bytes or more of four channels times some.
+
+    A stride of 2³¹ is refused by oneDNN, and computed without.
+    """
+    channels, stride = case.shapes["weight"][1], case.arguments["stride"][-1]
+    one_tap = case.shapes["weight"][-1] == 1 and case.arguments["padding"][-1] > 0
+    return one_tap and channels % 4 == 0 and 2 * channels * stride >= 2**33 and stride < 2**31
+
+
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -144,6 +154,27 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 4, 2, 3), "weight": (8, 2, 2, 1)},
             arguments={"stride": (2**30, 1), "padding": (2**30, 0), "dilation": (2**30, 1), "groups": 2},
             inflated=("dilation", "padding", "stride"),
+        ),
+    ),
+    Divergence(
+        id="conv-float16-stride-in-32-bits",
+        severity="crash",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_past_float16_rows,
+        what="where a window of one element, the first of which lies in the padding, strides along the last axis over "
+        "2³³ bytes or more, the process ends with a segmentation fault, or the output is right by chance",
+        why="torch.nn.Conv1d: no limit on the stride; bfloat16, float32 and older processors give the one output",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        having="avx512_fp16",
+        example=Huge(
+            shapes={"input": (1, 8, 1), "weight": (1, 8, 1)},
+            arguments={"stride": (2**30,), "padding": (1,), "dilation": (1,), "groups": 1},
+            inflated=("stride",),
         ),
     ),
     Divergence(
