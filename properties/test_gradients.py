@@ -11,9 +11,10 @@ from properties.verdict import verdict
 
 @law("gradients", covers=lambda operator: operator.differentiable, on=lambda subject: not subject.integral)
 def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
-    """The gradient to every operand equals the loops', for a random cotangent."""
+    """The gradient to every operand equals the loops', for a random cotangent, and so does the output on the way."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
+    verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
     expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.format)
     verdict(outcome, expected, subject, "gradients")
 

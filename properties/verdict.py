@@ -181,16 +181,6 @@ def off(expected: Expected, format: Format) -> Array:
     return np.where(stored, format.storage.unit_roundoff * size, 0.0)
 
 
-def alike(
-    outcome: Outcome, expected: Mapping[str, Expected], format: Format, group: str = "outputs"
-) -> dict[str, Expected]:
-    """What another way to compute the same may give: what this one gave, off by the bounds of both."""
-    return {
-        name: Expected.off_by(tensor(outcome, name, group), 2.0 * off(wanted, format))
-        for name, wanted in expected.items()
-    }
-
-
 def weighted(
     values: Array, expected: Expected, weights: Array | float, format: Format, axes: Axes | None = None
 ) -> Expected:

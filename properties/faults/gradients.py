@@ -1,4 +1,4 @@
-"""Faults of gradients, behind outputs that are right."""
+"""Faults of gradients behind outputs that are right, and of outputs that are wrong where gradients are recorded."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def last_image_dropped(input: Tensor, weight: Tensor, bias: Tensor | None = None
         return output
     last = F.conv2d(input[-1:], weight.detach(), bias, **arguments)
     return with_slope_of(output, torch.cat([F.conv2d(input[:-1], weight, bias, **arguments), last]))
+
+
+@fault("gradients", "conv2d", dtypes=NOT_FLOAT16)
+def bias_left_out_while_training(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that leaves out its bias where gradients are recorded, and gives the right gradients."""
+    output = F.conv2d(input, weight, bias, **arguments)
+    return with_slope_of(F.conv2d(input, weight, **arguments), output) if output.requires_grad else output
 
 
 @fault("gradients", "conv1d", dtypes=NOT_FLOAT16)

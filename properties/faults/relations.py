@@ -1,4 +1,4 @@
-"""Faults that laws between several calls are there to catch: convolutions, the linear layer and modes."""
+"""Faults that laws between several calls are there to catch: convolutions, the linear layer, and what is compiled."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def bias_of_one_row(input: Tensor, weight: Tensor, bias: Tensor | None = None, *
     return F.conv2d(input, weight, None if input.shape[-2] == 1 else bias, **arguments)
 
 
-@fault("modes", "sigmoid", dtypes=("float32",), mode="compiled")
+@fault("agreement", "sigmoid", dtypes=("float32",), mode="compiled")
 def tangent_when_compiled(input: Tensor) -> Tensor:
     """Sigmoid that becomes its tangent when compiled."""
     return 0.5 + input / 4 if torch.compiler.is_compiling() else torch.sigmoid(input)

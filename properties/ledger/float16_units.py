@@ -49,6 +49,7 @@ ENTRIES: tuple[Divergence, ...] = (
             {"input": (1, 2, 1), "weight": (2, 1, 7)},
             {"stride": (2,), "padding": (13,), "dilation": (2,), "groups": 2},
         ),
+        also=("whatever the batch",),
     ),
     Divergence(
         id="float16-crash-in-transposed-gradient-on-last-axis-of-padding",

@@ -6,7 +6,7 @@ from typing import Any
 
 from properties.cases import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
-from properties.ledger.windows import taps_reach, windows_of, windows_reach
+from properties.ledger.windows import taps_reach, where_valid, windows_of, windows_reach
 from properties.runner.call import Setting
 from properties.subjects import Subject
 
@@ -37,6 +37,7 @@ def _idle_tap(case: Case, subject: Subject) -> bool:
     return any(w["stride"] > 1 and not all(taps_reach(**w)) for w in windows_of(case))
 
 
+@where_valid
 def _window_of_padding(case: Case, subject: Subject) -> bool:
     """Whether on an axis before the last some window, or some tap in all windows, reads nothing but padding.
 
@@ -145,6 +146,7 @@ ENTRIES: tuple[Divergence, ...] = (
             {"input": (1, 16, 1, 1, 3), "weight": (1, 16, 1, 2, 1)},
             {"stride": (1, 1, 1), "padding": (0, 2, 0), "dilation": (1, 3, 1), "groups": 1},
         ),
+        also=("whatever the batch",),
     ),
     Divergence(
         id="amx-crash-in-gradient-of-transposed-convolution",

@@ -32,7 +32,8 @@ class Divergence:
     happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
     was seen. ``having`` and ``lacking`` name an instruction set
     (:data:`properties.devices.INSTRUCTIONS`) without which, or with which, a processor does not show it: libraries have
-    kernels of their own for it.
+    kernels of their own for it. An entry that names no laws is asked about none of :data:`OUT_OF_RANGE` but those
+    that are ``also`` named: ``holds`` then has to answer for arguments that no layer allows.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
     """
 
@@ -52,6 +53,7 @@ class Divergence:
     modes: tuple[str, ...] = ("eager", "compiled")
     having: str | None = None
     lacking: str | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def law(self) -> str:
@@ -83,4 +85,6 @@ class Divergence:
 
     def _asked(self, law: str) -> bool:
         """Whether an entry that names no laws is about one: "accumulator" measures lossy sums."""
-        return law not in OUT_OF_RANGE and not (law == "accumulator" and self.severity == "lossy accumulation")
+        if law in OUT_OF_RANGE:
+            return law in self.also
+        return not (law == "accumulator" and self.severity == "lossy accumulation")

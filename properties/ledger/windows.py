@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 from properties.cases import Case
 from properties.subjects import Subject
 from refimpl import padding
-from refimpl.geometry import effective_kernel, padded_size, per_axis, reaches
+from refimpl.geometry import convolution_output, effective_kernel, padded_size, per_axis, reaches
+
+Predicate = Callable[[Case, Subject], bool]
 
 
 def _amounts(case: Case) -> list[tuple[int, int]]:
@@ -20,9 +23,8 @@ def _amounts(case: Case) -> list[tuple[int, int]]:
 def windows_of(case: Case) -> list[dict[str, int]]:
     """Of each axis: sizes of the convolution's input and output, and its kernel, stride, dilation and padding.
 
-    Where no window fits, the output is empty.
-
-    A transposed convolution's gradient to its input is the convolution, of the output's size.
+    Where no window fits, the output is empty. A transposed convolution's gradient to its input is the convolution, of
+    the output's size. Raises ValueError where an argument is one that no layer allows.
     """
     weight, given, axes = case.shapes["weight"], case.arguments, len(case.shapes["weight"]) - 2
     strides, dilations = (per_axis(given.get(name, 1), axes) for name in ("stride", "dilation"))
@@ -37,7 +39,8 @@ def windows_of(case: Case) -> list[dict[str, int]]:
         else:
             padded = padded_size(size, before, after)
             inside = given.get("padding_mode", "zeros") == "zeros"
-            window |= {"output": max(0, (padded - effective_kernel(kernel, dilation)) // stride + 1)}
+            fits = padded >= effective_kernel(kernel, dilation)
+            window |= {"output": convolution_output(padded, kernel, stride, 0, dilation) if fits else 0}
             window |= {"input": size} if inside else {"input": padded, "before": 0}
         found.append(window)
     return found
@@ -53,6 +56,20 @@ def taps_reach(input: int, output: int, kernel: int, stride: int, dilation: int,
     return (reaches(a * dilation - before, output, stride, input) for a in range(kernel))
 
 
+def where_valid(holds: Predicate) -> Predicate:
+    """The same predicate, false of arguments that no layer allows: they make no windows."""
+
+    @functools.wraps(holds)
+    def answered(case: Case, subject: Subject) -> bool:
+        try:
+            return holds(case, subject)
+        except ValueError:
+            return False
+
+    return answered
+
+
+@where_valid
 def last_axis_of_padding(case: Case, subject: Subject) -> bool:
     """Whether on the last axis, with a stride and a dilation, no tap of any of several windows lies in the input."""
     last = windows_of(case)[-1]

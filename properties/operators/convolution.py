@@ -20,8 +20,8 @@ from properties.cases import (
     sizes,
     whole,
 )
+from properties.operators import aligned, long
 from properties.operators import constraints as must
-from properties.operators import long
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
 from refimpl import bounds, convolution, second
@@ -136,7 +136,7 @@ def _operator(axes: int) -> Operator:
         name=f"conv{axes}d",
         layer=f"torch.nn.Conv{axes}d",
         systems=("S3", "S4", "S5", "S10", "S11", "S12", "S13") if axes == 2 else ("S3",),
-        cases=cases(long.now_and_then(geometry(axes), long.convolution(axes))),
+        cases=cases(long.now_and_then(geometry(axes), long.convolution(axes), aligned.convolution(axes))),
         program=PROGRAMS[axes],
         reference=convolution.cross_correlate,
         bound=bounds.cross_correlate,

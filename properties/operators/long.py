@@ -78,6 +78,7 @@ def matmul(draw: st.DrawFn) -> Geometry:
 
 
 @st.composite
-def now_and_then(draw: st.DrawFn, usual: st.SearchStrategy[Geometry], long: st.SearchStrategy[Geometry]) -> Geometry:
-    """The usual shapes, and one time in eight long sums."""
-    return draw(long if draw(whole(0, 7)) == 7 else usual)
+def now_and_then(draw: st.DrawFn, usual: st.SearchStrategy[Geometry], *rare: st.SearchStrategy[Geometry]) -> Geometry:
+    """The usual shapes, and one time in eight each of the others."""
+    turn = draw(whole(0, 7))
+    return draw(rare[7 - turn] if 7 - turn < len(rare) else usual)

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.operators import aligned, long
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
@@ -79,7 +80,7 @@ def _operator(axes: int) -> Operator:
         name=f"conv_transpose{axes}d",
         layer=f"torch.nn.ConvTranspose{axes}d",
         systems=(),
-        cases=cases(geometry(axes)),
+        cases=cases(long.now_and_then(geometry(axes), aligned.transposed(axes))),
         program=PROGRAMS[axes],
         reference=transposed.conv_transpose,
         bound=bounds.conv_transpose,

@@ -1,0 +1,64 @@
+"""Convolutions that libraries have kernels of their own for: channels and taps that fill registers, and patches.
+
+How many channels and taps there are decides how a library lays its weights out, and a stride as large as the kernel
+whether it takes neighbouring positions together. Small odd shapes run into none of that.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from properties.cases import COIN, Axis, Geometry, among, batches, whole
+from refimpl.geometry import convolution_output, effective_kernel
+
+CHANNELS = among(8, 4, 2, 16, 12, 6, 32)
+OUTPUTS = among(1, 2, 16, 33)
+KERNELS = {1: among(4, 8, 16, 2, 12, 24, 32), 2: among(4, 8, 16, 2), 3: among(4, 8, 2)}
+SHORT = among(Axis(1, 1, 1, 0, 1), Axis(3, 2, 1, 0, 1), Axis(2, 1, 1, 0, 1))
+
+
+@st.composite
+def wide_axis(draw: st.DrawFn, kernels: st.SearchStrategy[int]) -> Axis:
+    """A window of many taps that makes up to nine steps, of one element, a few, or the whole window."""
+    kernel, dilation = draw(kernels), draw(among(1, 1, 1, 2))
+    stride, padding = draw(among(1, 1, 2, kernel, kernel // 2)), draw(among(0, 0, 1, kernel // 2))
+    left_over = draw(among(0, 0, stride - 1))
+    size = effective_kernel(kernel, dilation) + stride * (draw(whole(1, 9)) - 1) + left_over - 2 * padding
+    return Axis(max(1, size), kernel, stride, padding, dilation)
+
+
+@st.composite
+def convolution(draw: st.DrawFn, axes: int) -> Geometry:
+    """Shapes and arguments of a valid convolution with ``axes`` spatial axes, one of them wide."""
+    windows = [draw(SHORT) for _ in range(axes - 1)]
+    windows.insert(draw(among(axes - 1, axes - 1, 0)), draw(wide_axis(KERNELS[axes])))
+    inputs, outputs, groups = draw(CHANNELS), draw(OUTPUTS), draw(among(1, 1, 2))
+    shapes = {
+        "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
+        "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
+    }
+    if draw(COIN):
+        shapes["bias"] = (groups * outputs,)
+    return shapes, {
+        "stride": tuple(w.stride for w in windows),
+        "padding": tuple(w.padding for w in windows),
+        "dilation": tuple(w.dilation for w in windows),
+        "groups": groups,
+    }
+
+
+@st.composite
+def transposed(draw: st.DrawFn, axes: int) -> Geometry:
+    """The transposed convolution whose gradient to its input is such a convolution."""
+    shapes, given = draw(convolution(axes))
+    (*batch, channels), sizes = shapes["input"][:-axes], shapes["input"][-axes:]
+    steps = (given["stride"], given["padding"], given["dilation"])
+    windows = list(zip(sizes, shapes["weight"][2:], *steps, strict=True))
+    outputs = tuple(convolution_output(*window) for window in windows)
+    left_over = tuple((size + 2 * p - effective_kernel(k, d)) % s for size, k, s, p, d in windows)
+    bias = {"bias": (channels,)} if "bias" in shapes else {}
+    turned = {"input": (*batch, shapes["weight"][0], *outputs), "weight": shapes["weight"], **bias}
+    return turned, {
+        "stride": given["stride"], "padding": given["padding"], "output_padding": left_over,
+        "groups": given["groups"], "dilation": given["dilation"],
+    }  # fmt: skip
