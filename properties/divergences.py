@@ -11,6 +11,8 @@ import functools
 
 from properties.cases import Case
 from properties.ledger import (
+    amx_forward,
+    avx512,
     batches,
     channels_last,
     compiled,
@@ -20,7 +22,6 @@ from properties.ledger import (
     losses,
     lossy,
     lossy_pooling,
-    lowered,
     matrix_units,
     missing,
     missing_convolution,
@@ -37,12 +38,13 @@ from properties.subjects import Subject
 
 LEDGER: tuple[Divergence, ...] = (
     *wrong.ENTRIES,
+    *avx512.ENTRIES,
     *batches.ENTRIES,
     *channels_last.ENTRIES,
     *compiled.ENTRIES,
     *further_pooling.ENTRIES,
     *matrix_units.ENTRIES,
-    *lowered.ENTRIES,
+    *amx_forward.ENTRIES,
     *float16_units.ENTRIES,
     *filled_tiles.ENTRIES,
     *lossy.ENTRIES,

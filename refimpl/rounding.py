@@ -119,17 +119,22 @@ def rounding_of(magnitude: Array, n: Array | float, precision: Precision) -> Arr
 
 
 def round_to(values: Array, precision: Precision) -> Array:
-    """The nearest numbers of a format, as float64; an integer of a narrower type wraps (two's complement).
+    """The nearest numbers of a format, as float64; past its largest that is infinity (IEEE 754, 4.3.1).
+
+    An integer of a narrower type wraps (two's complement).
 
     >>> round_to(np.array([1 + 2.0**-9]), BFLOAT16)
     array([1.])
+    >>> round_to(np.array([65519.0, -65520.0]), FLOAT16)
+    array([65504.,   -inf])
     >>> round_to(np.array([130.0, -1.0]), INTEGERS["int8"]), round_to(np.array([-1.0]), INTEGERS["uint8"])
     (array([-126.,   -1.]), array([255.]))
     """
     if precision.name in INTEGERS:
         return float64(values).astype(np.int64).astype(precision.name).astype(np.float64)
     dtype = ml_dtypes.bfloat16 if precision is BFLOAT16 else precision.name
-    return float64(values).astype(dtype).astype(np.float64)
+    with np.errstate(over="ignore"):
+        return float64(values).astype(dtype).astype(np.float64)
 
 
 @dataclass(frozen=True)

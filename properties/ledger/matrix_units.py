@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from properties.cases import Case
@@ -22,16 +23,6 @@ def _one_strided_column(case: Case, subject: Subject) -> bool:
     return direct or (last["kernel"] == 1 and last["dilation"] > 1 and last["output"] > 1)
 
 
-def _one_plane_deep(case: Case, subject: Subject) -> bool:
-    """Whether a kernel of several planes, padded, slides over an input of one plane and one channel in a group; or so
-    does the cotangent over the input, as it does for the gradient of the gradients to the weight, where the channels
-    are the batch."""
-    (first, *_), x, weight = windows_of(case), case.shapes["input"], case.shapes["weight"]
-    batch = x[0] if len(x) == len(weight) else 1
-    several = (first["kernel"] > 1 and weight[1] == 1) or (first["output"] > 1 and batch == 1)
-    return first["input"] == 1 and several
-
-
 def _idle_tap(case: Case, subject: Subject) -> bool:
     """Whether on some axis with a stride some tap reads nothing but padding in every window."""
     return any(w["stride"] > 1 and not all(taps_reach(**w)) for w in windows_of(case))
@@ -44,6 +35,32 @@ def _window_of_padding(case: Case, subject: Subject) -> bool:
     The taps are windows of the convolution that gives the gradient of the gradients to the weight.
     """
     return not all(all(windows_reach(**w)) and all(taps_reach(**w)) for w in windows_of(case)[:-1])
+
+
+def _wide_under_planes_left_over(case: Case, subject: Subject) -> bool:
+    """Whether, of an input more than 16 wide, the last planes are in no window, and all planes before them are.
+
+    Windows of a convolution; a transposed one is the gradient to its input, whose windows are those. Of several groups,
+    each has channels and kernels in sixteens. The kernel outreaches the padding on the axes after the first.
+    """
+    (first, *others), weight, groups = windows_of(case), case.shapes["weight"], case.arguments.get("groups", 1)
+    covered = first["stride"] * (first["output"] - 1) + first["kernel"] - first["before"]
+    without_gaps = first["dilation"] == 1 < first["stride"] <= first["kernel"]
+    served = groups == 1 or (weight[1] % 16 == 0 and weight[0] // groups % 16 == 0)
+    reached = all(w["before"] <= w["dilation"] * (w["kernel"] - 1) for w in others)
+    return without_gaps and first["input"] > covered and others[-1]["input"] > 16 and served and reached
+
+
+@where_valid
+def _unreached_axis(case: Case, subject: Subject) -> bool:
+    """Whether strides are 1 and on an axis before the last no element of the output is in a window of the input's.
+
+    Where the output has four elements or fewer, or the padding is more than a kernel reaches, other code computes it.
+    """
+    windows = windows_of(case)
+    plain = all(w["stride"] == 1 and w["before"] <= w["dilation"] * (w["kernel"] - 1) for w in windows)
+    several = math.prod(w["input"] for w in windows) > 4
+    return plain and several and not all(any(windows_reach(**w)) for w in windows[:-1])
 
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -84,26 +101,6 @@ ENTRIES: tuple[Divergence, ...] = (
             {"input": (1, 3, 7, 1), "weight": (3, 3, 3, 2)},
             {"stride": (2, 2), "padding": (0, 0), "output_padding": (0, 0), **SLICE},
             "normal",
-        ),
-    ),
-    Divergence(
-        id="amx-convolution-one-plane-deep",
-        severity="silent wrong value",
-        operators=("conv3d", "conv3d_padded"),
-        laws=(),
-        devices=("cpu",),
-        dtypes=("bfloat16",),
-        holds=_one_plane_deep,
-        what="over an input of one plane and one channel in a group, a kernel of several planes gives outputs that "
-        "were never written, or sums of them",
-        why="torch.nn.Conv3d, the formula; float32, and the same input with two channels, are right",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="conv3d",
-        having="amx_bf16",
-        example=Case(
-            {"input": (1, 3, 1, 1, 3), "weight": (9, 1, 3, 1, 2)},
-            {"stride": (1, 1, 1), "padding": (2, 0, 0), "dilation": (1, 1, 1), "groups": 3},
         ),
     ),
     Divergence(
@@ -166,6 +163,72 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             {"input": (2, 2, 1, 7), "weight": (2, 3, 2, 3)},
             {"stride": (2, 4), "padding": (2, 0), "output_padding": (1, 2), "groups": 2, "dilation": (3, 1)},
+        ),
+    ),
+    Divergence(
+        id="amx-crash-in-transposed-convolution-of-nothing",
+        severity="crash",
+        operators=TRANSPOSED[1:],
+        laws=(),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_unreached_axis,
+        what="with strides of 1, where the padding takes all that the input reaches on an axis before the last, the "
+        "process ends with SIGSEGV, or the output is right by chance",
+        why="torch.nn.ConvTranspose2d, Shape: no limit on padding but what the output needs; its output is the bias; "
+        "processors without AMX are right",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/issues/195394",
+        operator="conv_transpose2d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (2, 16, 2, 3), "weight": (16, 2, 2, 2)},
+            {"stride": (1, 1), "padding": (2, 0), "output_padding": (0, 0), "groups": 1, "dilation": (3, 3)},
+        ),
+        also=("whatever the batch",),
+    ),
+    Divergence(
+        id="amx-transposed-convolution-leaves-planes-unwritten",
+        severity="silent wrong value",
+        operators=TRANSPOSED[2:],
+        laws=(),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_wide_under_planes_left_over,
+        what="planes that an output padding adds and no input reaches are memory that was never written, from the "
+        "second column on, where the output is more than 16 wide; right by chance where that memory is zero",
+        why="torch.nn.ConvTranspose3d: output_padding only finds the size; what no input reaches is the bias. float32, "
+        "16 columns, and processors without AMX are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv_transpose3d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (1, 1, 1, 1, 5), "weight": (1, 1, 2, 1, 1)},
+            {"stride": (2, 1, 4), "padding": (0,) * 3, "output_padding": (1, 0, 0), "groups": 1, "dilation": (1,) * 3},
+            setting=Setting(deterministic=True),  # fills memory that was never written with NaN
+        ),
+    ),
+    Divergence(
+        id="amx-input-gradient-leaves-planes-unwritten",
+        severity="wrong gradient",
+        operators=("conv3d", "conv3d_padded"),
+        laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_wide_under_planes_left_over,
+        what="the gradient to planes that the stride leaves over is memory that was never written, not zero, from the "
+        "second column on, where the input is more than 16 wide; right by chance where that memory is zero",
+        why="torch.nn.Conv3d, the formula: no output depends on those planes; float32, 16 columns, and processors "
+        "without AMX are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv3d",
+        having="amx_bf16",
+        example=Case(
+            {"input": (1, 1, 3, 1, 17), "weight": (1, 1, 2, 1, 1)},
+            {"stride": (2, 1, 4), "padding": (0,) * 3, "dilation": (1,) * 3, "groups": 1},
+            setting=Setting(deterministic=True),
         ),
     ),
 )
