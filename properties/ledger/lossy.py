@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from properties.cases import Case
-from properties.ledger.record import OF_GRADIENTS, OF_WRONG_GRADIENTS, Divergence
+from properties.ledger.record import CONVOLUTIONS, OF_GRADIENTS, OF_WRONG_GRADIENTS, Divergence
 from properties.operators import pooling
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
@@ -140,7 +140,7 @@ ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-gradient-summed-in-bfloat16",
         severity="lossy accumulation",
-        operators=("conv1d", "conv2d", "conv3d"),
+        operators=CONVOLUTIONS,
         laws=(*OF_GRADIENTS, "gradients of gradients"),
         devices=("cpu",),
         dtypes=("bfloat16",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from properties.cases import Case
@@ -29,6 +30,28 @@ def _terms_or_bias(case: Case, subject: Subject) -> bool:
 
 
 WINDOW: dict[str, Any] = {"padding": (1,), "groups": 1}
+
+SUMMED_IN_STORAGE = Divergence(
+    id="transposed-convolution-summed-in-float16",
+    severity="lossy accumulation",
+    operators=TRANSPOSED,
+    laws=(),
+    devices=("cpu",),
+    dtypes=("float16",),
+    holds=_terms_or_bias,
+    what="sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed "
+    "in float16",
+    why=OPMATH + "in bfloat16 they are formed in float, where the processor has AVX-512",
+    versions=("2.13.0",),
+    upstream=None,
+    operator="conv_transpose1d",
+    lacking="avx512_fp16",
+    example=Case(
+        {"input": (3, 3, 17), "weight": (3, 3, 3)},
+        {"stride": (1,), "output_padding": (0,), "dilation": (1,), **WINDOW},
+        "normal",
+    ),
+)
 
 ENTRIES: tuple[Divergence, ...] = (
     Divergence(
@@ -70,26 +93,14 @@ ENTRIES: tuple[Divergence, ...] = (
             "normal",
         ),
     ),
-    Divergence(
-        id="transposed-convolution-summed-in-float16",
-        severity="lossy accumulation",
-        operators=TRANSPOSED,
-        laws=(),
-        devices=("cpu",),
-        dtypes=("float16",),
-        holds=_terms_or_bias,
-        what="sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed "
-        "in float16",
-        why=OPMATH + "in bfloat16 they are formed in float",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="conv_transpose1d",
-        lacking="avx512_fp16",
-        example=Case(
-            {"input": (3, 3, 17), "weight": (3, 3, 3)},
-            {"stride": (1,), "output_padding": (0,), "dilation": (1,), **WINDOW},
-            "normal",
-        ),
+    SUMMED_IN_STORAGE,
+    replace(
+        SUMMED_IN_STORAGE,
+        id="transposed-convolution-summed-in-bfloat16",
+        dtypes=("bfloat16",),
+        what=SUMMED_IN_STORAGE.what.replace("float16", "bfloat16"),
+        why=OPMATH + "processors with AVX-512 do so",
+        lacking="avx512_f",
     ),
     Divergence(
         id="padded-convolution-gradient-summed-in-float16",
