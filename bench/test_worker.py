@@ -46,7 +46,7 @@ def test_call(benchmark: BenchmarkFixture, workers: Workers) -> None:
 
 
 def test_cases(benchmark: BenchmarkFixture, workers: Workers) -> None:
-    """Cases of conv2d's agreement in a second, drawn and judged, and where their time goes."""
+    """Cases of conv2d's agreement in a second, each drawn once and judged in both tiers, and where their time goes."""
     rounds, cases = (SEARCHES, CASES) if benchmark.enabled else (1, 5)
     with worker.served_by(workers.run):
         samples = [worker.search(worker.AGREEMENT, cases, turn) for turn in range(rounds)]

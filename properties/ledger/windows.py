@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from properties.cases import Case
 from properties.subjects import Subject
 from refimpl import padding
-from refimpl.geometry import convolution_output, effective_kernel, padded_size, per_axis, reaches, transposed_output
+from refimpl.geometry import convolution_output, effective_kernel, padded_size, per_axis, reaches
 
 Predicate = Callable[[Case, Subject], bool]
 
@@ -34,7 +34,7 @@ def windows_of(case: Case) -> list[dict[str, int]]:
         size = case.shapes["input"][axis - axes]
         window = {"kernel": kernel, "stride": stride, "dilation": dilation, "before": before}
         if "output_padding" in given:
-            whole = transposed_output(size, kernel, stride, 0, given["output_padding"][axis], dilation)
+            whole = (size - 1) * stride + effective_kernel(kernel, dilation) + given["output_padding"][axis]
             window |= {"input": whole - before - after, "output": size}
         else:
             padded = padded_size(size, before, after)
@@ -63,7 +63,7 @@ def where_valid(holds: Predicate) -> Predicate:
     def answered(case: Case, subject: Subject) -> bool:
         try:
             return holds(case, subject)
-        except ValueError:
+        except (ValueError, ZeroDivisionError):
             return False
 
     return answered
