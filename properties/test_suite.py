@@ -11,6 +11,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ import pytest
 
 import refimpl
 from properties import evidence, faults, laws
+from properties.divergences import LEDGER
 from properties.operators import CATALOGUE, operator
 from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.verdict import Diverged
@@ -178,3 +180,18 @@ def test_compiled_loops_give_the_bits_of_plain_python() -> None:
         for disabled in ("0", "1")
     }  # fmt: skip
     assert len(digests) == 1
+
+
+def test_readme() -> None:
+    """The README says how many entries there are, in all and of each severity, and how many planted faults."""
+    counts = Counter(entry.severity for entry in LEDGER)
+    said = re.sub(r"\s+", " ", (HERE.parent / "README.md").read_text(encoding="utf-8"))
+    kinds = {
+        "crash": "{} crashes or hangs", "silent wrong value": "{} silent wrong values",
+        "wrong gradient": "{} wrong gradients", "wrong shape": "{} wrong shapes", "missing error": "{} missing errors",
+        "valid arguments rejected": "{} rejections of valid arguments", "lossy accumulation": "{} are sums",
+    }  # fmt: skip
+    assert set(kinds) == set(counts)
+    phrases = [f"{len(LEDGER)} entries", f"{len(faults.FAULTS)} planted faults"]
+    phrases += [phrase.format(counts[kind]) for kind, phrase in kinds.items()]
+    assert not [phrase for phrase in phrases if phrase not in said]
