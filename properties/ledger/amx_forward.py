@@ -39,9 +39,8 @@ class Convolution:
 
     @property
     def after(self) -> int:
-        """What the last window sees of the padding behind the input; negative where it does not reach the end."""
-        w = self.windows[-1]
-        return (w["output"] - 1) * w["stride"] + w["dilation"] * (w["kernel"] - 1) + 1 - w["input"] - w["before"]
+        """What the last window along the last axis sees of the padding behind the input."""
+        return _after(**self.windows[-1])
 
     @property
     def folds(self) -> int:
@@ -56,13 +55,32 @@ class Convolution:
     def lowered(self) -> bool:
         """Whether the taps along the last axis become channels."""
         w = self.windows[-1]
-        few = 0 < self.channels < TILE // 2 and w["kernel"] > 1
-        return few and w["dilation"] == 1 and self.after < w["kernel"] and self.folds == 1
+        several = w["kernel"] > 1 and w["dilation"] == 1
+        return self.few and several and self.after < w["kernel"] and self.folds == 1
+
+    @property
+    def lowered_along_columns(self) -> bool:
+        """Whether, of an image, the taps of a kernel one column wide become channels."""
+        if len(self.windows) != 2 or not self.few:
+            return False
+        column, row = self.windows
+        single = row["kernel"] == 1 and row["dilation"] == column["dilation"] == 1 < column["kernel"]
+        return single and (row["output"] > 48 or row["output"] % 16 == 0) and column["before"] < column["kernel"]
+
+    @property
+    def few(self) -> bool:
+        """Whether there are so few channels that others are sought to fill a tile."""
+        return 0 < self.channels < TILE // 2
 
     @property
     def aligned(self) -> bool:
         """Whether channels and taps fill rows of tiles, so that the weights are taken to lie as they are needed."""
         return self.channels % 2 == 0 and _fills(self.channels * self.windows[-1]["kernel"])
+
+
+def _after(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> int:
+    """What the last window sees of the padding behind the input; negative where it does not reach the end."""
+    return (output - 1) * stride + dilation * (kernel - 1) + 1 - input - before
 
 
 def _fills(channels: int) -> bool:
@@ -97,7 +115,10 @@ Kind = Callable[[Convolution], bool]
 
 def _lowered_in_place(made: Convolution) -> bool:
     """Whether lowered taps fill several rows, of weights that are taken to lie as they are needed."""
-    return made.lowered and made.aligned and made.channels * made.windows[-1]["kernel"] > TILE
+    if made.lowered:
+        return made.aligned and made.channels * made.windows[-1]["kernel"] > TILE
+    size = made.channels * made.windows[0]["kernel"]
+    return made.lowered_along_columns and made.channels % 2 == 0 and _fills(size) and size > TILE
 
 
 def _folded(made: Convolution) -> bool:
@@ -113,8 +134,13 @@ def _lowered_over_one_plane(made: Convolution) -> bool:
 
 
 def _outrun(made: Convolution) -> bool:
-    """Whether on one of the first two axes of three there are several windows, with gaps between them."""
-    return len(made.windows) == 3 and any(w["stride"] > w["kernel"] and w["output"] > 1 for w in made.windows[:-1])
+    """Whether on an axis before the last there are several windows, with gaps between them.
+
+    Of an image, whose rows are copied together otherwise, only where some padding is as long as the kernel.
+    """
+    gaps = any(w["stride"] > w["kernel"] and w["output"] > 1 for w in made.windows[:-1])
+    long = any(max(w["before"], _after(**w)) >= w["kernel"] for w in made.windows)
+    return gaps and (long or len(made.windows) == 3)
 
 
 def _predicate(kind: Kind, of: Callable[[Case], Convolution]) -> Predicate:
@@ -132,9 +158,13 @@ def _everywhere(
     convolutions, transposes = (
         tuple(name for name in names if any(f"{n}d" in name for n in axes)) for names in (CONVOLUTIONS, TRANSPOSED)
     )
+
+    def named(names: tuple[str, ...], example: Case) -> str:
+        return next(name for name in names if f"{len(example.shapes['weight']) - 2}d" in name)
+
     of_layer = Divergence(
         operators=convolutions, laws=(), devices=("cpu",), dtypes=("bfloat16",), having="amx_bf16",
-        holds=_predicate(kind, _of), versions=("2.13.0",), operator=convolutions[0], example=layer, **about,
+        holds=_predicate(kind, _of), versions=("2.13.0",), operator=named(convolutions, layer), example=layer, **about,
     )  # fmt: skip
     of_gradients = replace(of_layer, severity="crash" if of_layer.severity == "crash" else "wrong gradient")
     return (
@@ -145,7 +175,7 @@ def _everywhere(
             operators=transposes,
             laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
             what=f"the gradient to the input of a transposed convolution is a convolution: {of_layer.what}",
-            operator=transposes[0],
+            operator=named(transposes, transposed),
             example=transposed,
         ),
         replace(
@@ -154,6 +184,7 @@ def _everywhere(
             operators=convolutions + transposes,
             laws=("gradients of gradients",),
             holds=_predicate(kind, _of_second),
+            operator=named(convolutions, second),
             what="the gradient of the gradients to the weight is a convolution whose channels are the batch and whose "
             f"kernel is the output: {of_layer.what}",
             example=second,
@@ -179,7 +210,8 @@ ENTRIES = (
         id="amx-convolution-of-few-channels",
         severity="silent wrong value",
         what="where a group has an even number of channels below 16, and they times the kernel's last size are a "
-        "multiple of 32 past 32, most products are left out of the sum: with 2 channels and 32 taps all but 3 of 64",
+        "multiple of 32 past 32, most products are left out of the sum: with 2 channels and 32 taps all but 3 of 64. "
+        "So they are, or are not, for a kernel one column wide and its first size",
         why="torch.nn.Conv1d, the formula; float32, a kernel of one tap more, and processors without AMX, are right",
         upstream=None,
     ),
@@ -214,7 +246,7 @@ ENTRIES = (
     ),
     *_everywhere(
         _outrun,
-        (3,),
+        (2, 3),
         _case((1, 16, 5, 13, 14), (1, 16, 1, 1, 2), stride=(4, 4, 2)),
         _case((1, 1, 2, 4, 7), (1, 16, 1, 1, 2), stride=(4, 4, 2), output_padding=(0, 0, 0)),
         _case((16, 1, 5, 13, 14), (1, 1, 2, 4, 7), dilation=(4, 4, 2)),
