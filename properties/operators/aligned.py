@@ -1,4 +1,4 @@
-"""Convolutions that libraries have kernels of their own for: channels and taps that fill registers, and patches.
+"""Convolutions that libraries have kernels of their own for: tiled channels and taps, patches, a kernel a channel.
 
 How many channels and taps there are decides how a library lays its weights out, and a stride as large as the kernel
 whether it takes neighbouring positions together. Small odd shapes run into none of that.
@@ -13,6 +13,9 @@ from refimpl.geometry import convolution_output, effective_kernel
 
 CHANNELS = among(8, 4, 2, 16, 12, 6, 32)
 OUTPUTS = among(1, 2, 16, 33)
+DENSE = st.tuples(CHANNELS, OUTPUTS, among(1, 1, 2))
+DEPTHWISE = st.tuples(among(1), among(1, 2), among(8, 16, 17, 32))
+"""Channels and kernels of a group, and groups."""
 KERNELS = {1: among(4, 8, 16, 2, 12, 24, 32), 2: among(4, 8, 16, 2), 3: among(4, 8, 2)}
 SHORT = among(Axis(1, 1, 1, 0, 1), Axis(3, 2, 1, 0, 1), Axis(2, 1, 1, 0, 1))
 
@@ -32,7 +35,7 @@ def convolution(draw: st.DrawFn, axes: int) -> Geometry:
     """Shapes and arguments of a valid convolution with ``axes`` spatial axes, one of them wide."""
     windows = [draw(SHORT) for _ in range(axes - 1)]
     windows.insert(draw(among(axes - 1, axes - 1, 0)), draw(wide_axis(KERNELS[axes])))
-    inputs, outputs, groups = draw(CHANNELS), draw(OUTPUTS), draw(among(1, 1, 2))
+    inputs, outputs, groups = draw(st.one_of(DENSE, DEPTHWISE))
     shapes = {
         "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
         "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
