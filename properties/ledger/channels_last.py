@@ -27,8 +27,12 @@ def lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
 def _grouped_on_padding(case: Case, subject: Subject) -> bool:
     """Whether groups of more than one kernel, or of more than one channel, see nothing on the last axis but padding."""
     weight, groups = case.shapes["weight"], case.arguments.get("groups", 1)
-    if groups == 1 or (weight[1] == 1 and weight[0] == groups) or "bias" not in case.shapes:
-        return False
+    grouped = groups > 1 and (weight[1] > 1 or weight[0] > groups)
+    return grouped and "bias" in case.shapes and _on_padding(case, subject)
+
+
+def _on_padding(case: Case, subject: Subject) -> bool:
+    """Whether input or weight lies in channels_last, and nothing is seen on the last axis but padding."""
     return last_axis_of_padding(case, subject) and any(
         lies_channels_last(case, name, case.shapes[name]) for name in ("input", "weight")
     )
@@ -58,5 +62,12 @@ CRASH = Divergence(
 )
 ENTRIES: tuple[Divergence, ...] = (
     CRASH,
-    replace(CRASH, id=f"bfloat16-{CRASH.id}", dtypes=("bfloat16",), having="avx512_bf16"),
+    replace(
+        CRASH,
+        id=f"bfloat16-{CRASH.id}",
+        dtypes=("bfloat16",),
+        holds=_on_padding,
+        what=CRASH.what.replace("a grouped convolution with a bias", "a convolution"),
+        having="avx512_bf16",
+    ),
 )

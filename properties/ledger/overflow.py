@@ -63,12 +63,15 @@ def _past_tiles(case: Case, subject: Subject) -> bool:
 
 
 def _past_float16_rows(case: Case, subject: Subject) -> bool:
-    """Whether along a padded last axis a window of one tap strides over 2³³ bytes or more of four channels times some.
+    """Whether along the last axis a window strides over 2³³ bytes or more of four channels times some.
 
-    A stride of 2³¹ is refused by oneDNN, and computed without.
+    It has one tap and padding, or its taps divide an input without padding and the stride, so that oneDNN takes them
+    for channels of one tap. A stride of 2³¹ is refused by oneDNN, and computed without.
     """
-    channels, stride = case.shapes["weight"][1], case.arguments["stride"][-1]
-    one_tap = case.shapes["weight"][-1] == 1 and case.arguments["padding"][-1] > 0
+    channels, kernel, size = case.shapes["weight"][1], case.shapes["weight"][-1], case.shapes["input"][-1]
+    stride, padding = case.arguments["stride"][-1], case.arguments["padding"][-1]
+    divides = size % kernel == stride % kernel == padding == 0
+    one_tap = padding > 0 if kernel == 1 else divides
     return one_tap and channels % 4 == 0 and 2 * channels * stride >= 2**33 and stride < 2**31
 
 
@@ -165,7 +168,8 @@ ENTRIES: tuple[Divergence, ...] = (
         dtypes=("float16",),
         holds=_past_float16_rows,
         what="where a window of one element, the first of which lies in the padding, strides along the last axis over "
-        "2³³ bytes or more, the process ends with a segmentation fault, or the output is right by chance",
+        "2³³ bytes or more, the process ends with a segmentation fault, or the output is right by chance; a window of "
+        "several, which divide the input and the stride, never ends",
         why="torch.nn.Conv1d: no limit on the stride; bfloat16, float32 and older processors give the one output",
         versions=("2.13.0",),
         upstream=None,
