@@ -66,6 +66,9 @@ class Law:
         return self.cases(operator)  # type: ignore[arg-type]
 
 
+TURNS = 4
+"""Searches until one proves something: Hypothesis varies what it drew, and the smallest cases come in swarms."""
+
 LAWS: dict[str, Law] = {}
 """The laws by their names, as far as the modules that state them have been imported."""
 
@@ -259,7 +262,10 @@ def search(
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
     with contextlib.suppress(Enough):
-        test()
+        for _ in range(TURNS):
+            test()
+            if not _proves_nothing(result):
+                break
     if result.declined and (result.declined + result.known == result.cases or _proves_nothing(result)):
         raise NotRun(result.declining)
     if result.declined:

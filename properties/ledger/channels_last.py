@@ -24,6 +24,19 @@ def lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
     return tensor.is_contiguous(memory_format=FORMATS[len(shape)]) and not tensor.is_contiguous()
 
 
+def passes_for_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether torch takes strides for those of channels_last: they grow from the channels' over the last axis to the
+    first's, and those of axes of one element, which address nothing, count too (c10/core/MemoryFormat.h)."""
+    if 0 in shape:
+        return False
+    strides, least = LAYOUTS[case.layout(name)](torch.empty(shape)).stride(), 0
+    for axis in (1, *range(len(shape) - 1, 1, -1), 0):
+        if strides[axis] < least or strides[1] == 0 or (axis == 0 and least == strides[1]):
+            return False
+        least = strides[axis] * shape[axis]
+    return True
+
+
 def _grouped_on_padding(case: Case, subject: Subject) -> bool:
     """Whether groups of more than one kernel, or of more than one channel, see nothing on the last axis but padding."""
     weight, groups = case.shapes["weight"], case.arguments.get("groups", 1)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from properties.cases import Case
-from properties.ledger.channels_last import lies_channels_last
+from properties.ledger.channels_last import passes_for_channels_last
 from properties.ledger.record import OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.runner.call import Setting
@@ -101,7 +101,7 @@ def _largest_unbatched_channels_last(case: Case, subject: Subject) -> bool:
     if not math.isinf(case.arguments["norm_type"]):
         return False
     tensors = {"input": case.shapes["input"], "cotangent": operator("lp_pool3d").output_shape(case)}
-    return any(len(shape) == 4 and lies_channels_last(case, name, shape) for name, shape in tensors.items())
+    return any(len(shape) == 4 and passes_for_channels_last(case, name, shape) for name, shape in tensors.items())
 
 
 def _fits_exactly(case: Case, subject: Subject) -> bool:

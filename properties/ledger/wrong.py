@@ -8,7 +8,7 @@ import numpy as np
 
 from properties.cases import Case
 from properties.huge import COMPUTED, formula
-from properties.ledger.channels_last import lies_channels_last
+from properties.ledger.channels_last import passes_for_channels_last
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.runner.call import Setting
@@ -42,7 +42,7 @@ def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
     """Whether an unbatched 3-d pooling sees a tensor whose second axis is innermost in memory."""
     pooled = operator("max_pool3d").output_shape(case)
     return any(
-        len(shape) == 4 and lies_channels_last(case, name, shape)
+        len(shape) == 4 and passes_for_channels_last(case, name, shape)
         for name, shape in {"input": case.shapes["input"], "cotangent": pooled}.items()
     )
 
