@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from properties.cases import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
 from properties.ledger.windows import windows_of
@@ -34,7 +36,39 @@ def _long_padding_on_both_sides(case: Case, subject: Subject) -> bool:
     return padded and alone and sliding and _has_such_a_kernel(case)
 
 
+def _planes_between_paddings(case: Case, subject: Subject) -> bool:
+    """Whether, of windows of planes that a stride sets apart, one after the first begins in the padding and ends with
+    the input or past it, or the next one does the latter; and the first does not reach the end."""
+    first = windows_of(case)[0]
+    size, kernel, stride = first["input"], first["kernel"], first["stride"]
+    starts = [o * stride - first["before"] for o in range(first["output"])]
+    if first["dilation"] > 1 or stride == 1 or not starts or starts[0] + kernel >= size:
+        return False
+    inside = any(start < 0 and start + kernel >= size for start in starts[1:])
+    return inside or any(a < 0 < b and b + kernel > size for a, b in pairwise(starts[1:]))
+
+
 ENTRIES: tuple[Divergence, ...] = (
+    Divergence(
+        id="avx512-weight-gradient-of-planes-between-paddings",
+        severity="wrong gradient",
+        operators=("conv3d", "conv3d_padded", "conv_transpose3d"),
+        laws=OF_WRONG_GRADIENTS,
+        devices=("cpu",),
+        dtypes=("float32",),
+        holds=_planes_between_paddings,
+        what="with a stride along the first of three axes, where a window but the first reaches from the padding "
+        "before the input to its end, the gradient to the weight is wrong, and other memory is overwritten",
+        why="torch.nn.Conv3d, the formula; float64, torch without oneDNN, and processors without AVX-512 are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv_transpose3d",
+        having="avx512_f",
+        example=Case(
+            {"input": (2, 1, 3, 1, 1), "weight": (1, 2, 8, 1, 1)},
+            {"stride": (2, 1, 1), "padding": (4, 0, 0), "output_padding": (1, 0, 0), "groups": 1, "dilation": (1,) * 3},
+        ),
+    ),
     Divergence(
         id="avx512-weight-gradient-between-long-paddings",
         severity="wrong gradient",
