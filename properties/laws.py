@@ -66,8 +66,8 @@ class Law:
         return self.cases(operator)  # type: ignore[arg-type]
 
 
-TURNS = 4
-"""Searches until one proves something: Hypothesis varies what it drew, and the smallest cases come in swarms."""
+SETTLED = 100
+"""Cases of a subject with the whole budget."""
 
 LAWS: dict[str, Law] = {}
 """The laws by their names, as far as the modules that state them have been imported."""
@@ -136,7 +136,7 @@ class Enough(unittest.SkipTest):
 def run(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> None:
     """Try one law on one operator and subject, and write down what came of it."""
     result = blank(law, operator, subject, item)
-    record(result, subject, item, lambda: search(law, operator, subject, result))
+    record(result, subject, item, lambda: search_enough(law, operator, subject, result))
 
 
 def blank(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> evidence.Result:
@@ -211,6 +211,21 @@ def _proves_nothing(result: evidence.Result) -> bool:
     return 4 * result.vacuous > 3 * result.comparisons
 
 
+def search_enough(law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result) -> None:
+    """Search, and again while the cases so far prove nothing and are too few to say that none will.
+
+    Hypothesis varies what it drew, so that the smallest cases come in swarms.
+    """
+    search(law, operator, subject, result)
+    while "case" in law.parameters() and _proves_nothing(result) and not settled(result, subject):
+        search(law, operator, subject, result)
+
+
+def settled(result: evidence.Result, subject: Subject | None) -> bool:
+    """Whether so many cases were tried that what proves nothing never will."""
+    return result.cases >= SETTLED * (subject.budget if subject else 1.0)
+
+
 def search(
     law: Law,
     operator: Operator | None,
@@ -262,10 +277,7 @@ def search(
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
     with contextlib.suppress(Enough):
-        for _ in range(TURNS):
-            test()
-            if not _proves_nothing(result):
-                break
+        test()
     if result.declined and (result.declined + result.known == result.cases or _proves_nothing(result)):
         raise NotRun(result.declining)
     if result.declined:

@@ -28,8 +28,6 @@ FIRST, MOST = 20, 20_000
 """Cases of a visit in the first round, and the most of any."""
 LEAST = 1.0
 """Seconds that a visit may take, however little time is left."""
-SETTLED = 100
-"""Cases after which a pair that proves nothing never will."""
 FAILED = ("diverged", "error", "vacuous")
 UNVISITED = "the time was up before its turn"
 
@@ -76,10 +74,10 @@ class Pair:
 
     def close(self) -> None:
         """At the end of the search: what was not tried enough is not run, whatever it seems to prove."""
-        result, share = self.result, self.subject.budget if self.subject else 1.0
+        result = self.result
         if not self.visited:
             result.status, result.reason = "not run", UNVISITED
-        elif result.status == "vacuous" and result.cases < SETTLED * share:
+        elif result.status == "vacuous" and not laws.settled(result, self.subject):
             result.status, result.reason = "not run", f"the time was up after {result.cases} cases that prove nothing"
 
     def _renew(self) -> None:

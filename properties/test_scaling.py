@@ -32,8 +32,7 @@ def times(outcome: Outcome, factor: float, format: Format) -> Expected:
     values = factor * tensor(outcome)
     smallest_normal = 2.0 ** (1 - format.storage.largest_exponent)
     lost = np.where(np.abs(values) < abs(factor) * smallest_normal, (abs(factor) + 1) * format.storage.underflow, 0.0)
-    with np.errstate(over="ignore"):
-        return Expected.off_by(round_to(values, format.storage), lost)
+    return Expected.off_by(round_to(values, format.storage), lost)
 
 
 @law("powers of two", covers=is_linear)

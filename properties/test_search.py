@@ -13,7 +13,7 @@ import hypothesis
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
-from properties import evidence, findings, search, searching
+from properties import evidence, findings, laws, search, searching
 from properties.cases import Case
 from properties.laws import Law
 from properties.operators import operator
@@ -64,6 +64,23 @@ def slow(case: int) -> None:
 def wrong(case: int) -> None:
     """Fails from 1,000 on."""
     holds(case < 1000, f"{case} is too large")
+
+
+def test_too_few_cases_to_say_that_none_prove_anything() -> None:
+    """A law that proves nothing is searched again, until it does or has had cases enough."""
+
+    def late(case: int) -> None:
+        evidence.compared(None, exact=True, vacuous=first.result.cases <= once)
+
+    def never(case: int) -> None:
+        evidence.compared(None, exact=True, vacuous=True)
+
+    first, last, once = pair("late", late), pair("never", never), hypothesis.settings().max_examples
+    for tried in (first, last):
+        with evidence.collecting(tried.result):
+            laws.search_enough(tried.law, None, None, tried.result)
+    assert once < first.result.cases < 3 * once
+    assert laws.settled(last.result, None)
 
 
 def test_every_pair_gets_its_turn(tmp_path: Path) -> None:

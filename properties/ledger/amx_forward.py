@@ -15,7 +15,7 @@ from typing import Any
 
 from properties.cases import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
-from properties.ledger.windows import Predicate, windows_of
+from properties.ledger.windows import Predicate, after, turned, windows_of
 from properties.subjects import Subject
 
 TILE = 32
@@ -38,15 +38,10 @@ class Convolution:
         return math.prod(w["output"] for w in self.windows) <= SMALL
 
     @property
-    def after(self) -> int:
-        """What the last window along the last axis sees of the padding behind the input."""
-        return _after(**self.windows[-1])
-
-    @property
     def folds(self) -> int:
         """How many positions become channels of one."""
         w, channels = self.windows[-1], self.channels
-        if self.groups > 1 or w["dilation"] > 1 or max(w["before"], self.after) > 0 or channels % 2 or not channels:
+        if self.groups > 1 or w["dilation"] > 1 or max(w["before"], after(**w)) > 0 or channels % 2 or not channels:
             return 1
         common = math.gcd(w["input"], w["kernel"], w["stride"])
         return max(k for k in range(1, common + 1) if common % k == 0 and _fills(channels) and _fills(k * channels))
@@ -56,7 +51,7 @@ class Convolution:
         """Whether the taps along the last axis become channels."""
         w = self.windows[-1]
         several = w["kernel"] > 1 and w["dilation"] == 1
-        return self.few and several and self.after < w["kernel"] and self.folds == 1
+        return self.few and several and after(**w) < w["kernel"] and self.folds == 1
 
     @property
     def lowered_along_columns(self) -> bool:
@@ -72,15 +67,9 @@ class Convolution:
         """Whether there are so few channels that others are sought to fill a tile."""
         return 0 < self.channels < TILE // 2
 
-    @property
-    def aligned(self) -> bool:
+    def aligned(self, taps: int) -> bool:
         """Whether channels and taps fill rows of tiles, so that the weights are taken to lie as they are needed."""
-        return self.channels % 2 == 0 and _fills(self.channels * self.windows[-1]["kernel"])
-
-
-def _after(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> int:
-    """What the last window sees of the padding behind the input; negative where it does not reach the end."""
-    return (output - 1) * stride + dilation * (kernel - 1) + 1 - input - before
+        return self.channels % 2 == 0 and _fills(self.channels * taps)
 
 
 def _fills(channels: int) -> bool:
@@ -93,21 +82,9 @@ def _of(case: Case) -> Convolution:
 
 
 def _of_second(case: Case) -> Convolution:
-    """The convolution that the gradient of the gradients to the weight is, group by group.
-
-    Its channels are the batch, its window is the output, and stride and dilation change places. Its outputs are the
-    taps, and those that what the stride leaves over of the input makes; they are computed and cut off.
-    """
-    turned = (
-        {**w, "kernel": w["output"], "output": _taps(**w), "stride": w["dilation"], "dilation": w["stride"]}
-        for w in windows_of(case)
-    )
+    """The convolution that the gradient of the gradients to the weight is, by group: its channels are the batch."""
     x, weight = case.shapes["input"], case.shapes["weight"]
-    return Convolution(x[0] if len(x) == len(weight) else 1, 1, tuple(turned))
-
-
-def _taps(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> int:
-    return (input + 2 * before - stride * (output - 1) - 1) // dilation + 1
+    return Convolution(x[0] if len(x) == len(weight) else 1, 1, tuple(map(turned, windows_of(case))))
 
 
 Kind = Callable[[Convolution], bool]
@@ -115,10 +92,10 @@ Kind = Callable[[Convolution], bool]
 
 def _lowered_in_place(made: Convolution) -> bool:
     """Whether lowered taps fill several rows, of weights that are taken to lie as they are needed."""
-    if made.lowered:
-        return made.aligned and made.channels * made.windows[-1]["kernel"] > TILE
-    size = made.channels * made.windows[0]["kernel"]
-    return made.lowered_along_columns and made.channels % 2 == 0 and _fills(size) and size > TILE
+    if not (made.lowered or made.lowered_along_columns):
+        return False
+    taps = made.windows[-1 if made.lowered else 0]["kernel"]
+    return made.aligned(taps) and made.channels * taps > TILE
 
 
 def _folded(made: Convolution) -> bool:
@@ -130,7 +107,7 @@ def _lowered_over_one_plane(made: Convolution) -> bool:
     """Whether a kernel of several planes slides over an input of one, and weights are laid out for lowered taps."""
     first = made.windows[0]
     deep = len(made.windows) == 3 and first["input"] == 1 < first["kernel"]
-    return deep and made.lowered and not made.aligned
+    return deep and made.lowered and not made.aligned(made.windows[-1]["kernel"])
 
 
 def _outrun(made: Convolution) -> bool:
@@ -139,7 +116,7 @@ def _outrun(made: Convolution) -> bool:
     Of an image, whose rows are copied together otherwise, only where some padding is as long as the kernel.
     """
     gaps = any(w["stride"] > w["kernel"] and w["output"] > 1 for w in made.windows[:-1])
-    long = any(max(w["before"], _after(**w)) >= w["kernel"] for w in made.windows)
+    long = any(max(w["before"], after(**w)) >= w["kernel"] for w in made.windows)
     return gaps and (long or len(made.windows) == 3)
 
 

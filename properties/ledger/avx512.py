@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from properties.cases import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
-from properties.ledger.windows import windows_of
+from properties.ledger.windows import after, windows_of
 from properties.subjects import Subject
 
 BLOCK = 28
@@ -28,9 +28,8 @@ def _long_padding_on_both_sides(case: Case, subject: Subject) -> bool:
     it all that is left of the output after one block. Kernels have 14 taps at most; a dilation makes them reach."""
     *others, last = windows_of(case)
     reach = last["dilation"] * (last["kernel"] - 1)
-    after = last["stride"] * (last["output"] - 1) + reach + 1 - last["input"] - last["before"]
     rest = last["output"] - BLOCK
-    padded = BLOCK / 2 < last["before"] <= min(BLOCK, reach) and rest <= after <= BLOCK
+    padded = BLOCK / 2 < last["before"] <= min(BLOCK, reach) and rest <= after(**last) <= BLOCK
     alone = not any(w["stride"] > 1 and w["dilation"] > 1 for w in others)
     sliding = last["stride"] > 1 and last["kernel"] <= BLOCK / 2 and 0 < rest < BLOCK
     return padded and alone and sliding and _has_such_a_kernel(case)

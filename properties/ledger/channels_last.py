@@ -13,21 +13,14 @@ from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
 from properties.subjects import Subject
 
-FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
-
-
-def lies_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
-    """Whether four or five axes lie in memory as torch's channels_last has them, and in no other way."""
-    if len(shape) not in FORMATS or 0 in shape:
-        return False
-    tensor = LAYOUTS[case.layout(name)](torch.empty(shape))
-    return tensor.is_contiguous(memory_format=FORMATS[len(shape)]) and not tensor.is_contiguous()
-
 
 def passes_for_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
-    """Whether torch takes strides for those of channels_last: they grow from the channels' over the last axis to the
-    first's, and those of axes of one element, which address nothing, count too (c10/core/MemoryFormat.h)."""
-    if 0 in shape:
+    """Whether torch takes the strides of four or five axes for those of channels_last.
+
+    They grow from the channels' over the last axis' to the first's, and those of axes of one element, which address
+    nothing, count too (c10/core/MemoryFormat.h).
+    """
+    if len(shape) not in (4, 5) or 0 in shape:
         return False
     strides, least = LAYOUTS[case.layout(name)](torch.empty(shape)).stride(), 0
     for axis in (1, *range(len(shape) - 1, 1, -1), 0):
@@ -45,9 +38,9 @@ def _grouped_on_padding(case: Case, subject: Subject) -> bool:
 
 
 def _on_padding(case: Case, subject: Subject) -> bool:
-    """Whether input or weight lies in channels_last, and nothing is seen on the last axis but padding."""
+    """Whether input or weight passes for channels_last, and nothing is seen on the last axis but padding."""
     return last_axis_of_padding(case, subject) and any(
-        lies_channels_last(case, name, case.shapes[name]) for name in ("input", "weight")
+        passes_for_channels_last(case, name, case.shapes[name]) for name in ("input", "weight")
     )
 
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from properties.cases import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
-from properties.ledger.windows import last_axis_of_padding, taps_reach, windows_of
+from properties.ledger.windows import last_axis_of_padding, turned, windows_of, windows_reach
 from properties.subjects import Subject
 
 
 def _taps_of_padding(case: Case, subject: Subject) -> bool:
-    """Whether the same holds of the convolution that gives the gradient of the gradients to the weight.
-
-    Its window is the output, its outputs are the taps, and stride and dilation change places. What the stride leaves
-    over of the input has outputs too, which are computed and cut off.
-    """
-    last = windows_of(case)[-1]
-    room = last["input"] + 2 * last["before"] - last["stride"] * (last["output"] - 1) - 1
-    taps = room // last["dilation"] + 1
-    apart = last["stride"] > 1 and last["dilation"] > 1 and taps > 1
-    return apart and not any(taps_reach(**{**last, "kernel": taps}))
+    """Whether the same holds of the convolution that gives the gradient of the gradients to the weight."""
+    last = turned(windows_of(case)[-1])
+    apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
+    return apart and not any(windows_reach(**last))
 
 
 def _wide_depthwise(case: Case, subject: Subject) -> bool:

@@ -97,7 +97,7 @@ def _second_slope_overflows(case: Case, subject: Subject) -> bool:
 
 
 def _largest_unbatched_channels_last(case: Case, subject: Subject) -> bool:
-    """Whether an unbatched 3-d pooling of infinite power sees a tensor whose second axis is innermost in memory."""
+    """Whether an unbatched 3-d pooling of infinite power sees a tensor that passes for channels_last."""
     if not math.isinf(case.arguments["norm_type"]):
         return False
     tensors = {"input": case.shapes["input"], "cotangent": operator("lp_pool3d").output_shape(case)}

@@ -28,8 +28,7 @@ def windows_overlap(case: Case, subject: Subject) -> bool:
 def _divisor_is_rounded(case: Case, subject: Subject) -> bool:
     """Whether some average of a pooling is divided by a number that the storage does not have."""
     counts = np.array(sorted(pooling.divisors(case)), dtype=np.float64)
-    with np.errstate(over="ignore"):  # to infinity, in float16
-        return bool((round_to(counts, subject.format.storage) != counts).any())
+    return bool((round_to(counts, subject.format.storage) != counts).any())
 
 
 def _several_terms(case: Case, subject: Subject) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from properties.cases import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
-from properties.ledger.windows import taps_reach, where_valid, windows_of, windows_reach
+from properties.ledger.windows import after, taps_reach, where_valid, windows_of, windows_reach
 from properties.runner.call import Setting
 from properties.subjects import Subject
 
@@ -44,11 +44,10 @@ def _wide_under_planes_left_over(case: Case, subject: Subject) -> bool:
     each has channels and kernels in sixteens. The kernel outreaches the padding on the axes after the first.
     """
     (first, *others), weight, groups = windows_of(case), case.shapes["weight"], case.arguments.get("groups", 1)
-    covered = first["stride"] * (first["output"] - 1) + first["kernel"] - first["before"]
     without_gaps = first["dilation"] == 1 < first["stride"] <= first["kernel"]
     served = groups == 1 or (weight[1] % 16 == 0 and weight[0] // groups % 16 == 0)
     reached = all(w["before"] <= w["dilation"] * (w["kernel"] - 1) for w in others)
-    return without_gaps and first["input"] > covered and others[-1]["input"] > 16 and served and reached
+    return without_gaps and after(**first) < 0 and others[-1]["input"] > 16 and served and reached
 
 
 @where_valid

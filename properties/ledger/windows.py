@@ -56,6 +56,22 @@ def taps_reach(input: int, output: int, kernel: int, stride: int, dilation: int,
     return (reaches(a * dilation - before, output, stride, input) for a in range(kernel))
 
 
+def after(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> int:
+    """What the last window sees of the padding behind the input; negative where it does not reach the end."""
+    return (output - 1) * stride + effective_kernel(kernel, dilation) - input - before
+
+
+def turned(window: dict[str, int]) -> dict[str, int]:
+    """The window of the convolution that gives the gradient of the gradients to the weight.
+
+    Its kernel is the output, and stride and dilation change places. Its outputs are the taps, and those that what the
+    stride leaves over of the input makes; they are computed and cut off.
+    """
+    stride, dilation, taps = window["dilation"], window["stride"], window["output"]
+    room = window["input"] + 2 * window["before"] - dilation * (taps - 1) - 1
+    return {**window, "kernel": taps, "output": room // stride + 1, "stride": stride, "dilation": dilation}
+
+
 def where_valid(holds: Predicate) -> Predicate:
     """The same predicate, false of arguments that no layer allows: they make no windows."""
 

@@ -39,7 +39,7 @@ def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
 
 
 def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
-    """Whether an unbatched 3-d pooling sees a tensor whose second axis is innermost in memory."""
+    """Whether an unbatched 3-d pooling sees a tensor that passes for channels_last."""
     pooled = operator("max_pool3d").output_shape(case)
     return any(
         len(shape) == 4 and passes_for_channels_last(case, name, shape)
