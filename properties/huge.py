@@ -21,12 +21,22 @@ LARGEST = 2**59
 COMPUTED = 2**10
 """Outputs of up to so many elements are computed."""
 
+FEW_TAPS = 64
+SAFE = 2**60
+"""Arguments below it leave room for the loops' own 64-bit integers."""
+
 
 @dataclass(frozen=True)
 class Huge(Case):
     """A case some of whose sizes or arguments are huge, and which of them."""
 
     inflated: tuple[str, ...] = ()
+
+    @property
+    def looped(self) -> bool:
+        """Whether the loops can compute the case: few taps, and positions that a 64-bit integer holds."""
+        values = [v for given in self.arguments.values() if isinstance(given, tuple) for v in given]
+        return max(values) < SAFE and math.prod(self.arguments.get("kernel_size", (1,))) <= FEW_TAPS
 
 
 @st.composite

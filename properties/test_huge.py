@@ -10,10 +10,6 @@ from properties.operators import Operator
 from properties.subjects import META, Subject
 from properties.verdict import Refusal, rejected, same_shape, verdict
 
-FEW_TAPS = 64
-SAFE = 2**60
-"""Arguments below it leave room for the loops' own 64-bit integers."""
-
 
 def windowed(operator: Operator) -> bool:
     """Whether an operator slides windows along axes."""
@@ -41,11 +37,5 @@ def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
     if shape is not None and math.prod(shape) > COMPUTED and str(outcome.error).startswith("OutOfMemory"):
         return
     rejected(outcome, Refusal(f"past 64 bits, or no window fits: {', '.join(case.inflated)}", shape))
-    if not outcome.error and looped(case):
+    if not outcome.error and case.looped:
         verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
-
-
-def looped(case: Huge) -> bool:
-    """Whether the loops can compute the case: few taps, and positions that a 64-bit integer holds."""
-    values = [v for given in case.arguments.values() if isinstance(given, tuple) for v in given]
-    return max(values) < SAFE and math.prod(case.arguments.get("kernel_size", (1,))) <= FEW_TAPS

@@ -21,7 +21,8 @@ import pytest
 
 import refimpl
 from properties import evidence, faults, laws
-from properties.divergences import LEDGER
+from properties.divergences import LEDGER, known
+from properties.huge import Huge, huge
 from properties.operators import CATALOGUE, operator
 from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.verdict import Diverged
@@ -168,6 +169,28 @@ def test_every_operator_is_a_torch_layer() -> None:
         for part in path:
             thing = getattr(thing, part)
         assert callable(thing), f"{described.name}: {described.layer} is no torch layer"
+
+
+PAST_64_BITS = Huge(
+    {"input": (1, 1, 1)}, {"norm_type": 3.0, "kernel_size": (1,), "ceil_mode": False, "stride": (2**63,)},
+    inflated=("stride",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [described.name for described in CATALOGUE if described.has("window")])
+def test_predicates_answer_for_huge_arguments(name: str) -> None:
+    """Whether the ledger knows a case can be asked of arguments that no loop can count to."""
+    pool, subjects = operator(name), [Subject("cpu", dtype) for dtype in FLOATS]
+
+    @hypothesis.settings(NO_ALARM, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])
+    @hypothesis.given(case=huge(pool, shapes=False))
+    def asked(case: Huge) -> None:
+        for subject in subjects:
+            known("huge arguments", pool, subject, case)
+
+    if name == "lp_pool1d":
+        asked = hypothesis.example(case=PAST_64_BITS)(asked)
+    asked()
 
 
 def test_compiled_loops_give_the_bits_of_plain_python() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from properties.cases import Case, window
 from properties.huge import Huge
 from properties.ledger.record import Divergence
+from properties.ledger.windows import where_valid, windows_of
 from properties.subjects import FLOATS, Subject
 
 ONE = {"stride": (1,), "padding": (0,), "dilation": (1,)}
@@ -73,6 +74,22 @@ def _past_float16_rows(case: Case, subject: Subject) -> bool:
     divides = size % kernel == stride % kernel == padding == 0
     one_tap = padding > 0 if kernel == 1 else divides
     return one_tap and channels % 4 == 0 and 2 * channels * stride >= 2**33 and stride < 2**31
+
+
+@where_valid
+def _past_float16_column(case: Case, subject: Subject) -> bool:
+    """Whether, for an output one column wide, windows with padding stride so far along the axis before the last."""
+    channels, *kernel = case.shapes["weight"][1:]
+    if len(kernel) < 2 or kernel[-1] > 1:
+        return False
+    rows, columns = windows_of(case)[-2:]
+    stride, padded = rows["stride"], rows["before"] > 0
+    return columns["output"] == 1 < rows["output"] and padded and 2 * channels * stride >= 2**33 and stride < 2**31
+
+
+def _past_float16(case: Case, subject: Subject) -> bool:
+    """Whether either is so."""
+    return _past_float16_rows(case, subject) or _past_float16_column(case, subject)
 
 
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
@@ -166,10 +183,11 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=("huge arguments",),
         devices=("cpu",),
         dtypes=("float16",),
-        holds=_past_float16_rows,
+        holds=_past_float16,
         what="where a window of one element, the first of which lies in the padding, strides along the last axis over "
-        "2³³ bytes or more, the process ends with a segmentation fault, or the output is right by chance; a window of "
-        "several, which divide the input and the stride, never ends",
+        "2³³ bytes or more, the process ends with a segmentation fault, or the output is right by chance; so it does "
+        "along the axis before that for an output one column wide; a window of several, which divide the input and "
+        "the stride, never ends",
         why="torch.nn.Conv1d: no limit on the stride; bfloat16, float32 and older processors give the one output",
         versions=("2.13.0",),
         upstream=None,
