@@ -28,6 +28,7 @@ from properties.ledger import (
     missing_further,
     overflow,
     padding,
+    strides,
     transposed,
     wrong,
 )
@@ -56,6 +57,7 @@ LEDGER: tuple[Divergence, ...] = (
     *missing_convolution.ENTRIES,
     *missing_further.ENTRIES,
     *overflow.ENTRIES,
+    *strides.ENTRIES,
 )
 
 

@@ -32,12 +32,6 @@ class Huge(Case):
 
     inflated: tuple[str, ...] = ()
 
-    @property
-    def looped(self) -> bool:
-        """Whether the loops can compute the case: few taps, and positions that a 64-bit integer holds."""
-        values = [v for given in self.arguments.values() if isinstance(given, tuple) for v in given]
-        return max(values) < SAFE and math.prod(self.arguments.get("kernel_size", (1,))) <= FEW_TAPS
-
 
 @st.composite
 def huge(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
@@ -88,3 +82,13 @@ def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:
     except ValueError:
         return None
     return None if min(shape, default=0) < 0 else shape
+
+
+def looped(case: Case) -> bool:
+    """Whether the loops can compute the case in a while: few taps, and positions that they can count to."""
+    return countable(case) and math.prod(case.arguments.get("kernel_size", (1,))) <= FEW_TAPS
+
+
+def countable(case: Case) -> bool:
+    """Whether a 64-bit integer holds every position in the padded input."""
+    return max((v for given in case.arguments.values() if isinstance(given, tuple) for v in given), default=0) < SAFE

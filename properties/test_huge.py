@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from properties.huge import COMPUTED, LARGEST, Huge, formula, huge
+from properties.huge import COMPUTED, LARGEST, Huge, formula, huge, looped
 from properties.laws import law, valued
 from properties.operators import Operator
 from properties.subjects import META, Subject
@@ -37,5 +37,5 @@ def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
     if shape is not None and math.prod(shape) > COMPUTED and str(outcome.error).startswith("OutOfMemory"):
         return
     rejected(outcome, Refusal(f"past 64 bits, or no window fits: {', '.join(case.inflated)}", shape))
-    if not outcome.error and case.looped:
+    if not outcome.error and looped(case):
         verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from properties.cases import Case
-from properties.huge import Huge
+from properties.huge import countable
 from properties.ledger.channels_last import passes_for_channels_last
 from properties.ledger.record import OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
@@ -25,14 +25,12 @@ UNPOOLING = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
 
 
 def _powered(case: Case) -> bool:
-    """Whether the exponent is finite, so that powers are summed, over windows that there are and loops can walk."""
-    if isinstance(case, Huge) and not case.looped:
-        return False
+    """Whether the exponent is finite, so that powers are summed, over windows that there are and can be counted to."""
     try:
         operator("lp_pool1d").output_shape(case)
     except ValueError:
         return False
-    return not math.isinf(case.arguments["norm_type"])
+    return countable(case) and not math.isinf(case.arguments["norm_type"])
 
 
 def _window_cut_off(case: Case, subject: Subject) -> bool:

@@ -63,33 +63,10 @@ def _past_tiles(case: Case, subject: Subject) -> bool:
     return any(span >= LONG and room + span >= 2**31 for span, room, _ in _axes(case))
 
 
-def _past_float16_rows(case: Case, subject: Subject) -> bool:
-    """Whether along the last axis a window strides over 2³³ bytes or more of four channels times some.
-
-    It has one tap and padding, or its taps divide an input without padding and the stride, so that oneDNN takes them
-    for channels of one tap. A stride of 2³¹ is refused by oneDNN, and computed without.
-    """
-    channels, kernel, size = case.shapes["weight"][1], case.shapes["weight"][-1], case.shapes["input"][-1]
-    stride, padding = case.arguments["stride"][-1], case.arguments["padding"][-1]
-    divides = size % kernel == stride % kernel == padding == 0
-    one_tap = padding > 0 if kernel == 1 else divides
-    return one_tap and channels % 4 == 0 and 2 * channels * stride >= 2**33 and stride < 2**31
-
-
 @where_valid
-def _past_float16_column(case: Case, subject: Subject) -> bool:
-    """Whether, for an output one column wide, windows with padding stride so far along the axis before the last."""
-    channels, *kernel = case.shapes["weight"][1:]
-    if len(kernel) < 2 or kernel[-1] > 1:
-        return False
-    rows, columns = windows_of(case)[-2:]
-    stride, padded = rows["stride"], rows["before"] > 0
-    return columns["output"] == 1 < rows["output"] and padded and 2 * channels * stride >= 2**33 and stride < 2**31
-
-
-def _past_float16(case: Case, subject: Subject) -> bool:
-    """Whether either is so."""
-    return _past_float16_rows(case, subject) or _past_float16_column(case, subject)
+def _elements_overflow(case: Case, subject: Subject) -> bool:
+    """Whether an image's outputs are more than 64 bits count."""
+    return math.prod(window["output"] for window in windows_of(case)) >= 2**63
 
 
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
@@ -157,6 +134,27 @@ ENTRIES: tuple[Divergence, ...] = (
         ),
     ),
     Divergence(
+        id="conv-elements-overflow",
+        severity="crash",
+        operators=("conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("float64", "float32"),
+        holds=_elements_overflow,
+        what="the number of outputs wraps past 2⁶⁴: what is allocated is what is left of it, and the process ends with "
+        "a segmentation fault",
+        why="torch.nn.Conv2d, Shape: such an output cannot be; torch raises 'Storage size calculation overflowed' "
+        "where one axis alone is too long",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv2d",
+        example=Huge(
+            shapes={"input": (1, 1, 33, 32), "weight": (1, 1, 1, 1)},
+            arguments={"stride": (1, 1), "padding": (2**61 - 1, 0), "dilation": (1, 1), "groups": 1},
+            inflated=("padding",),
+        ),
+    ),
+    Divergence(
         id="conv-bfloat16-padded-axis-in-32-bits",
         severity="crash",
         operators=("conv1d", "conv2d", "conv3d"),
@@ -174,29 +172,6 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 4, 2, 3), "weight": (8, 2, 2, 1)},
             arguments={"stride": (2**30, 1), "padding": (2**30, 0), "dilation": (2**30, 1), "groups": 2},
             inflated=("dilation", "padding", "stride"),
-        ),
-    ),
-    Divergence(
-        id="conv-float16-stride-in-32-bits",
-        severity="crash",
-        operators=("conv1d", "conv2d", "conv3d"),
-        laws=("huge arguments",),
-        devices=("cpu",),
-        dtypes=("float16",),
-        holds=_past_float16,
-        what="where a window of one element, the first of which lies in the padding, strides along the last axis over "
-        "2³³ bytes or more, the process ends with a segmentation fault, or the output is right by chance; so it does "
-        "along the axis before that for an output one column wide; a window of several, which divide the input and "
-        "the stride, never ends",
-        why="torch.nn.Conv1d: no limit on the stride; bfloat16, float32 and older processors give the one output",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="conv1d",
-        having="avx512_fp16",
-        example=Huge(
-            shapes={"input": (1, 8, 1), "weight": (1, 8, 1)},
-            arguments={"stride": (2**30,), "padding": (1,), "dilation": (1,), "groups": 1},
-            inflated=("stride",),
         ),
     ),
     Divergence(

@@ -1,0 +1,130 @@
+"""Strides and dilations so long that what oneDNN computes from them overflows: crashes and loops without end."""
+
+from __future__ import annotations
+
+import math
+
+from properties.cases import Case
+from properties.huge import Huge
+from properties.ledger.record import Divergence
+from properties.ledger.windows import where_valid, windows_of
+from properties.subjects import Subject
+
+LARGEST_BLOCK = 64
+"""Output channels that are computed at once, at most."""
+
+
+@where_valid
+def _far(case: Case, subject: Subject) -> bool:
+    """Whether along some axis a window of 16-bit numbers begins 2³² bytes or more behind the one before.
+
+    Channels lie innermost, those of all groups. oneDNN refuses a stride of 2³¹.
+    """
+    channels, axes = case.shapes["input"][-len(case.shapes["weight"]) + 1], windows_of(case)
+    padded = [w["input"] + 2 * w["before"] for w in axes]
+    inner = [2 * channels * math.prod(padded[axis + 1 :]) for axis in range(len(axes))]
+    return any(w["stride"] * size >= 2**32 and w["stride"] < 2**31 for w, size in zip(axes, inner, strict=True))
+
+
+@where_valid
+def _dilation_is_negative(case: Case, subject: Subject) -> bool:
+    """Whether the axis before the last is dilated by 2³¹, the least of 32-bit integers, and five outputs are made."""
+    axes = windows_of(case)
+    return axes[-2]["dilation"] == 2**31 and axes[-1]["kernel"] > 1 and math.prod(w["output"] for w in axes) > 4
+
+
+def _strides_wrap(case: Case, subject: Subject) -> bool:
+    """Whether, for one tap, the strides times the channels of a group come to a little less than 2⁶² times some."""
+    channels, *kernel = case.shapes["weight"][1:]
+    less = -channels * math.prod(case.arguments["stride"]) % 2**62
+    return math.prod(kernel) == 1 and 0 < less <= channels + LARGEST_BLOCK
+
+
+ENTRIES: tuple[Divergence, ...] = (
+    Divergence(
+        id="conv-bfloat16-stride-in-32-bits",
+        severity="crash",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_far,
+        what="where windows stride over 2³² bytes or more, the process ends with a division by zero (SIGFPE) or a "
+        "segmentation fault, never ends, or is right by chance",
+        why="torch.nn.Conv2d: no limit on the stride; float32 and processors without AMX give the one output",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv2d",
+        having="amx_bf16",
+        example=Huge(
+            shapes={"input": (1, 1, 1, 8), "weight": (1, 1, 1, 2)},
+            arguments={"stride": (2**30, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1},
+            inflated=("stride",),
+        ),
+    ),
+    Divergence(
+        id="conv-float16-stride-in-32-bits",
+        severity="crash",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("float16",),
+        holds=_far,
+        what="where windows stride over 2³² bytes or more, the process ends with a segmentation fault, never ends, "
+        "gives wrong outputs, or is right by chance",
+        why="torch.nn.Conv1d: no limit on the stride; float32 and processors without AVX-512 for float16 give the one "
+        "output",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv1d",
+        having="avx512_fp16",
+        example=Huge(
+            shapes={"input": (1, 8, 1), "weight": (1, 8, 1)},
+            arguments={"stride": (2**30,), "padding": (1,), "dilation": (1,), "groups": 1},
+            inflated=("stride",),
+        ),
+    ),
+    Divergence(
+        id="conv-bfloat16-dilation-in-32-bits",
+        severity="crash",
+        operators=("conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_dilation_is_negative,
+        what="where a kernel of one row is dilated by 2³¹, which means nothing, and has several columns, the process "
+        "ends with a segmentation fault, or the output is right by chance",
+        why="torch.nn.Conv2d: no limit on the dilation; smaller and larger ones, other dtypes and processors without "
+        "AMX are right",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv2d",
+        having="amx_bf16",
+        example=Huge(
+            shapes={"input": (1, 8, 1, 6), "weight": (1, 8, 1, 2)},
+            arguments={"stride": (1, 1), "padding": (0, 0), "dilation": (2**31, 1), "groups": 1},
+            inflated=("dilation",),
+        ),
+    ),
+    Divergence(
+        id="conv-stride-past-64-bits",
+        severity="crash",
+        operators=("conv1d", "conv2d", "conv3d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        holds=_strides_wrap,
+        what="for a kernel of one element, where the input channels times the product of the strides wrap past 2⁶² to "
+        "a little less than nothing, and with the channels computed at once may come to zero, the process ends with a "
+        "division by zero (SIGFPE)",
+        why="torch.nn.Conv2d: no limit on the stride; float64, and other strides as long, give the one output",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="conv2d",
+        example=Huge(
+            shapes={"input": (1, 8, 1, 1), "weight": (2, 4, 1, 1)},
+            arguments={"stride": (2**62 - 1, 3), "padding": (0, 0), "dilation": (1, 1), "groups": 2},
+            inflated=("stride",),
+        ),
+    ),
+)
