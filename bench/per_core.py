@@ -1,8 +1,8 @@
-"""One process of one thread a core: each computes the gradient of its share of the batch, in small pieces.
+"""One process of one thread a core: each computes the gradient of its share of the batch, in pieces.
 
 Threads that share one small kernel wait for each other at its end, many times a step; processes that share a
-batch wait once. A piece is small enough for its activations to stay in a core's own cache. Parameters, batch and
-gradients lie in memory that the processes share, so that nothing is sent but a word to begin and the metrics.
+batch wait once. Every piece costs a call, so a share is one piece unless that is large. Parameters, batch and gradients
+lie in memory that the processes share, so that nothing is sent but a word to begin and the metrics.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from bench.compiled import gradients_of
 from bench.lenet import Batches, Training, count_correct
 
-PIECE = 32
+LARGEST_PIECE = 128
 UNCOUNTED = -100  # a label that cross-entropy leaves out
 PATIENCE = 600.0  # seconds until a worker that says nothing is given up; the first answer may need a compilation
 
@@ -36,7 +36,8 @@ class WorkerLostError(RuntimeError):
 class Shared:
     """What the processes share: the parameters and one gradient for each worker, end to end, and the batch.
 
-    parameters: (P,); gradients: (workers, P); images: (B, 1, 28, 28); labels: (B,); examples: (), the batch's size.
+    parameters: (P,); gradients: (workers, P); images: (B, 1, 28, 28); labels: (B,); examples: (), the batch's size;
+    piece: how many examples are computed at once.
     """
 
     parameters: Tensor
@@ -44,23 +45,23 @@ class Shared:
     images: Tensor
     labels: Tensor
     examples: Tensor
+    piece: int
 
     @classmethod
-    def make(cls, parameters: Tensor, workers: int, pieces: int) -> Shared:
-        """Room for batches of up to ``pieces`` pieces."""
-        batch = pieces * PIECE
-        made = cls(
+    def make(cls, parameters: Tensor, workers: int, batch_size: int) -> Shared:
+        """Room for batches of up to ``batch_size`` examples, and for what fills up their last piece."""
+        piece = min(LARGEST_PIECE, math.ceil(batch_size / workers))
+        room = math.ceil(batch_size / piece) * piece
+        tensors = (
             parameters, torch.zeros(workers, len(parameters)),
-            torch.zeros(batch, 1, 28, 28), torch.full((batch,), UNCOUNTED), torch.zeros(()),
+            torch.zeros(room, 1, 28, 28), torch.full((room,), UNCOUNTED), torch.zeros(()),
         )  # fmt: skip
-        for tensor in vars(made).values():
-            tensor.share_memory_()
-        return made
+        return cls(*(tensor.share_memory_() for tensor in tensors), piece)
 
     def fill(self, images: Tensor, labels: Tensor) -> int:
         """Take a batch in; what fills up its last piece does not count. Returns the number of pieces."""
-        n, pieces = len(labels), math.ceil(len(labels) / PIECE)
-        self.images[:n], self.labels[:n], self.labels[n : pieces * PIECE] = images, labels, UNCOUNTED
+        n, pieces = len(labels), math.ceil(len(labels) / self.piece)
+        self.images[:n], self.labels[:n], self.labels[n : pieces * self.piece] = images, labels, UNCOUNTED
         self.examples.fill_(n)
         return pieces
 
@@ -104,7 +105,7 @@ class PerCore(Training):
         """Start the processes; the model's parameters move to shared memory. Batches may hold up to ``batch_size``."""
         self.lr, self.train_batches = lr, SerialBatches(self.train_batches)
         flat = torch.nn.utils.parameters_to_vector(self.model.parameters()).detach().clone()
-        self.shared = Shared.make(flat, workers, math.ceil(batch_size / PIECE))
+        self.shared = Shared.make(flat, workers, batch_size)
         torch.nn.utils.vector_to_parameters(self.shared.parameters, self.model.parameters())
         context = torch.multiprocessing.get_context("spawn")
         for rank in range(workers):
@@ -141,7 +142,7 @@ class PerCore(Training):
                 raise WorkerLostError(f"process {rank} gave no answer (exit code {worker.exitcode})")
         try:
             answer = pipe.recv()
-        except EOFError as error:
+        except (EOFError, OSError) as error:
             worker.join(5)
             raise WorkerLostError(f"process {rank} died (exit code {worker.exitcode})") from error
         if isinstance(answer, str):
@@ -175,7 +176,7 @@ def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: in
     shapes = [p.shape for p in model.parameters()]
     parameters, gradients = (_views(flat, names, shapes) for flat in (shared.parameters, shared.gradients[rank]))
     loss, correct = torch.zeros(()), torch.zeros((), dtype=torch.int64)
-    images, labels = shared.images.split(PIECE), shared.labels.split(PIECE)
+    images, labels = shared.images.split(shared.piece), shared.labels.split(shared.piece)
     while True:
         try:
             pieces = pipe.recv()

@@ -90,7 +90,7 @@ def matrix(problem: Problem) -> Training:
 
 @recipe(compiled=True, only="cpu")
 def per_core(problem: Problem) -> Training:
-    """matrix, with one process of one thread a core: each takes its share of every batch, in pieces that fit a cache.
+    """matrix, with one process of one thread a core: each takes its share of every batch.
 
     The processes share the parameters and the batch in memory; gradients are summed and applied by this process.
     """
