@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,17 @@ from torch.nn import functional as F
 from bench.lenet import Training, count_correct
 
 WARMUP_STEPS = 3  # before a capture, as torch's notes on CUDA graphs ask for
+COMPILATIONS = 64
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """``torch.compile`` for fixed shapes, as often as there are trainings in a run.
+
+    Every training compiles the same code, for its own model and for two sizes of batch. By default torch gives up after
+    eight times, and computes eagerly without a word unless a full graph was asked for.
+    """
+    torch._dynamo.config.recompile_limit = COMPILATIONS
+    return torch.compile(function, dynamic=False, **options)
 
 
 @dataclass
@@ -33,7 +45,7 @@ class CompiledLoss(Training):
 
     @cached_property
     def _forward(self) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        return torch.compile(super().forward, dynamic=False, mode=self.mode)
+        return compiled(super().forward, mode=self.mode)
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy and logits; the first call with batches of a size compiles."""
@@ -46,7 +58,7 @@ class WholeStep(Training):
 
     @cached_property
     def _whole(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        return torch.compile(self._one_step, fullgraph=True, dynamic=False)
+        return compiled(self._one_step, fullgraph=True)
 
     def _one_step(self, parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         loss, logits, gradients = gradients_of(self.model, parameters, images, labels)

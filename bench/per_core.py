@@ -20,7 +20,7 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
-from bench.compiled import gradients_of
+from bench.compiled import compiled, gradients_of
 from bench.lenet import Batches, Training, count_correct
 
 LARGEST_PIECE = 128
@@ -171,7 +171,7 @@ def _tell(pipe: connection.Connection, pieces: int, rank: int) -> None:
 def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: int, workers: int) -> None:
     """A worker's life: for each number of pieces received, the gradient of every ``workers``-th; ends with the pipe."""
     torch.set_num_threads(1)
-    piece = torch.compile(_piece, fullgraph=True, dynamic=False)
+    piece = compiled(_piece, fullgraph=True)
     names = [name for name, _ in model.named_parameters()]
     shapes = [p.shape for p in model.parameters()]
     parameters, gradients = (_views(flat, names, shapes) for flat in (shared.parameters, shared.gradients[rank]))

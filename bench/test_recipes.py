@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bench import lenet, matrix_lenet, per_core, recipes, registry
+from bench import compiled, lenet, matrix_lenet, per_core, recipes, registry
 from bench.agreement import first_step
 from bench.fashion_mnist import DataSet
 from properties import images
@@ -65,6 +65,17 @@ def test_matrix_lenet_is_lenet() -> None:
     ours = torch.autograd.grad(own, (mine, weight), cotangent)
     stock = torch.autograd.grad(real, (theirs, weight), cotangent)
     assert all(torch.equal(a, b) for a, b in zip(ours, stock, strict=True))
+
+
+def test_as_many_trainings_compile_as_there_are() -> None:
+    """A step that is compiled for more models than torch recompiles by default is compiled for each."""
+
+    def step(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return model(x)
+
+    x, models = torch.ones(1), [torch.nn.Linear(1, 1) for _ in range(12)]
+    for model in models:
+        assert torch.equal(compiled.compiled(step, fullgraph=True, backend="eager")(model, x), model(x))
 
 
 def test_a_lost_process_ends_the_run(problem: recipes.Problem, monkeypatch: pytest.MonkeyPatch) -> None:
