@@ -23,13 +23,13 @@ def test_batch_is_a_loop(operator: Operator, subject: Subject, case: Case) -> No
         verdict(subject.run(operator.program, alone, case.arguments), part, subject)
 
 
-@law("whatever the batch", covers=lambda o: o.batched and not o.given, cases=disturbed, exact=False)
+@law("whatever the batch", covers=lambda operator: operator.batched, cases=disturbed, exact=False)
 def test_whatever_the_batch(operator: Operator, subject: Subject, case: Case) -> None:
     """What is accepted for one example is accepted for two, for none and without a batch, and what is not is not."""
     outcomes = {}
     for batch in ((), (0,), (1,), (2,)):
         sized = operator.in_batch(case, batch)
-        operands = {name: sized.tensor(name, shape, subject.format) for name, shape in sized.shapes.items()}
+        operands = operator.any_operands(sized, subject.format)
         outcomes[batch] = subject.run(operator.program, operands, sized.arguments)
     accepted = {batch: o.outputs["output"].shape[len(batch) :] for batch, o in outcomes.items() if not o.error}
     if accepted:

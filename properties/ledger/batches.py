@@ -6,6 +6,7 @@ from typing import Any
 
 from properties.cases import Case
 from properties.ledger.record import TRANSPOSED, Divergence
+from properties.ledger.windows import Predicate
 from properties.subjects import FLOATS, Subject
 
 LAW: dict[str, Any] = {
@@ -18,7 +19,8 @@ LAW: dict[str, Any] = {
 
 def _no_channels(case: Case, subject: Subject) -> bool:
     """Whether the input has no channels."""
-    return case.shapes["input"][-len(case.arguments["output_size"]) - 1] == 0
+    axes = len(case.arguments.get("kernel_size") or case.arguments["output_size"])
+    return case.shapes["input"][-axes - 1] == 0
 
 
 def _no_channels_of_windows(case: Case, subject: Subject) -> bool:
@@ -44,27 +46,48 @@ def _wraps_past_what_is_left(case: Case, subject: Subject) -> bool:
     return any(max(sides) > size + min(*sides, 0) for size, *sides in sides)
 
 
-def _adaptive(name: str, operators: tuple[str, ...], axes: int, output: int, **entry: Any) -> Divergence:
+def _without_channels(
+    name: str, operators: tuple[str, ...], example: Case, holds: Predicate = _no_channels
+) -> Divergence:
     return Divergence(
         id=f"{name}-without-channels-depends-on-batch",
         severity="valid arguments rejected",
         operators=operators,
         dtypes=FLOATS,
+        holds=holds,
         what="an image of no channels is accepted without a batch, and raises 'Expected input to have non-zero size "
         "for non-batch dimensions' in one, even of none",
         why="torch.nn.AdaptiveMaxPool2d, Shape: (N, C, H, W) or (C, H, W), of which C is no other in either; adaptive "
         "average pooling in one and two dimensions accepts both",
         upstream=None,
         operator=operators[0],
-        example=Case({"input": (1, 0, *(2,) * axes)}, {"output_size": (output,) * axes}, "normal"),
+        example=example,
         **LAW,
-        **entry,
     )
 
 
 ENTRIES: tuple[Divergence, ...] = (
-    _adaptive("adaptive-max-pool", tuple(f"adaptive_max_pool{axes}d" for axes in (1, 2, 3)), 1, 1, holds=_no_channels),
-    _adaptive("adaptive-avg-pool3d", ("adaptive_avg_pool3d",), 3, 2, holds=_no_channels_of_windows),
+    _without_channels(
+        "adaptive-max-pool",
+        tuple(f"adaptive_max_pool{axes}d" for axes in (1, 2, 3)),
+        Case({"input": (1, 0, 2)}, {"output_size": (1,)}, "normal"),
+    ),
+    _without_channels(
+        "adaptive-avg-pool3d",
+        ("adaptive_avg_pool3d",),
+        Case({"input": (1, 0, 2, 2, 2)}, {"output_size": (2, 2, 2)}, "normal"),
+        _no_channels_of_windows,
+    ),
+    _without_channels(
+        "fractional-max-pool",
+        ("fractional_max_pool2d", "fractional_max_pool3d"),
+        Case({"input": (1, 0, 2, 2)}, {"kernel_size": (1, 1), "output_size": (1, 1)}, "normal"),
+    ),
+    _without_channels(
+        "max-unpool",
+        tuple(f"max_unpool{axes}d" for axes in (1, 2, 3)),
+        Case({"input": (1, 0, 2)}, {"kernel_size": (2,), "padding": (0,)}, "normal"),
+    ),
     Divergence(
         id="transposed-convolution-of-empty-batch-unchecked",
         severity="missing error",

@@ -122,6 +122,12 @@ class Operator:
         free = {name: self.filled(name, shape, case, format) for name, shape in case.shapes.items()}
         return free | {name: make(case, format) for name, make in self.given.items()}
 
+    def any_operands(self, case: Case, format: Format) -> dict[str, Array]:
+        """The values of a case that may be invalid; what is given is as for a case that breaks its first rule."""
+        free = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items()}
+        given = self.constraints[0].given if self.given else {}
+        return free | {name: make(case, format) for name, make in given.items()}
+
     def cotangent(self, case: Case, format: Format) -> Array:
         """A value for the gradient of the output, filled like the operands."""
         return self._drawn("cotangent", self.output_shape(case), case, format)
