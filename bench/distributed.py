@@ -98,7 +98,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 def measure_scaling(data: DataSet, device: torch.device, options: Options) -> dict[str, Any]:
     """Strong and weak scaling, in interleaved rounds with one rank alone. Returns the record; all ranks call it."""
     world = dist.get_world_size()
-    watch = measure.Watch()
+    watch = measure.Watch(os.getppid())  # the launcher's: the other ranks are no others
     images = torch.tensor(data.train.images).unsqueeze(1).to(device) / WHITE
     labels = torch.tensor(data.train.labels).to(device, torch.int64)
     sizes = {"strong": _share(BATCH, dist.get_rank(), world), "weak": BATCH, "alone": BATCH}

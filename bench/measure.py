@@ -142,9 +142,13 @@ class Conditions:
 
 
 class Watch:
-    """Watches the machine from when it is made to :meth:`conditions`."""
+    """Watches the machine from when it is made to :meth:`conditions`.
 
-    def __init__(self) -> None:
+    What ``process`` (default: this one) and those that it started do is not others' work.
+    """
+
+    def __init__(self, process: int | None = None) -> None:
+        self._process = process or os.getpid()
         self._load = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
         self._start = self._used()
 
@@ -161,15 +165,14 @@ class Watch:
         everyone, own, idle = (end - start for start, end in zip(self._start, now, strict=True))
         return min(1.0, max(0.0, everyone - own) / (everyone + idle)) if everyone + idle > 0 else None
 
-    @staticmethod
-    def _used() -> tuple[float, float, float] | None:
-        """Seconds used by everyone, by this process and the children that it has or had, and by no one (Linux)."""
+    def _used(self) -> tuple[float, float, float] | None:
+        """Seconds used by everyone, by the process and the children that it has or had, and by no one (Linux)."""
         text = _read(Path("/proc/stat"))
         if text is None:
             return None
         tick = os.sysconf("SC_CLK_TCK")
         user, nice, system, idle, wait, irq, softirq, steal, *_ = map(int, text.splitlines()[0].split()[1:])
-        own = sum(time for pid in _family() for time in _times(pid)) + sum(os.times()[2:4]) * tick
+        own = sum(time for pid in _family(self._process) for time in _times(pid))
         return (user + nice + system + irq + softirq + steal) / tick, own / tick, (idle + wait) / tick
 
 
@@ -197,9 +200,9 @@ def seconds(work: Callable[[], Any], wait: Callable[[], None] = lambda: None) ->
     return time.perf_counter() - start
 
 
-def _family() -> list[str]:
-    """This process, its children and theirs."""
-    found = [str(os.getpid())]
+def _family(process: int | None = None) -> list[str]:
+    """A process (default: this one), its children and theirs."""
+    found = [str(process or os.getpid())]
     for pid in found:  # grows as it goes
         children = [_read(path) or "" for path in Path(f"/proc/{pid}/task").glob("*/children")]
         found += " ".join(children).split()
@@ -207,9 +210,9 @@ def _family() -> list[str]:
 
 
 def _times(pid: str) -> list[int]:
-    """User and system ticks of a living process; none of one that is gone."""
+    """User and system ticks of a living process, and of the children that it waited for; none of one that is gone."""
     text = _read(Path(f"/proc/{pid}/stat"))
-    return [int(field) for field in text.rpartition(")")[2].split()[11:13]] if text else []
+    return [int(field) for field in text.rpartition(")")[2].split()[11:15]] if text else []
 
 
 def _read(path: Path) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -104,6 +106,19 @@ def test_own_work_is_not_others() -> None:
         pass
     share = watch.conditions().others_share
     assert share is None or 0 <= share <= 1
+
+
+def test_work_of_children_is_own() -> None:
+    """What a child did counts as this process's while it lives and when it has ended."""
+    watch = measure.Watch()
+    if watch._start is None:
+        pytest.skip("not run (this system does not tell who used the cores)")
+    busy = "import time; t = time.process_time\nwhile t() < 0.3: pass\nprint(flush=True); input()"
+    child = subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child.stdout.readline()
+    alive = watch._used()[1]
+    child.communicate(b"\n")
+    assert min(alive, watch._used()[1]) - watch._start[1] >= 0.25
 
 
 def test_peak_memory_sees_what_was_held() -> None:

@@ -14,6 +14,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
     """What is to be shown of each kind of benchmark, and for each kind that is absent the reason."""
     return {
         "ladders": [_ladder(entry, place) for place, entry in enumerate(throughput.ladders(evidence)[:MOST])],
+        "epochs": throughput.epochs(evidence),
         "roofs": [_roof(entry, place) for place, entry in enumerate(throughput.roofs(evidence)[:MOST])],
         "phases": [
             {**entry, "svg": pictures.stacked(entry, f"phases{place}")}
@@ -38,6 +39,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
         },
         "why": {
             "ladder": throughput.reason(evidence, "test_training["),
+            "epochs": throughput.reason(evidence, "test_epoch"),
             "roof": throughput.reason(evidence, "test_matrix_product"),
             "phases": throughput.reason(evidence, "test_phases"),
             "growth": throughput.reason(evidence, "test_batch_size", "test_threads", "test_image_size"),

@@ -94,6 +94,14 @@ def ten_epochs(seed: int = 0, **changes: Any) -> dict[str, Any]:
     return benchmark(f"test_ten_epochs[book-cpu-{seed}]", [60.0], extra)
 
 
+def epoch(recipe: str = "book", seconds: float = 4.0, **changes: Any) -> dict[str, Any]:
+    """A whole epoch."""
+    times = 4.0 / seconds
+    extra: dict[str, Any] = {"kind": "epoch", "recipe": recipe, "device": "cpu", "device_name": "a CPU"}
+    extra |= {"over_book": {"median": times, "low": 0.9 * times, "high": 1.1 * times}, **changes}
+    return benchmark(f"test_epoch[{recipe}-cpu]", [seconds] * 5, extra)
+
+
 def reference(implementation: str, seconds: float) -> dict[str, Any]:
     """One side of the references' ratio."""
     extra = {"kind": "reference", "operation": "corr2d", "shape": "28×28, k=5", "systems": ["S4"]}
@@ -163,6 +171,8 @@ def all_benchmarks() -> list[dict[str, Any]]:
     return [
         training(),
         training("in_memory", 31_000.0),
+        epoch(),
+        epoch("matrix", 2.0),
         ten_epochs(),
         reference("loops", 1e-5),
         reference("chapter's torch loop", 5e-3),

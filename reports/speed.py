@@ -15,7 +15,7 @@ from reports.load import BenchmarkRun, Evidence, Place
 LOOPS = "loops"
 CHAPTER = "chapter's torch loop"
 _SHOWN = (
-    *("training", "ten-epochs", "reference", "worker"),
+    *("training", "epoch", "ten-epochs", "reference", "worker"),
     *("machine", "layer", "phases", "growth", "distributed", "peer", "self-test"),
 )
 

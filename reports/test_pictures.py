@@ -223,6 +223,18 @@ def test_seeds_are_spread_about_their_mean(tmp_path: Path) -> None:
     assert 'id="loss1-title"' not in texts["index.html"]
 
 
+def test_whole_epochs_stand_beside_the_chapters(tmp_path: Path) -> None:
+    """The fastest first, with how many times as fast it is; without benchmarks, the reason."""
+    entries = [example.training(), example_bench.epoch(), example_bench.epoch("matrix", 2.0)]
+    shown = page(tmp_path, entries)["index.html"].partition('id="epochs"')[2]
+    assert "<b>2.00</b> [1.80, 2.20]" in shown
+    assert shown.index('row">matrix') < shown.index('row">book')
+    idle = [{"name": "test_epoch[per_core-cpu]", "reason": "in the full ladder"}]
+    other = tmp_path / "other"
+    other.mkdir()
+    assert "in the full ladder" in page(other, [example.training()], not_run=idle)["index.html"]
+
+
 def test_peers_of_an_older_run_stand_beside_the_recipes_of_the_newest(tmp_path: Path) -> None:
     """A run of the peers alone hides nothing, and is hidden by nothing; another machine's is left out."""
     late = "2026-11-25T08:00:00+00:00"

@@ -57,6 +57,22 @@ def _rung(item: Benchmark) -> dict[str, Any]:
     return {"label": extra["recipe"], **ratio, "word": word, "other": extra.get("other")}
 
 
+def epochs(evidence: Evidence) -> list[dict[str, Any]]:
+    """Median wall time of whole epochs by recipe, and how many times as fast as the chapter's loop in their rounds."""
+    found = [
+        {
+            "environment": place.id,
+            "device": item.extra["device"],
+            "recipe": item.extra["recipe"],
+            "seconds": item.median,
+            "rounds": len(item.samples),
+            "ratio": item.extra["over_book"] if item.extra["recipe"] != "book" else None,
+        }
+        for place, _, item in of_kind(evidence, "epoch")
+    ]
+    return sorted(found, key=lambda entry: (entry["environment"], entry["device"], entry["seconds"]))
+
+
 def roofs(evidence: Evidence) -> list[dict[str, Any]]:
     """The machine's limits by environment and device, with every recipe and layer as FLOP, bytes and seconds.
 
