@@ -132,7 +132,8 @@ def test_epoch(
     clock.load(found[recipe])
     benchmark.pedantic(clock.replay, rounds=EPOCH_ROUNDS)
     over = vars(measure.ratio(found["book"], found[recipe]))
-    benchmark.extra_info.update(_about(problem, recipe), kind="epoch", over_book=over, examples=len(data.train))
+    about = {"kind": "epoch", "over_book": over, "other": recipes.RECIPES[recipe].other, "examples": len(data.train)}
+    benchmark.extra_info.update(_about(problem, recipe), **about)
 
 
 def test_ten_epochs(

@@ -185,5 +185,5 @@ _NEEDED: dict[str, dict[str, Callable[[Record, str], Any]]] = {
         "efficiency": _positive,
     },
     "peer": {"library": string, "recipe": string, "over_book": _ratio},
-    "epoch": {**_PLACE, "recipe": string, "over_book": _ratio},
+    "epoch": {**_PLACE, "recipe": string, "over_book": _ratio, "other": _maybe(string)},
 }

@@ -67,6 +67,7 @@ def epochs(evidence: Evidence) -> list[dict[str, Any]]:
             "seconds": item.median,
             "rounds": len(item.samples),
             "ratio": item.extra["over_book"] if item.extra["recipe"] != "book" else None,
+            "other": item.extra.get("other"),
         }
         for place, _, item in of_kind(evidence, "epoch")
     ]
