@@ -1,7 +1,6 @@
 """The page in a browser: light, dark, on a phone, on paper; nothing scrolls sideways, nothing is fetched, all is named.
 
-Each check needs Chromium; the one of accessibility also axe-core, of which ``npm install axe-core`` in the checkout is
-enough.
+Each check needs Chromium; the one of accessibility also axe-core: ``npm install --no-save axe-core`` in the checkout.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ def test_nothing_is_fetched_and_nothing_complains(wide: str, tmp_path: Path) -> 
     assert probed(tmp_path, wide, "performance.getEntriesByType('resource').map(entry => entry.name)") == []
 
 
-@pytest.mark.skipif(axe() is None, reason="no axe-core here; `npm install axe-core` in the checkout gives one")
+@pytest.mark.skipif(axe() is None, reason="no axe-core: `npm install --no-save axe-core` in the checkout")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(html: str, tmp_path: Path, scheme: str) -> None:
     """axe-core's rules, of WCAG A and AA and its best practices, with everything opened."""
