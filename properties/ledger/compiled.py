@@ -55,6 +55,12 @@ def _single_without_channels(case: Case, subject: Subject) -> bool:
     return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1}
 
 
+def _means_of_nothing(case: Case, subject: Subject) -> bool:
+    """Whether an image has an axis without elements, and the output is no mean of everything."""
+    output = case.arguments["output_size"]
+    return 0 in case.shapes["input"][-len(output) :] and set(output) != {1}
+
+
 ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="compiled-replicate-padding-before-convolution",
@@ -152,5 +158,22 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="adaptive_max_pool1d",
         example=Case({"input": (0, 2)}, {"output_size": (2,)}, "normal"),
+    ),
+    Divergence(
+        id="compiled-adaptive-average-of-nothing",
+        severity="missing error",
+        operators=("adaptive_avg_pool1d", "adaptive_avg_pool2d"),
+        laws=("errors when compiled",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("compiled",),
+        holds=_means_of_nothing,
+        what="means of an axis without elements are accepted, and an output is made up where one is asked for",
+        why="torch.nn.AdaptiveAvgPool2d: every output is the mean of some elements; eager mode raises 'Expected "
+        "input to have non-zero size for non-batch dimensions', as three axes do when compiled",
+        versions=("2.13.0",),
+        upstream=None,
+        operator="adaptive_avg_pool2d",
+        example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
     ),
 )  # fmt: skip
