@@ -24,7 +24,7 @@ def compiled(subject: Subject) -> bool:
 @law("errors when compiled", covers=lambda operator: operator.differentiable, on=compiled, cases=disturbed, exact=False)
 def test_errors(operator: Operator, subject: Subject, case: Case) -> None:
     """Compiled, a call raises where eager mode does, and where not its output has the same shape."""
-    operands = {name: case.tensor(name, shape, subject.format) for name, shape in case.shapes.items()}
+    operands = operator.any_operands(case, subject.format)
     eager = replace(subject, mode="eager")
     plain, other = (s.run(operator.program, operands, case.arguments) for s in (eager, subject))
     if not plain.error:

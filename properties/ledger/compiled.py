@@ -55,6 +55,11 @@ def _single_without_channels(case: Case, subject: Subject) -> bool:
     return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1}
 
 
+def _window_of_nothing(case: Case, subject: Subject) -> bool:
+    """Whether some window has no elements."""
+    return min(case.arguments["kernel_size"]) < 1
+
+
 def _means_of_nothing(case: Case, subject: Subject) -> bool:
     """Whether an image has an axis without elements, and the output is no mean of everything."""
     output = case.arguments["output_size"]
@@ -175,5 +180,22 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="adaptive_avg_pool2d",
         example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
+    ),
+    Divergence(
+        id="compiled-fractional-empty-kernel",
+        severity="missing error",
+        operators=("fractional_max_pool2d", "fractional_max_pool3d"),
+        laws=("errors when compiled",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("compiled",),
+        holds=_window_of_nothing,
+        what="a kernel of less than one element is taken in eager mode, and fails within the compiler (InductorError)",
+        why="torch.nn.FractionalMaxPool2d: kernel_size is 'the size of the window to take a max over'; both should "
+        "refuse it alike",
+        versions=("2.13.0",),
+        upstream="https://github.com/pytorch/pytorch/pull/190475",
+        operator="fractional_max_pool2d",
+        example=Case({"input": (1, 1, 1, 1)}, {"kernel_size": (-1, 1), "output_size": (1, 1)}, "normal"),
     ),
 )  # fmt: skip
