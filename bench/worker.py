@@ -15,7 +15,7 @@ import hypothesis
 import numpy as np
 
 from bench import measure
-from properties import evidence, hostile, laws, programs, subjects, test_agreement
+from properties import counterexample, evidence, hostile, laws, programs, subjects, test_agreement
 from properties.cases import Case
 from properties.operators import Operator, operator
 from properties.runner.call import Call, Outcome
@@ -63,7 +63,7 @@ def search(law: laws.Law, cases: int, turn: int) -> float:
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )  # fmt: skip
     with evidence.collecting(result):
-        seconds = measure.seconds(lambda: laws.search(law, OPERATOR, SUBJECT, result, settings))
+        seconds = measure.seconds(lambda: counterexample.search(law, OPERATOR, SUBJECT, result, settings))
     return seconds / result.cases
 
 

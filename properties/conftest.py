@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, settings
 
-from properties import evidence, examples, laws, programs, searching, subjects
+from properties import evidence, examples, laws, programs, recording, searching, subjects
 from properties.environment import environment
 from properties.subjects.worker import Workers
 
@@ -92,7 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
         subjects.run_by(_start(workers, config, python).run, torch=other)
     if kernels:
         _load(kernels, config.getoption("--kernels"))
-    config.stash[laws.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
+    config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
     if profile == searching.PROFILE:
         config.pluginmanager.register(searching.Plugin(config, searching.minutes(searched)), "convproof-search")
@@ -210,7 +210,7 @@ def one_thread() -> Iterator[None]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """End the evidence, so that a reader can tell a finished run from a killed one."""
-    writer = session.config.stash.get(laws.WRITER, None)
+    writer = session.config.stash.get(recording.WRITER, None)
     session.config.stash[_FILE] = writer.close(int(exitstatus)) if writer else None
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import hypothesis
 
-from properties import evidence, findings, laws
+from properties import counterexample, evidence, findings, recording
 from properties.laws import Law
 from properties.operators import Operator
 from properties.subjects import Declined, Subject
@@ -60,24 +60,24 @@ class Pair:
         self._renew()
         watched = replace(self.law, body=self._watched(until))
         with evidence.collecting(self.result), contextlib.redirect_stdout(io.StringIO()):  # Hypothesis names its seed
-            laws.judge(
+            recording.judge(
                 self.result,
                 self.subject,
-                lambda: laws.search(watched, self.operator, self.subject, self.result, settings),
+                lambda: counterexample.search(watched, self.operator, self.subject, self.result, settings),
             )
 
     def settle(self) -> None:
         """Settle the status by all visits so far, after one that was broken off."""
         self._renew()
         with contextlib.suppress(Vacuous):
-            laws.judge(self.result, self.subject, lambda: None)
+            recording.judge(self.result, self.subject, lambda: None)
 
     def close(self) -> None:
         """At the end of the search: what was not tried enough is not run, whatever it seems to prove."""
         result = self.result
         if not self.visited:
             result.status, result.reason = "not run", UNVISITED
-        elif result.status == "vacuous" and not laws.settled(result, self.subject):
+        elif result.status == "vacuous" and not counterexample.settled(result, self.subject):
             result.status, result.reason = "not run", f"the time was up after {result.cases} cases that prove nothing"
 
     def _renew(self) -> None:
@@ -93,7 +93,7 @@ class Pair:
         def watched(**about: object) -> None:
             if self.failure is None and self.result.cases > before + 1 and time.monotonic() > until:
                 self.result.cases -= 1  # this one is not tried
-                raise laws.Enough
+                raise counterexample.Enough
             try:
                 body(**about)
             except AssertionError as failure:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 
-from properties import laws
+from properties import laws, recording
 from properties.operators import Operator
 from properties.search import Pair, Search
 from properties.subjects import Subject
@@ -52,7 +52,7 @@ class Part(pytest.Item):
 
     def runtest(self) -> None:
         """Search."""
-        writer = self.config.stash[laws.WRITER]
+        writer = self.config.stash[recording.WRITER]
         self.search = Search(
             list(self.items),
             self.plugin.until,
@@ -90,7 +90,7 @@ class Part(pytest.Item):
         """Write all rows anew, so that the file of a run that is killed holds what came of it until then."""
         self.saved = time.monotonic()
         seen = [pair for pair in self.items if pair.visited or pair.result.status == "not run"]
-        self.config.stash[laws.WRITER].rewrite(line for pair in seen for line in pair.result.lines())
+        self.config.stash[recording.WRITER].rewrite(line for pair in seen for line in pair.result.lines())
 
     def _send(self, ended: list[Pair]) -> None:
         """Tell how far the search is, and of pairs that ended."""
@@ -186,7 +186,7 @@ class Plugin:
             return
         terminalreporter.write_line(f"search: {self._state()}")
         if any(state["found"] for state in self.parts.values()):
-            folder = self.config.stash[laws.WRITER].folder.parent
+            folder = self.config.stash[recording.WRITER].folder.parent
             terminalreporter.write_line(f"scripts and ledger stubs: {folder / 'repro'}, {folder / 'stubs'}")
 
     def _state(self) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from properties import laws, repro
+from properties import laws, recording, repro
 from properties.divergences import LEDGER, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
@@ -72,18 +72,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureRequest) -> None:
     """A known divergence's example lies under its predicate and still diverges; once fixed, the entry must go."""
     pinned = operator(entry.operator)
-    result = laws.describe("known divergences", entry.what, pinned, place, (), request.node)
+    result = recording.describe("known divergences", entry.what, pinned, place, (), request.node)
 
     def attempt() -> None:
         under = entry.concerns(entry.law, pinned, place) and entry.holds(entry.example, place)
         assert under, f"{entry.id}: its example is not under its predicate"
         seen = divergence(entry, place)
         assert seen, f"{entry.id} is fixed in torch {torch.__version__}: end the entry in properties/divergences.py"
-        folder = request.config.stash[laws.WRITER].folder.parent / "repro"
+        folder = request.config.stash[recording.WRITER].folder.parent / "repro"
         result.repro = f"repro/{script(entry, place, seen, folder).name}"
         if place.dtype == entry.dtypes[0]:  # the same script, but for its numbers, as those of the other dtypes
             confirm(folder.parent / result.repro, seen)
         result.known, result.entry = 1, entry
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"
 
-    laws.record(result, place, request.node, attempt)
+    recording.record(result, place, request.node, attempt)

@@ -13,7 +13,7 @@ import hypothesis
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
-from properties import evidence, findings, laws, search, searching
+from properties import counterexample, evidence, findings, search, searching
 from properties.cases import Case
 from properties.laws import Law
 from properties.operators import operator
@@ -78,9 +78,9 @@ def test_too_few_cases_to_say_that_none_prove_anything() -> None:
     first, last, once = pair("late", late), pair("never", never), hypothesis.settings().max_examples
     for tried in (first, last):
         with evidence.collecting(tried.result):
-            laws.search_enough(tried.law, None, None, tried.result)
+            counterexample.search_enough(tried.law, None, None, tried.result)
     assert once < first.result.cases < 3 * once
-    assert laws.settled(last.result, None)
+    assert counterexample.settled(last.result, None)
 
 
 def test_every_pair_gets_its_turn(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from properties import evidence, laws, subjects, test_agreement
+from properties import counterexample, evidence, subjects, test_agreement
 from properties.operators import operator
 from properties.runner.call import Call, Observed, Outcome
 from properties.runner.execute import execute
@@ -46,7 +46,7 @@ def held() -> Iterator[Callable[..., evidence.Result]]:
             subjects.run_by(engine, torch=subject.torch)
         result = evidence.Result("agreement", "", name, str(subject), "cpu", "bfloat16", (), "")
         with evidence.collecting(result):
-            laws.search(AGREEMENT, operator(name), subject, result, FEW)
+            counterexample.search(AGREEMENT, operator(name), subject, result, FEW)
         return result
 
     yield hold

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from properties import evidence, laws
+from properties import evidence, laws, recording
 from properties.operators import operator
 from properties.subjects import Subject
 from properties.verdict import exactly, same_shape, verdict
@@ -84,7 +84,7 @@ def test_worked_example(example: Example, subject: Subject, request: pytest.Fixt
     """The loops and the subject give the numbers that the chapter prints."""
     about = operator(example.operator)
     title = "The loops and torch give the numbers that the chapter prints"
-    result = laws.describe("worked example", title, about, subject, (example.system,), request.node)
+    result = recording.describe("worked example", title, about, subject, (example.system,), request.node)
 
     def attempt() -> None:
         result.begin_case()
@@ -92,7 +92,7 @@ def test_worked_example(example: Example, subject: Subject, request: pytest.Fixt
         outcome = subject.run(about.program, example.operands, example.arguments)
         verdict(outcome, exactly(example.printed), subject)
 
-    laws.record(result, subject, request.node, attempt)
+    recording.record(result, subject, request.node, attempt)
 
 
 # System, kernel, arguments and output of the chapter's 8×8 image.
@@ -110,7 +110,7 @@ def test_printed_shape(
 ) -> None:
     """A convolution of the chapter's 8×8 image has the shape that the chapter prints."""
     title = "A convolution of an 8×8 image has the shape that the chapter prints"
-    result = laws.describe("printed shape", title, CONV2D, subject, (system,), request.node)
+    result = recording.describe("printed shape", title, CONV2D, subject, (system,), request.node)
 
     def attempt() -> None:
         result.begin_case()
@@ -118,7 +118,7 @@ def test_printed_shape(
         assert convolution.cross_correlate(*operands.values(), **arguments).shape == (1, *printed)
         same_shape(subject.run(CONV2D.program, operands, arguments), (1, *printed))
 
-    laws.record(result, subject, request.node, attempt)
+    recording.record(result, subject, request.node, attempt)
 
 
 @laws.law("edge detection", systems=("S6",))

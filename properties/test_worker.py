@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from properties import evidence, hostile, laws, programs, subjects, test_agreement
+from properties import counterexample, evidence, hostile, programs, subjects, test_agreement
 from properties.operators import operator
 from properties.runner.call import Call, Outcome, Program
 from properties.runner.execute import execute
@@ -118,7 +118,7 @@ def test_a_crash_shrinks(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> N
     result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "")
     law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
     with pytest.raises(Diverged, match="raised NativeCrash: SIGSEGV") as crash:
-        laws.search(law, planted, Subject("cpu", "float32"), result)
+        counterexample.search(law, planted, Subject("cpu", "float32"), result)
     assert "shapes={'input': (2, 17)}" in "".join(crash.value.__notes__)
 
 

@@ -1,0 +1,117 @@
+"""The search for a case that a law fails on: Hypothesis draws, the ledger is asked, and both tiers are tried."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import unittest
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+
+from properties import divergences, evidence
+from properties.operators import Operator
+from properties.recording import NotRun, proves_nothing
+from properties.subjects import Declined, Subject, Undefined
+from properties.verdict import Diverged
+
+if TYPE_CHECKING:
+    from properties.laws import Law
+
+SETTLED = 100
+"""Cases of a subject with the whole budget."""
+
+
+class Enough(unittest.SkipTest):
+    """Raised by a test body to end a search early: Hypothesis takes it for no failure, and lets it through."""
+
+
+def search_enough(law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result) -> None:
+    """Search, and again while the cases so far prove nothing and are too few to say that none will.
+
+    Hypothesis varies what it drew, so that the smallest cases come in swarms.
+    """
+    search(law, operator, subject, result)
+    while "case" in law.parameters() and proves_nothing(result) and not settled(result, subject):
+        search(law, operator, subject, result)
+
+
+def settled(result: evidence.Result, subject: Subject | None) -> bool:
+    """Whether so many cases were tried that what proves nothing never will."""
+    return result.cases >= SETTLED * (subject.budget if subject else 1.0)
+
+
+def search(
+    law: Law,
+    operator: Operator | None,
+    subject: Subject | None,
+    result: evidence.Result,
+    settings: hypothesis.settings | None = None,
+) -> None:
+    """Look for a counterexample: once where the law draws no case, else as often as the settings say."""
+    about = {"operator": operator, "subject": subject}
+    about = {name: thing for name, thing in about.items() if name in law.parameters()}
+    if "case" not in law.parameters():
+        result.begin_case()
+        law.body(**about)
+        evidence.noted_case(None)
+        return
+
+    def tried(case: Any) -> None:
+        result.begin_case()
+        entry = divergences.known(law.name, operator, subject, case)
+        if entry and entry.certain():
+            result.known, result.entry = result.known + 1, entry
+            return
+        try:
+            with evidence.watching(functools.partial(divergences.steer, law.name, case)):
+                for variant in _tiers(law, case, operator, subject):
+                    law.body(**about, case=variant)
+        except divergences.Steered as steered:
+            result.known, result.entry = result.known + 1, steered.entry
+            return
+        except Declined as reason:
+            result.declined, result.declining = result.declined + 1, result.declining or str(reason)
+            if isinstance(reason, Undefined) and result.declined == result.cases:
+                raise NotRun(str(reason)) from reason
+            return
+        except Diverged:
+            if not entry:
+                raise
+            result.known, result.entry = result.known + 1, entry
+            return
+        evidence.noted_case(case)
+        if result.bounded:
+            hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")
+
+    tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
+    # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's parameters.
+    tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
+    test = hypothesis.given(case=law.strategy(operator))(tried)
+    test = _within_budget(subject, settings or hypothesis.settings())(test)
+    for example in law.examples:
+        test = hypothesis.example(case=example)(test)
+    with contextlib.suppress(Enough):
+        test()
+    if result.declined and (result.declined + result.known == result.cases or proves_nothing(result)):
+        raise NotRun(result.declining)
+    if result.declined:
+        result.reason = f"{result.declined} of {result.cases} cases not run ({result.declining})"
+
+
+def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:
+    share = subject.budget if subject else 1.0
+    # The first cases are trivial ones: fewer than four would prove nothing.
+    return hypothesis.settings(settings, max_examples=max(4, round(share * settings.max_examples)))
+
+
+def _tiers(law: Law, case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:
+    """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
+    exact = law.exact and hasattr(case, "with_integers") and (operator is None or operator.inexact is None)
+    integers = case.with_integers() if exact else None
+    if exact:
+        yield integers
+    if not (subject and subject.integral) and integers != case:
+        yield case
