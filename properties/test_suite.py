@@ -20,12 +20,12 @@ import hypothesis
 import pytest
 
 import refimpl
-from properties import evidence, faults, laws
+from properties import counterexample, evidence, faults, laws, recording
 from properties.cases import Case
 from properties.divergences import LEDGER, known
 from properties.huge import huge
 from properties.operators import CATALOGUE, operator
-from properties.subjects import FLOATS, INTEGERS, Subject
+from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.verdict import Diverged
 
 HERE = Path(__file__).resolve().parent
@@ -48,6 +48,7 @@ class Attempt:
     """One planted program held to one law: how many cases were tried, on which it failed first, and how."""
 
     tried: int = 0
+    known: int = 0
     caught: int | None = None
     failure: Diverged | None = None
     vacuous: bool = False
@@ -75,8 +76,8 @@ def attempt(law: str, planted: faults.Planted, subject: Subject, settings: hypot
     standing = replace(operator(planted.operator), program=planted.program)
     result = evidence.Result(law, "", planted.operator, str(subject), subject.device, subject.dtype, (), "")
     with evidence.collecting(result), contextlib.suppress(Diverged):
-        laws.search(replace(described, body=body), standing, subject, result, settings)
-    seen.tried, seen.vacuous = result.cases, 4 * result.vacuous > 3 * result.comparisons
+        counterexample.search(replace(described, body=body), standing, subject, result, settings)
+    seen.tried, seen.known, seen.vacuous = result.cases, result.known, 4 * result.vacuous > 3 * result.comparisons
     return seen
 
 
@@ -92,7 +93,7 @@ def write(
         "subject": str(cpu(dtype, planted.mode)),
     }
     line |= {"caught": seen.caught is not None, "cases": seen.caught, "message": seen.message}
-    request.config.stash[laws.WRITER].write({**line, "correct": name in faults.CORRECT})
+    request.config.stash[recording.WRITER].write({**line, "correct": name in faults.CORRECT})
 
 
 def cpu(dtype: str, mode: str = "eager") -> Subject:
@@ -111,9 +112,12 @@ def each(programs: dict[str, faults.Planted]) -> pytest.MarkDecorator:
 def test_fault_is_caught(name: str, dtype: str, request: pytest.FixtureRequest) -> None:
     """A planted fault fails the law that is there to catch it, in every dtype in which it shows."""
     fault = faults.FAULTS[name]
-    seen = attempt(fault.law, fault, cpu(dtype, fault.mode), SEARCH)
-    write(request, name, fault.law, fault, dtype, seen)
-    assert seen.caught, f"{name}: {fault.law} did not catch it in {seen.tried} cases"
+    law, seen = fault.law, attempt(fault.law, fault, cpu(dtype, fault.mode), SEARCH)
+    if not seen.caught and seen.known and dtype in SIXTEEN_BITS:
+        # On a processor whose sums are all rounded on the way, the ledger steers every law around them but this one.
+        law, seen = "accumulator", attempt("accumulator", fault, cpu(dtype, fault.mode), SEARCH)
+    write(request, name, law, fault, dtype, seen)
+    assert seen.caught, f"{name}: {law} did not catch it in {seen.tried} cases"
 
 
 @pytest.mark.parametrize("law", ["agreement", "gradients"])

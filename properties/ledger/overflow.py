@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from properties.cases import Case, window
 from properties.huge import Huge
@@ -71,6 +72,28 @@ def _elements_overflow(case: Case, subject: Subject) -> bool:
 
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
 
+SIZED_WITHOUT_ONEDNN = Divergence(
+    id="conv-float16-output-size-in-32-bits",
+    severity="wrong shape",
+    operators=("conv1d", "conv2d", "conv3d"),
+    laws=("huge arguments",),
+    devices=("cpu",),
+    dtypes=("float16",),
+    holds=_planes_or_dilated_division_overflows,
+    what=DIVISION + ": where oneDNN has no float16, a dilated convolution, or one over three axes, gives an output "
+    "of no elements",
+    why="torch.nn.Conv3d, Shape: the formula gives one element",
+    versions=("2.13.0",),
+    upstream=None,
+    operator="conv1d",
+    lacking="avx512_fp16",
+    example=Huge(
+        shapes={"input": (1, 2), "weight": (1, 1, 1)},
+        arguments={"stride": (2**61 - 1,), "padding": (2**31 - 1,), "dilation": (2,), "groups": 1},
+        inflated=("padding", "stride"),
+    ),
+)
+
 ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="conv-window-overflows",
@@ -112,26 +135,13 @@ ENTRIES: tuple[Divergence, ...] = (
             inflated=("padding", "stride"),
         ),
     ),
-    Divergence(
-        id="conv-output-size-in-32-bits-without-onednn",
-        severity="wrong shape",
-        operators=("conv1d", "conv2d", "conv3d"),
-        laws=("huge arguments",),
-        devices=("cpu",),
-        dtypes=("float16",),
-        holds=_planes_or_dilated_division_overflows,
-        what=DIVISION + ": where oneDNN has no float16, a dilated convolution, or one over three axes, gives an output "
-        "of no elements",
-        why="torch.nn.Conv3d, Shape: the formula gives one element",
-        versions=("2.13.0",),
-        upstream=None,
-        operator="conv1d",
-        lacking="avx512_fp16",
-        example=Huge(
-            shapes={"input": (1, 2), "weight": (1, 1, 1)},
-            arguments={"stride": (2**61 - 1,), "padding": (2**31 - 1,), "dilation": (2,), "groups": 1},
-            inflated=("padding", "stride"),
-        ),
+    SIZED_WITHOUT_ONEDNN,
+    replace(
+        SIZED_WITHOUT_ONEDNN,
+        id="conv-bfloat16-output-size-in-32-bits",
+        dtypes=("bfloat16",),
+        what=SIZED_WITHOUT_ONEDNN.what.replace("float16", "bfloat16"),
+        lacking="avx512_f",
     ),
     Divergence(
         id="conv-elements-overflow",
