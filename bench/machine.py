@@ -13,6 +13,8 @@ from bench.measure import seconds
 from properties import devices
 
 SIZE = 2048  # of the square matrices: large enough that a product of them is bound by arithmetic
+SMALLEST = 256  # where that takes too long: processors without bfloat16 compute it number by number
+PATIENCE = 1.0  # seconds that a product may take
 COPIED = 2**26  # numbers of four bytes: far beyond any cache
 FLOAT_BYTES = 4
 
@@ -64,6 +66,18 @@ def products(device: str, dtype: torch.dtype, size: int = SIZE) -> tuple[Callabl
     a, b = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
     out = torch.empty_like(a)
     return _timed(lambda: torch.mm(a, b, out=out), device), 2 * size**3
+
+
+def affordable_size(device: str, dtype: torch.dtype) -> int:
+    """The largest size, up to ``SIZE``, of which a product takes no longer than ``PATIENCE``, judged by half of it."""
+    size = SMALLEST
+    while size < SIZE:
+        run, _ = products(device, dtype, size)
+        run()
+        if 2**3 * run() > PATIENCE:
+            break
+        size *= 2
+    return size
 
 
 def copies(device: str, numbers: int = COPIED) -> tuple[Callable[[], float], int]:

@@ -21,8 +21,9 @@ DTYPES = ("float32", "bfloat16")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_matrix_product(benchmark: BenchmarkFixture, dtype: str, device: str) -> None:
     """The most FLOP a second: a product of square matrices."""
-    size = machine.SIZE if benchmark.enabled else SMALL
-    run, flop = machine.products(device, getattr(torch, dtype), size)
+    kind = getattr(torch, dtype)
+    size = machine.affordable_size(device, kind) if benchmark.enabled else SMALL
+    run, flop = machine.products(device, kind, size)
     benchmark.group = f"limits of {device}"
     assert benchmark.pedantic(run, rounds=ROUNDS, warmup_rounds=1) > 0
     _about(benchmark, "matrix product", device, flop=flop, dtype=dtype, size=size)
@@ -42,6 +43,14 @@ def _about(benchmark: BenchmarkFixture, what: str, device: str, **amounts: Any) 
         amounts, kind="machine", what=what, device=device, device_name=devices.describe(device),
         threads=torch.get_num_threads(),
     )  # fmt: skip
+
+
+def test_a_slow_machine_multiplies_smaller_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size is the largest that is not too slow, judged by one half as large; a machine that is fast takes all."""
+    monkeypatch.setattr(machine, "products", lambda device, dtype, size: (lambda: (size / 1024) ** 3, 2 * size**3))
+    assert machine.affordable_size("cpu", torch.float32) == 1024
+    monkeypatch.setattr(machine, "products", lambda device, dtype, size: (lambda: 1e-9 * size, 2 * size**3))
+    assert machine.affordable_size("cpu", torch.float32) == machine.SIZE
 
 
 def test_lenets_work() -> None:

@@ -27,6 +27,5 @@ def test_rejection(operator: Operator, subject: Subject, case: Invalid) -> None:
     rule = next(constraint for constraint in operator.constraints if constraint.name == case.violated)
     if rule.of_values and subject.device == "meta":
         return
-    operands = {name: case.tensor(name, shape, subject.format) for name, shape in case.shapes.items()}
-    operands |= {name: make(case, subject.format) for name, make in (rule.given or operator.given).items()}
+    operands = operator.any_operands(case, subject.format, rule)
     rejected(subject.run(operator.program, operands, case.arguments), Refusal(rule.name))

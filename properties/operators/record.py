@@ -122,10 +122,11 @@ class Operator:
         free = {name: self.filled(name, shape, case, format) for name, shape in case.shapes.items()}
         return free | {name: make(case, format) for name, make in self.given.items()}
 
-    def any_operands(self, case: Case, format: Format) -> dict[str, Array]:
-        """The values of a case that may be invalid; what is given is as for a case that breaks its first rule."""
+    def any_operands(self, case: Case, format: Format, broken: Constraint | None = None) -> dict[str, Array]:
+        """The values of a case that breaks a rule, or may break one; what is given is then as for the first."""
         free = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items()}
-        given = self.constraints[0].given if self.given else {}
+        rule = broken or next(iter(self.constraints), None)
+        given = (rule and rule.given) or self.given
         return free | {name: make(case, format) for name, make in given.items()}
 
     def cotangent(self, case: Case, format: Format) -> Array:
