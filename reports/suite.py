@@ -22,29 +22,32 @@ def records(evidence: Evidence) -> list[dict[str, Any]]:
 def kill_matrix(evidence: Evidence) -> dict[str, Any]:
     """Faults, and correct kernels, × subjects, and the totals of both.
 
-    A fault counts as caught when every subject that ran it caught it, a correct kernel as passed when none raised the
-    alarm; of two entries on one fault and subject the one that speaks against the suite counts.
+    A fault counts as caught when every subject that ran it caught it, by whichever law, a correct kernel as passed when
+    none raised the alarm; of two entries on one fault and subject the one that speaks against the suite counts.
     """
     several = len(evidence.places) > 1
     across: dict[str, None] = {}
-    found: dict[tuple[bool, str, str, str], dict[str, Fault]] = {}
+    found: dict[tuple[bool, str, str], dict[str, Fault]] = {}
+    laws: dict[tuple[bool, str, str], dict[str, None]] = {}
     for place, fault in _faults(evidence):
         where = label(fault.subject, place.id) if several else fault.subject
         across[where] = None
-        row = found.setdefault((fault.correct, fault.name, fault.law, fault.operator), {})
+        about = fault.correct, fault.name, fault.operator
+        laws.setdefault(about, {})[fault.law] = None
+        row = found.setdefault(about, {})
         if where not in row or fault.caught == fault.correct:
             row[where] = fault
     rows: list[dict[str, Any]] = [
         {
             "correct": correct,
             "name": name,
-            "law": law,
+            "law": ", ".join(laws[correct, name, operator]),
             "operator": operator,
             "cells": [cells.get(where) for where in across],
             "good": all(fault.caught != correct for fault in cells.values()),
             "message": next((fault.message for fault in cells.values() if fault.message), None),
         }
-        for (correct, name, law, operator), cells in sorted(found.items())
+        for (correct, name, operator), cells in sorted(found.items())
     ]
     faults, kernels = [row for row in rows if not row["correct"]], [row for row in rows if row["correct"]]
     needed = [fault.cases for row in faults for fault in row["cells"] if fault and fault.caught and fault.cases]

@@ -42,6 +42,21 @@ def test_every_fault_is_counted(tmp_path: Path) -> None:
     assert len(assemble(found)["faults"]) == 13
 
 
+def test_a_kernel_under_two_laws_is_one(tmp_path: Path) -> None:
+    """A kernel counts once, under every law that it was held to; the law that speaks against the suite counts."""
+    about = {"correct": True, "caught": False, "cases": None}
+    lines = [
+        example.fault("reversed sums", law="agreement", **about),
+        example.fault("reversed sums", law="gradients", **about | {"caught": True}),
+        example.fault("hidden", "cpu-float32", law="gradients"),
+        example.fault("hidden", "cpu-bfloat16", law="accumulator"),
+    ]
+    matrix = suite.kill_matrix(evidence(tmp_path, lines))
+    (kernel,), (fault,) = matrix["kernels"], matrix["faults"]
+    assert (kernel["law"], kernel["good"]) == ("agreement, gradients", False)
+    assert (fault["law"], fault["good"]) == ("gradients, accumulator", True)
+
+
 def test_a_newer_run_of_the_suites_own_tests_adds_its_faults(tmp_path: Path) -> None:
     """A run that planted faults and checked nothing else completes the newest run that checked torch."""
     example.write_run(tmp_path, [example.header(), *example.all_results(), example.END], "old")
