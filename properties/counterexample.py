@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import unittest
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import hypothesis
 from properties import divergences, evidence
 from properties.operators import Operator
 from properties.recording import NotRun, proves_nothing
+from properties.runner.call import Call
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdict import Diverged
 
@@ -65,8 +65,13 @@ def search(
         if entry and entry.certain():
             result.known, result.entry = result.known + 1, entry
             return
+        met = [entry]  # the first is tried all the same beside another torch, and so is what a call runs into
+
+        def watch(call: Call) -> None:
+            met.append(divergences.steer(law.name, case, call))
+
         try:
-            with evidence.watching(functools.partial(divergences.steer, law.name, case)):
+            with evidence.watching(watch):
                 for variant in _tiers(law, case, operator, subject):
                     law.body(**about, case=variant)
         except divergences.Steered as steered:
@@ -78,6 +83,7 @@ def search(
                 raise NotRun(str(reason)) from reason
             return
         except Diverged:
+            entry = next(filter(None, met), None)
             if not entry:
                 raise
             result.known, result.entry = result.known + 1, entry

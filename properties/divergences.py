@@ -82,16 +82,17 @@ class Steered(Exception):
         self.entry = entry
 
 
-def steer(law: str, case: object, call: Call) -> None:
-    """Raise Steered if a call that a law makes, whatever its case describes, runs into a known divergence."""
+def steer(law: str, case: object, call: Call) -> Divergence | None:
+    """The entry that a call of a law runs into, whatever its case describes. Raises Steered if that is certain."""
     if not isinstance(case, Case):
-        return
+        return None
     subject = Subject(call.device, call.dtype, call.mode, call.kernels)
     shapes = {name: values.shape if hasattr(values, "shape") else values for name, values in call.operands.items()}
     made = Case(shapes, call.arguments, case.fill, case.seed, case.setting)
     entry = known(law, _computed_by(call.program), subject, made)
     if entry and entry.certain():
         raise Steered(entry)
+    return entry
 
 
 @functools.cache

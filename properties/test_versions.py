@@ -9,7 +9,9 @@ import hypothesis
 import numpy as np
 import pytest
 
-from properties import counterexample, evidence, subjects, test_agreement
+from properties import counterexample, evidence, subjects, test_agreement, test_batches
+from properties.cases import Case
+from properties.laws import Law
 from properties.operators import operator
 from properties.runner.call import Call, Observed, Outcome
 from properties.runner.execute import execute
@@ -19,6 +21,8 @@ from refimpl.rounding import BFLOAT16, round_to
 
 OTHER = Subject("cpu", "bfloat16", torch="torch-0.1.0+cpu")
 AGREEMENT = test_agreement.test_agreement.law  # type: ignore[attr-defined]
+BATCH = test_batches.test_batch_is_a_loop.law  # type: ignore[attr-defined]
+GIVEN = hypothesis.settings(phases=[hypothesis.Phase.explicit], database=None, deadline=None)
 FEW = hypothesis.settings(max_examples=20, derandomize=True, database=None, deadline=None)
 
 
@@ -39,14 +43,20 @@ def wrong(call: Call) -> Outcome:
 
 @pytest.fixture
 def held() -> Iterator[Callable[..., evidence.Result]]:
-    """Hold an engine, as another torch, to the law of agreement."""
+    """Hold an engine, as another torch, to a law, by default to agreement."""
 
-    def hold(engine: Callable[[Call], Outcome], name: str, subject: Subject = OTHER) -> evidence.Result:
+    def hold(
+        engine: Callable[[Call], Outcome],
+        name: str,
+        subject: Subject = OTHER,
+        law: Law = AGREEMENT,
+        settings: hypothesis.settings = FEW,
+    ) -> evidence.Result:
         if subject.torch:
             subjects.run_by(engine, torch=subject.torch)
-        result = evidence.Result("agreement", "", name, str(subject), "cpu", "bfloat16", (), "")
+        result = evidence.Result(law.name, "", name, str(subject), "cpu", "bfloat16", (), "")
         with evidence.collecting(result):
-            counterexample.search(AGREEMENT, operator(name), subject, result, FEW)
+            counterexample.search(law, operator(name), subject, result, settings)
         return result
 
     yield hold
@@ -74,6 +84,14 @@ def test_the_suites_own_torch_is_tried_beside_another(held: Callable[..., eviden
     own = held(execute, "log_softmax", replace(OTHER, torch=""))
     assert own.known
     assert own.comparisons == other.comparisons == own.cases
+
+
+def test_a_call_of_a_laws_own_is_known(held: Callable[..., evidence.Result]) -> None:
+    """A case that is right, of whose batch another image runs into an entry, is known where that diverges."""
+    arguments = {"norm_type": 3.0, "kernel_size": (1, 1), "ceil_mode": False}
+    case = Case({"input": (1, 1, 1, 1)}, arguments, "normal", seed=1)
+    result = held(execute, "lp_pool2d", law=replace(BATCH, examples=(case,)), settings=GIVEN)
+    assert (result.known, result.entry.id) == (1, "lp-pool-odd-root-of-negative-sum")
 
 
 def test_a_new_defect_is_none_of_them(held: Callable[..., evidence.Result]) -> None:

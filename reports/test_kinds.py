@@ -44,7 +44,7 @@ def test_every_fault_is_counted(tmp_path: Path) -> None:
 
 def test_a_kernel_under_two_laws_is_one(tmp_path: Path) -> None:
     """A kernel counts once, under every law that it was held to; the law that speaks against the suite counts."""
-    about = {"correct": True, "caught": False, "cases": None}
+    about: dict[str, Any] = {"correct": True, "caught": False, "cases": None}
     lines = [
         example.fault("reversed sums", law="agreement", **about),
         example.fault("reversed sums", law="gradients", **about | {"caught": True}),
