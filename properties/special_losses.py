@@ -10,7 +10,7 @@ not both get.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ from refimpl.targets import is_probabilities
 
 PALETTES = ("nan", "inf", "-inf", "both inf", "all -inf", "zeros", "tiny")
 """Those without numbers near the largest."""
-BELOW = -(2.0**-10)
-"""So little that no sum of weights changes its sign."""
+LITTLE = 2.0**-10
+"""So little that no sum of weights changes its sign, taken from zero or added to it."""
 
 
 def cotangent(operator: Operator, case: Case, format: Format) -> Array:
@@ -40,33 +40,36 @@ def of_losses(
 ) -> tuple[Promise, dict[str, Promise]]:
     """Where NaN and infinities should be in the loss and in its gradients, and nothing of the numbers beside."""
     assert operator.gradients is not None
-    values, counting = list(operands.values()), _where_all_count(operands, case.arguments)
+    given = [(operands, case.arguments), *(_where_all_count(operands, case.arguments, by) for by in (-LITTLE, LITTLE))]
     with np.errstate(all="ignore"):
-        loss = operator.reference(*values, **case.arguments), operator.reference(*counting[0], **counting[1])
-        first = operator.gradients(g, *values, **case.arguments)
-        second = operator.gradients(g, *counting[0], **counting[1])
-        of_operands = {name: _places(*pair, format) for name, *pair in zip(operands, first, second, strict=True)}
-        return _places(*loss, format), of_operands
+        losses = [operator.reference(*values.values(), **a) for values, a in given]
+        gradients = [operator.gradients(g, *values.values(), **a) for values, a in given]
+    of_operands = {name: _places(tensors, format) for name, *tensors in zip(operands, *gradients, strict=True)}
+    return _places(losses, format), of_operands
 
 
-def _places(exact: Array, counting: Array, format: Format) -> Promise:
-    stored = round_to(exact, format.storage)
-    certain = same_places(np.asarray(exact), np.asarray(counting))
+def _places(found: Sequence[Array], format: Format) -> Promise:
+    """The first of the results, where NaN and infinities stand in the same places of the others."""
+    stored = round_to(found[0], format.storage)
+    certain = np.logical_and.reduce([same_places(np.asarray(found[0]), np.asarray(other)) for other in found[1:]])
     return Promise(Expected(stored, np.full(stored.shape, np.inf)), certain)
 
 
-def _where_all_count(operands: Mapping[str, Array], arguments: Mapping[str, Any]) -> tuple[list[Array], dict[str, Any]]:
-    """The same with weights and probabilities a little below zero in place of zero.
+def _where_all_count(
+    operands: Mapping[str, Array], arguments: Mapping[str, Any], little: float
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The same with weights and probabilities of a little in place of zero.
 
-    What they are multiplied with then shows: a NaN, an infinity, or two that are opposite and make NaN.
+    What they are multiplied with then shows: a NaN, an infinity, or two that are opposite and make NaN, whichever of
+    them the little turns about.
     """
     others, given = dict(operands), dict(arguments)
     if "target" in others:
-        others["target"] = np.where(others["target"] == 0.0, BELOW, others["target"])
+        others["target"] = np.where(others["target"] == 0.0, little, others["target"])
     elif is_probabilities(others["input"].shape, np.array(given["target"])):
-        given["target"] = np.where(np.array(given["target"]) == 0.0, BELOW, given["target"])
+        given["target"] = np.where(np.array(given["target"]) == 0.0, little, given["target"])
     if "weight" in given:
-        given["weight"] = tuple(w or BELOW for w in given["weight"])
+        given["weight"] = tuple(w or little for w in given["weight"])
     if given.get("label_smoothing") == 1.0:  # what is left of the target is zero, times its log-probability
         others["input"] = np.where(np.isinf(others["input"]), np.nan, others["input"])
-    return list(others.values()), given
+    return others, given
