@@ -68,7 +68,7 @@ def search(
         met = [entry]  # the first is tried all the same beside another torch, and so is what a call runs into
 
         def watch(call: Call) -> None:
-            met.append(divergences.steer(law.name, case, call))
+            met.append(divergences.steer(law.name, case, subject.torch if subject else "", call))
 
         try:
             with evidence.watching(watch):

@@ -2,7 +2,8 @@
 
 Cases under a predicate are steered around and counted, so that the suite is green on a torch whose defects are all
 listed and red on anything new. The pinned example must still diverge: an entry that no longer does fails
-(``properties/test_divergences.py``), so the ledger cannot outlive a fix. Nothing is listed that is not understood.
+(``properties/test_divergences.py``) until it says in which release it is ``fixed``, from which on nothing is steered
+around: the ledger cannot outlive a fix. Nothing is listed that is not understood.
 """
 
 from __future__ import annotations
@@ -82,11 +83,14 @@ class Steered(Exception):
         self.entry = entry
 
 
-def steer(law: str, case: object, call: Call) -> Divergence | None:
-    """The entry that a call of a law runs into, whatever its case describes. Raises Steered if that is certain."""
+def steer(law: str, case: object, torch: str, call: Call) -> Divergence | None:
+    """The entry that a call of a law runs into, whatever its case describes. Raises Steered if that is certain.
+
+    torch: which one makes the call, as its subject says.
+    """
     if not isinstance(case, Case):
         return None
-    subject = Subject(call.device, call.dtype, call.mode, call.kernels)
+    subject = Subject(call.device, call.dtype, call.mode, call.kernels, torch)
     shapes = {name: values.shape if hasattr(values, "shape") else values for name, values in call.operands.items()}
     made = Case(shapes, call.arguments, case.fill, case.seed, case.setting)
     entry = known(law, _computed_by(call.program), subject, made)

@@ -224,5 +224,6 @@ def test_readme() -> None:
         f"{len(faults.FAULTS)} planted faults",
         f"{len(faults.CORRECT)} correct kernels",
     ]
+    phrases.append(f"{sum(entry.fixed is not None for entry in LEDGER)} are fixed")
     phrases += [phrase.format(counts[kind]) for kind, phrase in kinds.items()]
     assert not [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", said)]

@@ -11,6 +11,7 @@ import pytest
 
 from properties import counterexample, evidence, subjects, test_agreement, test_batches
 from properties.cases import Case
+from properties.divergences import LEDGER
 from properties.laws import Law
 from properties.operators import operator
 from properties.runner.call import Call, Observed, Outcome
@@ -93,6 +94,14 @@ def test_a_call_of_a_laws_own_is_known(held: Callable[..., evidence.Result]) -> 
     case = Case({"input": (1, 1, 1, 1)}, arguments, "normal", seed=1)
     result = held(execute, "lp_pool2d", law=replace(BATCH, examples=(case,)), settings=GIVEN)
     assert (result.known, result.entry.id) == (1, "lp-pool-odd-root-of-negative-sum")
+
+
+def test_a_release_is_told_from_the_one_before() -> None:
+    """An entry that ends with a release is about those before it alone, whichever torch computes."""
+    entry = next(entry for entry in LEDGER if entry.id == "fused-sgd-skips-vectors")
+    torches = {version: replace(OTHER, torch=f"torch-{version}") for version in ("2.13.0", "2.14.1+cu130", "2.15.0")}
+    assert [version for version, subject in torches.items() if entry.shows(subject)] == ["2.13.0"]
+    assert entry.fixed == "2.14.1"
 
 
 def test_a_new_defect_is_none_of_them(held: Callable[..., evidence.Result]) -> None:

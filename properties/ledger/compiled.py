@@ -195,6 +195,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "refuse it alike",
         versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/pull/190475",
+        fixed="2.14.1",
         operator="fractional_max_pool2d",
         example=Case({"input": (1, 1, 1, 1)}, {"kernel_size": (-1, 1), "output_size": (1, 1)}, "normal"),
     ),

@@ -200,6 +200,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "the velocity is read as float32 from 16-bit memory, past its end",
         why="torch.optim.SGD: fused is another implementation of the same algorithm",
         upstream="https://github.com/pytorch/pytorch/issues/191763",
+        fixed="2.14.1",
         example=Case(
             shapes={"parameter": (65,), "gradient": (65,)}, arguments={"lr": 0.5, "fused": True}, fill="normal"
         ),

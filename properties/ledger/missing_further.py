@@ -27,7 +27,7 @@ def taken(
     devices: tuple[str, ...] = ("cpu", "meta"), dtypes: tuple[str, ...] = FLOATS,
     modes: tuple[str, ...] = ("eager", "compiled"), seed: int = 0,
     laws: tuple[str, ...] = ("rejection",), having: str | None = None,
-    severity: str = "missing error",
+    severity: str = "missing error", fixed: str | None = None,
 ) -> Divergence:  # fmt: skip
     """Arguments that break a rule and raise nothing; the example is of the first operator.
 
@@ -51,6 +51,7 @@ def taken(
         upstream=upstream,
         modes=modes,
         having=having,
+        fixed=fixed,
         operator=operators[0],
         example=Invalid(shapes=shapes, arguments=arguments, seed=seed, violated=rule),
     )
@@ -153,7 +154,7 @@ POOLING: tuple[Divergence, ...] = (
         "torch.nn.FractionalMaxPool2d: kernel_size is 'the size of the window to take a max over'; the backward pass "
         "fails on such indices with an internal assertion", {"input": (1, 2, 2)},
         {"kernel_size": (0, 1), "output_size": (1, 1)}, _fits_with_room,
-        "https://github.com/pytorch/pytorch/pull/190475", modes=("eager",),
+        "https://github.com/pytorch/pytorch/pull/190475", modes=("eager",), fixed="2.14.1",
     ),
     taken(
         "fractional-ratio-of-all", FRACTIONAL[:1], "output_ratio is below 1", "a ratio of 1 is taken",
@@ -190,6 +191,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "torch.nn.ReplicationPad2d: 'the output dimensions must remain positive'; with one axis it raises",
         {"input": (1, 1, 1)}, {"padding": (0, -1, 0, 0)}, _something_left_elsewhere,
         "https://github.com/pytorch/pytorch/pull/184254", dtypes=FLOATS + INTEGERS, laws=("rejection", "zero sizes"),
+        fixed="2.14.1",
     ),
     taken(
         "circle-of-more-than-is-left", ("circular_pad",), "a circle is of at most what is left",

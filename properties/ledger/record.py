@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+from torch.torch_version import TorchVersion
+
 from properties import devices
 from properties.cases import Case
 from properties.operators import Operator
@@ -30,10 +33,11 @@ class Divergence:
 
     ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
     happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
-    was seen. ``having`` and ``lacking`` name an instruction set
-    (:data:`properties.devices.INSTRUCTIONS`) without which, or with which, a processor does not show it: libraries have
-    kernels of their own for it. An entry that names no laws is asked about none of :data:`OUT_OF_RANGE` but those
-    that are ``also`` named: ``holds`` then has to answer for arguments that no layer allows.
+    was seen, ``fixed`` the first that was seen without it (None: none yet). ``having`` and ``lacking`` name an
+    instruction set (:data:`properties.devices.INSTRUCTIONS`) without which, or with which, a processor does not show
+    it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
+    :data:`OUT_OF_RANGE` but those that are ``also`` named: ``holds`` then has to answer for arguments that no layer
+    allows.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
     """
 
@@ -54,6 +58,7 @@ class Divergence:
     having: str | None = None
     lacking: str | None = None
     also: tuple[str, ...] = ()
+    fixed: str | None = None
 
     @property
     def law(self) -> str:
@@ -62,8 +67,13 @@ class Divergence:
 
     def shows(self, subject: Subject) -> bool:
         """Whether it shows on a subject at all; what kernels other than torch's do is not listed here."""
+        cpu = subject.device == "cpu"
         here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
-        return here and not subject.kernels and (subject.device != "cpu" or self._on_this_processor)
+        return here and not subject.kernels and self._in(subject.torch) and (not cpu or self._on_this_processor)
+
+    def _in(self, other: str) -> bool:
+        """Whether it shows in the release of another torch, or in the suite's own where that is none."""
+        return self.fixed is None or TorchVersion(other.removeprefix("torch-") or torch.__version__) < self.fixed
 
     @property
     def _on_this_processor(self) -> bool:
