@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import re
 import unittest
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+from hypothesis import Phase
 
 from properties import divergences, evidence
 from properties.operators import Operator
 from properties.recording import NotRun, proves_nothing
 from properties.runner.call import Call
-from properties.subjects import Declined, Subject, Undefined
+from properties.subjects import Declined, Subject, Undefined, comparing
 from properties.verdict import Diverged
 
 if TYPE_CHECKING:
@@ -89,14 +92,17 @@ def search(
             result.known, result.entry = result.known + 1, entry
             return
         evidence.noted_case(case)
-        if result.bounded:
+        if result.bounded and not comparing():
             hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")
 
     tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
     # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's parameters.
     tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
     test = hypothesis.given(case=law.strategy(operator))(tried)
-    test = _within_budget(subject, settings or hypothesis.settings())(test)
+    settings = _within_budget(subject, settings or hypothesis.settings())
+    if comparing():
+        settings, test = _of_twins(settings), hypothesis.seed(_seed_of_twins(result, subject))(test)
+    test = settings(test)
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
     with contextlib.suppress(Enough):
@@ -105,6 +111,18 @@ def search(
         raise NotRun(result.declining)
     if result.declined:
         result.reason = f"{result.declined} of {result.cases} cases not run ({result.declining})"
+
+
+def _of_twins(settings: hypothesis.settings) -> hypothesis.settings:
+    """Settings under which two torches are tried on the same cases: none from before, none that errors lead to."""
+    phases = [phase for phase in settings.phases if phase not in (Phase.reuse, Phase.target)]
+    return hypothesis.settings(settings, database=None, phases=phases)
+
+
+def _seed_of_twins(result: evidence.Result, subject: Subject | None) -> int:
+    """One seed for a check on two torches, another each time that it is searched."""
+    check = result.law, result.operator, str(replace(subject, torch="")) if subject else "", str(result.cases)
+    return zlib.crc32("\n".join(check).encode())
 
 
 def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:

@@ -84,8 +84,9 @@ def test_the_suites_own_torch_is_tried_beside_another(held: Callable[..., eviden
     """Both sides try the same cases, so that their counts of known ones can be compared; alone, none is tried."""
     other = held(execute, "log_softmax")
     own = held(execute, "log_softmax", replace(OTHER, torch=""))
-    assert own.known
+    assert 0 < own.known == other.known < own.cases
     assert own.comparisons == other.comparisons == own.cases
+    assert (own.worst_case, own.worst_share) == (other.worst_case, other.worst_share)
 
 
 def test_a_call_of_a_laws_own_is_known(held: Callable[..., evidence.Result]) -> None:
