@@ -136,7 +136,10 @@ def test_a_defect_of_one_torch_alone_is_told(tmp_path: Path) -> None:
     (row,) = versions.differences(frame(found))["rows"]
     assert (row["operator"], row["known"], row["other_known"]) == ("a", 3, 0)
     assert row["message"] == "3 of 100 cases: a-defect"
-    assert "cpu-float32, 3 known" in render(found)["index.html"]
+    texts = render(found)
+    assert "cpu-float32, 3 known" in texts["index.html"]
+    line = "- a, agreement: passed on cpu-float32 (3 known), passed on cpu-float32@torch-2.11.0"
+    assert line in texts["summary.md"].splitlines()
 
 
 def test_subjects_that_never_ran_are_one_line(tmp_path: Path) -> None:
