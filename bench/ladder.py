@@ -169,7 +169,11 @@ def _peak_memory(device: str) -> int | None:
 
 def _limits(device: str, dtypes: set[str]) -> dict[str, tuple[Callable[[], float], int]]:
     """Calls that measure the machine's limits, warmed up, and the FLOP or bytes of each."""
-    found = {f"{PEAK} {dtype}": machine.products(device, getattr(torch, dtype)) for dtype in sorted(dtypes)}
+    kinds = {dtype: getattr(torch, dtype) for dtype in sorted(dtypes)}
+    found = {
+        f"{PEAK} {dtype}": machine.products(device, kind, machine.affordable_size(device, kind))
+        for dtype, kind in kinds.items()
+    }
     found[COPY] = machine.copies(device, COPIED)
     for run, _ in found.values():
         run()

@@ -11,13 +11,15 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import stats
+
+Name = TypeVar("Name", bound=Hashable)
 
 CONFIDENCE = 0.95
 FEWEST_ROUNDS = 3
@@ -74,8 +76,8 @@ def ratio(baseline: Sequence[float], samples: Sequence[float]) -> Ratio:
 
 
 def interleave(
-    runs: Mapping[str, Callable[[], float]], rounds: int, seed: int = 0, patience: float = math.inf
-) -> dict[str, list[float]]:
+    runs: Mapping[Name, Callable[[], float]], rounds: int, seed: int = 0, patience: float = math.inf
+) -> dict[Name, list[float]]:
     """Call everything once a round, in an order shuffled anew for each, and collect what the calls return.
 
     On a busy machine, where rounds take long, there are fewer: none is begun after ``patience`` seconds, once there
@@ -83,7 +85,7 @@ def interleave(
     """
     end = time.monotonic() + patience
     order, shuffle = list(runs), random.Random(seed).shuffle
-    found: dict[str, list[float]] = {name: [] for name in runs}
+    found: dict[Name, list[float]] = {name: [] for name in runs}
     for done in range(rounds):
         if done >= FEWEST_ROUNDS and time.monotonic() > end:
             break

@@ -1,13 +1,15 @@
 """One process of one thread a core: each computes the gradient of its share of the batch, in pieces.
 
 Threads that share one small kernel wait for each other at its end, many times a step; processes that share a
-batch wait once. Every piece costs a call, so a share is one piece unless that is large. Parameters, batch and gradients
-lie in memory that the processes share, so that nothing is sent but a word to begin and the metrics.
+batch wait once. Every piece costs a call, and what of it a core's cache cannot hold goes through memory: how large a
+piece is best depends on the processor, so it is measured. Parameters, batch and gradients lie in memory that the
+processes share, so that nothing is sent but a word to begin and the metrics.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 import time
 import traceback
 from collections.abc import Iterator
@@ -20,10 +22,12 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
+from bench import measure
 from bench.compiled import compiled, gradients_of
 from bench.lenet import Batches, Training, count_correct
 
-LARGEST_PIECE = 128
+PIECES = (64, 128)  # examples
+TRIALS = 7  # of each, the first of which compiles
 UNCOUNTED = -100  # a label that cross-entropy leaves out
 PATIENCE = 600.0  # seconds until a worker that says nothing is given up; the first answer may need a compilation
 
@@ -36,8 +40,7 @@ class WorkerLostError(RuntimeError):
 class Shared:
     """What the processes share: the parameters and one gradient for each worker, end to end, and the batch.
 
-    parameters: (P,); gradients: (workers, P); images: (B, 1, 28, 28); labels: (B,); examples: (), the batch's size;
-    piece: how many examples are computed at once.
+    parameters: (P,); gradients: (workers, P); images: (B, 1, 28, 28); labels: (B,); examples: (), the batch's size.
     """
 
     parameters: Tensor
@@ -45,25 +48,21 @@ class Shared:
     images: Tensor
     labels: Tensor
     examples: Tensor
-    piece: int
 
     @classmethod
-    def make(cls, parameters: Tensor, workers: int, batch_size: int) -> Shared:
-        """Room for batches of up to ``batch_size`` examples, and for what fills up their last piece."""
-        piece = min(LARGEST_PIECE, math.ceil(batch_size / workers))
-        room = math.ceil(batch_size / piece) * piece
+    def make(cls, parameters: Tensor, workers: int, room: int) -> Shared:
+        """Room for that many examples."""
         tensors = (
             parameters, torch.zeros(workers, len(parameters)),
-            torch.zeros(room, 1, 28, 28), torch.full((room,), UNCOUNTED), torch.zeros(()),
+            torch.zeros(room, 1, 28, 28), torch.full((room,), UNCOUNTED), torch.ones(()),
         )  # fmt: skip
-        return cls(*(tensor.share_memory_() for tensor in tensors), piece)
+        return cls(*(tensor.share_memory_() for tensor in tensors))
 
-    def fill(self, images: Tensor, labels: Tensor) -> int:
-        """Take a batch in; what fills up its last piece does not count. Returns the number of pieces."""
-        n, pieces = len(labels), math.ceil(len(labels) / self.piece)
-        self.images[:n], self.labels[:n], self.labels[n : pieces * self.piece] = images, labels, UNCOUNTED
+    def fill(self, images: Tensor, labels: Tensor) -> None:
+        """Take a batch in; what fills up its last piece does not count."""
+        n = len(labels)
+        self.images[:n], self.labels[:n], self.labels[n:] = images, labels, UNCOUNTED
         self.examples.fill_(n)
-        return pieces
 
 
 @contextmanager
@@ -100,12 +99,16 @@ class PerCore(Training):
 
     workers: list[Any] = field(default_factory=list)
     pipes: list[connection.Connection] = field(default_factory=list)
+    piece: int = 0
+    """How many examples are computed at once."""
 
     def start(self, workers: int, batch_size: int, lr: float) -> None:
         """Start the processes; the model's parameters move to shared memory. Batches may hold up to ``batch_size``."""
         self.lr, self.train_batches = lr, SerialBatches(self.train_batches)
         flat = torch.nn.utils.parameters_to_vector(self.model.parameters()).detach().clone()
-        self.shared = Shared.make(flat, workers, batch_size)
+        share = math.ceil(batch_size / workers)
+        pieces = sorted({min(piece, share) for piece in PIECES})
+        self.shared = Shared.make(flat, workers, max(_filled(batch_size, piece) for piece in pieces))
         torch.nn.utils.vector_to_parameters(self.shared.parameters, self.model.parameters())
         context = torch.multiprocessing.get_context("spawn")
         for rank in range(workers):
@@ -115,6 +118,16 @@ class PerCore(Training):
             there.close()
             self.workers.append(worker)
             self.pipes.append(here)
+        self.piece = pieces[0] if len(pieces) == 1 else self._fastest(pieces, batch_size)
+
+    def _fastest(self, pieces: list[int], batch_size: int) -> int:
+        """The size of pieces in which a whole batch takes the least time; its examples are blank and do not count."""
+        trials = {
+            piece: lambda piece=piece: measure.seconds(lambda: self._compute(batch_size, piece)) for piece in pieces
+        }
+        with one_thread():
+            found = measure.interleave(trials, TRIALS)
+        return min(pieces, key=lambda piece: statistics.median(found[piece]))
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[float, int, int]:
         """One step, as :meth:`Training.step`. Raises WorkerLostError where a process is lost."""
@@ -122,16 +135,20 @@ class PerCore(Training):
             return self._step(images, labels)
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[float, int, int]:
-        pieces = self.shared.fill(images, labels)
+        self.shared.fill(images, labels)
         self.lap("moving")
-        for rank, pipe in enumerate(self.pipes):
-            _tell(pipe, pieces, rank)
-        answers = [self._answer(rank) for rank in range(len(self.pipes))]
+        answers = self._compute(len(labels), self.piece)
         self.lap("forward and backward")
         self.shared.parameters.sub_(self.shared.gradients.sum(dim=0), alpha=self.lr)
         self.lap("step")
         loss, correct = (sum(parts) for parts in zip(*answers, strict=True))
         return float(loss) * len(labels), int(correct), len(labels)
+
+    def _compute(self, examples: int, piece: int) -> list[tuple[float, int]]:
+        """Have the gradients of so many examples computed, in pieces; the workers' parts of the metrics."""
+        for rank, pipe in enumerate(self.pipes):
+            _tell(pipe, (piece, math.ceil(examples / piece)), rank)
+        return [self._answer(rank) for rank in range(len(self.pipes))]
 
     def _answer(self, rank: int) -> tuple[float, int]:
         """A worker's part of the mean loss, and its right predictions."""
@@ -161,37 +178,45 @@ class PerCore(Training):
         self.workers, self.pipes = [], []
 
 
-def _tell(pipe: connection.Connection, pieces: int, rank: int) -> None:
+def _filled(examples: int, piece: int) -> int:
+    """So many examples, and what fills up their last piece."""
+    return math.ceil(examples / piece) * piece
+
+
+def _tell(pipe: connection.Connection, word: tuple[int, int], rank: int) -> None:
     try:
-        pipe.send(pieces)
+        pipe.send(word)
     except OSError as error:
         raise WorkerLostError(f"process {rank} died") from error
 
 
 def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: int, workers: int) -> None:
-    """A worker's life: for each number of pieces received, the gradient of every ``workers``-th; ends with the pipe."""
+    """A worker's life: for each size and number of pieces received, the gradient of every ``workers``-th.
+
+    It ends with the pipe.
+    """
     torch.set_num_threads(1)
-    piece = compiled(_piece, fullgraph=True)
+    add_piece, met = compiled(_piece, fullgraph=True), set()
     names = [name for name, _ in model.named_parameters()]
     shapes = [p.shape for p in model.parameters()]
     parameters, gradients = (_views(flat, names, shapes) for flat in (shared.parameters, shared.gradients[rank]))
     loss, correct = torch.zeros(()), torch.zeros((), dtype=torch.int64)
-    images, labels = shared.images.split(shared.piece), shared.labels.split(shared.piece)
     while True:
         try:
-            pieces = pipe.recv()
+            piece, pieces = pipe.recv()
         except (EOFError, OSError):
             return
+        images, labels = shared.images.split(piece), shared.labels.split(piece)
         try:
+            # Once compiled for a size, every piece of it is like the first: checking that anew costs time.
+            torch.compiler.set_stance("default", skip_guard_eval_unsafe=piece in met)
             with torch.no_grad():
                 for total in (shared.gradients[rank], loss, correct):
                     total.zero_()
                 for i in range(rank, pieces, workers):
-                    piece(model, parameters, gradients, images[i], labels[i], shared.examples, loss, correct)
+                    add_piece(model, parameters, gradients, images[i], labels[i], shared.examples, loss, correct)
+                    met.add(piece)
             pipe.send((float(loss), int(correct)))
-            if rank < pieces:
-                # Compiled by now, and every piece is like the first: checking that anew costs time.
-                torch.compiler.set_stance("default", skip_guard_eval_unsafe=True)
         except Exception:
             pipe.send(traceback.format_exc())
 

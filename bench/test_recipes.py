@@ -16,7 +16,7 @@ from bench.fashion_mnist import DataSet
 from properties import images
 from properties.verdict import Diverged
 
-SMALL = 40  # a piece of 32 and one that is filled up
+SMALL = 40
 
 
 @pytest.fixture
@@ -92,6 +92,22 @@ def test_a_lost_process_ends_the_run(problem: recipes.Problem, monkeypatch: pyte
     finally:
         training.close()
     assert not any(worker.is_alive() for worker in workers)
+
+
+def test_pieces_of_every_size(problem: recipes.Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the sizes is chosen, and a step is the loops' step in pieces of any, the last of which is filled up."""
+    if absence := recipes.RECIPES["per_core"].absence("cpu"):
+        pytest.skip(f"not run ({absence})")
+    sizes = (12, 16)
+    monkeypatch.setattr(per_core, "PIECES", sizes)
+    training = registry.rebuilt(per_core.PerCore, recipes.in_memory(problem))
+    training.start(workers=1, batch_size=SMALL, lr=problem.lr)
+    try:
+        assert training.piece in sizes
+        for training.piece in sizes * 2:
+            assert first_step(training, problem.lr).worst_share <= 1
+    finally:
+        training.close()
 
 
 def test_laps_cover_a_step(problem: recipes.Problem) -> None:
