@@ -141,7 +141,7 @@ def _everywhere(
 
     of_layer = Divergence(
         operators=convolutions, laws=(), devices=("cpu",), dtypes=("bfloat16",), having="amx_bf16",
-        holds=_predicate(kind, _of), versions=("2.13.0",), operator=named(convolutions, layer), example=layer, **about,
+        holds=_predicate(kind, _of), operator=named(convolutions, layer), example=layer, **about,
     )  # fmt: skip
     of_gradients = replace(of_layer, severity="crash" if of_layer.severity == "crash" else "wrong gradient")
     return (

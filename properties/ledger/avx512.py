@@ -59,7 +59,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="with a stride along the first of three axes, where a window but the first reaches from the padding "
         "before the input to its end, the gradient to the weight is wrong, and other memory is overwritten",
         why="torch.nn.Conv3d, the formula; float64, torch without oneDNN, and processors without AVX-512 are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv_transpose3d",
         having="avx512_f",
@@ -79,7 +78,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="with a stride, a dilation, 29 to 55 outputs along the last axis, and padding of 15 to 28 elements on "
         "both sides of it, the gradient to the weight is wrong in most elements, by more than its size",
         why="torch.nn.Conv1d, the formula; float64, torch without oneDNN, and processors without AVX-512 are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv_transpose1d",
         having="avx512_f",

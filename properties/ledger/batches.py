@@ -12,7 +12,6 @@ from properties.subjects import FLOATS, Subject
 LAW: dict[str, Any] = {
     "laws": ("whatever the batch",),
     "devices": ("cpu",),
-    "versions": ("2.13.0",),
     "modes": ("eager",),
 }
 

@@ -57,7 +57,6 @@ CRASH = Divergence(
     "zero, else now and then",
     why="torch.nn.Conv2d, Shape: no limit on padding; its output is the bias, as it is for contiguous operands. A "
     "memory format is no part of a tensor's value",
-    versions=("2.13.0",),
     upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
     operator="conv2d",
     example=Case(

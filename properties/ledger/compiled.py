@@ -79,7 +79,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="the backward pass of a convolution of several channels with padding_mode='replicate' raises an "
         "AssertionError: the convolution's gradient lies in channels_last, that of the padding is taken for contiguous",
         why="torch.nn.Conv2d: padding_mode 'replicate' is supported; eager mode, 'reflect', and one channel are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d_padded",
         example=Case(
@@ -100,7 +99,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_other_windows_in_reverse,
         what="the three samples of a plane are taken for the axes in reverse: the last places the windows in depth",
         why="eager mode, on each device, takes the first for depth (ATen/native/FractionalMaxPool3d.cpp)",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/pull/183628",
         operator="fractional_max_pool3d",
         example=Case(
@@ -123,7 +121,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "channels and elements lies otherwise in memory than it is taken to",
         why="torch.nn.Conv2d, Shape: N may be any number, and eager mode gives a gradient of zeros; one and three axes "
         "are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d",
         example=Case(
@@ -143,7 +140,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="where every example has weight zero, so that their mean is 0/0, the gradient is NaN for every class",
         why="torch.nn.NLLLoss: only the target's element is in the sum, so none of the others has a part in the loss, "
         "whose gradient to them is zero, as eager mode says",
-        versions=("2.13.0",),
         upstream=None,
         operator="nll_loss",
         example=Case({"input": (1, 2)}, {"target": (1,), "weight": (0.0, 0.0)}, "normal"),
@@ -159,7 +155,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_single_without_channels,
         what="an image of no channels without a batch raises 'Expected 3D or 4D tensor with optional 0 dim batch size'",
         why="torch.nn.AdaptiveMaxPool2d, Shape: (C, H, W), of which C is any number; eager mode gives an empty output",
-        versions=("2.13.0",),
         upstream=None,
         operator="adaptive_max_pool1d",
         example=Case({"input": (0, 2)}, {"output_size": (2,)}, "normal"),
@@ -176,7 +171,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="means of an axis without elements are accepted, and an output is made up where one is asked for",
         why="torch.nn.AdaptiveAvgPool2d: every output is the mean of some elements; eager mode raises 'Expected "
         "input to have non-zero size for non-batch dimensions', as three axes do when compiled",
-        versions=("2.13.0",),
         upstream=None,
         operator="adaptive_avg_pool2d",
         example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
@@ -193,7 +187,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="a kernel of less than one element is taken in eager mode, and fails within the compiler (InductorError)",
         why="torch.nn.FractionalMaxPool2d: kernel_size is 'the size of the window to take a max over'; both should "
         "refuse it alike",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/pull/190475",
         fixed="2.14.1",
         operator="fractional_max_pool2d",

@@ -41,7 +41,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="tiles are filled up with elements of the neighbouring row or position, which meet weights of zero: where "
         "those are NaN or infinite, outputs that do not depend on them become NaN",
         why="torch.matmul: an output element is the product of its own row and column",
-        versions=("2.13.0",),
         upstream="https://github.com/uxlfoundation/oneDNN/issues/5717",
         operator="conv1d",
         having="avx512_f",
@@ -64,7 +63,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="in the gradients, as in the output, tiles are filled up with neighbouring elements, which meet zeros: "
         "where those are NaN or infinite, elements that do not depend on them become NaN",
         why="torch.matmul: an output element is the product of its own row and column, and so is one of a gradient",
-        versions=("2.13.0",),
         upstream="https://github.com/uxlfoundation/oneDNN/issues/5717",
         operator="matmul",
         having="avx512_f",
@@ -83,7 +81,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="without tiles, weights are multiplied with zeros that fill up the channels: outputs that should be "
         "infinite, as a weight is, become NaN",
         why="torch.nn.Conv1d: the output is a sum over the input channels that there are",
-        versions=("2.13.0",),
         upstream="https://github.com/uxlfoundation/oneDNN/issues/5717",
         operator="conv1d",
         having="avx512_f",

@@ -35,7 +35,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "elements or in the padding, the process ends with SIGSEGV, or the output is right by chance",
         why="torch.nn.Conv1d, Shape: no limit on padding; its output is the bias; bfloat16, and processors without "
         "AVX-512 for float16, are right",
-        versions=("2.13.0",),
         upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
         operator="conv1d",
         having="avx512_fp16",
@@ -56,7 +55,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="the gradient to the input of a transposed convolution is a convolution: where that sees nothing but "
         "padding along the last axis, with a stride and a dilation, the process ends with SIGSEGV",
         why="torch.nn.ConvTranspose1d: no limit on padding but what the output needs; the gradient is zero",
-        versions=("2.13.0",),
         upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
         operator="conv_transpose1d",
         having="avx512_fp16",
@@ -77,7 +75,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "what the stride leaves over: where none of them sees the input along the last axis, with a stride and a "
         "dilation, the process ends with SIGSEGV",
         why="torch.nn.Conv1d, Shape: no limit on padding; no output depends on the weight, and the gradient is zero",
-        versions=("2.13.0",),
         upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
         operator="conv1d",
         having="avx512_fp16",
@@ -98,7 +95,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "between 26 and 33 outputs on",
         why="torch.nn.Conv1d: groups may equal the channels, and a kernel have any size; bfloat16, float32, and "
         "processors without AVX-512 for float16, take a millisecond",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
         having="avx512_fp16",

@@ -141,7 +141,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "kernel size, not times the elements that it has: each counts for more than one",
         why="torch.nn.LPPool1d: f(X) is the p-th root of the sum of x^p over x in X, the window; at p = 1 one gets sum "
         "pooling",
-        versions=("2.13.0",),
         upstream=None,
         operator="lp_pool1d",
         example=Case(
@@ -161,7 +160,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="a negative sum of cubes gives NaN in place of its real cube root, though the code means to keep its sign",
         why="torch.nn.LPPool1d: f(X) is the p-th root of the sum of x^p, and the third root of −8 is −2; at p = 1 "
         "negative sums are kept",
-        versions=("2.13.0",),
         upstream=None,
         operator="lp_pool1d",
         example=Case(
@@ -182,7 +180,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="with a power below one, the gradient of a zero is NaN, not zero, where it lies in windows of zeros alone "
         "or in none: zero times an infinite slope",
         why="torch.nn.LPPool1d: if the sum to the power of p is zero, the gradient is set to zero",
-        versions=("2.13.0",),
         upstream=None,
         operator="lp_pool1d",
         example=Case(
@@ -203,7 +200,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "cotangent, and with a power below two to the zeros as well: zero times an infinite slope",
         why="torch.nn.LPPool1d: if the sum to the power of p is zero, the gradient is set to zero; what is zero for "
         "every cotangent has the gradient zero",
-        versions=("2.13.0",),
         upstream=None,
         operator="lp_pool1d",
         example=Case(
@@ -224,7 +220,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "that is not becomes infinite or NaN",
         why="torch.nn.LPPool1d: of a window of one element the root of its power is that element, whose second "
         "gradient is zero",
-        versions=("2.13.0",),
         upstream=None,
         operator="lp_pool1d",
         example=Case(
@@ -245,7 +240,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="with an infinite power, an unbatched input, or its incoming gradient, that lies in memory as "
         "channels_last does raises 'Unsupported memory format', as max_pool3d does",
         why="torch.nn.LPPool3d: an input of shape (C, D, H, W) is supported; strides are no part of a tensor's value",
-        versions=("2.13.0",),
         upstream=None,
         operator="lp_pool3d",
         example=Case(
@@ -266,7 +260,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="raises 'pool time 1 too large relative to input time 1' where kernel + outputs − 1 is the size, as for "
         "an axis of one element",
         why="torch.nn.FractionalMaxPool2d: kH + oH − 1 <= H_in; fractional_max_pool2d accepts the same sizes",
-        versions=("2.13.0",),
         upstream=None,
         operator="fractional_max_pool3d",
         example=Case(shapes={"input": (1, 1, 1, 1, 1)}, arguments={"kernel_size": (1, 1, 1), "output_size": (1, 1, 1)}),
@@ -282,7 +275,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="the backward pass raises 'view size is not compatible' for indices whose spatial axes do not lie in "
         "memory as one; the forward pass takes them",
         why="torch.nn.MaxUnpool2d: no layout is asked for; strides are no part of a tensor's value",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/154341",
         operator="max_unpool2d",
         example=Case(
@@ -302,7 +294,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="the gradient of an empty batch has no graph, though one was asked for, and differentiating it raises",
         why="torch.autograd.grad: with create_graph, the graph of the derivative will be constructed; max pooling of "
         "an empty batch has one",
-        versions=("2.13.0",),
         upstream=None,
         operator="max_unpool1d",
         example=Case(shapes={"input": (0, 1, 1)}, arguments={"kernel_size": (1,), "padding": (0,)}),

@@ -67,7 +67,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=windows_overlap,
         what=POOLING_GRADIENT,
         why=OPMATH + "the forward pass of average pooling does so",
-        versions=("2.13.0",),
         upstream=None,
         operator="max_pool1d",
         example=Case(
@@ -86,7 +85,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=windows_overlap,
         what=POOLING_GRADIENT,
         why=OPMATH + "the forward pass does so",
-        versions=("2.13.0",),
         upstream=None,
         operator="avg_pool1d",
         example=Case(
@@ -107,7 +105,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "elements counts as 256 in bfloat16, and one of more than 65,519 as infinitely many in float16, whose gradient "
         "is then zero",
         why=OPMATH + "the forward pass divides by the divisor itself",
-        versions=("2.13.0",),
         upstream=None,
         operator="avg_pool2d",
         example=Case(
@@ -126,7 +123,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_several_terms,
         what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in float16",
         why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
         lacking="avx512_fp16",
@@ -147,7 +143,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in "
         "bfloat16",
         why=OPMATH + "the forward pass, and processors with AVX-512, do so",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
         lacking="avx512_f",
@@ -168,7 +163,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="for an input that is no matrix, where it or the bias is not contiguous, the product is rounded "
         "before the bias is added",
         why=OPMATH + "contiguous operands are computed so: the result depends on strides",
-        versions=("2.13.0",),
         upstream=None,
         operator="linear",
         example=Case(
@@ -188,7 +182,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_always,
         what="g·(1 − s)·s is rounded to float16 after each operation",
         why=OPMATH + "the forward pass, and the gradient in bfloat16, do so",
-        versions=("2.13.0",),
         upstream=None,
         operator="sigmoid",
         example=Case(shapes={"input": (17, 33)}, arguments={}, fill="normal", seed=6),

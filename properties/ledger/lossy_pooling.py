@@ -62,7 +62,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="the elements of a window are added up in the 16-bit storage, and the sum is divided by one extent after "
         "the other, each time rounded",
         why=OPMATH + "adaptive_avg_pool2d does so",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/140696",
         operator="adaptive_avg_pool3d",
         example=Case(shapes={"input": (1, 1, 2, 9, 7)}, arguments={"output_size": (1, 2, 2)}, fill="normal"),
@@ -78,7 +77,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_uneven,
         what=POOLING_GRADIENT,
         why=OPMATH + "the forward pass of average pooling does so",
-        versions=("2.13.0",),
         upstream=None,
         operator="adaptive_max_pool2d",
         example=Case(shapes={"input": (1, 8, 1, 5)}, arguments={"output_size": (1, 12)}, fill="normal"),
@@ -93,7 +91,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_uneven_or_long_on_two_axes,
         what=POOLING_GRADIENT + "; each term is divided by one extent of its window after the other, and rounded",
         why=OPMATH + "the forward pass of adaptive_avg_pool2d does so",
-        versions=("2.13.0",),
         upstream=None,
         operator="adaptive_avg_pool2d",
         example=Case(shapes={"input": (1, 8, 1, 5)}, arguments={"output_size": (1, 12)}, fill="normal"),
@@ -108,7 +105,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_fractional_overlap,
         what=POOLING_GRADIENT,
         why=OPMATH + "the forward pass of average pooling does so",
-        versions=("2.13.0",),
         upstream=None,
         operator="fractional_max_pool2d",
         example=Case(
@@ -128,7 +124,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=windows_overlap,
         what=POOLING_GRADIENT,
         why=OPMATH + "the forward pass does so",
-        versions=("2.13.0",),
         upstream=None,
         operator="lp_pool1d",
         example=Case(

@@ -73,7 +73,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_one_strided_column,
         what="where the output is one column wide and the stride along it is more than 1, rows are out of order",
         why="torch.nn.Conv2d, the formula; float32, and processors without AMX, are right",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/169688",
         operator="conv2d",
         having="amx_bf16",
@@ -92,7 +91,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="where the input is one column wide and the stride along it is more than 1, rows of its gradient are out "
         "of order",
         why="torch.nn.ConvTranspose2d, the formula; float32, and processors without AMX, are right",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/169688",
         operator="conv_transpose2d",
         having="amx_bf16",
@@ -113,7 +111,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="with a stride, the gradient to a tap that reads only padding is memory that was never written, not zero",
         why="torch.nn.Conv1d, the formula: no output depends on that tap; a stride of 1, and processors without AMX, "
         "are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv_transpose1d",
         having="amx_bf16",
@@ -134,7 +131,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="a window that on an axis before the last holds nothing but padding ends the process with SIGSEGV, where "
         "oneDNN chooses its kernel for matrix units",
         why="torch.nn.Conv3d, Shape: no limit on padding; its output is the bias; processors without AMX are right",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/195394",
         operator="conv3d",
         having="amx_bf16",
@@ -155,7 +151,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="where on an axis before the last an element of the input reaches no output, the gradient to the input "
         "ends the process with SIGSEGV, where oneDNN chooses its kernel for matrix units",
         why="torch.nn.ConvTranspose2d, Shape: no limit on padding; processors without AMX are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv_transpose2d",
         having="amx_bf16",
@@ -176,7 +171,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "process ends with SIGSEGV, or the output is right by chance",
         why="torch.nn.ConvTranspose2d, Shape: no limit on padding but what the output needs; its output is the bias; "
         "processors without AMX are right",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/195394",
         operator="conv_transpose2d",
         having="amx_bf16",
@@ -198,7 +192,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "second column on, where the output is more than 16 wide; right by chance where that memory is zero",
         why="torch.nn.ConvTranspose3d: output_padding only finds the size; what no input reaches is the bias. float32, "
         "16 columns, and processors without AMX are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv_transpose3d",
         having="amx_bf16",
@@ -220,7 +213,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "second column on, where the input is more than 16 wide; right by chance where that memory is zero",
         why="torch.nn.Conv3d, the formula: no output depends on those planes; float32, 16 columns, and processors "
         "without AMX are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv3d",
         having="amx_bf16",

@@ -46,7 +46,6 @@ def _inferred(
         what=f"on the meta device {what}, and a shape is made up",
         why="torch.nn.functional.conv1d and the formula of torch.nn.Conv1d demand it: " + rule + "; eager mode raises, "
         "and a meta tensor is to have the shape that the operation would give",
-        versions=("2.13.0",),
         upstream=upstream,
         operator="conv1d",
         example=Invalid(
@@ -68,7 +67,6 @@ BROADCAST: dict[str, Any] = {
     "laws": ("rejection",),
     "what": "a single output is broadcast to a bias of several elements, so that the result has another shape",
     "why": "torch.nn.functional.linear, Shape: 'Bias: (out_features) or ()'; eager mode raises",
-    "versions": ("2.13.0",),
     "upstream": "https://github.com/pytorch/pytorch/issues/195579",
     "operator": "linear",
     "example": Invalid(
@@ -113,7 +111,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_one_bias,
         what="a bias of shape (1,) is added to every output",
         why="torch.nn.functional.linear, Shape: 'Bias: (out_features) or ()'",
-        versions=("2.13.0",),
         upstream=None,
         operator="linear",
         example=Invalid(

@@ -47,7 +47,6 @@ def taken(
         holds=(lambda case, subject: broken(case, subject) and holds(case, subject)) if holds else broken,
         what=what,
         why=why,
-        versions=("2.13.0",),
         upstream=upstream,
         modes=modes,
         having=having,

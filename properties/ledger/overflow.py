@@ -83,7 +83,6 @@ SIZED_WITHOUT_ONEDNN = Divergence(
     what=DIVISION + ": where oneDNN has no float16, a dilated convolution, or one over three axes, gives an output "
     "of no elements",
     why="torch.nn.Conv3d, Shape: the formula gives one element",
-    versions=("2.13.0",),
     upstream=None,
     operator="conv1d",
     lacking="avx512_fp16",
@@ -107,7 +106,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "made up",
         why="torch.nn.Conv1d, Shape: no output size is positive; torch checks smaller windows and raises 'Kernel size "
         "can't be greater than actual input size'",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
         example=Huge(
@@ -126,7 +124,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_dilated_division_overflows,
         what=DIVISION + ": a dilated convolution gives an output of no elements",
         why="torch.nn.Conv1d, Shape: the formula gives one element",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
         example=Huge(
@@ -155,7 +152,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "a segmentation fault",
         why="torch.nn.Conv2d, Shape: such an output cannot be; torch raises 'Storage size calculation overflowed' "
         "where one axis alone is too long",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d",
         example=Huge(
@@ -174,7 +170,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_past_tiles,
         what="a dilated window of 2³⁰ elements over a padded axis of 2³¹ ends the process with a segmentation fault",
         why="torch.nn.Conv1d: no limit on padding and dilation; other dtypes and older processors give zeros",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d",
         having="amx_bf16",
@@ -196,7 +191,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "in the input or not: reads far outside the input, outputs that no formula gives, or no end",
         why="torch.nn.MaxPool1d, Shape: no output size is positive, or one is and padding has no values to read; with "
         "return_indices the arguments are refused: 'value cannot be converted to type int without overflow'",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/pull/175223",
         operator="max_pool1d_values",
         example=Huge(
@@ -216,7 +210,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what=DIVISION + ": a window that does not fit is taken, and an output of −∞ is made up",
         why="torch.nn.MaxPool1d, Shape: no output size is positive; torch checks smaller windows and raises 'Output "
         "size is too small'",
-        versions=("2.13.0",),
         upstream=None,
         operator="max_pool1d",
         example=Huge(
@@ -236,7 +229,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="without indices, " + DIVISION + ": an output of more than 2³¹ elements raises 'Invalid computed output "
         "size'",
         why="torch.nn.MaxPool1d, Shape: no limit on sizes; with return_indices there is none",
-        versions=("2.13.0",),
         upstream=None,
         operator="max_pool1d_values",
         example=Huge(

@@ -32,7 +32,7 @@ class Divergence:
     """One known defect.
 
     ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
-    happens and ``why`` that is wrong, with the document that says so; ``versions`` are the torch releases in which it
+    happens and ``why`` that is wrong, with the document that says so; ``seen`` is the first torch release in which it
     was seen, ``fixed`` the first that was seen without it (None: none yet). ``having`` and ``lacking`` name an
     instruction set (:data:`properties.devices.INSTRUCTIONS`) without which, or with which, a processor does not show
     it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
@@ -50,7 +50,6 @@ class Divergence:
     holds: Callable[[Case, Subject], bool]
     what: str
     why: str
-    versions: tuple[str, ...]
     upstream: str | None
     operator: str
     example: Case
@@ -58,6 +57,7 @@ class Divergence:
     having: str | None = None
     lacking: str | None = None
     also: tuple[str, ...] = ()
+    seen: str = "2.13.0"
     fixed: str | None = None
 
     @property

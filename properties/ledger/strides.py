@@ -52,7 +52,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="where windows stride over 2³² bytes or more, the process ends with a division by zero (SIGFPE) or a "
         "segmentation fault, never ends, or is right by chance",
         why="torch.nn.Conv2d: no limit on the stride; float32 and processors without AMX give the one output",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d",
         having="amx_bf16",
@@ -74,7 +73,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "gives wrong outputs, or is right by chance",
         why="torch.nn.Conv1d: no limit on the stride; float32 and processors without AVX-512 for float16 give the one "
         "output",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv1d",
         having="avx512_fp16",
@@ -96,7 +94,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "ends with a segmentation fault, or the output is right by chance",
         why="torch.nn.Conv2d: no limit on the dilation; smaller and larger ones, other dtypes and processors without "
         "AMX are right",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d",
         having="amx_bf16",
@@ -118,7 +115,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "a little less than nothing, and with the channels computed at once may come to zero, the process ends with a "
         "division by zero (SIGFPE)",
         why="torch.nn.Conv2d: no limit on the stride; float64, and other strides as long, give the one output",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d",
         example=Huge(

@@ -42,7 +42,6 @@ SUMMED_IN_STORAGE = Divergence(
     what="sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed "
     "in float16",
     why=OPMATH + "in bfloat16 they are formed in float, where the processor has AVX-512",
-    versions=("2.13.0",),
     upstream=None,
     operator="conv_transpose1d",
     lacking="avx512_fp16",
@@ -65,7 +64,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="on the meta device an input of no channels gives an output of no channels",
         why="torch.nn.ConvTranspose1d, Shape: the output has out_channels channels, each the bias; or the input is "
         "refused, as in eager mode",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv_transpose1d",
         example=Case(
@@ -84,7 +82,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="with an output padding that is not smaller than its stride, sums over taps (the output) and over the "
         "batch (the gradient to the weight) are formed in the 16-bit storage",
         why=OPMATH + "with a shorter output padding the same sums are formed in float",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv_transpose1d",
         example=Case(
@@ -112,7 +109,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_several_terms,
         what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in float16",
         why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv1d_padded",
         lacking="avx512_fp16",

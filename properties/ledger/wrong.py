@@ -94,7 +94,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "backward pass adds its gradient there: to the next channel, or outside the tensor after the last",
         why="torch.nn.MaxPool2d: indices are where the maxima are, for torch.nn.MaxUnpool2d. Here no such element "
         "exists; an error or an index that backward skips would be right, another channel's element is not",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/114216",
         operator="max_pool2d",
         example=Case(
@@ -114,7 +113,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "element past the end of its plane: in the next channel or image; after the last, the gradient of the "
         "gradients raises 'index out of bounds'",
         why="torch.nn.MaxPool1d: the output is the largest element of its own window and channel",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/114216",
         operator="max_pool1d_values",
         example=Case(
@@ -135,7 +133,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "less than a stride in ceil mode",
         why="torch.nn.AvgPool3d, Shape: the output size ⌊(size + 2·padding − kernel_size)/stride⌋ + 1 is positive, "
         "rounded up in ceil mode; avg_pool1d, avg_pool2d and max_pool3d accept the same window",
-        versions=("2.13.0",),
         upstream=None,
         operator="avg_pool3d",
         example=Case(
@@ -154,7 +151,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="an unbatched input, or its incoming gradient, that lies in memory as channels_last does raises "
         "'Unsupported memory format'",
         why="torch.nn.MaxPool3d: an input of shape (C, D, H, W) is supported; strides are no part of a tensor's value",
-        versions=("2.13.0",),
         upstream=None,
         operator="max_pool3d",
         example=Case(
@@ -174,7 +170,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="a plane in channels_last with more than 127 elements raises an internal check: the "
         "kernel counts elements in eight bits",
         why="torch.nn.MaxPool2d: no limit on the size of a plane; the contiguous kernel has none",
-        versions=("2.13.0",),
         upstream=None,
         operator="max_pool2d",
         example=Case(
@@ -194,7 +189,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="in channels_last, a window past the first plane that holds nothing but −∞, or the smallest integer, gets "
         "the index of an element of the first plane",
         why="torch.nn.MaxPool3d: indices are where the maxima are, for torch.nn.MaxUnpool3d; contiguous input is right",
-        versions=("2.13.0",),
         upstream=None,
         operator="max_pool3d",
         example=Special(
@@ -216,7 +210,6 @@ ENTRIES: tuple[Divergence, ...] = (
         what="the gradient of a last window that reaches past the padded input is divided by the whole kernel size, "
         "not by the elements that the forward pass averaged",
         why="torch.nn.AvgPool2d: a gradient is that of the output, which is right; eager mode divides by those",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/198119",
         operator="avg_pool2d",
         example=Case(
@@ -235,7 +228,6 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=lambda case, subject: case.shapes["weight"][1] == 0,
         what="an input of no channels gives an output of no channels",
         why="torch.nn.Conv1d, Shape: the output has out_channels channels, each the bias; or the input is refused",
-        versions=("2.13.0",),
         upstream="https://github.com/pytorch/pytorch/issues/101356",
         operator="conv1d",
         example=Case(
@@ -256,7 +248,6 @@ ENTRIES: tuple[Divergence, ...] = (
         "raises 'Only zero batch or zero channel inputs are supported' for some",
         why="torch.nn.Conv2d, Shape: the output size ⌊(size + 2·padding − kernel)/stride⌋ + 1 is positive, and no rule "
         "there speaks of the batch",
-        versions=("2.13.0",),
         upstream=None,
         operator="conv2d",
         example=Case(
