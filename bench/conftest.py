@@ -6,7 +6,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,8 @@ def met() -> Iterator[list[dict[str, Any]]]:
     One benchmark alone may be over within a few of the ticks in which the system counts the time that others take. A
     benchmark of rounds that were measured before it began, interleaved, has said already what those met.
     """
-    watch, told = measure.Watch(), []
+    watch = measure.Watch()
+    told: list[dict[str, Any]] = []
     yield told
     conditions = watch.conditions().as_dict()
     for extra_info in told:
@@ -103,10 +104,14 @@ def _meets(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note what was not run and why, for the results file."""
     report = yield
-    reason = _NOT_RUN.fullmatch(report.longrepr[2]) if report.skipped and not hasattr(report, "wasxfail") else None
+    reason = None
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = _NOT_RUN.fullmatch(report.longrepr[2])
     if reason:
         item.config.stash[_skipped].append({"name": item.name, "reason": reason["reason"]})
     return report

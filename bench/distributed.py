@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def measure_scaling(data: DataSet, device: torch.device, options: Options) -> di
 
     for name in sizes:
         round_of(name)
-    found = measure.interleave({name: lambda name=name: round_of(name) for name in sizes}, options.rounds)
+    found = measure.interleave({name: partial(round_of, name) for name in sizes}, options.rounds)
     for name in ("strong", "weak"):
         _check_replicas(trainings[name].model, name)
     return _record(found, world, device, data, options, watch.conditions())

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -127,7 +128,7 @@ def epochs(problem: recipes.Problem, names: Iterable[str], rounds: int) -> dict[
     try:
         for training in trainings.values():
             epoch(training)
-        return measure.interleave({name: lambda t=t: epoch(t) for name, t in trainings.items()}, rounds)
+        return measure.interleave({name: partial(epoch, made) for name, made in trainings.items()}, rounds)
     finally:
         for training in trainings.values():
             training.close()
@@ -148,6 +149,7 @@ def _prepare(name: str, problem: recipes.Problem, steps: int) -> Rung:
 
 def _round(rung: Rung, steps: int, device: str) -> Callable[[], float]:
     def once() -> float:
+        assert rung.training is not None
         measure.forget_peak_memory()
         start = time.perf_counter()
         taken = run_steps(rung.training, steps)

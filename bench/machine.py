@@ -45,7 +45,7 @@ def layer_work(layer: nn.Module, x: Tensor, first: bool = False) -> tuple[Work, 
     return forward, Work(2 * macs * (1 if first else 2), FLOAT_BYTES * (y.numel() + x.numel() + to_input + 2 * own))
 
 
-def training_work(net: nn.Sequential, images: Tensor) -> tuple[Work, Work]:
+def training_work(net: nn.Module, images: Tensor) -> tuple[Work, Work]:
     """The work of a network's forward and backward pass on images (N, 1, H, W).
 
     >>> from bench.lenet import initial_lenet
@@ -55,7 +55,7 @@ def training_work(net: nn.Sequential, images: Tensor) -> tuple[Work, Work]:
     forward = backward = Work()
     with torch.no_grad():
         x = images
-        for position, layer in enumerate(net):
+        for position, layer in enumerate(net.children()):
             there, back = layer_work(layer, x, first=position == 0)
             forward, backward, x = forward + there, backward + back, layer(x)
     return forward, backward

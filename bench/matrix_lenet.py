@@ -14,6 +14,7 @@ innermost axis: every other operation then runs over contiguous vectors, whateve
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +28,13 @@ OFFSETS = tuple(product((0, 1), repeat=2))
 class MatrixLeNet(nn.Sequential):
     """A LeNet (S18) with the layers, and so the parameters and their names, of another; (N, 1, 28, 28) to (N, 10)."""
 
-    def __init__(self, net: nn.Sequential) -> None:
-        super().__init__(*net)
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__(*net.children())
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images: the same sums of products as the layers', in another order."""
-        conv1, conv2, dense1, dense2, dense3 = (layer for layer in self if isinstance(layer, nn.Conv2d | nn.Linear))
+        layers: list[Any] = [layer for layer in self if isinstance(layer, nn.Conv2d | nn.Linear)]
+        conv1, conv2, dense1, dense2, dense3 = layers
         n, _, h, w = images.shape
         x = F.pad(images.reshape(n, h * w).t().reshape(1, h, w, n), (0, 0, 2, 2, 2, 2))
         x = convolve_and_pool(x, conv1.weight, conv1.bias)

@@ -50,7 +50,7 @@ def in_memory(problem: Problem) -> Training:
 def channels_last(problem: Problem) -> Training:
     """in_memory, with images and kernels laid out channels last, the layout that many convolution kernels prefer."""
     made = in_memory(problem)
-    made.model.to(memory_format=torch.channels_last)
+    made.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return made
 
 

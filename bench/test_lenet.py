@@ -60,7 +60,7 @@ def test_xavier_bounds() -> None:
 def test_initial_model_leaves_torchs_generator_alone() -> None:
     """Building a model from a seed repeats, and draws nothing from the global generator."""
     state = torch.get_rng_state()
-    one, same, other = (recipes.initial_model(seed)[0].weight for seed in (0, 0, 1))
+    one, same, other = (recipes.initial_model(seed).state_dict()["0.weight"] for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
@@ -68,8 +68,9 @@ def test_initial_model_leaves_torchs_generator_alone() -> None:
 
 def test_accuracy_by_hand() -> None:
     """Two of three predictions are right; evaluation switches dropout off and puts the mode back."""
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Dropout(1.0))
-    nn.init.eye_(model[0].weight)
+    identity = nn.Linear(2, 2, bias=False)
+    nn.init.eye_(identity.weight)
+    model = nn.Sequential(identity, nn.Dropout(1.0))
     batches = [
         (torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])),
         (torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
@@ -91,8 +92,7 @@ class _Scripted(lenet.Training):
 class _SlowToLoad:
     """Two batches, three images and one, each of which takes ten seconds to load."""
 
-    def __init__(self) -> None:
-        self.training: _Scripted | None = None
+    training: _Scripted
 
     def __len__(self) -> int:
         return 2
@@ -110,7 +110,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> _Scripted:
     batches = _SlowToLoad()
     test = [(torch.ones(1, 1), torch.zeros(1, dtype=torch.int64))]
     batches.training = training = _Scripted(model, torch.optim.SGD(model.parameters()), batches, test)
-    monkeypatch.setattr(lenet.time, "perf_counter", lambda: training.clock)
+    monkeypatch.setattr("bench.lenet.time.perf_counter", lambda: training.clock)
     return training
 
 

@@ -60,12 +60,14 @@ def climbed(request: pytest.FixtureRequest, data: DataSet, announce: list[str]) 
     enabled = not request.config.getoption("benchmark_disable")
     rounds, steps, patience = LADDERS[request.config.getoption("--ladder") if enabled else "disabled"]
     selected = [
-        item.callspec.params for item in request.session.items if getattr(item, "originalname", "") == "test_training"
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_training"
     ]
 
     def get(device: str) -> Ladder:
         if device not in found:
-            names = [p["recipe"] for p in selected if p["device"] == device]
+            names = [str(p["recipe"]) for p in selected if p["device"] == device]
             names = [name for name in names if not recipes.RECIPES[name].absence(device)]
             names = [name for name in names if enabled or not recipes.RECIPES[name].compiled]
             found[device] = ladder.climb(recipes.Problem(data, device), names, rounds, steps, patience)
@@ -90,6 +92,7 @@ def test_training(benchmark: BenchmarkFixture, climbed: Any, recipe: str, device
     clock.load(rung.seconds)
     benchmark.pedantic(clock.replay, rounds=len(rung.seconds))
 
+    assert rung.training is not None
     _assert_trained(rung.training, rung.losses, problem.seed)
     benchmark.extra_info.update(
         _about(problem, recipe) | measured.about(recipe),

@@ -11,6 +11,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import measure, worker
+from properties import subjects
 from properties.subjects.worker import Workers
 
 RESTARTS, ROUNDS, SEARCHES = 10, 25, 5
@@ -48,7 +49,7 @@ def test_call(benchmark: BenchmarkFixture, workers: Workers) -> None:
 def test_cases(benchmark: BenchmarkFixture, workers: Workers) -> None:
     """Cases of conv2d's agreement in a second, each drawn once and judged in both tiers, and where their time goes."""
     rounds, cases = (SEARCHES, CASES) if benchmark.enabled else (1, 5)
-    with worker.served_by(workers.run):
+    with subjects.served_by(workers.run):
         samples = [worker.search(worker.AGREEMENT, cases, turn) for turn in range(rounds)]
     shares = worker.shares(workers, rounds * cases, turn=rounds)
     assert set(shares) == set(worker.PARTS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -33,8 +33,6 @@ SMALL = Call(
 CALLS = 20
 PARTS = ("drawing", "reference", "comparison", "transport", "torch")
 
-Engine = Callable[[Call], Outcome]
-
 
 def restart(workers: Workers) -> float:
     """Seconds that a crash takes: from the call that crashes to the next call's answer, by a new worker."""
@@ -48,7 +46,7 @@ def restart(workers: Workers) -> float:
 def calls(workers: Workers, rounds: int) -> dict[str, list[float]]:
     """Seconds of the same call by a worker and here, round by round."""
 
-    def each(engine: Engine) -> float:
+    def each(engine: subjects.Engine) -> float:
         return measure.seconds(lambda: [engine(SMALL) for _ in range(CALLS)]) / CALLS
 
     return measure.interleave({"worker": lambda: each(workers.run), "here": lambda: each(execute)}, rounds)
@@ -65,16 +63,6 @@ def search(law: laws.Law, cases: int, turn: int) -> float:
     with evidence.collecting(result):
         seconds = measure.seconds(lambda: counterexample.search(law, OPERATOR, SUBJECT, result, settings))
     return seconds / result.cases
-
-
-@contextmanager
-def served_by(engine: Engine) -> Iterator[None]:
-    """Let calls run by an engine for a while."""
-    before = subjects.run_by(engine)
-    try:
-        yield
-    finally:
-        subjects.run_by(before)
 
 
 @dataclass
@@ -108,7 +96,7 @@ def shares(workers: Workers, cases: int, turn: int) -> dict[str, float]:
             execute(call)
         return outcome
 
-    with served_by(engine):
+    with subjects.served_by(engine):
         whole = search(_clocked(clock), cases, turn) * cases
     parts = dict.fromkeys(PARTS, 0.0) | clock.seconds
     whole -= parts["torch"]

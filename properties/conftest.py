@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from properties.environment import environment
 from properties.subjects.worker import Workers
 
 # A case's time is torch's, mostly the building of a kernel for a new shape, so deadlines would only flake.
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "deadline": None,
     "print_blob": True,
     "report_multiple_bugs": False,
@@ -85,7 +86,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[laws.SUBJECTS] = subjects.select(config.getoption("--subjects"), kernels, other)
     except ValueError as error:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
-    config.stash[_WORKERS] = workers = []
+    workers: list[Workers] = []
+    config.stash[_WORKERS] = workers
     if not config.getoption("--in-process"):
         subjects.run_by(_start(workers, config, sys.executable).run)
     if python:

@@ -108,7 +108,7 @@ def search(
     with contextlib.suppress(Enough):
         test()
     if result.declined and (result.declined + result.known == result.cases or proves_nothing(result)):
-        raise NotRun(result.declining)
+        raise NotRun(str(result.declining))
     if result.declined:
         result.reason = f"{result.declined} of {result.cases} cases not run ({result.declining})"
 

@@ -46,11 +46,11 @@ ENTRY = Divergence(
     holds=holds,
     what={what!r},
     why=...,  # with the document that says so
-    versions=({version!r},),
     upstream=...,  # the address of the issue, or None
     operator={operator!r},
     example={example},
     modes=({mode!r},),
+    seen={version!r},
 )
 '''
 

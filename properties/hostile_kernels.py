@@ -24,7 +24,7 @@ def conv2d(*operands: Tensor | None, **arguments: Any) -> Tensor:
     sys.exit(3)
 
 
-def conv3d(*operands: Tensor | None, **arguments: Any) -> Tensor:
+def conv3d(*operands: Any, **arguments: Any) -> Tensor:
     """Reads address 0."""
     ctypes.string_at(0)
     return torch.conv3d(*operands, **arguments)

@@ -102,7 +102,9 @@ def law(
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described
 
-        def test(request: pytest.FixtureRequest, operator: Operator | None = None, subject: Subject | None = None):
+        def test(
+            request: pytest.FixtureRequest, operator: Operator | None = None, subject: Subject | None = None
+        ) -> None:
             run(described, operator, subject, request.node)
 
         functools.update_wrapper(test, body)

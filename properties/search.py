@@ -93,7 +93,7 @@ class Pair:
         def watched(**about: object) -> None:
             if self.failure is None and self.result.cases > before + 1 and time.monotonic() > until:
                 self.result.cases -= 1  # this one is not tried
-                raise counterexample.Enough
+                raise counterexample.Enough("late")
             try:
                 body(**about)
             except AssertionError as failure:

@@ -13,7 +13,7 @@ import os
 import random
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -53,11 +53,12 @@ class Part(pytest.Item):
     def runtest(self) -> None:
         """Search."""
         writer = self.config.stash[recording.WRITER]
+        subjects = self.config.stash[laws.SUBJECTS]
         self.search = Search(
             list(self.items),
             self.plugin.until,
             writer.folder.parent,
-            self.config.stash[laws.SUBJECTS],
+            subjects,
             found=self._found,
             tick=self._tick,
             stop=lambda: self.session.shouldfail or self.session.shouldstop,
@@ -112,16 +113,17 @@ class Part(pytest.Item):
 def _report(pair: Pair, item: pytest.Item) -> pytest.TestReport:
     """A pair as pytest's report on a test."""
     result = pair.result
-    outcome, why = "passed", None
+    outcome: Literal["passed", "failed", "skipped"] = "passed"
+    why: tuple[str, int, str] | str | None = None
     if result.status == "not run":
         outcome, why = "skipped", (str(item.path), 0, f"Skipped: not run ({result.reason})")
     elif pair.failed:
         files = [name for name in (result.repro, pair.stub) if name]
         outcome, why = "failed", "\n".join([f"{result.status}: {result.message}", *files])
-    report = pytest.TestReport(item.nodeid, item.location, {}, outcome, why, "call", duration=result.seconds)
-    report.found = f"{result.status}: {pair}: {str(result.message).partition(chr(10))[0]}" if pair.failed else None
-    report.pair = True
-    return report
+    found = f"{result.status}: {pair}: {str(result.message).partition(chr(10))[0]}" if pair.failed else None
+    return pytest.TestReport(
+        item.nodeid, item.location, {}, outcome, why, "call", duration=result.seconds, found=found, pair=True
+    )
 
 
 class Plugin:
@@ -158,7 +160,8 @@ class Plugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a process tells, in the one that the user started."""
-        state = dict(report.user_properties).get(CARRIED)
+        carried: dict[str, Any] = dict(report.user_properties)
+        state = carried.get(CARRIED)
         if state is None or hasattr(self.config, "workerinput"):
             return
         self.parts[state["part"]] = state

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from properties import laws, recording, repro
-from properties.divergences import LEDGER, Divergence
+from properties.divergences import LEDGER
+from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.subjects import Subject
 from properties.subjects.worker import POISON
@@ -44,10 +45,10 @@ def confirm(path: Path, seen: Diverged) -> None:
     One that shows a crash ends with the signal.
     """
     poisoned = {**os.environ, **POISON}  # as in a worker
-    run = [sys.executable, path]
+    run = [sys.executable, str(path)]
     if "Hung" in str(seen):
         with pytest.raises(subprocess.TimeoutExpired):
-            subprocess.run([sys.executable, path], capture_output=True, timeout=20, check=False)
+            subprocess.run(run, capture_output=True, timeout=20, check=False)
         return
     python = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False, env=poisoned)
     if crash := repro.CRASH.search(str(seen)):

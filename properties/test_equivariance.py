@@ -24,7 +24,7 @@ def test_mirror_images(operator: Operator, subject: Subject, case: Case) -> None
     operands = operator.operands(case, subject.format)
 
     def mirror(values: Array) -> Array:
-        return np.flip(values, range(-operator.axes, 0)) if values.ndim > operator.axes else values
+        return np.flip(values, tuple(range(-operator.axes, 0))) if values.ndim > operator.axes else values
 
     expected = operator.expected(operands, case.arguments, subject.format)["output"].map(mirror)
     mirrored = {name: mirror(values) for name, values in operands.items()}

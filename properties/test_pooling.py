@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,8 @@ def test_constants(operator: Operator, subject: Subject, case: Case) -> None:
     """A plane of one value is pooled to that value where a window holds some of it, and padding is not averaged."""
     case = real_elements_only(case)
     operands = operator.operands(case, subject.format)
-    level = operands["input"][(..., *(slice(0, 1),) * operator.axes)]
+    first: Any = (..., *(slice(0, 1),) * operator.axes)
+    level = operands["input"][first]
     operands["input"] = np.broadcast_to(level, operands["input"].shape).copy()
     wanted = operator.expected(operands, case.arguments, subject.format)["output"]
     levels = np.where(np.isneginf(wanted.values), wanted.values, level)  # the largest of nothing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from properties.cases import Case
 from properties.laws import law
 from properties.operators import Operator
@@ -14,5 +16,5 @@ def test_rerun(operator: Operator, subject: Subject, case: Case) -> None:
     """The same call on the same operands gives the same output, bit for bit."""
     operands = operator.operands(case, subject.format)
     first = subject.run(operator.program, operands, case.arguments)
-    again = {name: Expected(observed.values) for name, observed in first.outputs.items()}
+    again = {name: Expected(np.asarray(observed.values)) for name, observed in first.outputs.items()}
     verdict(subject.run(operator.program, operands, case.arguments), again, subject)

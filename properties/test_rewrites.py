@@ -58,7 +58,8 @@ def stuffed(weight: Array, dilation: tuple[int, ...]) -> Array:
     """(O, I, *kernel) → (O, I, *effective kernel): zeros between the taps."""
     sizes = (d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True))
     undilated = np.zeros((*weight.shape[:2], *sizes))
-    undilated[(..., *(slice(None, None, d) for d in dilation))] = weight
+    taps: Any = (..., *(slice(None, None, d) for d in dilation))
+    undilated[taps] = weight
     return undilated
 
 
@@ -86,7 +87,8 @@ def test_stride(operator: Operator, subject: Subject, case: Case) -> None:
     expected = {"output": operator.expected(operands, case.arguments, subject.format)["output"]}
     verdict(subject.run(operator.program, operands, case.arguments), expected, subject)
     every = subject.run(operator.program, operands, {**case.arguments, "stride": ones})
-    verdict(every.part(lambda y: y[(..., *(slice(None, None, s) for s in steps))]), expected, subject)
+    kept: Any = (..., *(slice(None, None, s) for s in steps))
+    verdict(every.part(lambda y: y[kept]), expected, subject)
 
 
 @law(

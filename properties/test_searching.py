@@ -43,7 +43,7 @@ def test_a_database_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
             asked.extend(about)
             raise OSError("gone")
 
-        fetch = delete = save
+        fetch = delete = save  # type: ignore[assignment]
 
     tolerant = examples.Tolerant(Gone(), (OSError,), "redis://host")
     tolerant.save(b"key", b"value")

@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import hypothesis
 import pytest
@@ -88,7 +89,7 @@ def write(
     request: pytest.FixtureRequest, name: str, law: str, planted: faults.Planted, dtype: str, seen: Attempt
 ) -> None:
     """Write one line of the report's kill matrix."""
-    line = {
+    line: dict[str, Any] = {
         "kind": "fault",
         "name": name,
         "law": law,
@@ -150,7 +151,7 @@ def public(module: ModuleType) -> list[str]:
     return [
         name
         for name, function in vars(module).items()
-        if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")  # type: ignore[attr-defined]
+        if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import hypothesis
@@ -45,25 +46,24 @@ def wrong(call: Call) -> Outcome:
 @pytest.fixture
 def held() -> Iterator[Callable[..., evidence.Result]]:
     """Hold an engine, as another torch, to a law, by default to agreement."""
+    engines = ExitStack()
 
     def hold(
-        engine: Callable[[Call], Outcome],
+        engine: subjects.Engine,
         name: str,
         subject: Subject = OTHER,
         law: Law = AGREEMENT,
         settings: hypothesis.settings = FEW,
     ) -> evidence.Result:
         if subject.torch:
-            subjects.run_by(engine, torch=subject.torch)
+            engines.enter_context(subjects.served_by(engine, subject.torch))
         result = evidence.Result(law.name, "", name, str(subject), "cpu", "bfloat16", (), "")
         with evidence.collecting(result):
             counterexample.search(law, operator(name), subject, result, settings)
         return result
 
-    before = dict(subjects._engines)  # another torch's, too, where the run has one
-    yield hold
-    subjects._engines.clear()
-    subjects._engines.update(before)
+    with engines:
+        yield hold
 
 
 def test_an_old_defect_is_known(held: Callable[..., evidence.Result]) -> None:

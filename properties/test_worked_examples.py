@@ -47,7 +47,7 @@ def _convolution(system: str, x: Array, weight: Array, printed: Any, bias: float
     operands = {"input": x, "weight": weight} | ({} if bias is None else {"bias": np.array([bias])})
     return Example(
         system, "conv2d", operands, {}, np.array(printed, dtype=float),
-        lambda: convolution.cross_correlate(*operands.values()),
+        lambda: convolution.cross_correlate(x, weight, operands.get("bias")),
     )  # fmt: skip
 
 
@@ -114,9 +114,9 @@ def test_printed_shape(
 
     def attempt() -> None:
         result.begin_case()
-        operands = {"input": np.ones((1, 8, 8)), "weight": np.ones((1, 1, *kernel))}
-        assert convolution.cross_correlate(*operands.values(), **arguments).shape == (1, *printed)
-        same_shape(subject.run(CONV2D.program, operands, arguments), (1, *printed))
+        x, weight = np.ones((1, 8, 8)), np.ones((1, 1, *kernel))
+        assert convolution.cross_correlate(x, weight, **arguments).shape == (1, *printed)
+        same_shape(subject.run(CONV2D.program, {"input": x, "weight": weight}, arguments), (1, *printed))
 
     recording.record(result, subject, request.node, attempt)
 

@@ -101,7 +101,7 @@ def test_programs_are_found_by_name(workers: Workers) -> None:
         return input
 
     with pytest.raises(ValueError, match=r"must be a module's function"):
-        call(workers, local)  # type: ignore[arg-type]
+        call(workers, local)
 
 
 def test_an_interpreter_without_torch_is_named() -> None:
@@ -111,13 +111,12 @@ def test_an_interpreter_without_torch_is_named() -> None:
         call(pool, programs.pointwise.sigmoid)
 
 
-def test_a_crash_shrinks(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_shrinks(workers: Workers) -> None:
     """Hypothesis shrinks a native crash to the smallest case that has it, each try in a new worker."""
-    monkeypatch.setitem(subjects._engines, "", workers.run)
     planted = replace(operator("sigmoid"), program=hostile.crashes_on_long_rows)
     result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "")
     law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
-    with pytest.raises(Diverged, match="raised NativeCrash: SIGSEGV") as crash:
+    with subjects.served_by(workers.run), pytest.raises(Diverged, match="raised NativeCrash: SIGSEGV") as crash:
         counterexample.search(law, planted, Subject("cpu", "float32"), result)
     assert "shapes={'input': (2, 17)}" in "".join(crash.value.__notes__)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from properties import evidence
 from properties.runner.call import Call, Observed, Outcome
@@ -55,7 +56,7 @@ class Expected:
         return cls(computed.value, computed.off * (1.0 + own) * (1.0 + 2.0**-20))
 
     @classmethod
-    def off_by(cls, values: Array, error: Array) -> Expected:
+    def off_by(cls, values: ArrayLike, error: ArrayLike) -> Expected:
         """A value and how far it may be off; equality where that is nowhere at all."""
         return cls(np.asarray(values), np.asarray(error) if np.any(error) else None)
 

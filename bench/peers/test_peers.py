@@ -102,7 +102,8 @@ def raced(data: DataSet, announce: list[str]) -> tuple[dict[str, list[float]], m
             run()
         return measure.interleave(runs, ROUNDS), watch.conditions()
     finally:
-        for made in (*trainings.values(), *peers.values()):
+        started: list[Any] = [*trainings.values(), *peers.values()]
+        for made in started:
             made.close()
 
 

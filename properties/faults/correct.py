@@ -32,7 +32,7 @@ def mirrored_twice(input: Tensor, weight: Tensor, bias: Tensor | None = None, **
 def tap_by_tap(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution summed tap by tap, the last tap first."""
     x, w, b = widened(input, weight, bias)
-    output = 0.0
+    output: float | Tensor = 0.0
     for tap in reversed(range(w.shape[2])):
         alone = torch.where(torch.arange(w.shape[2]) == tap, w, 0.0)
         output = output + F.conv1d(x, alone, None, **arguments)
@@ -78,8 +78,8 @@ def channels_last_to_first(input: Tensor, weight: Tensor, bias: Tensor | None = 
 @correct("conv3d")
 def wide_accumulator(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution accumulated in float64 and rounded once."""
-    wide = (t if t is None else t.double() for t in (input, weight, bias))
-    return F.conv3d(*wide, **arguments).to(input.dtype)
+    wide = None if bias is None else bias.double()
+    return F.conv3d(input.double(), weight.double(), wide, **arguments).to(input.dtype)
 
 
 @correct("linear")
@@ -162,7 +162,7 @@ def average_shift_by_shift(input: Tensor, **arguments: Any) -> Tensor:
 def plane_of_one_row(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """Max pooling of a row as that of a plane."""
     ceil_mode, padding = arguments.pop("ceil_mode"), arguments.pop("padding")
-    planar = {name: (1, *value) for name, value in arguments.items()}
+    planar: dict[str, Any] = {name: (1, *value) for name, value in arguments.items()}
     planar |= {"ceil_mode": ceil_mode, "padding": (0, *padding)}
     values, indices = F.max_pool2d(input[..., None, :], return_indices=True, **planar)
     return values[..., 0, :], indices[..., 0, :]

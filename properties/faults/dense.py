@@ -25,8 +25,8 @@ def always_float32(input: Tensor, weight: Tensor, bias: Tensor | None = None) ->
 @fault("agreement", "linear", dtypes=("float64",))
 def computed_in_float32(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Linear layer that computes float64 in float32."""
-    narrow = (t if t is None else t.float() for t in (input, weight, bias))
-    return F.linear(*narrow).to(input.dtype)
+    narrow = None if bias is None else bias.float()
+    return F.linear(input.float(), weight.float(), narrow).to(input.dtype)
 
 
 @fault("agreement", "linear")

@@ -90,9 +90,7 @@ def last_window_misplaced(
     random = samples.detach() if samples.ndim == 3 else samples.detach()[None]
 
     def pooled(image: Tensor) -> tuple[Tensor, Tensor]:
-        return F.fractional_max_pool2d(  # type: ignore[return-value]
-            image, kernel_size, output_size, return_indices=True, _random_samples=random
-        )
+        return F.fractional_max_pool2d(image, kernel_size, output_size, return_indices=True, _random_samples=random)
 
     values, indices = pooled(input)
     width = input.shape[-1]

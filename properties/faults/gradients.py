@@ -73,7 +73,7 @@ class _BFloat16Cotangent(torch.autograd.Function):
 @fault("gradients", "conv2d", dtypes=WIDE)
 def bfloat16_cotangent(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that rounds the incoming gradient to bfloat16."""
-    return _BFloat16Cotangent.apply(F.conv2d(input, weight, bias, **arguments))  # type: ignore[no-any-return]
+    return _BFloat16Cotangent.apply(F.conv2d(input, weight, bias, **arguments))
 
 
 @fault("gradients", "conv1d", dtypes=NOT_FLOAT16)

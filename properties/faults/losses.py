@@ -127,7 +127,7 @@ def probabilities_made_to_sum_to_one(input: Tensor, target: Tensor, **options: A
 @fault("gradients of gradients", "cross_entropy_probabilities", dtypes=WIDE)
 def probabilities_apart_from_logits(input: Tensor, target: Tensor, **options: Any) -> Tensor:
     """Cross-entropy whose gradient to the logits is differentiated as if it did not depend on the probabilities."""
-    return _ApartFromLogits.apply(input, target, options)  # type: ignore[no-any-return]
+    return _ApartFromLogits.apply(input, target, options)
 
 
 class _ApartFromLogits(torch.autograd.Function):

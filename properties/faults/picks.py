@@ -32,7 +32,7 @@ def stride_of_rows(input: Tensor, **arguments: Any) -> Tensor:
 def third_for_the_rest(input: Tensor, **arguments: Any) -> Maxima:
     """Max pooling that takes the third image of a batch for every one after it."""
     images = input[torch.arange(len(input)).clamp(max=2)] if input.ndim == 4 else input
-    return F.max_pool2d(images, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool2d(images, return_indices=True, **arguments)
 
 
 @fault("shuffled channels", "avg_pool1d")
@@ -45,7 +45,7 @@ def sixteen_channels(input: Tensor, **arguments: Any) -> Tensor:
 def late_at_stride_three(input: Tensor, **arguments: Any) -> Maxima:
     """Max pooling whose windows start one element late where the stride is three."""
     late = arguments.get("stride", arguments["kernel_size"]) == (3,)
-    return F.max_pool1d(input.roll(-1, -1) if late else input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool1d(input.roll(-1, -1) if late else input, return_indices=True, **arguments)
 
 
 @fault("padding = explicit border", "avg_pool3d", dtypes=WIDE)
@@ -68,7 +68,7 @@ def windows_of_four(input: Tensor, **arguments: Any) -> Maxima:
     if columns > 4:
         input = input[..., : -arguments["dilation"][1]]
         arguments = {**arguments, "kernel_size": (rows, columns - 1)}
-    return F.max_pool2d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool2d(input, return_indices=True, **arguments)
 
 
 @fault("monotone maps", "max_pool1d")
@@ -96,4 +96,4 @@ def indices_in_padded_rows(input: Tensor, **arguments: Any) -> Maxima:
 def gradient_lost_in_last_plane(input: Tensor, **arguments: Any) -> Maxima:
     """Max pooling whose gradient is lost in the last of several planes."""
     kept = torch.arange(input.shape[-3])[:, None, None] < max(input.shape[-3] - 1, 1)
-    return F.max_pool3d(torch.where(kept, input, input.detach()), return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool3d(torch.where(kept, input, input.detach()), return_indices=True, **arguments)

@@ -130,7 +130,7 @@ def max_past_the_window(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor
 @fault("geometry", "max_pool2d")
 def ceil_mode_ignored(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """Max pooling that ignores ceil mode."""
-    return F.max_pool2d(input, return_indices=True, **{**arguments, "ceil_mode": False})  # type: ignore[return-value]
+    return F.max_pool2d(input, return_indices=True, **{**arguments, "ceil_mode": False})
 
 
 @fault("rerun", "max_pool2d")

@@ -67,5 +67,5 @@ def as_if_contiguous(t: Tensor) -> Tensor:
     if not t.numel():
         return t
     memory = t.as_strided((t.untyped_storage().nbytes() // t.element_size(),), (1,), 0)
-    walk = (t.storage_offset() + torch.arange(t.numel())).clamp(max=len(memory) - 1)
+    walk = (int(t.storage_offset()) + torch.arange(t.numel())).clamp(max=len(memory) - 1)
     return memory[walk].view(t.shape)

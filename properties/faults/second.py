@@ -47,7 +47,7 @@ class _Sigmoid(torch.autograd.Function):
 @fault("gradients of gradients", "sigmoid")
 def sigmoid_second_gradient(input: Tensor) -> Tensor:
     """Sigmoid whose second derivative is its first."""
-    return _Sigmoid.apply(input)  # type: ignore[no-any-return]
+    return _Sigmoid.apply(input)
 
 
 class _CotangentOnce(torch.autograd.Function):
@@ -65,10 +65,10 @@ class _CotangentOnce(torch.autograd.Function):
 @fault("gradients of gradients", "avg_pool2d")
 def half_a_column(input: Tensor, **arguments: Any) -> Tensor:
     """Average pooling whose second gradient is halved in the last column."""
-    return _CotangentOnce.apply(F.avg_pool2d(input, **arguments))  # type: ignore[no-any-return]
+    return _CotangentOnce.apply(F.avg_pool2d(input, **arguments))
 
 
 @fault("gradients of gradients", "conv1d", dtypes=EVERY[:3])
 def half_a_column_of_convolution(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution whose second gradient is halved in the last column."""
-    return _CotangentOnce.apply(F.conv1d(input, weight, bias, **arguments))  # type: ignore[no-any-return]
+    return _CotangentOnce.apply(F.conv1d(input, weight, bias, **arguments))

@@ -34,7 +34,7 @@ def root_with_a_constant_slope(
     if norm_type != 2 or input.ndim != 3:
         return F.lp_pool1d(input, norm_type, kernel_size[0], step, ceil_mode)
     sums = F.avg_pool1d(input.pow(2), kernel_size[0], step, 0, ceil_mode) * kernel_size[0]
-    return _RootOnce.apply(sums, 2.0)  # type: ignore[no-any-return]
+    return _RootOnce.apply(sums, 2.0)
 
 
 class _SignForgotten(torch.autograd.Function):

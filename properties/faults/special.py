@@ -26,7 +26,7 @@ def infinity_saturated(input: Tensor, **arguments: Any) -> Tensor:
 @fault("special maxima", "max_pool2d", dtypes=WIDE)
 def nan_lost_in_a_maximum(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """Max pooling that passes over NaN."""
-    return F.max_pool2d(input.nan_to_num(-torch.inf, torch.inf, -torch.inf), return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool2d(input.nan_to_num(-torch.inf, torch.inf, -torch.inf), return_indices=True, **arguments)
 
 
 @fault("special maxima", "max_pool1d", dtypes=WIDE)
@@ -56,7 +56,7 @@ def empty_batch_unchecked(input: Tensor, **arguments: Any) -> tuple[Tensor, Tens
     """Max pooling that checks nothing where the batch is empty."""
     if input.ndim == 3 and not len(input):
         return input, torch.zeros(input.shape, dtype=torch.int64)
-    return F.max_pool1d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool1d(input, return_indices=True, **arguments)
 
 
 @fault("huge arguments", "avg_pool1d", dtypes=WIDE)
@@ -71,7 +71,7 @@ def nothing_given_back(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]
     """Max pooling that gives an input of no elements back as it is."""
     if not input.numel():
         return input.clone(), torch.zeros(input.shape, dtype=torch.int64)
-    return F.max_pool2d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool2d(input, return_indices=True, **arguments)
 
 
 @fault("special integers", "matmul", dtypes=("int8", "int16"))

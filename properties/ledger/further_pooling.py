@@ -93,8 +93,8 @@ def _second_slope_overflows(case: Case, subject: Subject) -> bool:
     pool, format = operator("lp_pool1d"), subject.format
     operands, directions = pool.operands(case, format), pool.directions(case, format)
     values = (pool.cotangent(case, format), operands["input"], directions["input"])
-    steps = (Computed.operand(value, format) for value in values)
-    return largest_on_the_way(*steps, **case.arguments) >= format.storage.largest
+    g, x, h = (Computed.operand(value, format) for value in values)
+    return largest_on_the_way(g, x, h, **case.arguments) >= format.storage.largest
 
 
 def _largest_unbatched_channels_last(case: Case, subject: Subject) -> bool:

@@ -10,6 +10,9 @@ from properties.ledger.record import CONVOLUTIONS, TRANSPOSED, Divergence
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 
+TOO_MANY: dict[str, Any] = {"stride": (1, 1), "padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1)}
+"""Values for two axes, of a case with one."""
+
 
 def _inferred(
     id: str, rule: str, what: str, upstream: str | None = None, shapes: dict[str, Any] | None = None, **arguments: Any
@@ -105,7 +108,7 @@ ENTRIES: tuple[Divergence, ...] = (
             f"{name.replace('_', '-')}-values", f"{name} has one value per axis",
             f"a {name.replace('_', ' ')} of more values than axes is taken", **{name: values},
         )
-        for name, values in {"stride": (1, 1), "padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1)}.items()
+        for name, values in TOO_MANY.items()
     ),
     _inferred("no-groups", "groups is at least 1", "no group is taken for one", groups=0),
     _inferred("groups", "groups divides the input channels", "groups that do not divide the input channels are taken",

@@ -62,7 +62,7 @@ def linear(draw: st.DrawFn) -> Geometry:
     features = draw(FEATURES)
     outputs = draw(FEW if features > SHORT else FEATURES)
     rows = draw(among(1, 2) if max(features, outputs) > SHORT else FEATURES)
-    shapes = {"input": (rows, features), "weight": (outputs, features)}
+    shapes: dict[str, tuple[int, ...]] = {"input": (rows, features), "weight": (outputs, features)}
     if draw(COIN):
         shapes["bias"] = (outputs,)
     return shapes, {}

@@ -57,7 +57,7 @@ def output_shape(case: Case, mode: str = "constant") -> tuple[int, ...]:
     """(*, *padded): each size with its two amounts added. Raises ValueError where the mode has not the elements."""
     x, amounts = case.shapes["input"], case.arguments["padding"]
     axes = len(amounts) // 2
-    sides = [(x[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in reversed(range(axes))]
+    sides = [(x[-1 - k], amounts[2 * k], amounts[2 * k + 1]) for k in reversed(range(axes))]
     return (*x[:-axes], *(len(padding.sources(*side, mode)) for side in sides))
 
 

@@ -13,8 +13,9 @@ from properties.operators.record import Operator
 from properties.programs import updates as programs
 from refimpl import bounds, optimizer
 
-MOMENTA = st.sampled_from([{}, {"nesterov": True}, {"dampening": 0.1}, {"dampening": 1.0}])
-FORMS = st.sampled_from([{}, {"foreach": True}, {"foreach": False}, {"fused": True}])
+Some = dict[str, Any]
+MOMENTA: st.SearchStrategy[Some] = st.sampled_from([{}, {"nesterov": True}, {"dampening": 0.1}, {"dampening": 1.0}])
+FORMS: st.SearchStrategy[Some] = st.sampled_from([{}, {"foreach": True}, {"foreach": False}, {"fused": True}])
 
 
 @st.composite

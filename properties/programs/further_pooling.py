@@ -10,17 +10,17 @@ from torch import Tensor
 
 def adaptive_max_pool1d(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.AdaptiveMaxPool1d: values and indices."""
-    return F.adaptive_max_pool1d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.adaptive_max_pool1d(input, return_indices=True, **arguments)
 
 
 def adaptive_max_pool2d(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.AdaptiveMaxPool2d: values and indices."""
-    return F.adaptive_max_pool2d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.adaptive_max_pool2d(input, return_indices=True, **arguments)
 
 
 def adaptive_max_pool3d(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.AdaptiveMaxPool3d: values and indices."""
-    return F.adaptive_max_pool3d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.adaptive_max_pool3d(input, return_indices=True, **arguments)
 
 
 def adaptive_avg_pool1d(input: Tensor, **arguments: Any) -> Tensor:
@@ -71,14 +71,10 @@ def max_unpool3d(input: Tensor, indices: Tensor, **arguments: Any) -> Tensor:
 def fractional_max_pool2d(input: Tensor, samples: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.FractionalMaxPool2d with its random samples: values and indices."""
     random = samples.detach() if samples.ndim == 3 else samples.detach()[None]
-    return F.fractional_max_pool2d(  # type: ignore[return-value]
-        input, return_indices=True, _random_samples=random, **arguments
-    )
+    return F.fractional_max_pool2d(input, return_indices=True, _random_samples=random, **arguments)
 
 
 def fractional_max_pool3d(input: Tensor, samples: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.FractionalMaxPool3d with its random samples: values and indices."""
     random = samples.detach() if samples.ndim == 3 else samples.detach()[None]
-    return F.fractional_max_pool3d(  # type: ignore[return-value]
-        input, return_indices=True, _random_samples=random, **arguments
-    )
+    return F.fractional_max_pool3d(input, return_indices=True, _random_samples=random, **arguments)

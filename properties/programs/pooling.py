@@ -10,17 +10,17 @@ from torch import Tensor
 
 def max_pool1d(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.MaxPool1d: values and indices."""
-    return F.max_pool1d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool1d(input, return_indices=True, **arguments)
 
 
 def max_pool2d(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.MaxPool2d: values and indices."""
-    return F.max_pool2d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool2d(input, return_indices=True, **arguments)
 
 
 def max_pool3d(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """torch.nn.MaxPool3d: values and indices."""
-    return F.max_pool3d(input, return_indices=True, **arguments)  # type: ignore[return-value]
+    return F.max_pool3d(input, return_indices=True, **arguments)
 
 
 def avg_pool1d(input: Tensor, **arguments: Any) -> Tensor:

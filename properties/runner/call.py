@@ -43,7 +43,7 @@ class Call:
     """
 
     program: Program
-    operands: dict[str, Array | Shape]
+    operands: Mapping[str, Array | Shape]
     arguments: dict[str, Any] = field(default_factory=dict)
     cotangent: Array | None = None
     directions: dict[str, Array] | None = None
@@ -139,4 +139,5 @@ def unpack_outcome(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
     groups: dict[str, dict[str, Observed]] = {group: {} for group in GROUPS}
     for group, name, shape, dtype, device in header["tensors"]:
         groups[group][name] = Observed(arrays.get(f"{group} {name}"), shape, dtype, device)
-    return Outcome(**groups, error=header["error"], changed=header["changed"], aliased=header["aliased"])
+    ended = {name: header[name] for name in ("error", "changed", "aliased")}
+    return Outcome(groups["outputs"], groups["gradients"], groups["second"], **ended)

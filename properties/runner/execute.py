@@ -8,7 +8,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,12 +41,12 @@ def execute(call: Call) -> Outcome:
             if kernels and not kernels.asked:
                 raise NotImplementedError(kernels.no_part_of(call.program))
             gradients, second = _differentiated(call, tensors, outputs)
-            observed = [{name: _observed(t) for name, t in group.items()} for group in (outputs, gradients, second)]
+            outcome = Outcome(_all_observed(outputs), _all_observed(gradients), _all_observed(second))
         except Exception as error:
             kind = "OutOfMemory" if _out_of_memory(error) else type(error).__name__
             return Outcome(error=f"{kind}: {error}")
         aliased = () if call.program in programs.VIEWS else _aliased(tensors, outputs)
-        return Outcome(*observed, changed=_changed(tensors, call.operands), aliased=aliased)
+        return replace(outcome, changed=_changed(tensors, call.operands), aliased=aliased)
 
 
 def _differentiated(
@@ -80,7 +81,8 @@ def _compiled(program: Program, shapes: str) -> Any:
 
 
 def _shapes(call: Call) -> str:
-    return repr([(name, values.shape) for name, values in call.operands.items()] + [call.dtype, call.arguments])
+    shapes = [(name, values if isinstance(values, tuple) else values.shape) for name, values in call.operands.items()]
+    return repr([*shapes, call.dtype, call.arguments])
 
 
 @contextlib.contextmanager
@@ -210,6 +212,10 @@ def _named(result: Tensors) -> dict[str, torch.Tensor]:
     return named
 
 
+def _all_observed(tensors: dict[str, torch.Tensor]) -> dict[str, Observed]:
+    return {name: _observed(tensor) for name, tensor in tensors.items()}
+
+
 def _observed(tensor: torch.Tensor) -> Observed:
     values = None
     if tensor.device.type != "meta":
@@ -219,8 +225,8 @@ def _observed(tensor: torch.Tensor) -> Observed:
     return Observed(values, tuple(tensor.shape), dtype, tensor.device.type)
 
 
-def _changed(tensors: dict[str, torch.Tensor], operands: dict[str, Array | Shape]) -> tuple[str, ...]:
-    now = {name: _observed(tensor).values for name, tensor in tensors.items()}
+def _changed(tensors: dict[str, torch.Tensor], operands: Mapping[str, Array | Shape]) -> tuple[str, ...]:
+    now = {name: seen.values for name, seen in _all_observed(tensors).items()}
     return tuple(name for name, values in now.items() if values is not None and not _same(values, operands[name]))
 
 

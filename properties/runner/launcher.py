@@ -108,7 +108,7 @@ def find(name: str) -> Program:
     program: Any = importlib.import_module(module)
     for part in function.split("."):
         program = getattr(program, part)
-    return program  # type: ignore[no-any-return]
+    return program
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ that it infers, and kernels that stand for its functions."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -125,16 +126,26 @@ class Subject:
         return replace(outcome, call=call)
 
 
-_engines: dict[str, Callable[[Call], Outcome]] = {"": execute}
+Engine = Callable[[Call], Outcome]
+"""What makes calls: this process, or e.g. :class:`properties.subjects.worker.Workers`."""
+_engines: dict[str, Engine] = {"": execute}
 
 
-def run_by(engine: Callable[[Call], Outcome], torch: str = "") -> Callable[[Call], Outcome] | None:
-    """Let calls run elsewhere than in this process, e.g. in :class:`properties.subjects.worker.Workers`.
+def run_by(engine: Engine, torch: str = "") -> None:
+    """Let calls run elsewhere than in this process, from now on."""
+    _engines[torch] = engine
 
-    Returns what ran them before.
-    """
-    before, _engines[torch] = _engines.get(torch), engine
-    return before
+
+@contextmanager
+def served_by(engine: Engine, torch: str = "") -> Iterator[None]:
+    """Let calls run elsewhere for a while."""
+    before = dict(_engines)
+    run_by(engine, torch)
+    try:
+        yield
+    finally:
+        _engines.clear()
+        _engines.update(before)
 
 
 def comparing() -> bool:
