@@ -13,6 +13,7 @@ innermost axis: every other operation then runs over contiguous vectors, whateve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -49,10 +50,15 @@ def convolve_and_pool(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
     U = (H−4)/2 and V = (W−4)/2, H and W even.
     """
-    columns = Windows.apply(x)
-    u, v, n = columns.shape[-3:]
-    products = spread(weight) @ columns.reshape(-1, u * v * n)
+    _, u, v, n = _window_shape(x.shape)
+    products = spread(weight) @ Windows.apply(x)
     return torch.sigmoid(products.view(4, -1, u, v, n) + bias.view(-1, 1, 1, 1)).mean(dim=0)
+
+
+def _window_shape(shape: Sequence[int]) -> tuple[int, int, int, int]:
+    """C, U, V and N of an input (C, H, W, N)."""
+    c, h, w, n = shape
+    return c, (h - KERNEL + 1) // 2, (w - KERNEL + 1) // 2, n
 
 
 def spread(weight: Tensor) -> Tensor:
@@ -62,7 +68,7 @@ def spread(weight: Tensor) -> Tensor:
 
 
 class Windows(torch.autograd.Function):
-    """The 6×6 windows of (C, H, W, N) at every second place, as (C, 6, 6, U, V, N).
+    """The 6×6 windows of (C, H, W, N) at every second place, as the columns of a matrix (C·6·6, U·V·N).
 
     A function of its own for the sake of its gradient: torch's scatters, this one gathers, which a compiler can fuse
     with what follows.
@@ -72,20 +78,23 @@ class Windows(torch.autograd.Function):
     def forward(x: Tensor) -> Tensor:
         """Copy every window."""
         x = x.contiguous()
-        c, h, w, n = x.shape
+        c, u, v, n = _window_shape(x.shape)
         channel, row, column, example = x.stride()
-        shape = (c, WINDOW, WINDOW, (h - KERNEL + 1) // 2, (w - KERNEL + 1) // 2, n)
+        shape = (c, WINDOW, WINDOW, u, v, n)
         windows = x.as_strided(shape, (channel, row, column, 2 * row, 2 * column, example))
-        return windows.clone(memory_format=torch.contiguous_format)
+        copied = windows.clone(memory_format=torch.contiguous_format)
+        # Not reshaped: then inductor copies along the matrix's two axes, and divides to find where each element is.
+        return copied.as_strided((c * WINDOW**2, u * v * n), (u * v * n, 1))
 
     @staticmethod
     def setup_context(ctx: torch.autograd.function.FunctionCtx, inputs: tuple[Tensor], output: Tensor) -> None:
-        """The gradient needs nothing but its cotangent."""
+        """The gradient needs nothing but the input's shape."""
+        ctx.shape = inputs[0].shape  # type: ignore[attr-defined]
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, g: Tensor) -> Tensor:
         """Add up what each element gave to its windows: row 2u+p was in window u−a at row 2a+p, a = 0, 1, 2."""
-        c, *_, u, v, n = g.shape
+        c, u, v, n = _window_shape(ctx.shape)  # type: ignore[attr-defined]
         g = g.view(c, 3, 2, 3, 2, u, v, n)
         moved = [F.pad(g[:, a, :, b], (0, 0, b, 2 - b, a, 2 - a)) for a, b in product(range(3), repeat=2)]
         total = sum(moved[1:], start=moved[0])  # (C, 2, 2, U+2, V+2, N)

@@ -9,6 +9,7 @@ processes share, so that nothing is sent but a word to begin and the metrics.
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 import traceback
@@ -196,6 +197,7 @@ def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: in
     It ends with the pipe.
     """
     torch.set_num_threads(1)
+    _keep_to_a_core(rank)
     add_piece, met = compiled(_piece, fullgraph=True), set()
     names = [name for name, _ in model.named_parameters()]
     shapes = [p.shape for p in model.parameters()]
@@ -219,6 +221,13 @@ def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: in
             pipe.send((float(loss), int(correct)))
         except Exception:
             pipe.send(traceback.format_exc())
+
+
+def _keep_to_a_core(rank: int) -> None:
+    """Stay on a core of one's own: woken together, two processes may be put on one, and wait for each other."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[rank % len(cores)]})
 
 
 def _views(flat: Tensor, names: list[str], shapes: list[torch.Size]) -> dict[str, Tensor]:

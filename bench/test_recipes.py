@@ -58,7 +58,7 @@ def test_matrix_lenet_is_lenet() -> None:
     weight = torch.randint(-3, 4, (4, 3, 5, 5)).double().requires_grad_()
     mine, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
     columns = matrix_lenet.Windows.apply(mine.permute(1, 2, 3, 0))
-    products = (matrix_lenet.spread(weight) @ columns.reshape(3 * 36, -1)).view(2, 2, 4, 4, 2, 2)
+    products = (matrix_lenet.spread(weight) @ columns).view(2, 2, 4, 4, 2, 2)
     own = products.permute(5, 2, 3, 0, 4, 1).reshape(2, 4, 8, 4)  # (N, O, 2U, 2V)
     real = F.conv2d(theirs, weight)
     assert torch.equal(own, real)
