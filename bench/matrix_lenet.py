@@ -95,7 +95,7 @@ class Windows(torch.autograd.Function):
     def backward(ctx: torch.autograd.function.FunctionCtx, g: Tensor) -> Tensor:
         """Add up what each element gave to its windows: row 2u+p was in window u−a at row 2a+p, a = 0, 1, 2."""
         c, u, v, n = _window_shape(ctx.shape)  # type: ignore[attr-defined]
-        g = g.view(c, 3, 2, 3, 2, u, v, n)
+        g = g.reshape(c, 3, 2, 3, 2, u, v, n)
         moved = [F.pad(g[:, a, :, b], (0, 0, b, 2 - b, a, 2 - a)) for a, b in product(range(3), repeat=2)]
         total = sum(moved[1:], start=moved[0])  # (C, 2, 2, U+2, V+2, N)
         return total.permute(0, 3, 1, 4, 2, 5).reshape(c, 2 * u + 4, 2 * v + 4, n)
