@@ -70,7 +70,8 @@ class Ladder:
         forward, backward = machine.training_work(initial_lenet(), images[:1])
         work = forward + backward
         rate = rung.examples * work.flop / float(torch.tensor(rung.seconds).median())
-        peak = max(self.limits[f"{PEAK} {recipe.dtype}"])
+        # A processor without a dtype computes in it by way of float32.
+        peak = max(rate for dtype in (recipe.dtype, "float32") for rate in self.limits[f"{PEAK} {dtype}"])
         busy = self.conditions.warning is not None
         return {
             "other": recipe.other,

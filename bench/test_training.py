@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import mean, stdev
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ EPOCHS = 10
 LADDERS = {"short": (10, 20, 60.0), "full": (30, 60, 900.0), "disabled": (1, 2, 60.0)}
 SHORT = ("book", "in_memory", "channels_last", "compiled_step", "matrix", "per_core", "reduce_overhead", "cuda_graph")
 SEEDS = 10
+MOST_DEVIATIONS = 3.0
 EPOCH_ROUNDS = 5
 clock = measure.Recorded()
 
@@ -140,8 +142,20 @@ def test_epoch(
     benchmark.extra_info.update(_about(problem, recipe), **about)
 
 
+@pytest.fixture(scope="session")
+def books() -> dict[str, list[dict[str, float]]]:
+    """How the book's loop ended after ten epochs on each device, seed by seed, as far as it ran."""
+    return {}
+
+
 def test_ten_epochs(
-    benchmark: BenchmarkFixture, data: DataSet, announce: list[str], recipe: str, device: str, seed: int
+    benchmark: BenchmarkFixture,
+    data: DataSet,
+    announce: list[str],
+    books: dict[str, list[dict[str, float]]],
+    recipe: str,
+    device: str,
+    seed: int,
 ) -> None:
     """The chapter's result (S24): ten epochs, once; the rate is the book's figure."""
     if not benchmark.enabled:
@@ -159,6 +173,11 @@ def test_ten_epochs(
     # Ten epochs of the sample are too few steps to leave the plateau on which sigmoids start.
     learns = data.name == NAME
     assert not learns or report.final["loss"] < math.log(10), "no better than guessing among ten classes"
+    known = books.setdefault(device, [])
+    if recipe == "book":
+        known.append(report.final)
+    elif len(known) == SEEDS:
+        assert_ends_alike(report.final, known)
     announce += [f"{EPOCHS} epochs of the {data.name}, recipe {recipe}, seed {seed}:", *str(report).splitlines()]
     benchmark.extra_info.update(_about(problem, recipe), **_ten_epochs(report, len(training.train_batches), data))
     if (recipe, seed) == ("book", 0):
@@ -188,6 +207,15 @@ def _ten_epochs(report: Report, batches: int, data: DataSet) -> dict[str, Any]:
     }
 
 
+def test_where_ten_epochs_end() -> None:
+    """Three deviations from the book's mean are within its spread, more are not, whatever the figure."""
+    books = [{"loss": 0.46 + 0.01 * i, "train_acc": 0.82, "test_acc": 0.8 + 0.01 * i} for i in range(3)]
+    assert_ends_alike({"loss": 0.4999, "train_acc": 0.82, "test_acc": 0.7801}, books)
+    for name, value in {"loss": 0.5001, "train_acc": 0.83, "test_acc": 0.7799}.items():
+        with pytest.raises(AssertionError, match=rf"{name} is .* after ten epochs, and 0\."):
+            assert_ends_alike({**books[1], name: value}, books)
+
+
 def _about(problem: recipes.Problem, recipe: str) -> dict[str, Any]:
     return {
         "recipe": recipe,
@@ -200,6 +228,16 @@ def _about(problem: recipes.Problem, recipe: str) -> dict[str, Any]:
         "seed": problem.seed,
         "threads": torch.get_num_threads(),
     }
+
+
+def assert_ends_alike(final: dict[str, float], books: list[dict[str, float]]) -> None:
+    """Raise AssertionError unless a training ended within the spread of the book's loop over seeds."""
+    for name in ("loss", "train_acc", "test_acc"):
+        values = [book[name] for book in books]
+        middle, most = mean(values), MOST_DEVIATIONS * stdev(values)
+        assert abs(final[name] - middle) <= most, (
+            f"{name} is {final[name]:.4f} after ten epochs, and {middle:.4f} ± {most:.4f} by the book's loop"
+        )
 
 
 def _assert_trained(training: Training, losses: list[float], seed: int) -> None:

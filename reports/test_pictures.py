@@ -223,6 +223,22 @@ def test_seeds_are_spread_about_their_mean(tmp_path: Path) -> None:
     assert 'id="loss1-title"' not in texts["index.html"]
 
 
+def test_a_recipe_that_ends_elsewhere_is_no_rung(tmp_path: Path) -> None:
+    """Once the book's loop has ended ten epochs from ten seeds, a recipe without such a result leaves the ladder."""
+    timed = [
+        example.training(name, rate) for name, rate in (("book", 12_000.0), ("matrix", 24_000.0), ("odd", 36_000.0))
+    ]
+    ended = [*map(example.ten_epochs, range(10)), example.ten_epochs(recipe="matrix")]
+    for seeds, left_out in ((ended, True), (ended[1:], False)):
+        folder = tmp_path / str(left_out)
+        folder.mkdir()
+        html = page(folder, timed + seeds)["index.html"]
+        ladder = html[html.index('id="ladder0-title"') :].partition("</svg>")[0]
+        assert ("odd" in ladder) != left_out
+        assert "matrix" in ladder
+        assert ("Left out: odd, without ten epochs" in html) == left_out
+
+
 def test_whole_epochs_stand_beside_the_chapters(tmp_path: Path) -> None:
     """The fastest first, with how many times as fast it is; without benchmarks, the reason."""
     entries = [example.training(), example_bench.epoch(), example_bench.epoch("matrix", 2.0)]

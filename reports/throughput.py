@@ -18,6 +18,11 @@ from reports.load import Evidence
 from reports.speed import Measured, measured
 
 NONE = "no such benchmark in the evidence"
+SEEDS = 10
+"""From so many the full ladder trains ten epochs by the book's loop, before any other recipe does."""
+
+Run = tuple[str, str, str]
+"""An environment, a benchmark file and a device."""
 
 
 def of_kind(evidence: Evidence, kind: str) -> Iterator[Measured]:
@@ -33,21 +38,39 @@ def reason(evidence: Evidence, *begins: str) -> str:
 
 def ladders(evidence: Evidence) -> list[dict[str, Any]]:
     """The recipes of each run on each device beside the chapter's loop, the fastest first, with the noise floor."""
-    found: dict[tuple[str, str, str], list[Benchmark]] = {}
+    found: dict[Run, list[Benchmark]] = {}
     for place, bench, item in of_kind(evidence, "training"):
         if item.extra["over_book"] is not None:
             found.setdefault((place.id, bench.file, item.extra["device"]), []).append(item)
-    return [
-        {
-            "environment": place,
-            "file": file,
-            "device": device,
-            "floor": max((item.extra["noise_floor"] or 0.0 for item in items), default=0.0),
-            "warning": next(filter(None, map(warning, items)), None),
-            "rungs": sorted(map(_rung, items), key=lambda rung: -rung["median"]),
-        }
-        for (place, file, device), items in sorted(found.items())
-    ]
+    ended = _ended(evidence)
+    drawn = (_ladder(run, items, ended.get(run)) for run, items in sorted(found.items()))
+    return [ladder for ladder in drawn if ladder["rungs"]]
+
+
+def _ladder(run: Run, items: list[Benchmark], ended: set[str] | None) -> dict[str, Any]:
+    rungs = sorted(map(_rung, items), key=lambda rung: -rung["median"])
+    place, file, device = run
+    return {
+        "environment": place,
+        "file": file,
+        "device": device,
+        "floor": max((item.extra["noise_floor"] or 0.0 for item in items), default=0.0),
+        "warning": next(filter(None, map(warning, items)), None),
+        "rungs": [rung for rung in rungs if ended is None or rung["label"] in ended],
+        "left_out": [rung["label"] for rung in rungs if ended is not None and rung["label"] not in ended],
+    }
+
+
+def _ended(evidence: Evidence) -> dict[Run, set[str]]:
+    """The recipes of each run whose ten epochs ended as the book's, where that ran from enough seeds to say so.
+
+    The benchmark of one that ends otherwise fails, and a failed benchmark leaves no result.
+    """
+    seeds: dict[Run, dict[str, int]] = {}
+    for place, bench, item in of_kind(evidence, "ten-epochs"):
+        own = seeds.setdefault((place.id, bench.file, item.extra["device"]), {})
+        own[item.extra["recipe"]] = own.get(item.extra["recipe"], 0) + 1
+    return {run: set(own) for run, own in seeds.items() if own.get("book", 0) >= SEEDS}
 
 
 def _rung(item: Benchmark) -> dict[str, Any]:
