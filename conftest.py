@@ -1,10 +1,12 @@
-"""The option that laws and benchmarks share."""
+"""The options that laws, benchmarks and the report's tests share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from properties import profiles
 
 EVIDENCE = Path(__file__).resolve().parent / "reports" / "generated" / "evidence"
 
@@ -22,7 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the folder before anything runs."""
+    """Check the folder and the profile before anything runs."""
+    profile = config.getoption("--hypothesis-profile", None)
+    try:
+        profiles.check(profile or "default")
+    except ValueError as error:
+        pytest.exit(f"--hypothesis-profile={profile}: {error}", returncode=2)
     folder = config.getoption("--evidence")
     if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
         pytest.exit(f"--evidence={folder}: not a folder; name one that exists or can be made", returncode=2)

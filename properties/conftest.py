@@ -9,31 +9,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 
-from properties import evidence, examples, laws, programs, recording, searching, subjects
+from properties import evidence, examples, laws, profiles, programs, recording, searching, subjects
 from properties.environment import environment
 from properties.subjects.worker import Workers
-
-# A case's time is torch's, mostly the building of a kernel for a new shape, so deadlines would only flake.
-_COMMON: dict[str, Any] = {
-    "deadline": None,
-    "print_blob": True,
-    "report_multiple_bugs": False,
-    "suppress_health_check": [HealthCheck.too_slow],
-}
-settings.register_profile("default", max_examples=40, **_COMMON)
-settings.register_profile("tests", max_examples=25, derandomize=True, database=None, **_COMMON)
-settings.register_profile("nightly", max_examples=800, **_COMMON)
-# Where the variable CI is set, Hypothesis would repeat itself: a search takes fresh seeds. It says how, not why.
-_PHASES = [phase for phase in Phase if phase is not Phase.explain]
-settings.register_profile(searching.PROFILE, derandomize=False, phases=_PHASES, **_COMMON)
-PROFILES = ("default", "tests", "nightly", searching.PROFILE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,9 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything runs, and settle subjects, profile and evidence."""
     searched = config.getoption("--search-minutes")
-    profile = config.getoption("--hypothesis-profile", None) or (searching.PROFILE if searched else "default")
-    if profile not in PROFILES:
-        pytest.exit(f"--hypothesis-profile={profile}: no such profile; there are {', '.join(PROFILES)}", returncode=2)
+    profile = config.getoption("--hypothesis-profile", None) or (profiles.SEARCH if searched else "default")
     for option in ("--call-timeout", "--call-memory"):
         if not config.getoption(option) > 0:
             pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
@@ -96,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _load(kernels, config.getoption("--kernels"))
     config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
-    if profile == searching.PROFILE:
+    if profile == profiles.SEARCH:
         config.pluginmanager.register(searching.Plugin(config, searching.minutes(searched)), "convproof-search")
 
 
@@ -104,15 +86,17 @@ def _load_profile(config: pytest.Config, profile: str) -> None:
     """Load the profile, its examples kept where the user says."""
     place, searched = config.getoption("--examples"), config.getoption("--search-minutes")
     try:
+        option = f"--hypothesis-profile={profile}"
+        profiles.check(profile)
         option = f"--search-minutes={searched}"
         searching.minutes(searched)
-        if searched and profile != searching.PROFILE:
-            raise ValueError(f"goes with --hypothesis-profile={searching.PROFILE}, not {profile}; leave one out")
+        if searched and profile != profiles.SEARCH:
+            raise ValueError(f"goes with --hypothesis-profile={profiles.SEARCH}, not {profile}; leave one out")
         option = f"--hypothesis-seed={config.getoption('--hypothesis-seed', None)}"
-        if profile == searching.PROFILE and config.getoption("--hypothesis-seed", None) is not None:
+        if profile == profiles.SEARCH and config.getoption("--hypothesis-seed", None) is not None:
             raise ValueError("a search takes fresh seeds in each round; leave it out")
         option = f"--examples={examples.masked(str(place))}"
-        if place is not None or profile == searching.PROFILE:
+        if place is not None or profile == profiles.SEARCH:
             kept = examples.database(place if place is not None else str(config.rootpath / ".hypothesis" / "examples"))
             chosen = settings.get_profile(profile)
             if profile != "tests":

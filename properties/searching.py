@@ -24,7 +24,6 @@ from properties.search import Pair, Search
 from properties.subjects import Subject
 
 MINUTES = 30.0
-PROFILE = "search"
 CARRIED = "convproof search"
 OFTEN, SNAPSHOT, SELDOM = 0.5, 20.0, 60.0
 """Seconds between signs of life, between rewrites of the evidence, and between plain lines."""

@@ -14,7 +14,7 @@ import torch
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
-from properties import counterexample, evidence, findings, search, searching
+from properties import counterexample, evidence, findings, profiles, search
 from properties.cases import Case
 from properties.laws import Law
 from properties.operators import operator
@@ -24,7 +24,7 @@ from properties.subjects import Declined, Subject
 from properties.verdict import Diverged, holds
 
 SETTINGS = hypothesis.settings(
-    hypothesis.settings.get_profile(searching.PROFILE), database=InMemoryExampleDatabase(), max_examples=20
+    hypothesis.settings.get_profile(profiles.SEARCH), database=InMemoryExampleDatabase(), max_examples=20
 )
 LINEAR, FLOAT64 = operator("linear"), Subject("cpu", "float64")
 

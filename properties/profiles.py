@@ -1,0 +1,31 @@
+"""Hypothesis's profiles: how many cases a test tries, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+
+SEARCH = "search"
+PROFILES = ("default", "tests", "nightly", SEARCH)
+
+
+def check(profile: str) -> None:
+    """Raise ValueError unless there is such a profile."""
+    if profile not in PROFILES:
+        raise ValueError(f"no such profile; there are {', '.join(PROFILES)}")
+
+
+# A case's time is torch's, mostly the building of a kernel for a new shape, so deadlines would only flake.
+_COMMON: dict[str, Any] = {
+    "deadline": None,
+    "print_blob": True,
+    "report_multiple_bugs": False,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+settings.register_profile("default", max_examples=40, **_COMMON)
+settings.register_profile("tests", max_examples=25, derandomize=True, database=None, **_COMMON)
+settings.register_profile("nightly", max_examples=800, **_COMMON)
+# Where the variable CI is set, Hypothesis would repeat itself: a search takes fresh seeds. It says how, not why.
+_PHASES = [phase for phase in Phase if phase is not Phase.explain]
+settings.register_profile(SEARCH, derandomize=False, phases=_PHASES, **_COMMON)
