@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import connection
 from typing import Any
 
@@ -123,9 +124,7 @@ class PerCore(Training):
 
     def _fastest(self, pieces: list[int], batch_size: int) -> int:
         """The size of pieces in which a whole batch takes the least time; its examples are blank and do not count."""
-        trials = {
-            piece: lambda piece=piece: measure.seconds(lambda: self._compute(batch_size, piece)) for piece in pieces
-        }
+        trials = {piece: partial(measure.seconds, partial(self._compute, batch_size, piece)) for piece in pieces}
         with one_thread():
             found = measure.interleave(trials, TRIALS)
         return min(pieces, key=lambda piece: statistics.median(found[piece]))

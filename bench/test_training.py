@@ -10,7 +10,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import ladder, lenet, machine, measure, recipes
+from bench import ladder, lenet, measure, recipes
 from bench.fashion_mnist import NAME, DataSet
 from bench.ladder import Ladder
 from bench.lenet import Report, Training, train_ch6
@@ -131,7 +131,6 @@ def test_epoch(
     """Wall time of a whole epoch: loading, metrics and the test accuracy in; in the full ladder."""
     if not benchmark.enabled or request.config.getoption("--ladder") != "full":
         pytest.skip("not run (in the full ladder: tox run -e bench-full)")
-    _skip_what_crawls(recipe, device)
     problem = recipes.Problem(data, device)
     found = ladder.epochs(problem, [recipe], EPOCH_ROUNDS)
     benchmark.group = f"LeNet epoch on {device}"
@@ -160,7 +159,6 @@ def test_ten_epochs(
     """The chapter's result (S24): ten epochs, once; the rate is the book's figure."""
     if not benchmark.enabled:
         pytest.skip("not run (benchmarks are disabled; test_lenet.py trains for a while)")
-    _skip_what_crawls(recipe, device)
     problem = recipes.Problem(data, device, seed=seed)
     training = recipes.RECIPES[recipe](problem)
     benchmark.group = f"LeNet training on {device}, {EPOCHS} epochs"
@@ -182,13 +180,6 @@ def test_ten_epochs(
     benchmark.extra_info.update(_about(problem, recipe), **_ten_epochs(report, len(training.train_batches), data))
     if (recipe, seed) == ("book", 0):
         benchmark.extra_info["feature_maps"] = lenet.feature_maps(training.model, data.test)
-
-
-def _skip_what_crawls(recipe: str, device: str) -> None:
-    """A processor without bfloat16 computes in it number by number: ten epochs would take hours."""
-    dtype = recipes.RECIPES[recipe].dtype
-    if dtype != "float32" and machine.affordable_size(device, getattr(torch, dtype)) < machine.SIZE:
-        pytest.skip(f"not run ({dtype} takes too long on this processor; the ladder says how long)")
 
 
 def _ten_epochs(report: Report, batches: int, data: DataSet) -> dict[str, Any]:
