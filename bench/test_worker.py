@@ -15,7 +15,7 @@ from properties import subjects
 from properties.subjects.worker import Workers
 
 RESTARTS, ROUNDS, SEARCHES = 10, 25, 5
-CASES = 100  # as many as a test of the default profile tries
+CASES = 100  # enough that what a search costs once does not count
 clock = measure.Recorded()
 pytestmark = pytest.mark.benchmark(timer=clock, group="the suite itself")
 

@@ -20,7 +20,7 @@ FALSE_ALARM = 1e-12
 """Chance that a correct initialiser fails one of the tests below on one case.
 
 A run with c cases has at most five such tests on each, one law on each of two subjects, so that by Bonferroni's
-inequality it fails by chance with a probability of at most 10·c·FALSE_ALARM: 2e-8 for the 2000 cases of a nightly run.
+inequality it fails by chance with a probability of at most 10·c·FALSE_ALARM: 8e-9 for the 800 cases of a nightly run.
 """
 
 Draw = tuple[tuple[int, ...], float, int]

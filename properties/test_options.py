@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
     assert message in finished.stderr
     assert "Traceback" not in finished.stderr + finished.stdout
     assert not evidence.exists()
+
+
+@pytest.mark.parametrize("ci", [{}, {"CI": "true"}])
+def test_long_runs_take_fresh_seeds(ci: dict[str, str]) -> None:
+    """Tonight's cases are not last night's, in CI neither, where Hypothesis repeats itself unless told."""
+    line = "from properties.profiles import settings; print(*(settings.get_profile(p).derandomize for p in {}))"
+    command = [sys.executable, "-c", line.format(("nightly", "search"))]
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | ci
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert finished.stdout.split() == ["False", "False"]
 
 
 def test_another_interpreter(tmp_path: Path) -> None:
