@@ -14,6 +14,7 @@ from properties.cases import Case
 from properties.ledger import (
     amx_forward,
     avx512,
+    avx512_bfloat16,
     batches,
     channels_last,
     compiled,
@@ -41,6 +42,7 @@ from properties.subjects import Subject
 LEDGER: tuple[Divergence, ...] = (
     *wrong.ENTRIES,
     *avx512.ENTRIES,
+    *avx512_bfloat16.ENTRIES,
     *batches.ENTRIES,
     *channels_last.ENTRIES,
     *compiled.ENTRIES,

@@ -44,6 +44,8 @@ from __future__ import annotations
 
 IMPORTS = {
     "import base64": "base64.",
+    "import contextlib": "contextlib.",
+    "import ctypes": "ctypes.",
     "import sys": "sys.exit",
     "import zlib": "zlib.",
     "from typing import Any": ": Any",
@@ -54,6 +56,12 @@ IMPORTS = {
     "from torch import Tensor, nn": "Tensor",
 }
 """What a script may import, and the text by which it is seen to need it."""
+
+POISON = [
+    "with contextlib.suppress(OSError, TypeError, AttributeError):  # glibc has it",
+    "    ctypes.CDLL(None).mallopt(-6, 85)  # M_PERTURB: what torch reads but never wrote is not zero by chance",
+]
+"""As the workers' MALLOC_PERTURB_, but however the script is run."""
 
 CRASH = re.compile(r"\bNativeCrash: (SIG[A-Z]+)")
 """A message that tells of a crash: the script ends with the same signal."""
@@ -135,7 +143,8 @@ def _collect(function: Callable[..., Any], into: dict[str, str]) -> None:
 def _call(call: Call) -> list[str]:
     program = call.program.__name__ if isinstance(call.program, FunctionType) else f"torch.{call.program.__name__}"
     dtype = _stored(call)
-    lines = [f"torch.set_num_threads({call.setting.threads})"]
+    lines = [] if call.device == "meta" else [*POISON]
+    lines += [f"torch.set_num_threads({call.setting.threads})"]
     lines += [] if call.setting.onednn else ["torch.backends.mkldnn.set_flags(False)"]
     lines += ["torch.use_deterministic_algorithms(True)"] if call.setting.deterministic else []
     if call.device == "cuda":

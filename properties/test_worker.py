@@ -141,10 +141,12 @@ def test_no_orphans(end: signal.Signals) -> None:
     """However the suite ends, even with a worker in the middle of a call, no process and no shared memory is left."""
     script = textwrap.dedent(
         """
+        import signal
         import numpy as np
         from properties import hostile, programs
         from properties.runner.call import Call
         from properties.subjects.worker import Workers
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
         pool = Workers(timeout=100)
         run = lambda program: pool.run(Call(program, {"input": np.ones((1, 2))}))
         run(programs.pointwise.sigmoid)

@@ -15,19 +15,34 @@ from properties.subjects import Subject
 
 
 def passes_for_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:
-    """Whether torch takes the strides of four or five axes for those of channels_last.
+    """Whether torch takes the strides of four or five axes for those of channels_last."""
+    return len(shape) in (4, 5) and 0 not in shape and _passes(LAYOUTS[case.layout(name)](torch.empty(shape)))
 
-    They grow from the channels' over the last axis' to the first's, and those of axes of one element, which address
-    nothing, count too (c10/core/MemoryFormat.h).
+
+def _passes(tensor: torch.Tensor) -> bool:
+    """Whether strides grow from the channels' over the last axis' to the first's.
+
+    Those of axes of one element, which address nothing, count too (c10/core/MemoryFormat.h).
     """
-    if len(shape) not in (4, 5) or 0 in shape:
-        return False
-    strides, least = LAYOUTS[case.layout(name)](torch.empty(shape)).stride(), 0
-    for axis in (1, *range(len(shape) - 1, 1, -1), 0):
+    strides, least = tensor.stride(), 0
+    for axis in (1, *range(tensor.ndim - 1, 1, -1), 0):
         if strides[axis] < least or strides[1] == 0 or (axis == 0 and least == strides[1]):
             return False
-        least = strides[axis] * shape[axis]
+        least = strides[axis] * tensor.shape[axis]
     return True
+
+
+def convolves_in_channels_last(case: Case) -> bool:
+    """Whether torch has a convolution computed in channels_last: input or weight passes for it."""
+    return any(0 not in case.shapes[name] and _passes(_as_convolved(case, name)) for name in ("input", "weight"))
+
+
+def _as_convolved(case: Case, name: str) -> torch.Tensor:
+    """Input or weight with an axis for the batch, and, of one axis, another for a window of one row."""
+    tensor, axes = LAYOUTS[case.layout(name)](torch.empty(case.shapes[name])), len(case.shapes["weight"])
+    tensor = tensor.unsqueeze(0) if tensor.ndim < axes else tensor
+    tensor = tensor.contiguous() if axes == 3 and name == "input" else tensor
+    return tensor.unsqueeze(2) if axes == 3 else tensor
 
 
 def _grouped_on_padding(case: Case, subject: Subject) -> bool:
@@ -39,9 +54,7 @@ def _grouped_on_padding(case: Case, subject: Subject) -> bool:
 
 def _on_padding(case: Case, subject: Subject) -> bool:
     """Whether input or weight passes for channels_last, and nothing is seen on the last axis but padding."""
-    return last_axis_of_padding(case, subject) and any(
-        passes_for_channels_last(case, name, case.shapes[name]) for name in ("input", "weight")
-    )
+    return last_axis_of_padding(case, subject) and convolves_in_channels_last(case)
 
 
 CRASH = Divergence(
