@@ -24,20 +24,28 @@ def sigmoid(x: Computed) -> Computed:
 
 
 def sigmoid_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
-    """``g · ((1 − s)·s)`` from the computed s, as autograd keeps it: near s = 1 the error is of order u·|g|."""
+    """``g·(1 − s)·s`` from the computed s, as autograd keeps it: near s = 1 the error is of order u·|g|.
+
+    In any order: in float16, 28·2⁻²⁴ times 1 − s is rounded to 10·2⁻²⁴, and times s to 7·2⁻²⁴, not 6.29.
+
+    >>> from refimpl.rounding import FLOAT16, Format
+    >>> g, x = (Computed.operand(v, Format(FLOAT16, FLOAT16)) for v in (28 * 2.0**-24, 0.65869140625))
+    >>> (gradient,) = sigmoid_gradients(g, x)
+    >>> bool(abs(7 * 2.0**-24 - gradient.value) <= gradient.off)
+    True
+    """
     s = sigmoid(x)
-    computed = cotangent * ((Computed.operand(1.0, x.format) - s) * s)
+    computed = product(cotangent, Computed.operand(1.0, x.format) - s, s, stored=False)
     return (with_error_of(activation.sigmoid_gradient(cotangent.value, x.value), computed),)
 
 
 def sigmoid_second(h: Computed, g: Computed, x: Computed) -> tuple[Computed, Computed]:
-    """``h·((1 − s)·s)`` and ``(h·g·(1 − 2s))·((1 − s)·s)`` from the computed s, stored step by step."""
+    """``h·(1 − s)·s`` and ``h·g·(1 − 2s)·(1 − s)·s`` from the computed s, stored step by step."""
     s, one = sigmoid(x), Computed.operand(1.0, x.format)
-    slope = ((one - s).stored() * s).stored()
-    bend = (one - s.map(lambda a: 2.0 * a)).stored()
-    to_input = product(h, g, bend, slope)
+    rest, bend = (one - s).stored(), (one - s.map(lambda a: 2.0 * a)).stored()
     values = activation.sigmoid_second(h.value, g.value, x.value)
-    return with_error_of(values[0], h * slope), with_error_of(values[1], to_input)
+    to_cotangent, to_input = product(h, rest, s), product(h, g, bend, rest, s)
+    return with_error_of(values[0], to_cotangent), with_error_of(values[1], to_input)
 
 
 def tanh(x: Computed) -> Computed:

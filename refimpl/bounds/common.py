@@ -63,17 +63,18 @@ def trilinear(
     return Computed(value, x.format, off + relative * (magnitude + off) + underflow).stored()
 
 
-def product(*factors: Computed) -> Computed:
-    """A product of several factors in any order, each partial product stored.
+def product(*factors: Computed, stored: bool = True) -> Computed:
+    """A product of several factors in any order, each partial product stored, or left in the accumulator.
 
     One rounding and one storing each, whatever the order; but a partial product that underflows by η is multiplied by
     the factors still to come, so over all orders the underflow is at most ``η·Π(1 + |f|)``.
     """
     result = factors[0]
     for factor in factors[1:]:
-        result = (result * factor).stored()
+        result = (result * factor).stored() if stored else result * factor
     remaining = np.prod([1.0 + np.broadcast_to(f.reach, result.shape) for f in factors], axis=0)
-    return Computed(result.value, result.format, result.off + smallest(result) * remaining)
+    underflow = smallest(result) if stored else result.precision.underflow
+    return Computed(result.value, result.format, result.off + underflow * remaining)
 
 
 def smallest(x: Computed) -> float:
