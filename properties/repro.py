@@ -61,7 +61,7 @@ POISON = [
     "with contextlib.suppress(OSError, TypeError, AttributeError):  # glibc has it",
     "    ctypes.CDLL(None).mallopt(-6, 85)  # M_PERTURB: what torch reads but never wrote is not zero by chance",
 ]
-"""As the workers' MALLOC_PERTURB_, but however the script is run."""
+"""As the workers' MALLOC_PERTURB_, but however the script is run; what was freed before is not filled."""
 
 CRASH = re.compile(r"\bNativeCrash: (SIG[A-Z]+)")
 """A message that tells of a crash: the script ends with the same signal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from properties.divergences import LEDGER
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.subjects import Subject
+from properties.subjects.worker import POISON
 from properties.verdict import Diverged
 
 
@@ -36,24 +38,34 @@ def script(entry: Divergence, subject: Subject, seen: Diverged, folder: Path) ->
     return repro.write(folder, title, seen.call, message, source, seen.expected, seen.group, seen.name)
 
 
-def confirm(path: Path, seen: Diverged) -> None:
+OVERWRITTEN = {signal.SIGSEGV, signal.SIGABRT}
+"""What memory that was overwritten ends a process with, if it does: that depends on what was there."""
+
+
+def confirm(path: Path, seen: Diverged, overwrites: bool) -> None:
     """Run a script in a process of its own. Raises AssertionError unless it diverges there in the same way.
 
     A script that is itself broken ends with 1 as well: what it prints must be the comparison, or torch's own error.
-    One that shows a crash ends with the signal.
+    One that shows a crash ends with the signal; where other memory is overwritten, with either of two, or with 1.
     """
     run = [sys.executable, str(path)]
     if "Hung" in str(seen):
         with pytest.raises(subprocess.TimeoutExpired):
             subprocess.run(run, capture_output=True, timeout=20, check=False)
         return
-    python = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
-    if crash := repro.CRASH.search(str(seen)):
-        assert python.returncode == -signal.Signals[crash[1]], f"{path} ends with {python.returncode}, not {crash[1]}"
+    poisoned = {
+        **os.environ,
+        **POISON,
+    }  # as in a worker: from the start, while the script can fill only what is to come
+    python = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False, env=poisoned)
+    crash = repro.CRASH.search(str(seen))
+    signals = {signal.Signals[crash[1]]} if crash else set()
+    if -python.returncode in signals | (OVERWRITTEN if overwrites else set()):
         return
+    assert overwrites or not crash, f"{path} ends with {python.returncode}, not {signals}"
     raised = re.match(r"raised \w+: (.*?)(?:\n|, but (?:these arguments are valid|should give))", str(seen))
     said = re.search(r"should (be|raise)", python.stdout)
-    shown = raised[1] in python.stderr if raised else said and "Traceback" not in python.stderr
+    shown = raised[1] in python.stderr if raised and not crash else said and "Traceback" not in python.stderr
     assert python.returncode == 1, f"{path} ends with {python.returncode}: {python.stdout}"
     assert shown, f"{path} shows something else: {python.stdout}{python.stderr}"
 
@@ -80,7 +92,7 @@ def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureReques
         folder = request.config.stash[recording.WRITER].folder.parent / "repro"
         result.repro = f"repro/{script(entry, place, seen, folder).name}"
         if place.dtype == entry.dtypes[0]:  # the same script, but for its numbers, as those of the other dtypes
-            confirm(folder.parent / result.repro, seen)
+            confirm(folder.parent / result.repro, seen, overwrites="memory is overwritten" in entry.what)
         result.known, result.entry = 1, entry
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"
 

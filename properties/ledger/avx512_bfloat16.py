@@ -169,7 +169,8 @@ ENTRIES: tuple[Divergence, ...] = (
         dtypes=("bfloat16",),
         holds=_planes_past_the_end,
         what="where a window but the first begins with the first of three axes or in the padding before it, and ends "
-        "in that behind it, the planes from there on count for other taps: most of the gradient to the weight is wrong",
+        "in that behind it, the planes from there on count for other taps: most of the gradient is wrong, "
+        "and other memory is overwritten",
         why="torch.nn.Conv3d, the formula; float64, torch without oneDNN, and processors without AVX-512 are right",
         upstream=None,
         operator="conv3d",

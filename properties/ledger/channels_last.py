@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 
 from properties.cases import Case
+from properties.devices import instructions
 from properties.ledger.record import Divergence
-from properties.ledger.windows import last_axis_of_padding
+from properties.ledger.windows import last_axis_of_padding, where_valid, windows_of
 from properties.runner.call import Setting
 from properties.runner.layouts import LAYOUTS
 from properties.subjects import Subject
@@ -57,6 +59,20 @@ def _on_padding(case: Case, subject: Subject) -> bool:
     return last_axis_of_padding(case, subject) and convolves_in_channels_last(case)
 
 
+@where_valid
+def _strided_pointwise(case: Case, subject: Subject) -> bool:
+    """Whether a stride leaves out elements of a kernel of one, of a few channels, for many outputs in channels_last.
+
+    oneDNN copies the elements that are left, 16 channels at once, with AVX2 alone 8, to where there is room for those
+    that there are. Up to 256 outputs nothing was seen to be hit.
+    """
+    windows, channels = windows_of(case), case.shapes["weight"][1]
+    pointwise = all(w["kernel"] == 1 and w["before"] == 0 for w in windows) and any(w["stride"] > 1 for w in windows)
+    few = 1 < channels < (16 if "avx512_f" in instructions() else 8) and case.arguments.get("groups", 1) == 1
+    many = math.prod(w["output"] for w in windows) > 256
+    return pointwise and few and many and convolves_in_channels_last(case)
+
+
 CRASH = Divergence(
     id="channels-last-crash-on-last-axis-of-padding",
     severity="crash",
@@ -87,5 +103,27 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_on_padding,
         what=CRASH.what.replace("a grouped convolution with a bias", "a convolution"),
         having="avx512_bf16",
+    ),
+    Divergence(
+        id="channels-last-crash-in-weight-gradient-of-strided-pointwise",
+        severity="crash",
+        operators=("conv2d", "conv2d_padded"),
+        laws=("layouts", "gradients", "special gradients"),
+        devices=("cpu",),
+        dtypes=("float32",),
+        holds=_strided_pointwise,
+        what="the gradient to the weight of a strided 1×1 convolution of 2 to 15 channels in channels_last, of 2 to 7 "
+        "with AVX2 alone, ends the process with SIGSEGV or SIGABRT where an image has many outputs: other memory is "
+        "overwritten",
+        why="torch.nn.Conv2d: a memory format is no part of a tensor's value; contiguous operands, and 16 channels, "
+        "are right",
+        upstream="https://github.com/uxlfoundation/oneDNN/issues/6035",
+        operator="conv2d",
+        having="avx2",
+        example=Case(
+            {"input": (1, 4, 128, 128), "weight": (8, 4, 1, 1)},
+            {"stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "groups": 1},
+            setting=Setting({"input": "channels_last", "weight": "channels_last", "cotangent": "channels_last"}),
+        ),
     ),
 )
