@@ -60,11 +60,12 @@ ENTRIES: tuple[Divergence, ...] = (
         "before the input to its end, the gradient to the weight is wrong, and other memory is overwritten",
         why="torch.nn.Conv3d, the formula; float64, torch without oneDNN, and processors without AVX-512 are right",
         upstream=None,
-        operator="conv_transpose3d",
+        operator="conv3d",
         having="avx512_f",
+        overwrites=True,
         example=Case(
-            {"input": (2, 1, 3, 1, 1), "weight": (1, 2, 8, 1, 1)},
-            {"stride": (2, 1, 1), "padding": (4, 0, 0), "output_padding": (1, 0, 0), "groups": 1, "dilation": (1,) * 3},
+            {"input": (2, 16, 4, 2, 2), "weight": (16, 16, 7, 1, 1)},
+            {"stride": (2, 1, 1), "padding": (5, 0, 0), "dilation": (1,) * 3, "groups": 1},
         ),
     ),
     Divergence(

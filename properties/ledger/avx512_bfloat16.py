@@ -176,6 +176,7 @@ ENTRIES: tuple[Divergence, ...] = (
         operator="conv3d",
         having="avx512_f",
         lacking="amx_bf16",
+        overwrites=True,
         example=Case(
             {"input": (1, 16, 1, 1, 1), "weight": (1, 16, 2, 1, 1)},
             {"stride": (1,) * 3, "padding": (1, 0, 0), "dilation": (1,) * 3, "groups": 1},
@@ -197,6 +198,7 @@ ENTRIES: tuple[Divergence, ...] = (
         operator="conv3d",
         having="avx512_f",
         lacking="amx_bf16",
+        overwrites=True,
         example=Case(
             {"input": (1, 16, 1, 1, 1), "weight": (1, 16, 1, 5, 1)},
             {"stride": (1,) * 3, "padding": (0, 2, 0), "dilation": (1,) * 3, "groups": 1},

@@ -120,6 +120,7 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream="https://github.com/uxlfoundation/oneDNN/issues/6035",
         operator="conv2d",
         having="avx2",
+        overwrites=True,
         example=Case(
             {"input": (1, 4, 128, 128), "weight": (8, 4, 1, 1)},
             {"stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "groups": 1},

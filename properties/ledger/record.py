@@ -38,7 +38,8 @@ class Divergence:
     it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
     :data:`OUT_OF_RANGE` but those that are ``also`` named: ``holds`` then has to answer for arguments that no layer
     allows.
-    ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default).
+    ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default), every
+    time; where the defect ``overwrites`` memory that is not its own, the process may end with a signal instead.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Divergence:
     also: tuple[str, ...] = ()
     seen: str = "2.13.0"
     fixed: str | None = None
+    overwrites: bool = False
 
     @property
     def law(self) -> str:
