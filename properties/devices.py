@@ -42,7 +42,10 @@ INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "avx512_fp16", "amx_bf16", "a
 """Extensions of an instruction set for which libraries have kernels of their own, by torch's names."""
 
 
-LIMITS = {"AVX2": 1, "AVX512_CORE": 2, "AVX512_CORE_BF16": 3, "AVX512_CORE_FP16": 4, "AVX10_1_512": 4}
+LIMITS = {
+    "SSE41": 0, "AVX": 0, "AVX2": 1, "AVX2_VNNI": 1, "AVX2_VNNI_2": 1, "AVX512_CORE": 2, "AVX512_CORE_VNNI": 2,
+    "AVX512_CORE_BF16": 3, "AVX512_CORE_FP16": 4, "AVX10_1_512": 4, "AVX512_CORE_AMX": 5, "AVX10_1_512_AMX": 5,
+}  # fmt: skip
 """How many of them oneDNN may use under ONEDNN_MAX_CPU_ISA, with which it plays an older processor."""
 
 
