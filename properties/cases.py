@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -173,6 +173,24 @@ def convolution_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool =
     padding = draw(whole(0, effective + 1)) if padded else 0
     size = draw(sizes(max(1, effective - 2 * padding), longest))
     return Axis(size, kernel, draw(whole(1, 4)), padding, dilation)
+
+
+def convolution_of(
+    windows: Sequence[Axis], batch: tuple[int, ...], inputs: int, outputs: int, groups: int, bias: bool
+) -> Geometry:
+    """Shapes and arguments of a convolution by its windows and, of each of its groups, the channels and kernels."""
+    shapes = {
+        "input": (*batch, groups * inputs, *(w.size for w in windows)),
+        "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
+    }
+    if bias:
+        shapes["bias"] = (groups * outputs,)
+    return shapes, {
+        "stride": tuple(w.stride for w in windows),
+        "padding": tuple(w.padding for w in windows),
+        "dilation": tuple(w.dilation for w in windows),
+        "groups": groups,
+    }
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Long sums are drawn for every layer that has one, and an exact tier is left to them."""
+"""Long sums are drawn for every layer that has one, with an exact tier left to them, and planes like an image's."""
 
 from __future__ import annotations
 
@@ -44,6 +44,20 @@ def test_long_sums_are_drawn(name: str) -> None:
     assert 5 <= len(long) <= len(cases) // 4
     exact = [is_exact(name, case) for case in long]
     assert 2 * sum(exact) > len(exact)
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d"])
+def test_planes_are_drawn(name: str) -> None:
+    """Some cases, not most, have a plane whose sides are both longer than a block of columns, in some with a stride."""
+    cases = drawn(name)
+    planes = [case for case in cases if min(case.shapes["input"][-2:]) >= 24 or min(output(name, case)[-2:]) >= 24]
+    assert 5 <= len(planes) <= len(cases) // 4
+    assert any(max(case.arguments["stride"]) > 1 for case in planes)
+
+
+def output(name: str, case: Case) -> tuple[int, ...]:
+    """The shape of the output."""
+    return operator(name).output_shape(case)
 
 
 def is_exact(name: str, case: Case) -> bool:

@@ -21,6 +21,8 @@ VECTOR = 16
 """Channels, or kernels, in a register."""
 TAPS, TAPS_OF_FEW_CHANNELS = 14, 24
 """Taps along the last axis for which there is a kernel."""
+AT_ONCE = 28
+"""Outputs of a row that are taken without a loop."""
 
 Window = Mapping[str, int]
 ABSENT = {"input": 1, "output": 1, "kernel": 1, "stride": 1, "dilation": 1, "before": 0}
@@ -115,6 +117,24 @@ def _rows_in_padding(case: Case, subject: Subject) -> bool:
     return next_one < 0 or (whole and next_one > 0 and planes["output"] > 1 == rows["output"])
 
 
+@where_valid
+def _rows_taken_apart(case: Case, subject: Subject) -> bool:
+    """Whether in channels_last, of channels that leave a register unfilled, long rows are taken apart by dilation.
+
+    They are taken one after the other where all taps of a window lie in the input, and then without planes all such
+    windows; and piece by piece where the outputs of a row are too many to be taken at once.
+    """
+    channels, *kernel = case.shapes["weight"][1:]
+    pointwise = case.arguments.get("groups", 1) == 1 and set(kernel) == {1}  # which is another kernel's
+    if channels % VECTOR == 0 or pointwise or _few(case) or (served := _served(case)) is None:
+        return False
+    _, rows, columns = served
+    starts = (o * rows["stride"] - rows["before"] for o in range(rows["output"]))
+    whole = sum(0 <= start <= rows["input"] - _span(rows) for start in starts)
+    several = whole > 0 if rows["kernel"] > 1 else (whole > 1 and len(kernel) == 2)
+    return rows["dilation"] > 1 and several and columns["output"] > AT_ONCE and convolves_in_channels_last(case)
+
+
 ENTRIES: tuple[Divergence, ...] = (
     Divergence(
         id="avx512-bfloat16-weight-gradient-of-no-column",
@@ -202,6 +222,29 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case(
             {"input": (1, 16, 1, 1, 1), "weight": (1, 16, 1, 5, 1)},
             {"stride": (1,) * 3, "padding": (0, 2, 0), "dilation": (1,) * 3, "groups": 1},
+        ),
+    ),
+    Divergence(
+        id="avx512-bfloat16-weight-gradient-of-dilated-rows",
+        severity="wrong gradient",
+        operators=tuple(name for name in CONVOLUTIONS + TRANSPOSED if "1d" not in name),
+        laws=("layouts", *(law for law in OF_WRONG_GRADIENTS if law != "layouts")),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_rows_taken_apart,
+        what="in channels_last, where a group's channels leave a register of 16 unfilled and dilated rows have more "
+        "than 28 outputs, the gradient to the weights of the channels in that register is wrong in most elements, by "
+        "more than its size",
+        why="torch.nn.Conv2d, the formula; a memory format is no part of a tensor's value. Contiguous operands, torch "
+        "without oneDNN, and processors without AVX-512 are right",
+        upstream=None,
+        operator="conv2d",
+        having="avx512_f",
+        lacking="amx_bf16",
+        example=Case(
+            {"input": (1, 2, 3, 29), "weight": (2, 1, 2, 1)},
+            {"stride": (1, 1), "padding": (0, 0), "dilation": (2, 1), "groups": 2},
+            setting=Setting({"input": "channels_last"}),
         ),
     ),
 )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Axis, Geometry, among, batches, whole
-from refimpl.geometry import convolution_output, effective_kernel
+from properties.cases import COIN, Axis, Geometry, among, batches, convolution_of, whole
+from refimpl.geometry import effective_kernel
 
 CHANNELS = among(8, 4, 2, 16, 12, 6, 32)
 OUTPUTS = among(1, 2, 16, 33)
@@ -36,32 +36,4 @@ def convolution(draw: st.DrawFn, axes: int) -> Geometry:
     windows = [draw(SHORT) for _ in range(axes - 1)]
     windows.insert(draw(among(axes - 1, axes - 1, 0)), draw(wide_axis(KERNELS[axes])))
     inputs, outputs, groups = draw(st.one_of(DENSE, DEPTHWISE))
-    shapes = {
-        "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
-        "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
-    }
-    if draw(COIN):
-        shapes["bias"] = (groups * outputs,)
-    return shapes, {
-        "stride": tuple(w.stride for w in windows),
-        "padding": tuple(w.padding for w in windows),
-        "dilation": tuple(w.dilation for w in windows),
-        "groups": groups,
-    }
-
-
-@st.composite
-def transposed(draw: st.DrawFn, axes: int) -> Geometry:
-    """The transposed convolution whose gradient to its input is such a convolution."""
-    shapes, given = draw(convolution(axes))
-    (*batch, channels), sizes = shapes["input"][:-axes], shapes["input"][-axes:]
-    steps = (given["stride"], given["padding"], given["dilation"])
-    windows = list(zip(sizes, shapes["weight"][2:], *steps, strict=True))
-    outputs = tuple(convolution_output(*window) for window in windows)
-    left_over = tuple((size + 2 * p - effective_kernel(k, d)) % s for size, k, s, p, d in windows)
-    bias = {"bias": (channels,)} if "bias" in shapes else {}
-    turned = {"input": (*batch, shapes["weight"][0], *outputs), "weight": shapes["weight"], **bias}
-    return turned, {
-        "stride": given["stride"], "padding": given["padding"], "output_padding": left_over,
-        "groups": given["groups"], "dilation": given["dilation"],
-    }  # fmt: skip
+    return convolution_of(windows, draw(batches()), inputs, outputs, groups, draw(COIN))

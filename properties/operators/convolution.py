@@ -16,11 +16,12 @@ from properties.cases import (
     batches,
     cases,
     convolution_axis,
+    convolution_of,
     longest_axis,
     sizes,
     whole,
 )
-from properties.operators import aligned, long
+from properties.operators import aligned, long, planes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
@@ -42,19 +43,7 @@ def geometry(draw: st.DrawFn, axes: int, kernels: int | None = None, padded: boo
     inputs, outputs = (draw(whole(1, 4)) for _ in range(2))
     if groups == 1 and draw(COIN):
         inputs, outputs = draw(among((8, 1), (1, 8), (16, 2), (2, 17), (9, 9)))
-    shapes = {
-        "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
-        "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
-    }
-    if draw(COIN):
-        shapes["bias"] = (groups * outputs,)
-    arguments = {
-        "stride": tuple(w.stride for w in windows),
-        "padding": tuple(w.padding for w in windows),
-        "dilation": tuple(w.dilation for w in windows),
-        "groups": groups,
-    }
-    return shapes, arguments
+    return convolution_of(windows, draw(batches()), inputs, outputs, groups, draw(COIN))
 
 
 @st.composite
@@ -136,7 +125,11 @@ def _operator(axes: int) -> Operator:
         name=f"conv{axes}d",
         layer=f"torch.nn.Conv{axes}d",
         systems=("S3", "S4", "S5", "S10", "S11", "S12", "S13") if axes == 2 else ("S3",),
-        cases=cases(long.now_and_then(geometry(axes), long.convolution(axes), aligned.convolution(axes))),
+        cases=cases(
+            long.now_and_then(
+                geometry(axes), long.convolution(axes), aligned.convolution(axes), planes.convolution(axes)
+            )
+        ),
         program=PROGRAMS[axes],
         reference=convolution.cross_correlate,
         bound=bounds.cross_correlate,

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
-from properties.operators import aligned, long
+from properties.operators import aligned, long, planes
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
 from refimpl import bounds, convolution, second, transposed
 from refimpl.arrays import Array
-from refimpl.geometry import transposed_output
+from refimpl.geometry import convolution_output, effective_kernel, transposed_output
 
 KERNELS = {1: 7, 2: 4, 3: 3}
 LONGEST = {1: 33, 2: 17, 3: 8}
@@ -56,6 +56,22 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     return shapes, arguments
 
 
+@st.composite
+def turned(draw: st.DrawFn, axes: int, convolutions: st.SearchStrategy[Geometry]) -> Geometry:
+    """The transposed convolution whose gradient to its input is one of these convolutions."""
+    shapes, given = draw(convolutions)
+    (*batch, channels), sizes = shapes["input"][:-axes], shapes["input"][-axes:]
+    steps = (given["stride"], given["padding"], given["dilation"])
+    windows = list(zip(sizes, shapes["weight"][2:], *steps, strict=True))
+    outputs = tuple(convolution_output(*window) for window in windows)
+    left_over = tuple((size + 2 * p - effective_kernel(k, d)) % s for size, k, s, p, d in windows)
+    bias = {"bias": (channels,)} if "bias" in shapes else {}
+    return {"input": (*batch, shapes["weight"][0], *outputs), "weight": shapes["weight"], **bias}, {
+        "stride": given["stride"], "padding": given["padding"], "output_padding": left_over,
+        "groups": given["groups"], "dilation": given["dilation"],
+    }  # fmt: skip
+
+
 def output_shape(case: Case) -> tuple[int, ...]:
     """(N, C_out, *output) from the formula for each axis."""
     x, weight = case.shapes["input"], case.shapes["weight"]
@@ -80,7 +96,11 @@ def _operator(axes: int) -> Operator:
         name=f"conv_transpose{axes}d",
         layer=f"torch.nn.ConvTranspose{axes}d",
         systems=(),
-        cases=cases(long.now_and_then(geometry(axes), aligned.transposed(axes))),
+        cases=cases(
+            long.now_and_then(
+                geometry(axes), turned(axes, aligned.convolution(axes)), turned(axes, planes.convolution(axes))
+            )
+        ),
         program=PROGRAMS[axes],
         reference=transposed.conv_transpose,
         bound=bounds.conv_transpose,
