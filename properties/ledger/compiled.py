@@ -55,6 +55,12 @@ def _single_without_channels(case: Case, subject: Subject) -> bool:
     return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1}
 
 
+def _image_without_channels(case: Case, subject: Subject) -> bool:
+    """Whether an image without a batch has no channels."""
+    shape = case.shapes["input"]
+    return len(shape) == 3 and shape[0] == 0
+
+
 def _window_of_nothing(case: Case, subject: Subject) -> bool:
     """Whether some window has no elements."""
     return min(case.arguments["kernel_size"]) < 1
@@ -158,6 +164,22 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="adaptive_max_pool1d",
         example=Case({"input": (0, 2)}, {"output_size": (2,)}, "normal"),
+    ),
+    Divergence(
+        id="compiled-fractional-max-pool-without-channels",
+        severity="valid arguments rejected",
+        operators=("fractional_max_pool2d",),
+        laws=("errors when compiled",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("compiled",),
+        holds=_image_without_channels,
+        what="an image of no channels without a batch raises 'Expected input to have non-zero size for non-batch "
+        "dimensions'",
+        why="torch.nn.FractionalMaxPool2d, Shape: (C, H, W), of which C is any number; eager mode gives no elements",
+        upstream=None,
+        operator="fractional_max_pool2d",
+        example=Case({"input": (0, 1, 1)}, {"kernel_size": (1, 1), "output_size": (1, 1)}, "normal"),
     ),
     Divergence(
         id="compiled-adaptive-average-of-nothing",
