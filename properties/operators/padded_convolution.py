@@ -6,7 +6,7 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import convolution as programs
@@ -38,19 +38,8 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows = [draw(padded_axis(KERNELS[axes], length, mode, word)) for length in longest]
     groups, inputs, outputs = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    shapes = {
-        "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
-        "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
-    }
-    if draw(st.booleans()):
-        shapes["bias"] = (groups * outputs,)
-    arguments = {
-        "stride": tuple(w.stride for w in windows),
-        "padding": word or tuple(w.padding for w in windows),
-        "dilation": tuple(w.dilation for w in windows),
-        "groups": groups,
-        "padding_mode": mode,
-    }
+    shapes, arguments = convolution_of(windows, draw(batches()), inputs, outputs, groups, draw(st.booleans()))
+    arguments |= {"padding": word or arguments["padding"], "padding_mode": mode}
     return shapes, arguments
 
 
