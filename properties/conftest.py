@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -71,9 +72,11 @@ def pytest_configure(config: pytest.Config) -> None:
     workers: list[Workers] = []
     config.stash[_WORKERS] = workers
     if not config.getoption("--in-process"):
-        subjects.run_by(_start(workers, config, sys.executable).run)
+        own = _start(workers, config, sys.executable)
+        subjects.run_by(own.run, renew=own.renew)
     if python:
-        subjects.run_by(_start(workers, config, python).run, torch=other)
+        beside = _start(workers, config, python)
+        subjects.run_by(beside.run, other, beside.renew)
     if kernels:
         _load(kernels, config.getoption("--kernels"))
     config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
@@ -192,6 +195,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def one_torch(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Only laws are about another torch; the tests of the suite itself know none."""
+    with contextlib.nullcontext() if hasattr(request.function, "law") else subjects.alone():
+        yield
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -91,6 +91,9 @@ def search(
                 raise
             result.known, result.entry = result.known + 1, entry
             return
+        finally:
+            if subject and any(entry.overwrites for entry in met if entry):
+                subject.renew()
         evidence.noted_case(case)
         if result.bounded and not comparing():
             hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")

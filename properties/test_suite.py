@@ -23,6 +23,7 @@ import pytest
 import refimpl
 from properties import counterexample, evidence, faults, laws, recording
 from properties.cases import Case
+from properties.devices import INSTRUCTIONS
 from properties.divergences import LEDGER, known
 from properties.huge import huge
 from properties.operators import CATALOGUE, operator
@@ -211,6 +212,12 @@ def test_compiled_loops_give_the_bits_of_plain_python() -> None:
         for disabled in ("0", "1")
     }  # fmt: skip
     assert len(digests) == 1
+
+
+def test_ledger_names_instruction_sets() -> None:
+    """A misspelt one would hide an entry on every processor."""
+    named = {name for entry in LEDGER for name in (entry.having, entry.lacking) if name}
+    assert named <= set(INSTRUCTIONS)
 
 
 def test_readme() -> None:

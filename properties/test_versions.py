@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import hypothesis
 import numpy as np
 import pytest
 
-from properties import counterexample, evidence, subjects, test_agreement, test_batches
+from properties import counterexample, divergences, evidence, subjects, test_agreement, test_batches
 from properties.cases import Case
 from properties.divergences import LEDGER
 from properties.laws import Law
+from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.runner.call import Call, Observed, Outcome
 from properties.runner.execute import execute
@@ -54,9 +56,10 @@ def held() -> Iterator[Callable[..., evidence.Result]]:
         subject: Subject = OTHER,
         law: Law = AGREEMENT,
         settings: hypothesis.settings = FEW,
+        renew: Callable[[], None] | None = None,
     ) -> evidence.Result:
         if subject.torch:
-            engines.enter_context(subjects.served_by(engine, subject.torch))
+            engines.enter_context(subjects.served_by(engine, subject.torch, renew))
         result = evidence.Result(law.name, "", name, str(subject), "cpu", "bfloat16", (), "")
         with evidence.collecting(result):
             counterexample.search(law, operator(name), subject, result, settings)
@@ -72,6 +75,19 @@ def test_an_old_defect_is_known(held: Callable[..., evidence.Result]) -> None:
     assert 0 < result.known <= result.cases
     assert result.entry.id == "log-softmax-sum-in-storage"
     assert result.comparisons
+
+
+def test_overwritten_memory_is_given_up(held: Callable[..., evidence.Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a case that may overwrite other memory, and no other, calls are made in a new process."""
+    known, renewed = divergences.known, []
+
+    def overwriting(*case: Any) -> Divergence | None:
+        entry = known(*case)
+        return replace(entry, overwrites=True) if entry else None
+
+    monkeypatch.setattr(divergences, "known", overwriting)
+    result = held(execute, "log_softmax", renew=lambda: renewed.append(1))
+    assert result.known <= len(renewed) < result.cases
 
 
 def test_a_torch_without_the_defect_passes(held: Callable[..., evidence.Result]) -> None:

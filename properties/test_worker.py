@@ -69,6 +69,14 @@ def test_unwritten_memory_shows(workers: Workers) -> None:
     assert np.abs(values(call(workers, hostile.unwritten))).min() > 0
 
 
+def test_renewed(workers: Workers) -> None:
+    """What calls left in their process is gone once that is given up."""
+    for seen in (1.0, 2.0, 1.0):
+        assert values(call(workers, hostile.counts)).flat[0] == seen
+        if seen == 2.0:
+            workers.renew()
+
+
 def values(outcome: Outcome) -> np.ndarray:
     """The values of the output."""
     return np.asarray(outcome.outputs["output"].values)

@@ -234,5 +234,6 @@ ENTRIES = (
         "with SIGSEGV or SIGABRT, perhaps much later, or nothing shows",
         why="torch.nn.Conv3d, Shape: no limit on stride; float32, and processors without AMX, are right",
         upstream="https://github.com/uxlfoundation/oneDNN/pull/5494",
+        overwrites=True,
     ),
 )

@@ -80,6 +80,11 @@ def _fits_with_room(case: Case, subject: Subject) -> bool:
     return len(kernel) == 2 or all(k + out - 1 < size for size, k, out in sizes)
 
 
+def _infers_a_plane(case: Case, subject: Subject) -> bool:
+    """Whether the shape of planes is inferred."""
+    return subject.device == "meta" and len(kernel_size(case)) == 2
+
+
 def _of_no_negative_size(case: Case, subject: Subject) -> bool:
     """Whether the ratio gives sizes that a tensor can have."""
     ratio = case.arguments["output_ratio"]
@@ -119,6 +124,7 @@ def _of_integers(entry: Divergence) -> Divergence:
 MAX_POOLING = "{} of the pooling that is undone, and torch.nn.MaxPool1d demands this"
 IGNORED = "the {} is never looked at but for the output's size"
 ADDED = "padding is 'padding that was added'"
+MAX_OF = "kernel_size is 'the size of the window to take a max over'"
 RATIO = (
     "torch.nn.functional.fractional_max_pool2d: output_ratio 'has to be a number or tuple in the range (0, 1)', which "
 )
@@ -148,11 +154,11 @@ POOLING: tuple[Divergence, ...] = (
         {"input": (1, 3)}, WINDOW | {"padding": (0, 0)},
     ),
     taken(
-        "fractional-empty-kernel", FRACTIONAL, "kernel_size is at least 1",
+        "fractional-empty-kernel", FRACTIONAL[::-1], "kernel_size is at least 1",
         "a kernel of zero or less is taken: the maxima of nothing are -inf, and their indices lie beyond the input",
-        "torch.nn.FractionalMaxPool2d: kernel_size is 'the size of the window to take a max over'; the backward pass "
-        "fails on such indices with an internal assertion", {"input": (1, 2, 2)},
-        {"kernel_size": (0, 1), "output_size": (1, 1)}, _fits_with_room,
+        "torch.nn.FractionalMaxPool2d: " + MAX_OF + "; the backward pass fails on such indices with an internal "
+        "assertion", {"input": (1, 2, 2, 2)}, {"kernel_size": (0, 1, 1), "output_size": (1, 1, 1)},
+        lambda case, subject: _fits_with_room(case, subject) and not _infers_a_plane(case, subject),
         "https://github.com/pytorch/pytorch/pull/190475", modes=("eager",), fixed="2.14.1",
     ),
     taken(
@@ -171,6 +177,13 @@ ENTRIES: tuple[Divergence, ...] = (
         "torch.nn.AdaptiveAvgPool2d, Shape: (N, C, H, W) or (C, H, W); with any other output size, as in adaptive max "
         "pooling, it raises",
         {"input": (1, 1, 1, 1, 1)}, {"output_size": (1, 1)}, _to_one_beyond,
+    ),
+    taken(
+        "fractional-empty-kernel-in-inference", FRACTIONAL[:1], "kernel_size is at least 1",
+        "from a kernel of zero or less shapes are inferred",
+        "torch.nn.FractionalMaxPool2d: " + MAX_OF + "; on a CPU torch 2.14.1 refuses it, and over three axes in "
+        "inference too", {"input": (1, 2, 2)}, {"kernel_size": (0, 1), "output_size": (1, 1)}, _fits_with_room,
+        "https://github.com/pytorch/pytorch/pull/190475", devices=("meta",), modes=("eager",),
     ),
     taken(
         "fractional-ratio-of-none", FRACTIONAL, "output_ratio is above 0", "a ratio that gives size 0 is taken",

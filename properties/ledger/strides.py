@@ -13,6 +13,9 @@ from properties.subjects import Subject
 LARGEST_BLOCK = 64
 """Output channels that are computed at once, at most."""
 
+LEAST = 32
+"""Columns of bfloat16 that are computed at once, at least, where there are so many."""
+
 
 @where_valid
 def _far(case: Case, subject: Subject) -> bool:
@@ -38,6 +41,29 @@ def _strides_wrap(case: Case, subject: Subject) -> bool:
     channels, *kernel = case.shapes["weight"][1:]
     less = -channels * math.prod(case.arguments["stride"]) % 2**62
     return math.prod(kernel) == 1 and 0 < less <= channels + LARGEST_BLOCK
+
+
+@where_valid
+def _blocks_wrap(case: Case, subject: Subject) -> bool:
+    """Whether a divisor may come to 2⁶⁴ times some, as matrix products over few outputs at once are planned.
+
+    Divisors are multiples of the strides' product and the taps: by columns, by channels, by 16, with weights or output
+    channels added.
+    """
+    outputs, channels, *kernel = case.shapes["weight"]
+    groups, taps, axes = case.arguments["groups"], math.prod(kernel), windows_of(case)
+    outputs, columns, strides = outputs // groups, math.prod(w["output"] for w in axes), case.arguments["stride"]
+    images = groups * math.prod(case.shapes["input"][: -len(kernel) - 1])
+    planned = images * columns >= LEAST or columns < images or (strides[-1] == 1 and 20 * channels * taps <= outputs)
+
+    def wraps(times: int, least: int, most: int) -> bool:
+        return least <= -times * (math.prod(strides) + taps) % 2**64 <= most
+
+    return planned and (
+        any(wraps(at_once, 0, taps * outputs) for at_once in (*range(LEAST, columns), columns))
+        or wraps(channels, 1, max(outputs, 8))
+        or wraps(16, 1, 2 * taps * outputs)
+    )
 
 
 ENTRIES: tuple[Divergence, ...] = (
@@ -120,6 +146,28 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Huge(
             shapes={"input": (1, 8, 1, 1), "weight": (2, 4, 1, 1)},
             arguments={"stride": (2**62 - 1, 3), "padding": (0, 0), "dilation": (1, 1), "groups": 2},
+            inflated=("stride",),
+        ),
+    ),
+    Divergence(
+        id="conv-bfloat16-stride-past-64-bits",
+        severity="crash",
+        operators=("conv1d", "conv2d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_blocks_wrap,
+        what="where the product of the strides and the taps, times the columns or channels that are computed at once, "
+        "wraps past 2⁶⁴ to nothing, as a stride of 2⁶¹ - 1 does for one tap and 32 columns, the process ends with a "
+        "division by zero (SIGFPE)",
+        why="torch.nn.Conv2d: no limit on the stride; float32, processors without AVX-512, and other strides as long, "
+        "give the one output",
+        upstream=None,
+        operator="conv2d",
+        having="avx512_f",
+        example=Huge(
+            shapes={"input": (1, 1, 1, 32), "weight": (1, 1, 1, 1)},
+            arguments={"stride": (2**61 - 1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1},
             inflated=("stride",),
         ),
     ),

@@ -125,27 +125,53 @@ class Subject:
             raise Declined(why.partition("\n")[0])
         return replace(outcome, call=call)
 
+    def renew(self) -> None:
+        """Make the next call in a process in which none was made: other memory than its own may be overwritten."""
+        _renewals.get(self.torch, lambda: None)()
+
 
 Engine = Callable[[Call], Outcome]
 """What makes calls: this process, or e.g. :class:`properties.subjects.worker.Workers`."""
 _engines: dict[str, Engine] = {"": execute}
+_renewals: dict[str, Callable[[], None]] = {}
 
 
-def run_by(engine: Engine, torch: str = "") -> None:
-    """Let calls run elsewhere than in this process, from now on."""
+def run_by(engine: Engine, torch: str = "", renew: Callable[[], None] | None = None) -> None:
+    """Let calls run elsewhere than in this process, from now on; ``renew`` starts afresh there."""
     _engines[torch] = engine
+    _renewals.pop(torch, None)
+    if renew:
+        _renewals[torch] = renew
 
 
 @contextmanager
-def served_by(engine: Engine, torch: str = "") -> Iterator[None]:
+def served_by(engine: Engine, torch: str = "", renew: Callable[[], None] | None = None) -> Iterator[None]:
     """Let calls run elsewhere for a while."""
-    before = dict(_engines)
-    run_by(engine, torch)
+    with _as_before():
+        run_by(engine, torch, renew)
+        yield
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Know no other torch for a while."""
+    with _as_before():
+        for torch in filter(None, list(_engines)):
+            del _engines[torch]
+        yield
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Afterwards, have calls made where they are made now."""
+    before, renewals = dict(_engines), dict(_renewals)
     try:
         yield
     finally:
         _engines.clear()
+        _renewals.clear()
         _engines.update(before)
+        _renewals.update(renewals)
 
 
 def comparing() -> bool:

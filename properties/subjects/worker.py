@@ -89,11 +89,17 @@ class Workers:
             wire.send(connection, *pack_call(call))
             return unpack_outcome(*wire.receive(connection, patience))
         except wire.Late:
-            os.kill(process, signal.SIGKILL)
-            self._bury(process, connection)
+            self.renew()
             return Outcome(error=f"Hung: no answer within {patience:g} s")
         except wire.Closed:
             return Outcome(error=self._bury(process, connection))
+
+    def renew(self) -> None:
+        """End the worker, so that the next call is another's first."""
+        if self._worker:
+            process, connection = self._worker
+            os.kill(process, signal.SIGKILL)
+            self._bury(process, connection)
 
     def close(self) -> None:
         """End the worker and the launcher."""
