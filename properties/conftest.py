@@ -182,10 +182,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With kernels, run what holds them to a law; the tests of torch and of the suite itself are another run."""
     if not config.getoption("--kernels"):
         return
-    about = [getattr(getattr(item, "callspec", None), "params", {}).get("subject") for item in items]
-    held = [item for item, subject in zip(items, about, strict=True) if isinstance(subject, subjects.Subject)]
+    held = [item for item in items if _held(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in held])
     items[:] = held
+
+
+def _held(item: pytest.Item) -> bool:
+    """Whether a test holds a subject to something."""
+    subject = getattr(getattr(item, "callspec", None), "params", {}).get("subject")
+    return isinstance(subject, subjects.Subject)
 
 
 @pytest.fixture(autouse=True)
@@ -199,8 +204,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def one_torch(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Only laws are about another torch; the tests of the suite itself know none."""
-    with contextlib.nullcontext() if hasattr(request.function, "law") else subjects.alone():
+    """The tests of the suite itself know of no other torch."""
+    with contextlib.nullcontext() if _held(request.node) else subjects.alone():
         yield
 
 

@@ -17,13 +17,13 @@ def test_adjoint(operator: Operator, subject: Subject, case: Case) -> None:
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
     output = operator.expected(operands, case.arguments, subject.format)["output"]
     gradients = operator.expected_gradients(cotangent, operands, case.arguments, subject.format)
-    products = {
-        name: weighted(tensor(outcome, name, "gradients"), gradients[name], values, subject.format)
-        for name, values in operands.items()
-        if name in gradients
-    }
-    form = weighted(tensor(outcome), output, cotangent, subject.format)
     try:
+        products = {
+            name: weighted(tensor(outcome, name, "gradients"), gradients[name], values, subject.format)
+            for name, values in operands.items()
+            if name in gradients
+        }
+        form = weighted(tensor(outcome), output, cotangent, subject.format)
         for name in factors({name: operands[name] for name in gradients}):
             side = products[name].plus(products["bias"]) if "bias" in products else products[name]
             same(f"⟨{name}, gradient to {name}⟩", side, form)

@@ -188,8 +188,8 @@ def weighted(
     """``Σ weight·value`` of a result as a subject gave it, over some axes (None: all), and how far it may be off.
 
     The values are off as :func:`off` says, which ``Σ |weight|·off`` bounds. The n products and their sum are formed in
-    float64, without error where they are integers that it has, else off by ``γ_{n+1}·Σ|weight·value|`` more. Infinite
-    values of both signs sum to NaN, which nothing is held to.
+    float64, without error where they are integers that it has, else off by ``γ_{n+1}·Σ|weight·value|`` more.
+    Raises Diverged where a value is infinite or NaN, or should be: a sum would not be held to anything.
 
     >>> from refimpl.rounding import FORMATS
     >>> seen = np.array([1.0, 256.0])
@@ -197,9 +197,10 @@ def weighted(
     >>> float(total.values), float(total.bound)
     (-509.0, 2.0)
     """
+    if not (np.isfinite(values).all() and np.isfinite(expected.values).all()):
+        raise Diverged("values are infinite or NaN, of which no sum is known")
     products = weights * values
-    with np.errstate(invalid="ignore"):
-        total, magnitude = np.sum(products, axis=axes), np.sum(np.abs(products), axis=axes)
+    total, magnitude = np.sum(products, axis=axes), np.sum(np.abs(products), axis=axes)
     error = np.sum(np.abs(weights) * off(expected, format), axis=axes)
     integers = (products == np.rint(products)).all() and (magnitude <= FLOAT64.largest_exact_integer).all()
     if not integers:

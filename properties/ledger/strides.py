@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from properties.cases import Case
-from properties.huge import Huge
+from properties.huge import COMPUTED, Huge
 from properties.ledger.record import Divergence
 from properties.ledger.windows import where_valid, windows_of
 from properties.subjects import Subject
@@ -54,6 +54,8 @@ def _blocks_wrap(case: Case, subject: Subject) -> bool:
     groups, taps, axes = case.arguments["groups"], math.prod(kernel), windows_of(case)
     outputs, columns, strides = outputs // groups, math.prod(w["output"] for w in axes), case.arguments["stride"]
     images = groups * math.prod(case.shapes["input"][: -len(kernel) - 1])
+    if columns > COMPUTED:  # they are more than any memory holds
+        return False
     planned = images * columns >= LEAST or columns < images or (strides[-1] == 1 and 20 * channels * taps <= outputs)
 
     def wraps(times: int, least: int, most: int) -> bool:
