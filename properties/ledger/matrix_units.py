@@ -14,6 +14,9 @@ from properties.subjects import Subject
 SEVERAL_AXES = ("conv2d", "conv3d", "conv2d_padded", "conv3d_padded")
 SLICE: dict[str, Any] = {"dilation": (1, 1), "groups": 1}
 
+SET_ASIDE = 1.2 * 2**20
+"""Bytes of the second-level cache, of 2 MiB, in which rows are kept."""
+
 
 def _one_strided_column(case: Case, subject: Subject) -> bool:
     """Whether the last axis has one window, of several taps, and a stride; or so has the convolution that gives the
@@ -26,6 +29,25 @@ def _one_strided_column(case: Case, subject: Subject) -> bool:
 def _idle_tap(case: Case, subject: Subject) -> bool:
     """Whether on some axis with a stride some tap reads nothing but padding in every window."""
     return any(w["stride"] > 1 and not all(taps_reach(**w)) for w in windows_of(case))
+
+
+def _planes_in_blocks(case: Case, subject: Subject) -> bool:
+    """Whether planes are so large that their rows do not all fit into what of the cache is set aside for them.
+
+    Of each row there are two copies, of the input's and the output's, in blocks of 16 channels and of 32 columns or,
+    where fewer will do, somewhat less; and the input's rows under one window.
+    """
+    outputs, channels = case.shapes["weight"][:2]
+    groups, (_, column, row) = case.arguments.get("groups", 1), windows_of(case)
+    kernels = outputs // groups
+    if groups > 1 and channels == kernels == 1:  # another kernel
+        return False
+    columns = (row["input"] + row["before"] + max(0, after(**row)), row["stride"] * row["output"])
+    of_input, of_output = (
+        2 * 2 * 32 * math.ceil(length / 32) * 16 * math.ceil(depth / 16)
+        for length, depth in zip(columns, (channels, kernels), strict=True)
+    )
+    return column["output"] * (of_input + of_output) + column["kernel"] * of_input > SET_ASIDE
 
 
 @where_valid
@@ -220,6 +242,29 @@ ENTRIES: tuple[Divergence, ...] = (
             {"input": (1, 1, 3, 1, 17), "weight": (1, 1, 2, 1, 1)},
             {"stride": (2, 1, 4), "padding": (0,) * 3, "dilation": (1,) * 3, "groups": 1},
             setting=Setting(deterministic=True),
+        ),
+    ),
+    Divergence(
+        id="amx-weight-gradient-of-large-planes",
+        severity="crash",
+        operators=("conv3d", "conv3d_padded", "conv_transpose3d"),
+        laws=(*OF_WRONG_GRADIENTS, "gradients of gradients"),
+        devices=("cpu",),
+        dtypes=("bfloat16",),
+        holds=_planes_in_blocks,
+        what="over three axes, where planes are so large that oneDNN would take their rows in blocks (154 rows of 64 "
+        "columns, 77 of 128), its buffer is as large as a block and takes whole planes: the gradient to the weight is "
+        "wrong, and memory that is not its own is overwritten, so that the process ends with SIGSEGV or SIGABRT, "
+        "perhaps much later, or nothing shows",
+        why="torch.nn.Conv3d, the formula; two axes, float32, and processors without AMX are right. Only blocks of "
+        "planes are made over three axes, not of rows",
+        upstream=None,
+        operator="conv3d",
+        having="amx_bf16",
+        overwrites=True,
+        example=Case(
+            {"input": (1, 1, 1, 256, 128), "weight": (1, 1, 1, 1, 1)},
+            {"stride": (1,) * 3, "padding": (0,) * 3, "dilation": (1,) * 3, "groups": 1},
         ),
     ),
 )
