@@ -32,6 +32,15 @@ def labelled_geometry(draw: st.DrawFn) -> Geometry:
 
 
 @st.composite
+def judged_geometry(draw: st.DrawFn) -> Geometry:
+    """(N, classes) and the class of each row; as often as not, of so many rows that some are right by chance."""
+    rows, count = draw(sizes(1, 17)), draw(classes(33))
+    rows += 2 * count if draw(COIN) else 0
+    generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
+    return {"input": (rows, count)}, {"target": _numbers(generator.integers(0, count, rows))}
+
+
+@st.composite
 def input_shapes(draw: st.DrawFn) -> tuple[int, ...]:
     """(N, classes), most often, (classes,), (N, classes, *spatial) with one to three axes, or a batch of nothing."""
     count = draw(classes(33))
@@ -212,7 +221,7 @@ OPERATORS = (
         name="accuracy",
         layer="torch.argmax",
         systems=("S21",),
-        cases=cases(labelled_geometry()),
+        cases=cases(judged_geometry()),
         program=programs.correct,
         reference=lambda x, target: np.asarray(loss.correct(x, np.array(target))),
         bound=lambda x, target: np.asarray(loss.correct(x.value, np.array(target))),
