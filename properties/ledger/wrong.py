@@ -100,6 +100,7 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 1, 1, 1)},
             arguments={"kernel_size": (1, 2), "padding": (0, 1), "ceil_mode": False, "dilation": (1, 2)},
         ),
+        overwrites=True,
     ),
     Divergence(
         id="max-pool-values-window-in-padding",
@@ -120,6 +121,7 @@ ENTRIES: tuple[Divergence, ...] = (
             arguments={"kernel_size": (2,), "padding": (1,), "ceil_mode": False, "dilation": (3,)},
             fill="normal",
         ),
+        overwrites=True,
     ),
     Divergence(
         id="avg-pool3d-ignores-padding-in-size-check",
