@@ -123,6 +123,13 @@ def _indices_that_no_view_flattens(case: Case, subject: Subject) -> bool:
     return False
 
 
+def _plane_for_channels(case: Case, subject: Subject) -> bool:
+    """Whether unbatched indices of planes pass for channels_last, and an incoming gradient that does is no one axis."""
+    shape, (planes, rows, columns) = case.shapes["input"], operator("max_unpool3d").output_shape(case)[-3:]
+    unbatched = len(shape) == 4 and passes_for_channels_last(case, "indices", shape)
+    return unbatched and planes > 1 and rows * columns > 1
+
+
 def _nothing_to_unpool(case: Case, subject: Subject) -> bool:
     """Whether the batch is empty."""
     return 0 in case.shapes["input"]
@@ -281,6 +288,25 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 1, 2, 2)},
             arguments={"kernel_size": (1, 1), "padding": (0, 0)},
             setting=Setting({"indices": "transposed"}),
+        ),
+    ),
+    Divergence(
+        id="max-unpool3d-gradient-unbatched-channels-last",
+        severity="valid arguments rejected",
+        operators=("max_unpool3d",),
+        laws=("layouts",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_plane_for_channels,
+        what="where unbatched indices lie in memory as channels_last does, planes for channels, the backward pass "
+        "copies the incoming gradient to lie so and raises 'view size is not compatible'; the forward pass takes them",
+        why="torch.nn.MaxUnpool3d, Shape: (C, D, H, W) is an image; no layout is asked for",
+        upstream="https://github.com/pytorch/pytorch/issues/154341",
+        operator="max_unpool3d",
+        example=Case(
+            shapes={"input": (1, 2, 1, 1)},
+            arguments={"kernel_size": (1, 1, 2), "padding": (0, 0, 0)},
+            setting=Setting({"indices": "odd units"}),
         ),
     ),
     Divergence(
