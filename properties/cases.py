@@ -95,6 +95,8 @@ def among(*values: Any) -> st.SearchStrategy[Any]:
 
 
 COIN = st.booleans()
+CHANNELS = among(1, 2, 3, 8, 17, 65)
+"""In channels_last they are what kernels take as vectors, of up to 64 elements of eight bits."""
 
 
 def unpadded(case: Case) -> Case:

@@ -32,12 +32,26 @@ def unaligned_head(input: Tensor) -> Tensor:
     return output
 
 
+def _innermost(input: Tensor) -> bool:
+    """Whether channels lie innermost in memory."""
+    return input.stride(-3) == 1 and not input.is_contiguous()
+
+
 @fault("layouts", "max_pool2d")
 def channels_last_mistaken(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """Max pooling that turns the channels round where they lie innermost."""
-    innermost = input.stride(-3) == 1 and not input.is_contiguous()
     values, indices = F.max_pool2d(input, return_indices=True, **arguments)
-    return (values.flip(-3), indices.flip(-3)) if innermost else (values, indices)
+    return (values.flip(-3), indices.flip(-3)) if _innermost(input) else (values, indices)
+
+
+@fault("layouts", "max_pool2d")
+def tail_of_channels(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
+    """Max pooling that, where the channels lie innermost, leaves out those past whole vectors of 32."""
+    values, indices = F.max_pool2d(input, return_indices=True, **arguments)
+    vectors = input.shape[-3] // 32 * 32
+    if not vectors or not _innermost(input):
+        return values, indices
+    return torch.cat([values[..., :vectors, :, :], 0 * values[..., vectors:, :, :]], dim=-3), indices
 
 
 class _CotangentAsContiguous(torch.autograd.Function):

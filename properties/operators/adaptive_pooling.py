@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import further_pooling as programs
@@ -35,7 +35,7 @@ def output_of(draw: st.DrawFn, size: int, axes: int) -> int | None:
 def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     """Shapes and output sizes with ``axes`` spatial axes."""
     spatial = [draw(sizes(1, longest)) for longest in draw(longest_axis(axes, LONGEST[axes]))]
-    channels = draw(st.sampled_from([1, 2, 3, 8, 17]))
+    channels = draw(CHANNELS)
     output_size = tuple(draw(output_of(size, axes)) for size in spatial)
     return {"input": (*draw(batches()), channels, *spatial)}, {"output_size": output_size}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
 from properties.programs import padding as programs
@@ -45,7 +45,7 @@ def geometry(draw: st.DrawFn, mode: str) -> Geometry:
     """A batch or an image with one to three axes to be padded, and the amounts of each."""
     axes = draw(st.integers(1, 3))
     drawn = [draw(padded_axis(length, mode)) for length in draw(longest_axis(axes, LONGEST[axes]))]
-    leading = (*draw(batches()), draw(st.sampled_from([1, 2, 3, 8])))
+    leading = (*draw(batches()), draw(CHANNELS))
     amounts = tuple(amount for _, *sides in reversed(drawn) for amount in sides)
     arguments: dict[str, Any] = {"padding": amounts}
     if mode == "constant" and draw(st.booleans()):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Case, Geometry, among, batches, cases, longest_axis, pooling_axis, whole
+from properties.cases import CHANNELS, COIN, Case, Geometry, batches, cases, longest_axis, pooling_axis, whole
 from properties.operators import constraints as must
 from properties.operators import long
 from properties.operators.record import Operator
@@ -43,7 +43,7 @@ def geometry(draw: st.DrawFn, axes: int, mode: str, padded: bool = True) -> Geom
         arguments["count_include_pad"] = draw(COIN)
         if axes > 1 and draw(COIN):
             arguments["divisor_override"] = draw(whole(1, 9))
-    channels = draw(among(1, 2, 3, 8, 17))
+    channels = draw(CHANNELS)
     return {"input": (*draw(batches()), channels, *(w.size for w in windows))}, arguments
 
 
