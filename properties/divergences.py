@@ -32,6 +32,7 @@ from properties.ledger import (
     padding,
     strides,
     transposed,
+    unpooling,
     wrong,
 )
 from properties.ledger.record import Divergence
@@ -47,6 +48,7 @@ LEDGER: tuple[Divergence, ...] = (
     *channels_last.ENTRIES,
     *compiled.ENTRIES,
     *further_pooling.ENTRIES,
+    *unpooling.ENTRIES,
     *matrix_units.ENTRIES,
     *amx_forward.ENTRIES,
     *float16_units.ENTRIES,
