@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -29,9 +31,39 @@ def aborts(input: Tensor) -> Tensor:
 
 
 def hangs(input: Tensor) -> Tensor:
-    """Never comes back."""
+    """Never comes back, and sleeps."""
     while True:
         time.sleep(1)
+
+
+def spins(input: Tensor) -> Tensor:
+    """Never comes back, and computes."""
+    while True:
+        pass
+
+
+def waits_for_itself(input: Tensor) -> Tensor:
+    """Never comes back, and computes nothing: it holds the lock that it waits for."""
+    lock = threading.Lock()
+    with lock:
+        lock.acquire()
+    return input
+
+
+def computes(input: Tensor, seconds: float) -> Tensor:
+    """Takes so many seconds of the processor's time, and is right."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return torch.sigmoid(input)
+
+
+def is_late_once(input: Tensor, mark: str) -> Tensor:
+    """Never comes back the first time, which leaves a mark, and is right from then on."""
+    if not Path(mark).exists():
+        Path(mark).touch()
+        spins(input)
+    return torch.sigmoid(input)
 
 
 def leaves(input: Tensor) -> Tensor:

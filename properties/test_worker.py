@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from properties import counterexample, evidence, hostile, programs, subjects, test_agreement
@@ -28,16 +31,16 @@ X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
-    """Workers with a short patience, closed afterwards."""
-    pool = Workers(timeout=5.0)
+    """Workers with little patience, closed afterwards."""
+    pool = Workers(timeout=1.0)
     call(pool, programs.pointwise.sigmoid)
     yield pool
     pool.close()
 
 
-def call(workers: Workers, program: Program) -> Outcome:
+def call(workers: Workers, program: Program, **arguments: object) -> Outcome:
     """Run a program of one operand, without gradients."""
-    return workers.run(Call(program, {"input": X}, dtype="float32"))
+    return workers.run(Call(program, {"input": X}, arguments, dtype="float32"))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,8 @@ def call(workers: Workers, program: Program) -> Outcome:
     [
         (hostile.crashes, "NativeCrash: SIGSEGV"),
         (hostile.aborts, "NativeCrash: SIGABRT"),
-        (hostile.hangs, "Hung: no answer within 5 s"),
+        (hostile.spins, "Hung: no answer after 1 s of computing"),
+        (hostile.waits_for_itself, "Hung: no answer, and 6 s without computing anything"),
         (hostile.leaves, "Exited: the process ended itself with status 3"),
         (hostile.raises_system_exit, "SystemExit: 3"),
         (hostile.hoards, "OutOfMemory: "),
@@ -57,6 +61,37 @@ def test_survives(workers: Workers, program: Program, error: str) -> None:
     assert outcome.error is not None
     assert outcome.error.startswith(error)
     assert call(workers, programs.pointwise.sigmoid).error is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not run (processes cannot be kept on one processor)")
+def test_a_busy_machine_is_no_hang(workers: Workers) -> None:
+    """A call that needs three quarters of its time of the processor gets it, with six others on the same processor."""
+    assert workers._worker
+    one = {min(os.sched_getaffinity(0))}
+    os.sched_setaffinity(workers._worker[0], one)
+    spinning = [sys.executable, "-c", "while True: pass"]
+    with contextlib.ExitStack() as busy:
+        for _ in range(6):
+            other = busy.enter_context(subprocess.Popen(spinning))
+            busy.callback(other.kill)
+            os.sched_setaffinity(other.pid, one)
+        assert call(workers, hostile.computes, seconds=0.75).error is None
+
+
+def test_a_process_that_is_kept_waiting_is_no_hang(workers: Workers) -> None:
+    """Time in which a process cannot run, short of the time that it may idle, is not its own."""
+    assert workers._worker
+    process = psutil.Process(workers._worker[0])
+    process.suspend()
+    going_on = threading.Timer(2.5 * workers.timeout, process.resume)
+    going_on.start()
+    assert call(workers, programs.pointwise.sigmoid).error is None
+    assert workers._worker[0] == process.pid
+
+
+def test_what_is_late_once_is_tried_again(workers: Workers, tmp_path: Path) -> None:
+    """A call that was late counts as hung if it is late in a new worker, too."""
+    assert call(workers, hostile.is_late_once, mark=str(tmp_path / "mark")).error is None
 
 
 def test_chatter_is_no_answer(workers: Workers) -> None:

@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def launch(control: socket.socket) -> None:
-    """Serve commands until the suite is gone, then end every worker."""
+def launch(control: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    """Obey commands until the suite is gone, then end every worker; each one's life is ``serve``."""
     workers: set[int] = set()
     try:
         while True:
@@ -47,7 +48,7 @@ def launch(control: socket.socket) -> None:
                 return
             action, argument = COMMAND.unpack(command)
             if action == b"f":
-                worker = _fork(control, sockets[0], argument)
+                worker = _fork(control, sockets[0], argument, serve)
                 workers.add(worker)
                 control.sendall(STATUS.pack(worker))
             else:
@@ -59,7 +60,7 @@ def launch(control: socket.socket) -> None:
                 os.kill(worker, signal.SIGKILL)
 
 
-def _fork(control: socket.socket, descriptor: int, memory: int) -> int:
+def _fork(control: socket.socket, descriptor: int, memory: int, serve: Callable[[socket.socket], None]) -> int:
     worker = os.fork()
     if worker:
         os.close(descriptor)
@@ -114,4 +115,4 @@ def find(name: str) -> Program:
 if __name__ == "__main__":
     die_with_parent()
     torch.set_num_threads(1)
-    launch(socket.socket(fileno=int(sys.argv[1])))
+    launch(socket.socket(fileno=int(sys.argv[1])), serve)

@@ -12,8 +12,7 @@ import json
 import math
 import socket
 import struct
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,13 @@ Message = tuple[dict[str, Any], dict[str, Array]]
 
 LENGTHS = struct.Struct(">QQ")
 WORD = 8
+TICK = 0.5
+"""Seconds of silence after which a receiver looks at what the other end is doing."""
 DTYPES = {"<f8", "<f4", "<i8", "<i4", "<i2", "|i1", "|u1", "|b1"}
 
 
 class Closed(Exception):
     """The other end is gone."""
-
-
-class Late(Exception):
-    """The other end did not answer in time."""
 
 
 def send(connection: socket.socket, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
@@ -43,17 +40,18 @@ def send(connection: socket.socket, header: Mapping[str, Any], arrays: Mapping[s
     described = [[name, block.dtype.str, block.shape] for name, block in blocks.items()]
     text = _filled(json.dumps({**header, "arrays": described}).encode(), b" ")
     body = b"".join(_filled(block.tobytes(), b"\0") for block in blocks.values())
+    connection.settimeout(None)
     try:
         connection.sendall(b"".join((LENGTHS.pack(len(text), len(body)), text, body)))
     except OSError as error:
         raise Closed(str(error)) from error
 
 
-def receive(connection: socket.socket, timeout: float | None = None) -> Message:
-    """Receive one message. Raises Closed at its end, Late after ``timeout`` seconds."""
-    deadline = None if timeout is None else time.monotonic() + timeout
-    length, more = LENGTHS.unpack(_read(connection, LENGTHS.size, deadline))
-    block = _read(connection, length + more, deadline)
+def receive(connection: socket.socket, silent: Callable[[], None] | None = None) -> Message:
+    """Receive one message. Raises Closed at its end. ``silent`` is called after each tick of silence, and may raise."""
+    connection.settimeout(None if silent is None else TICK)
+    length, more = LENGTHS.unpack(_read(connection, LENGTHS.size, silent))
+    block = _read(connection, length + more, silent)
     header = json.loads(block[:length], object_hook=_with_tuples)
     arrays, at = {}, length
     for name, dtype, shape in header.pop("arrays"):
@@ -73,15 +71,16 @@ def _whole_words(size: int) -> int:
     return -(-size // WORD) * WORD
 
 
-def _read(connection: socket.socket, count: int, deadline: float | None) -> bytearray:
+def _read(connection: socket.socket, count: int, silent: Callable[[], None] | None) -> bytearray:
     block = bytearray(count)
     view = memoryview(block)
     while view:
         try:
-            connection.settimeout(None if deadline is None else max(deadline - time.monotonic(), 1e-6))
             got = connection.recv_into(view)
-        except TimeoutError as error:
-            raise Late from error
+        except TimeoutError:
+            if silent:
+                silent()
+            continue
         except OSError as error:
             raise Closed(str(error)) from error
         if not got:

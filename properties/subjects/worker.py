@@ -12,11 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from properties import programs
 from properties.runner import wire
@@ -27,11 +29,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # Fresh memory holds this byte's complement instead of zeros, so that an output that was never written shows.
 POISON = {"MALLOC_PERTURB_": "85"}
+# A thread that waits for others sleeps: spinning, it takes the processor from those that it waits for.
+PATIENT = {"OMP_WAIT_POLICY": "passive"}
 STARTING = 12
 """How many times longer than a call may take what is not a call: to start a device's libraries, to load kernels, and
 to compile."""
-
-
+IDLE = 6
+"""How many times longer than it may compute a call may do nothing at all."""
+NOTHING = 0.01
+"""The share of a processor's time below which a process does nothing; one that polls now and then uses some."""
 ONE = np.ones((1, 1, 1, 1))
 
 
@@ -50,71 +56,82 @@ def _start(what: tuple[str, ...], call: Call) -> Call:
     return Call(programs.convolution.conv2d, operands, device=call.device, dtype="float32", setting=setting)
 
 
-@dataclass
-class Workers:
-    """Workers under one interpreter, one at a time.
+class Late(Exception):
+    """A call used up its time."""
 
-    python: the interpreter, which needs torch and NumPy; timeout: seconds that a call may take, in a worker in which
-    torch has already computed on its device and kernels have been loaded; memory: bytes that a worker may take beyond
-    what importing torch took.
+
+class Patience:
+    """Time for one call of a process: seconds of computing, or seconds on end in which it computes nothing.
+
+    A busy machine makes a call late by the clock and changes neither: a process that waits for its turn uses no time
+    of the processor, but gets its turn long before it has idled too long. The compilers that a process starts compute
+    for it.
     """
 
-    python: str = sys.executable
-    timeout: float = 10.0
+    def __init__(self, process: int, computing: float, idling: float) -> None:
+        self._process, self._computing, self._idling = psutil.Process(process), computing, idling
+        self._began: float | None = None
+        self._busy = 0.0, 0.0
+
+    def __call__(self) -> None:
+        """Raise Late if the time is used up."""
+        with contextlib.suppress(psutil.Error):  # it ended: the connection tells
+            self._look(time.monotonic(), _computed(self._process))
+
+    def _look(self, now: float, computed: float) -> None:
+        if self._began is None:
+            self._began, self._busy = computed, (now, computed)
+        if computed - self._began > self._computing:
+            raise Late(f"no answer after {self._computing:g} s of computing")
+        since, before = self._busy
+        if computed - before > NOTHING * (now - since):
+            self._busy = now, computed
+        elif now - since > self._idling:
+            raise Late(f"no answer, and {self._idling:g} s without computing anything")
+
+
+def _computed(process: psutil.Process) -> float:
+    """Seconds that a process and those that it started have used of the processors."""
+    own = process.cpu_times()
+    running = [child.cpu_times() for child in process.children(recursive=True)]
+    ended = own.children_user + own.children_system
+    return float(ended + sum(times.user + times.system for times in (own, *running)))
+
+
+@dataclass
+class Forked:
+    """Processes forked from a launcher, one at a time, each with a connection to this one.
+
+    memory: bytes that one may take beyond what the launcher has.
+    """
+
     memory: int = 2 * 2**30
-    _launcher: subprocess.Popen[bytes] | None = None
+    _launcher: psutil.Process | None = None
     _control: socket.socket | None = None
     _worker: tuple[int, socket.socket] | None = None
-    _ready: set[tuple[str, ...]] = field(default_factory=set)
-
-    def run(self, call: Call) -> Outcome:
-        """As :func:`properties.runner.execute.execute`, in a worker. Programs must be functions of a module."""
-        if "<locals>" in call.name or find(call.name) is not call.program:
-            raise ValueError(f"a worker would not find {call.name} under that name: it must be a module's function")
-        if not self._worker:
-            self._start()
-        for what in _starts(call):
-            if what not in self._ready:
-                outcome = self._answer(_start(what, call), STARTING * self.timeout)
-                if not self._worker:
-                    return outcome
-                self._ready.add(what)
-        return self._answer(call, self.timeout * (STARTING if call.mode == "compiled" else 1))
-
-    def _answer(self, call: Call, patience: float) -> Outcome:
-        """What the worker makes of a call; afterwards there is none if that was its end."""
-        assert self._worker
-        process, connection = self._worker
-        try:
-            wire.send(connection, *pack_call(call))
-            return unpack_outcome(*wire.receive(connection, patience))
-        except wire.Late:
-            self.renew()
-            return Outcome(error=f"Hung: no answer within {patience:g} s")
-        except wire.Closed:
-            return Outcome(error=self._bury(process, connection))
 
     def renew(self) -> None:
-        """End the worker, so that the next call is another's first."""
+        """End the process, so that the next starts afresh."""
         if self._worker:
             process, connection = self._worker
             os.kill(process, signal.SIGKILL)
             self._bury(process, connection)
 
     def close(self) -> None:
-        """End the worker and the launcher."""
+        """End the process and the launcher."""
         for connection in (self._worker and self._worker[1], self._control):
             if connection:
                 connection.close()
         if self._launcher:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(psutil.TimeoutExpired):
                 self._launcher.wait(timeout=5)
-            self._launcher.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._launcher.kill()
             self._launcher.wait()
         self._launcher = self._control = self._worker = None
 
-    def _start(self) -> None:
-        """Fork a worker; the first needs a launcher."""
+    def _start(self) -> tuple[int, socket.socket]:
+        """Fork a process; the first needs a launcher."""
         if not self._control:
             self._control = self._launch()
         ours, theirs = socket.socketpair()
@@ -122,25 +139,14 @@ class Workers:
             undo.callback(ours.close)
             self._worker = self._ask(b"f", self.memory, [theirs.fileno()]), ours
             undo.pop_all()
-        self._ready.clear()
+        return self._worker
 
     def _launch(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._launcher = subprocess.Popen(
-                [self.python, "-m", "properties.runner.launcher", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=ROOT,
-                env={**os.environ, **POISON},
-                start_new_session=True,  # a Ctrl-C is the suite's to handle
-            )
-        return ours
+        """Start the launcher; returns the connection that it takes commands from."""
+        raise NotImplementedError
 
     def _bury(self, process: int, connection: socket.socket) -> str:
-        """Learn how a worker ended."""
+        """Learn how a process ended."""
         connection.close()
         self._worker = None
         status = self._ask(b"w", process)
@@ -158,7 +164,76 @@ class Workers:
             return int(STATUS.unpack(answer)[0])
         status = self._launcher.wait() if self._launcher else None
         self.close()
-        raise RuntimeError(
-            f"no worker could be started: {self.python} -m properties.runner.launcher ended with status {status}; "
-            "does it have torch and numpy?"
-        )
+        raise RuntimeError(f"no worker could be started: {self._trouble(status)}")
+
+    def _trouble(self, status: int | None) -> str:
+        return f"the launcher ended with status {status}"
+
+
+@dataclass
+class Workers(Forked):
+    """Workers under one interpreter, one at a time.
+
+    python: the interpreter, which needs torch and NumPy; timeout: seconds that a call may compute, in a worker in
+    which torch has already computed on its device and kernels have been loaded (it may idle :data:`IDLE` times as
+    long); memory: bytes that a worker may take beyond what importing torch took.
+    """
+
+    python: str = sys.executable
+    timeout: float = 10.0
+    _ready: set[tuple[str, ...]] = field(default_factory=set)
+
+    def run(self, call: Call) -> Outcome:
+        """As :func:`properties.runner.execute.execute`, in a worker. Programs must be functions of a module."""
+        if "<locals>" in call.name or find(call.name) is not call.program:
+            raise ValueError(f"a worker would not find {call.name} under that name: it must be a module's function")
+        try:
+            return self._try(call)
+        except Late:  # once more, in a new worker: only what is late every time hangs
+            self.renew()
+        try:
+            return self._try(call)
+        except Late as late:
+            self.renew()
+            return Outcome(error=f"Hung: {late}")
+
+    def _try(self, call: Call) -> Outcome:
+        """As ``run``, once. Raises Late."""
+        if not self._worker:
+            self._start()
+            self._ready.clear()
+        for what in _starts(call):
+            if what not in self._ready:
+                outcome = self._answer(_start(what, call), STARTING * self.timeout)
+                if not self._worker:
+                    return outcome
+                self._ready.add(what)
+        return self._answer(call, self.timeout * (STARTING if call.mode == "compiled" else 1))
+
+    def _answer(self, call: Call, computing: float) -> Outcome:
+        """What the worker makes of a call; afterwards there is none if that was its end. Raises Late."""
+        assert self._worker
+        process, connection = self._worker
+        try:
+            wire.send(connection, *pack_call(call))
+            return unpack_outcome(*wire.receive(connection, Patience(process, computing, IDLE * self.timeout)))
+        except wire.Closed:
+            return Outcome(error=self._bury(process, connection))
+
+    def _launch(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._launcher = psutil.Popen(
+                [self.python, "-m", "properties.runner.launcher", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=ROOT,
+                env={**os.environ, **POISON, **PATIENT},
+                start_new_session=True,  # a Ctrl-C is the suite's to handle
+            )
+        return ours
+
+    def _trouble(self, status: int | None) -> str:
+        return f"{self.python} -m properties.runner.launcher ended with status {status}; does it have torch and numpy?"
