@@ -10,6 +10,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")  # as in a worker; torch reads it once
 
 import numpy as np
 import pytest
@@ -18,7 +21,8 @@ from hypothesis import settings
 
 from properties import evidence, examples, laws, profiles, programs, recording, searching, subjects
 from properties.environment import environment
-from properties.subjects.worker import Workers
+from properties.sandbox import Sandbox
+from properties.subjects.worker import Forked, Workers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption("--in-process", action="store_true", help="run torch in this process, e.g. under a debugger")
     group.addoption(
-        "--call-timeout", metavar="S", type=float, default=10.0, help="seconds a call may take (default: 10)"
+        "--call-timeout",
+        metavar="S",
+        type=float,
+        default=10.0,
+        help="seconds that a call may compute; without computing, six times as long (default: 10)",
     )
     group.addoption(
         "--call-memory", metavar="GIB", type=float, default=2.0,
@@ -69,11 +77,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[laws.SUBJECTS] = subjects.select(config.getoption("--subjects"), kernels, other)
     except ValueError as error:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
-    workers: list[Workers] = []
+    workers: list[Forked] = []
     config.stash[_WORKERS] = workers
     if not config.getoption("--in-process"):
         own = _start(workers, config, sys.executable)
         subjects.run_by(own.run, renew=own.renew)
+    config.stash[_SANDBOXED] = not (config.getoption("--in-process") or kernels or python) and hasattr(os, "fork")
     if python:
         beside = _start(workers, config, python)
         subjects.run_by(beside.run, other, beside.renew)
@@ -109,14 +118,30 @@ def _load_profile(config: pytest.Config, profile: str) -> None:
     settings.load_profile(profile)
 
 
-def _start(started: list[Workers], config: pytest.Config, python: str) -> Workers:
-    workers = Workers(
-        python=python,
-        timeout=config.getoption("--call-timeout"),
-        memory=int(config.getoption("--call-memory") * 2**30),
-    )
+def _start(started: list[Forked], config: pytest.Config, python: str) -> Workers:
+    workers = Workers(python=python, **_limits(config))
     started.append(workers)
     return workers
+
+
+def _limits(config: pytest.Config) -> dict[str, Any]:
+    """What a call may take."""
+    memory = int(config.getoption("--call-memory") * 2**30)
+    return {"timeout": config.getoption("--call-timeout"), "memory": memory}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fork the sandbox now that all laws are known, before any of them computes."""
+    config = session.config
+    if not config.stash[_SANDBOXED] or not any(
+        hasattr(getattr(item, "function", None), "law") for item in session.items
+    ):
+        return
+    sandbox = Sandbox(**_limits(config))
+    config.stash[_WORKERS].append(sandbox)
+    config.stash[laws.SANDBOX] = sandbox
+    sandbox.open()
 
 
 def _kernels(config: pytest.Config) -> str | None:
@@ -223,7 +248,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 _FILE = pytest.StashKey[Path | None]()
-_WORKERS = pytest.StashKey[list[Workers]]()
+_WORKERS = pytest.StashKey[list[Forked]]()
+_SANDBOXED = pytest.StashKey[bool]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -31,14 +31,16 @@ class Enough(unittest.SkipTest):
     """Raised by a test body to end a search early: Hypothesis takes it for no failure, and lets it through."""
 
 
-def search_enough(law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result) -> None:
+def search_enough(
+    law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result, seed: int | None = None
+) -> None:
     """Search, and again while the cases so far prove nothing and are too few to say that none will.
 
     Hypothesis varies what it drew, so that the smallest cases come in swarms.
     """
-    search(law, operator, subject, result)
+    search(law, operator, subject, result, seed=seed)
     while "case" in law.parameters() and proves_nothing(result) and not settled(result, subject):
-        search(law, operator, subject, result)
+        search(law, operator, subject, result, seed=seed)
 
 
 def settled(result: evidence.Result, subject: Subject | None) -> bool:
@@ -52,8 +54,12 @@ def search(
     subject: Subject | None,
     result: evidence.Result,
     settings: hypothesis.settings | None = None,
+    seed: int | None = None,
 ) -> None:
-    """Look for a counterexample: once where the law draws no case, else as often as the settings say."""
+    """Look for a counterexample: once where the law draws no case, else as often as the settings say.
+
+    Of one seed, the cases are the same ones in any process; None leaves that to Hypothesis.
+    """
     about = {"operator": operator, "subject": subject}
     about = {name: thing for name, thing in about.items() if name in law.parameters()}
     if "case" not in law.parameters():
@@ -95,8 +101,6 @@ def search(
             if subject and any(entry.overwrites for entry in met if entry):
                 subject.renew()
         evidence.noted_case(case)
-        if result.bounded and not comparing():
-            hypothesis.target(min(result.case_share, 2.0), label="error as a share of its bound")
 
     tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
     # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's parameters.
@@ -104,7 +108,9 @@ def search(
     test = hypothesis.given(case=law.strategy(operator))(tried)
     settings = _within_budget(subject, settings or hypothesis.settings())
     if comparing():
-        settings, test = _of_twins(settings), hypothesis.seed(_seed_of_twins(result, subject))(test)
+        settings, seed = _of_twins(settings), _seed_of_twins(result, subject)
+    if seed is not None:
+        test = hypothesis.seed(seed + result.cases)(test)  # another each time that a check is searched
     test = settings(test)
     for example in law.examples:
         test = hypothesis.example(case=example)(test)
@@ -117,14 +123,14 @@ def search(
 
 
 def _of_twins(settings: hypothesis.settings) -> hypothesis.settings:
-    """Settings under which two torches are tried on the same cases: none from before, none that errors lead to."""
-    phases = [phase for phase in settings.phases if phase not in (Phase.reuse, Phase.target)]
+    """Settings under which two torches are tried on the same cases: none from before."""
+    phases = [phase for phase in settings.phases if phase is not Phase.reuse]
     return hypothesis.settings(settings, database=None, phases=phases)
 
 
 def _seed_of_twins(result: evidence.Result, subject: Subject | None) -> int:
-    """One seed for a check on two torches, another each time that it is searched."""
-    check = result.law, result.operator, str(replace(subject, torch="")) if subject else "", str(result.cases)
+    """One seed for a check on two torches."""
+    check = result.law, result.operator, str(replace(subject, torch="")) if subject else ""
     return zlib.crc32("\n".join(check).encode())
 
 

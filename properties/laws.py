@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import hypothesis
 import pytest
 from hypothesis import strategies as st
 
@@ -120,9 +122,30 @@ def law(
 
 
 def run(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> None:
-    """Try one law on one operator and subject, and write down what came of it."""
-    result = blank(law, operator, subject, item)
-    recording.record(result, subject, item, lambda: counterexample.search_enough(law, operator, subject, result))
+    """Try one law on one operator and subject, and write down what came of it.
+
+    Where there is a sandbox, what holds there holds. The rest is searched again with every call in a worker.
+    """
+    result, seed = blank(law, operator, subject, item), _fresh_seed(item.config)
+    sandbox, first = item.config.stash.get(SANDBOX, None), None
+    if sandbox and sandbox.suits(subject) and not (subject and subject.absence):
+        first = sandbox.judge(law, operator, subject, result, seed)
+    if first and first.status in recording.HELD:
+        recording.settle(first, item)
+        return
+    recording.record(
+        result,
+        subject,
+        item,
+        lambda: counterexample.search_enough(law, operator, subject, result, seed=seed),
+        doubt=first.message if first else None,
+    )
+
+
+def _fresh_seed(config: pytest.Config) -> int | None:
+    """A seed for one check, so that it can be searched again; None where Hypothesis was told to take its own."""
+    told = config.getoption("--hypothesis-seed", None) is not None or hypothesis.settings().derandomize
+    return None if told else secrets.randbits(64)
 
 
 def blank(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> evidence.Result:
@@ -131,7 +154,18 @@ def blank(law: Law, operator: Operator | None, subject: Subject | None, item: py
     return recording.describe(law.name, law.title, operator, subject, systems, item)
 
 
+class Judge(Protocol):
+    """What makes whole checks: :class:`properties.sandbox.Sandbox`."""
+
+    def suits(self, subject: Subject | None) -> bool: ...
+
+    def judge(
+        self, law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result, seed: int | None
+    ) -> evidence.Result: ...
+
+
 SUBJECTS = pytest.StashKey[list[Subject]]()
+SANDBOX = pytest.StashKey[Judge]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

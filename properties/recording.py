@@ -41,19 +41,51 @@ def describe(
     )
 
 
-def record(result: evidence.Result, subject: Subject | None, item: pytest.Item, attempt: Callable[[], None]) -> None:
-    """Make an attempt and write one line of evidence, whatever comes of it."""
+HELD = ("passed", "known", "not run")
+"""The statuses of what did not fail."""
+
+
+def record(
+    result: evidence.Result,
+    subject: Subject | None,
+    item: pytest.Item,
+    attempt: Callable[[], None],
+    doubt: str | None = None,
+) -> None:
+    """Make an attempt and write one line of evidence, whatever comes of it.
+
+    doubt: how the same attempt failed before, in a process that had made other calls. What fails just there, and not
+    for being late, is an error: something comes and goes.
+    """
     try:
         with evidence.collecting(result):
             judge(result, subject, attempt)
     except AssertionError as failure:
         findings.script(result, failure, item.config.stash[WRITER].folder.parent)
+        write(result, item)
         raise
-    finally:
-        for line in result.lines():
-            item.config.stash[WRITER].write(line)
+    except BaseException:
+        write(result, item)
+        raise
+    if doubt and result.status in HELD and not doubt.startswith("Hung"):
+        result.status = "error"
+        result.message = f"{doubt}\nIt comes and goes: searched again, with every call in a worker, the law held."
+    settle(result, item)
+
+
+def settle(result: evidence.Result, item: pytest.Item) -> None:
+    """Write down what came of an attempt, and end the test accordingly."""
+    write(result, item)
+    if result.status == "error":
+        pytest.fail(str(result.message), pytrace=False)
     if result.status == "not run":
         pytest.skip(f"not run ({result.reason})")
+
+
+def write(result: evidence.Result, item: pytest.Item) -> None:
+    """Write down what came of a test."""
+    for line in result.lines():
+        item.config.stash[WRITER].write(line)
 
 
 def judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[], None]) -> None:

@@ -1,0 +1,85 @@
+"""The sandbox: what holds there holds, and what ends it is a verdict of one check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from properties import evidence, hostile, laws, operators, recording, subjects
+from properties.runner.call import Program
+from properties.sandbox import Sandbox
+from properties.subjects import Subject
+
+FLOAT32 = Subject("cpu", "float32")
+Judged = Callable[[Program], evidence.Result]
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Judged]:
+    """Holds a program, in the place of torch's sigmoid, to the law of agreement, each time in the same sandbox."""
+    law, sigmoid = laws.every()["agreement"], operators.operator("sigmoid")
+    planted = {
+        program: replace(sigmoid, name=program.__name__, program=program)
+        for program in (hostile.crashes_on_long_rows, hostile.spins, hostile.hoards, hostile.unwritten, sigmoid.program)
+    }
+    monkeypatch.setattr(operators, "CATALOGUE", (*operators.CATALOGUE, *planted.values()))
+    sandbox = Sandbox(timeout=1.0)
+    sandbox.open()
+
+    def judge(program: Program) -> evidence.Result:
+        blank = evidence.Result("agreement", "", program.__name__, "cpu-float32", "cpu", "float32", (), "")
+        return sandbox.judge(law, planted[program], FLOAT32, blank, seed=1)
+
+    yield judge
+    sandbox.close()
+
+
+def test_what_holds_is_counted_there(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check passes in the sandbox without a call in this process or in a worker."""
+    monkeypatch.setattr(subjects, "_engines", {})
+    result = judged(operators.operator("sigmoid").program)
+    assert (result.status, result.cases) == ("passed", 25)
+    assert result.comparisons == result.cases
+
+
+@pytest.mark.parametrize(
+    "program, status, message",
+    [
+        (hostile.crashes_on_long_rows, "error", "NativeCrash: SIGSEGV"),
+        (hostile.spins, "error", "Hung: no answer after 1 s of computing"),
+        (hostile.hoards, "diverged", "raised OutOfMemory: "),
+        (hostile.unwritten, "diverged", "output"),
+    ],
+)
+def test_what_fails_is_one_checks(judged: Judged, program: Program, status: str, message: str) -> None:
+    """What crashes, hangs, hoards or never wrote its output fails, and the next check is made in a new sandbox."""
+    result = judged(program)
+    assert (result.status, str(result.message)[: len(message)]) == (status, message)
+    assert judged(operators.operator("sigmoid").program).status == "passed"
+
+
+def test_same_seed_same_cases(judged: Judged) -> None:
+    """A check of one seed can be made again, elsewhere too: it meets the same worst case."""
+    first, second = (judged(operators.operator("sigmoid").program) for _ in range(2))
+    assert (first.worst_case, first.worst_share) == (second.worst_case, second.worst_share)
+
+
+@pytest.mark.parametrize(
+    "doubt, status", [("NativeCrash: SIGSEGV", "error"), ("Hung: no answer", "passed"), (None, "passed")]
+)
+def test_what_comes_and_goes_is_an_error(doubt: str | None, status: str) -> None:
+    """A failure of the sandbox that no worker shows is told, unless the call was only late."""
+    lines: list[Any] = []
+    result = evidence.Result("agreement", "", "sigmoid", "cpu-float32", "cpu", "float32", (), "")
+    writer = SimpleNamespace(write=lines.append, folder=Path())
+    item: Any = SimpleNamespace(config=SimpleNamespace(stash={recording.WRITER: writer}))
+    try:
+        recording.record(result, FLOAT32, item, lambda: None, doubt)
+    except pytest.fail.Exception as failure:
+        assert "It comes and goes" in str(failure)
+    assert [line["status"] for line in lines] == [status]
