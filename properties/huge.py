@@ -84,9 +84,15 @@ def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:
     return None if min(shape, default=0) < 0 else shape
 
 
-def looped(case: Case) -> bool:
-    """Whether the loops can compute the case in a while: few taps, and positions that they can count to."""
-    return countable(case) and math.prod(case.arguments.get("kernel_size", (1,))) <= FEW_TAPS
+def looped(case: Case, shape: tuple[int, ...]) -> bool:
+    """True if the loops can compute the case in a while: few taps, and positions that they can count to.
+
+    To the only window of an axis no stride leads, so that it may be any that 64 bits hold.
+    """
+    strides = case.arguments["stride"]
+    steps = [1 if n == 1 and s < 2**63 else s for n, s in zip(shape[-len(strides) :], strides, strict=True)]
+    taps = math.prod(case.arguments.get("kernel_size", (1,)))
+    return countable(case.with_arguments(stride=tuple(steps))) and taps <= FEW_TAPS
 
 
 def countable(case: Case) -> bool:

@@ -59,6 +59,18 @@ def _largest_division_overflows(case: Case, subject: Subject) -> bool:
     return math.isinf(case.arguments.get("norm_type", math.inf)) and _division_overflows(case)
 
 
+def _rounding_up_overflows(case: Case, subject: Subject) -> bool:
+    """True if a window's first tap lies so far before the input, or its last so far behind it, that the distance and
+    the stride, added to divide one by the other and round up, are more than 64 bits hold."""
+    if not math.isinf(case.arguments.get("norm_type", math.inf)):
+        return False
+    sizes = case.shapes["input"][-len(window(case)) :]
+    return any(
+        max(padding, span - padding - size) + stride > 2**63
+        for size, (span, stride, padding, _) in zip(sizes, window(case), strict=True)
+    )
+
+
 def _past_tiles(case: Case, subject: Subject) -> bool:
     """Whether a window of 2³⁰ elements or more slides over a padded axis of 2³¹ or more."""
     return any(span >= LONG and room + span >= 2**31 for span, room, _ in _axes(case))
@@ -197,6 +209,27 @@ ENTRIES: tuple[Divergence, ...] = (
             shapes={"input": (1, 3)},
             arguments=ONE | {"kernel_size": (5,), "dilation": (2**62,), "ceil_mode": False},
             inflated=("dilation",),
+        ),
+    ),
+    Divergence(
+        id="max-pool1d-stride-wraps",
+        severity="crash",
+        operators=("max_pool1d_values", "lp_pool1d"),
+        laws=("huge arguments",),
+        devices=("cpu",),
+        dtypes=FLOATS,
+        holds=_rounding_up_overflows,
+        what="without indices, the first and the last window that a tap lies in are found by a division that rounds up "
+        "after adding the stride, which wraps past 2⁶³: outputs before the first or behind the last are written, those "
+        "of the next channel or memory of others",
+        why="torch.nn.MaxPool1d, Shape: one output for each channel, which is the largest element of its only window",
+        upstream=None,
+        operator="max_pool1d_values",
+        overwrites=True,
+        example=Huge(
+            shapes={"input": (1, 2, 2)},
+            arguments=ONE | {"kernel_size": (4,), "padding": (2,), "stride": (2**63 - 1,), "ceil_mode": False},
+            inflated=("stride",),
         ),
     ),
     Divergence(
