@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-SEARCH = "search"
-PROFILES = ("default", "tests", "nightly", SEARCH)
+NIGHTLY, SEARCH = "nightly", "search"
+PROFILES = ("default", "tests", NIGHTLY, SEARCH)
 
 
 def check(profile: str) -> None:
@@ -26,7 +26,7 @@ _COMMON: dict[str, Any] = {
 settings.register_profile("default", max_examples=40, **_COMMON)
 settings.register_profile("tests", max_examples=25, derandomize=True, database=None, **_COMMON)
 # Where the variable CI is set, Hypothesis would try the same cases every time: these take fresh seeds there, too.
-settings.register_profile("nightly", max_examples=800, derandomize=False, **_COMMON)
+settings.register_profile(NIGHTLY, max_examples=800, derandomize=False, **_COMMON)
 # A search says how, not why.
 _PHASES = [phase for phase in Phase if phase is not Phase.explain]
 settings.register_profile(SEARCH, derandomize=False, phases=_PHASES, **_COMMON)

@@ -30,7 +30,8 @@ from properties.laws import Law
 from properties.operators import Operator
 from properties.runner.call import Call, Outcome
 from properties.runner.execute import execute
-from properties.runner.launcher import die_with_parent, launch
+from properties.runner.launcher import launch
+from properties.runner.process import die_with_parent
 from properties.runner.wire import TICK
 from properties.subjects import Subject
 from properties.subjects.worker import IDLE, POISON, Forked, Late, Patience

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from properties import laws, recording, repro
+from properties import laws, profiles, recording, repro, scripts
 from properties.divergences import LEDGER
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.subjects import Subject
-from properties.subjects.worker import POISON
+from properties.subjects.worker import Late
 from properties.verdict import Diverged
 
 
@@ -42,20 +41,33 @@ OVERWRITTEN = {signal.SIGSEGV, signal.SIGABRT}
 """What memory that was overwritten ends a process with, if it does: that depends on what was there."""
 
 
-def confirm(path: Path, seen: Diverged, overwrites: bool) -> None:
+HUNG, PATIENCE = 20.0, 120.0
+"""Seconds of computing after which a script hangs that should, and one that should not."""
+
+
+@pytest.fixture(scope="session")
+def run(pytestconfig: pytest.Config) -> Iterator[scripts.Run]:
+    """What runs a script: a fork saves the import of torch; nightly, nothing but the script is in its process."""
+    if pytestconfig.getoption("--hypothesis-profile") == profiles.NIGHTLY or not hasattr(os, "fork"):
+        yield scripts.run_in_new_process
+        return
+    launcher = scripts.Launcher()
+    yield launcher.run
+    launcher.close()
+
+
+def confirm(path: Path, seen: Diverged, overwrites: bool, run: scripts.Run) -> None:
     """Run a script in a process of its own. Raises AssertionError unless it diverges there in the same way.
 
     A script that is itself broken ends with 1 as well: what it prints must be the comparison, or torch's own error.
     One that shows a crash ends with the signal. Where other memory is overwritten it depends on what was there: the
     script may end with either of two signals or with 1.
     """
-    run = [sys.executable, str(path)]
     if "Hung" in str(seen):
-        with pytest.raises(subprocess.TimeoutExpired):
-            subprocess.run(run, capture_output=True, timeout=20, check=False)
+        with pytest.raises(Late):
+            run(path, HUNG)
         return
-    poisoned = {**os.environ, **POISON}  # as in a worker: from the start; a script fills what it is given later
-    python = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False, env=poisoned)
+    python = run(path, PATIENCE)
     crash = repro.CRASH.search(str(seen))
     signals = {signal.Signals[crash[1]]} if crash else set()
     if -python.returncode in signals | (OVERWRITTEN if overwrites else set()):
@@ -77,7 +89,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("entry", "place"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])
 
 
-def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureRequest) -> None:
+def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureRequest, run: scripts.Run) -> None:
     """A known divergence's example lies under its predicate and still diverges; once fixed, it must say since when."""
     pinned = operator(entry.operator)
     result = recording.describe("known divergences", entry.what, pinned, place, (), request.node)
@@ -90,7 +102,7 @@ def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureReques
         folder = request.config.stash[recording.WRITER].folder.parent / "repro"
         result.repro = f"repro/{script(entry, place, seen, folder).name}"
         if place.dtype == entry.dtypes[0]:  # the same script, but for its numbers, as those of the other dtypes
-            confirm(folder.parent / result.repro, seen, entry.overwrites)
+            confirm(folder.parent / result.repro, seen, entry.overwrites, run)
         result.known, result.entry = 1, entry
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"
 

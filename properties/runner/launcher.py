@@ -9,16 +9,13 @@ worker and answers with its exit status.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
-import resource
 import signal
 import socket
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,16 +23,10 @@ import torch
 from properties.runner import wire
 from properties.runner.call import Outcome, Program, pack_outcome, unpack_call
 from properties.runner.execute import execute
+from properties.runner.process import die_with_parent, limit_memory, unlimited_memory
 
 STATUS = struct.Struct(">q")
 COMMAND = struct.Struct(">cq")
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however that happens (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def launch(control: socket.socket, serve: Callable[[socket.socket], None]) -> None:
@@ -74,16 +65,6 @@ def _fork(control: socket.socket, descriptor: int, memory: int, serve: Callable[
         os._exit(0)
 
 
-def limit_memory(more: int) -> None:
-    """Let this process take ``more`` bytes of address space beyond what it has; nothing where /proc is absent."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
-
-
 def serve(connection: socket.socket) -> None:
     """Run what is asked for until the suite hangs up."""
     with contextlib.suppress(wire.Closed):
@@ -91,8 +72,7 @@ def serve(connection: socket.socket) -> None:
             header, arrays = wire.receive(connection)
             if header["device"] not in ("cpu", "meta") or header["mode"] == "compiled":
                 # Drivers and compilers reserve far more address space than they use.
-                _, hard = resource.getrlimit(resource.RLIMIT_AS)
-                resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+                unlimited_memory()
             wire.send(connection, *pack_outcome(_run(header, arrays)))
 
 
