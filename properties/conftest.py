@@ -21,8 +21,11 @@ from hypothesis import settings
 
 from properties import evidence, examples, laws, profiles, programs, recording, searching, subjects
 from properties.environment import environment
+from properties.runner import process
+from properties.runner.call import Call
 from properties.sandbox import Sandbox
 from properties.subjects.worker import Forked, Workers
+from properties.verdict import UNCLEAN
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,6 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for option in ("--call-timeout", "--call-memory"):
         if not config.getoption(option) > 0:
             pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
+    memory = config.getoption("--call-memory")
+    if not config.getoption("--in-process") and (left := process.address_space()) < memory * 2**30:
+        left_over = f"this process may take {left / 2**30:.1f} GiB more (ulimit -v)"
+        pytest.exit(f"--call-memory={memory:g}: {left_over}; give less, or raise that limit", returncode=2)
     _load_profile(config, profile)
     kernels, python = _kernels(config), config.getoption("--subject-python")
     other = _other_torch(python) if python else ""
@@ -79,19 +86,63 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     workers: list[Forked] = []
     config.stash[_WORKERS] = workers
-    if not config.getoption("--in-process"):
+    if process.FORKS and not config.getoption("--in-process"):
         own = _start(workers, config, sys.executable)
         subjects.run_by(own.run, renew=own.renew)
-    config.stash[_SANDBOXED] = not (config.getoption("--in-process") or kernels or python) and hasattr(os, "fork")
+    config.stash[_SANDBOXED] = not (config.getoption("--in-process") or kernels or python) and process.FORKS
     if python:
         beside = _start(workers, config, python)
         subjects.run_by(beside.run, other, beside.renew)
     if kernels:
+        for trouble in filter(None, map(_trouble, workers)):
+            pytest.exit(trouble, returncode=2)
         _load(kernels, config.getoption("--kernels"))
     config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
     if profile == profiles.SEARCH:
         config.pluginmanager.register(searching.Plugin(config, searching.minutes(searched)), "convproof-search")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what workers cannot do here, before a crash ends the run."""
+    return [] if config.getoption("--in-process") else process.lacking()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """End the run before its first test where a worker is needed and none lives long enough for a call."""
+    config = session.config
+    if config.getoption("--collect-only") or all(_sandboxed(config, item) for item in session.items):
+        return None
+    trouble = next((said for workers in config.stash[_WORKERS] if (said := _trouble(workers))), None)
+    if trouble and hasattr(config, "workerinput"):  # the controller is told, and takes an exit for a crash
+        session.shouldstop = trouble
+        return True
+    if trouble:
+        pytest.exit(trouble, returncode=2)
+    return None
+
+
+def _sandboxed(config: pytest.Config, item: pytest.Item) -> bool:
+    """True if a test needs no worker as long as it passes."""
+    subject = getattr(item, "callspec", None) and item.callspec.params.get("subject")  # type: ignore[attr-defined]
+    return config.stash[_SANDBOXED] and hasattr(getattr(item, "function", None), "law") and Sandbox.suits(subject)
+
+
+def _trouble(workers: Forked) -> str | None:
+    """Why workers cannot be used, and what would do."""
+    if not isinstance(workers, Workers):
+        return None
+    try:
+        error = workers.run(Call(programs.pointwise.sigmoid, {"input": np.ones(1)})).error
+    except (RuntimeError, OSError) as failure:
+        if workers.python != sys.executable:
+            return f"--subject-python={workers.python}: {failure}"
+        return f"{failure} With --in-process torch runs in this process"
+    if error is None or not error.startswith(UNCLEAN):
+        return None
+    memory, said = f"--call-memory={workers.memory / 2**30:g}", error.partition("\n")[0]
+    return f"{memory}: a worker of {workers.python} ends in its first call ({said}); give more, or another torch"
 
 
 def _load_profile(config: pytest.Config, profile: str) -> None:
@@ -178,6 +229,8 @@ def _load(kernels: str, given: str) -> None:
 
 def _other_torch(python: str) -> str:
     """The name of the torch under another interpreter."""
+    if not process.FORKS:
+        pytest.exit(f"--subject-python={python}: there are no workers on this platform; leave it out", returncode=2)
     script = "import torch, numpy; print(torch.__version__)"
     try:
         asked = subprocess.run([python, "-c", script], capture_output=True, text=True, timeout=120, check=False)

@@ -25,6 +25,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--subjects=gpu"], "--subjects=gpu: 'gpu' is no subject; known here: cpu, cuda"),
         (["--subjects=cpu,"], "--subjects=cpu,: '' is no subject"),
         (["--hypothesis-profile=nigthly"], "--hypothesis-profile=nigthly: no such profile; there are default, tests"),
+        (["-n2", "--hypothesis-profile=quik"], "--hypothesis-profile=quik: no such profile; there are default, tests"),
         (
             ["--subject-python=/no/python"],
             "--subject-python=/no/python: No such file or directory; give an interpreter",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import sys
@@ -43,13 +44,17 @@ def _prctl() -> Any:
 
 def limit_memory(more: int) -> None:
     """Let this process take ``more`` bytes of address space beyond what it has; nothing where that cannot be done."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:
-        return
-    if resource:
+    if resource and (taken := _taken()):
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
+        resource.setrlimit(resource.RLIMIT_AS, (taken + more, hard))
+
+
+def _taken() -> int:
+    """The bytes of address space that this process has; 0 without /proc."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def unlimited_memory() -> None:
@@ -59,7 +64,7 @@ def unlimited_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
-def address_space() -> int | None:
-    """How many bytes of it a process may take at most, None if there is no limit."""
+def address_space() -> float:
+    """How many bytes of address space more this process may ever take; infinite where nothing limits them."""
     hard = resource.getrlimit(resource.RLIMIT_AS)[1] if resource else -1
-    return None if hard in (-1, resource.RLIM_INFINITY) else hard
+    return math.inf if hard < 0 else hard - _taken()

@@ -1,0 +1,102 @@
+"""Where a platform lacks what workers need, or none can live, a line says so; nothing ends in a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from properties.runner import process
+from properties.subjects.worker import ROOT
+
+RUN = ["-m", "pytest", "properties/test_rerun.py", "properties/test_divergences.py", "--hypothesis-profile=tests"]
+LAW, ENTRY = "linear-cpu-float64", "fractional-ratio-of-none-cpu-float64"
+"""A test for the sandbox, and one that needs a worker."""
+NO_LAUNCHER = 'import os, sys\nif "properties.runner.launcher" in sys.orig_argv:\n    os.abort()\n'
+
+
+def run(
+    folder: Path, first: str, *arguments: str, tests: str = LAW, shell: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """pytest on one test, each of whose interpreters first runs some lines; a shell may set limits before."""
+    (folder / "sitecustomize.py").write_text(first, encoding="utf-8")
+    command = [
+        sys.executable,
+        *RUN,
+        "-k",
+        tests,
+        "--subjects=cpu-float64",
+        f"--evidence={folder / 'evidence'}",
+        *arguments,
+    ]
+    command = ["/bin/sh", "-c", f'{shell} exec "$@"', "sh", *command] if shell else command
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "hidden, line",
+    [
+        (
+            "import os; del os.fork",
+            "no workers on this platform (no os.fork): torch runs in this process; a crash ends",
+        ),
+        (
+            "import psutil, sys; sys.modules['resource'] = None",
+            "workers without a limit of memory on this platform (no module",
+        ),
+    ],
+)
+def test_what_a_platform_lacks(hidden: str, line: str, tmp_path: Path) -> None:
+    """The run says what it does without, and goes on."""
+    finished = run(tmp_path, hidden)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert line in finished.stdout
+    assert " passed" in finished.stdout
+
+
+def test_another_torch_without_workers(tmp_path: Path) -> None:
+    """Another torch needs a process of its own: an error before anything runs."""
+    finished = run(tmp_path, "import os; del os.fork", f"--subject-python={sys.executable}")
+    assert finished.returncode == 2
+    said = f"--subject-python={sys.executable}: there are no workers on this platform; leave it out"
+    assert said in finished.stderr
+
+
+def test_nothing_is_lacking_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux lacks nothing; without its prctl a process dies with no parent, and that is said."""
+    if sys.platform == "linux":
+        assert process.lacking() == []
+    monkeypatch.setattr(sys, "platform", "darwin")
+    process.die_with_parent()
+    assert any("(no prctl)" in line for line in process.lacking())
+
+
+@pytest.mark.parametrize("arguments", [["-k", ENTRY], ["-k", ENTRY, "-n1"], ["--kernels=examples/subtly_wrong.py"]])
+def test_no_worker_starts(arguments: list[str], tmp_path: Path) -> None:
+    """Where the process that imports torch for the workers dies, the run ends before its first test, in one line."""
+    finished = run(tmp_path, NO_LAUNCHER, *arguments)
+    assert finished.returncode == 2, finished.stdout + finished.stderr
+    said = f"no worker could be started: {sys.executable} -m properties.runner.launcher ended with status -6; does it"
+    assert (finished.stdout + finished.stderr).count(said) == 1
+    assert "With --in-process torch runs in this process" in finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stdout + finished.stderr
+    assert not list(tmp_path.glob("evidence/*"))
+
+
+def test_no_worker_is_needed(tmp_path: Path) -> None:
+    """Where the sandbox is enough, none is started."""
+    finished = run(tmp_path, NO_LAUNCHER)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not run (memory is limited on Linux alone)")
+def test_less_memory_than_a_call_may_take(tmp_path: Path) -> None:
+    """Where a worker could not take the memory that it is allowed, the run ends before it starts."""
+    finished = run(tmp_path, "", "--call-memory=1000", shell="ulimit -v 20000000;")
+    assert finished.returncode == 2, finished.stdout + finished.stderr
+    assert "--call-memory=1000: this process may take " in finished.stderr
+    assert " GiB more (ulimit -v); give less, or raise that limit" in finished.stderr
