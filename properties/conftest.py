@@ -86,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     workers: list[Forked] = []
     config.stash[_WORKERS] = workers
+    config.stash[_LOST] = []
     if process.FORKS and not config.getoption("--in-process"):
         own = _start(workers, config, sys.executable)
         subjects.run_by(own.run, renew=own.renew)
@@ -289,8 +290,19 @@ def one_torch(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """End the evidence, so that a reader can tell a finished run from a killed one."""
-    writer = session.config.stash.get(recording.WRITER, None)
-    session.config.stash[_FILE] = writer.close(int(exitstatus)) if writer else None
+    config = session.config
+    writer = config.stash.get(recording.WRITER, None)
+    config.stash[_FILE] = writer.close(int(exitstatus)) if writer else None
+    if writer and writer.lost:
+        config.stash[_LOST].append(writer.lost)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[LOST] = config.stash[_LOST]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn what evidence a process of pytest-xdist could not write."""
+    node.config.stash[_LOST] += getattr(node, "workeroutput", {}).get(LOST, [])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -298,11 +310,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End the workers before pytest looks for what was left open."""
     for workers in config.stash.get(_WORKERS, []):
         workers.close()
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal:
+        for lost in config.stash.get(_LOST, []):
+            terminal.write_line(f"evidence is missing: {lost}")
 
 
 _FILE = pytest.StashKey[Path | None]()
 _WORKERS = pytest.StashKey[list[Forked]]()
 _SANDBOXED = pytest.StashKey[bool]()
+_LOST = pytest.StashKey[list[str]]()
+LOST = "convproof evidence that is missing"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -310,5 +328,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     skipped = [report.longrepr[2] for report in terminalreporter.getreports("skipped")]
     for reason, count in sorted(Counter(skipped).items()):
         terminalreporter.write_line(f"{count} tests: {reason.removeprefix('Skipped: ')}")
-    if path := config.stash.get(_FILE, None):
+    if (path := config.stash.get(_FILE, None)) and not config.stash[_LOST]:
         terminalreporter.write_line(f"evidence: {path}")

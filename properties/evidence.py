@@ -1,13 +1,17 @@
 """What was tried and what came of it: one JSON-lines file a run, written as it happens.
 
 The first line describes the run, then one line for each law × operator × subject, then one that ends the run. A run
-that was killed has no end line, so that a reader can tell. Nothing here knows what a report looks like.
+that was killed, or whose disk was full, has no end line, so that a reader can tell. Nothing here knows what a report
+looks like.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -156,38 +160,52 @@ def figure(name: str, data: dict[str, Any]) -> None:
 
 
 class Writer:
-    """Appends lines to the run's file, each flushed, so that a crash loses nothing that was finished."""
+    """Appends lines to the run's file, each flushed, so that a crash loses nothing that was finished.
+
+    Where the file cannot be written, the run goes on, ``lost`` says why, and the file gets no end line.
+    """
 
     def __init__(self, folder: Path, header: dict[str, Any]) -> None:
         self.folder = folder
         self.header = header
+        self.lost: str | None = None
         self._path: Path | None = None
         self._file: TextIO | None = None
 
     def write(self, line: dict[str, Any]) -> None:
         """Append one line; the first call makes the file, so that a run without results leaves none."""
-        _, file = self._started()
-        file.write(_json(line))
-        file.flush()
+        if self.lost:
+            return  # half a line may be in the file, and what follows would be a part of it
+        with self._losing():
+            _, file = self._started()
+            file.write(_json(line))
+            file.flush()
 
     def rewrite(self, lines: Iterable[dict[str, Any]]) -> None:
         """Replace all lines but the header: whoever reads the file sees either all of the old or all of the new."""
-        path, file = self._started()
-        path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have cleared it in the hours of a search
-        partial = path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as new:
-            new.writelines(_json(line) for line in (self._first, *lines))
-        file.close()
-        partial.replace(path)
-        self._file = path.open("a", encoding="utf-8")
+        with self._losing():
+            path, file = self._started()
+            path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have cleared it in the hours of a search
+            write_whole(path, "".join(_json(line) for line in (self._first, *lines)))
+            _close(file)
+            self._file = path.open("a", encoding="utf-8")
+            self.lost = None
 
     def close(self, exitstatus: int) -> Path | None:
         """End the run; returns its file, None if nothing was written."""
         if self._file is None:
             return None
         self.write({"kind": "end", "finished": now(), "exitstatus": exitstatus})
-        self._file.close()
+        _close(self._file)
         return self._path
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Note that lines could not be written, instead of ending the run."""
+        try:
+            yield
+        except OSError as error:
+            self.lost = unwritten(error, self._path or self.folder)
 
     def _started(self) -> tuple[Path, TextIO]:
         if self._path is None or self._file is None:
@@ -201,6 +219,31 @@ class Writer:
     @property
     def _first(self) -> dict[str, Any]:
         return {"kind": "run", "schema_version": SCHEMA_VERSION, "suite": "properties", **self.header}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it sees either all of the old or all of the new; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as undo:
+        with tempfile.NamedTemporaryFile("w", -1, "utf-8", suffix=".tmp", dir=path.parent, delete=False) as partial:
+            undo.callback(Path(partial.name).unlink)
+            partial.write(text)
+        Path(partial.name).chmod(0o644)
+        Path(partial.name).replace(path)
+        undo.pop_all()
+
+
+def unwritten(error: OSError, path: Path) -> str:
+    """Which file could not be written, why, and what would do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some space or give another folder" if full else "give another folder"
+    return f"{error.filename or path}: {error.strerror}; {remedy} with --evidence"
+
+
+def _close(file: TextIO) -> None:
+    """Close a file whose last lines may be refused."""
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 def now() -> str:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import pprint
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,8 @@ SEVERITIES = {
 def script(result: evidence.Result, failure: AssertionError, folder: Path) -> None:
     """Write a script of the call that diverged below a folder, and note it in the result.
 
-    Where a law does not say what the call should have given, the operator's loops do.
+    Where a law does not say what the call should have given, the operator's loops do. Where the script cannot be
+    written, the failure and the result say so.
     """
     call, expected = getattr(failure, "call", None), getattr(failure, "expected", None)
     group, name = getattr(failure, "group", "outputs"), getattr(failure, "name", "output")
@@ -80,8 +80,14 @@ def script(result: evidence.Result, failure: AssertionError, folder: Path) -> No
         group, name = "outputs", "output"
     source = f"{described.layer}; {result.title}" if described else result.title
     title = f"{result.law} {result.operator} {result.subject}"
-    path = repro.write(folder / "repro", title, call, str(result.message), source, expected, group, name)
-    result.repro = f"repro/{path.name}"
+    try:
+        path = repro.write(folder / "repro", title, call, str(result.message), source, expected, group, name)
+    except OSError as error:  # what diverged counts for more than its script
+        said = f"no script: {evidence.unwritten(error, folder / 'repro')}"
+        result.message = f"{result.message}\n{said}"
+        failure.add_note(said)
+    else:
+        result.repro = f"repro/{path.name}"
 
 
 def stub(
@@ -101,11 +107,8 @@ def stub(
         script=f"Its script: {result.repro}." if result.repro else "It has no script.",
     )  # fmt: skip
     path = folder / "stubs" / f"{slug}.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8", suffix=".tmp") as partial:
-        partial.write(text)
-    Path(partial.name).chmod(0o644)
-    return Path(partial.name).replace(path)
+    evidence.write_whole(path, text)
+    return path
 
 
 def severity(message: str) -> str:

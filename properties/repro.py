@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import inspect
 import re
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from properties.environment import environment
+from properties.evidence import write_whole
 from properties.programs import VIEWS
 from properties.runner.call import GROUPS, Call, Shape
 from properties.runner.layouts import LAYOUTS
@@ -80,12 +80,8 @@ def write(
     tensor: str = "output",
 ) -> Path:
     """Write the script ``name``.py, replacing one of that name; ``source`` cites the formula."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-')}.py"
-    text = script(name, call, message, source, expected, group, tensor)
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8", suffix=".tmp") as partial:
-        partial.write(text)
-    Path(partial.name).replace(path)
+    write_whole(path, script(name, call, message, source, expected, group, tensor))
     return path
 
 

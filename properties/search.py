@@ -188,7 +188,9 @@ class Search:
                 dtypes = self._dtypes(pair, pair.subject) if others else [pair.subject.dtype]
                 path = findings.stub(pair.result, pair.operator, pair.subject, pair.case, dtypes, self.folder)
                 pair.stub = f"stubs/{path.name}"
-        except Exception as trouble:  # a find counts for more than what can be written of it
+        except OSError as error:  # a find counts for more than what can be written of it
+            pair.result.message = f"{pair.result.message}\nno stub: {evidence.unwritten(error, self.folder / 'stubs')}"
+        except Exception as trouble:
             pair.result.message = f"{pair.result.message}\nNot all of it could be written: {trouble!r}"
         self.found(pair)
 

@@ -212,25 +212,41 @@ def test_time_is_up(tmp_path: Path) -> None:
     assert (told.pairs[0].result.status, told.pairs[0].result.reason) == ("not run", search.UNVISITED)
 
 
-def test_stub(tmp_path: Path) -> None:
-    """A stub is Python; its example is the smallest case, and its dtypes are those in which that case fails."""
+CASE = Case({"input": (2, 3), "weight": (1, 3)}, {}, setting=Setting({"input": "strided"}))
+
+
+def found_where_there_is_a_batch(folder: Path) -> Pair:
+    """The pair of a search that finds one thing, in CASE, and leaves its script and stub in a folder."""
 
     def body(operator: object, subject: Subject, case: Case) -> None:
         """Fails in two dtypes, where there is a batch."""
         holds(subject.dtype == "float16" or case.shapes["input"][0] < 2, "gradient to input is off")
 
-    case = Case({"input": (2, 3), "weight": (1, 3)}, {}, setting=Setting({"input": "strided"}))
     found = Pair(
-        Law("gradients", body, (), None, lambda subject: True, st.just(case), ()),
+        Law("gradients", body, (), None, lambda subject: True, st.just(CASE), ()),
         LINEAR, FLOAT64, evidence.Result("gradients", "", "linear", "cpu-float64", "cpu", "float64", (), ""),
     )  # fmt: skip
     places = [FLOAT64, *(Subject("cpu", dtype) for dtype in ("float32", "float16"))]
-    Search([found], time.monotonic() + 3, tmp_path, places, lambda p: None, lambda: None, settings=SETTINGS).run()
+    Search([found], time.monotonic() + 3, folder, places, lambda p: None, lambda: None, settings=SETTINGS).run()
+    return found
+
+
+def test_stub(tmp_path: Path) -> None:
+    """A stub is Python; its example is the smallest case, and its dtypes are those in which that case fails."""
+    found = found_where_there_is_a_batch(tmp_path)
     entry = runpy.run_path(str(tmp_path / str(found.stub)))["ENTRY"]
-    assert (entry.operator, entry.law, entry.example) == ("linear", "gradients", case)
+    assert (entry.operator, entry.law, entry.example) == ("linear", "gradients", CASE)
     assert (entry.dtypes, entry.severity, entry.modes) == (("float64", "float32"), "wrong gradient", ("eager",))
-    assert entry.why is entry.upstream is entry.holds(case, FLOAT64) is ...
+    assert entry.why is entry.upstream is entry.holds(CASE, FLOAT64) is ...
     assert (entry.what, entry.seen) == ("gradient to input is off", torch.__version__.partition("+")[0])
+
+
+def test_a_stub_that_cannot_be_written(tmp_path: Path) -> None:
+    """What was found is told all the same, and that it has no stub."""
+    (tmp_path / "stubs").write_text("a file where the folder should be", encoding="utf-8")
+    message = str(found_where_there_is_a_batch(tmp_path).result.message)
+    assert message.startswith("gradient to input is off\n")
+    assert f"\nno stub: {tmp_path / 'stubs'}: File exists; give another folder with --evidence" in message
 
 
 def test_severities_are_those_of_the_ledger() -> None:

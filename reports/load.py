@@ -184,7 +184,7 @@ def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> Non
         best.faults += run.faults
         best.figures += run.figures
         return
-    why = "it checked nothing" if run.complete else "killed before its end"
+    why = "it checked nothing" if run.complete else "cut off before its end"
     remarks.clear()
     remarks.add(run.files[0], None, f"not used: {why}; {best.files[0]} is used instead")
 

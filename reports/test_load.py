@@ -31,7 +31,7 @@ def test_the_newest_complete_run_is_used(tmp_path: Path) -> None:
     example.write_run(tmp_path, [example.header("2026-11-25T08:00:00Z"), example.result()], "killed")
     evidence = load([tmp_path])
     assert evidence.places[0].runs[0].files == ("properties-new.jsonl",)
-    assert "properties-killed.jsonl:None: not used: killed before its end" in problems(evidence)
+    assert "properties-killed.jsonl:None: not used: cut off before its end" in problems(evidence)
 
 
 def test_only_an_incomplete_run_is_said_loudly(tmp_path: Path) -> None:
