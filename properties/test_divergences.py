@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from properties import laws, profiles, recording, repro, scripts
+from properties import evidence, laws, profiles, recording, repro, scripts
 from properties.divergences import LEDGER
 from properties.ledger.record import Divergence
 from properties.operators import operator
@@ -34,7 +34,11 @@ def script(entry: Divergence, subject: Subject, seen: Diverged, folder: Path) ->
     assert seen.call is not None
     source = f"{operator(entry.operator).layer}. {entry.why}"
     title, message = f"{entry.id} {subject}", f"{entry.what}: {seen}"
-    return repro.write(folder, title, seen.call, message, source, seen.expected, seen.group, seen.name)
+    try:
+        return repro.write(folder, title, seen.call, message, source, seen.expected, seen.group, seen.name)
+    except OSError as error:
+        missing = evidence.unwritten(error, folder)
+    pytest.fail(f"not confirmed, for want of a script: {missing}", pytrace=False)
 
 
 OVERWRITTEN = {signal.SIGSEGV, signal.SIGABRT}

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from properties import evidence, findings, programs
+from properties import evidence, findings, programs, test_divergences
+from properties.divergences import LEDGER
 from properties.runner.call import Call
+from properties.subjects import Subject
 from properties.subjects.worker import ROOT
 from properties.verdict import Diverged
 
@@ -101,12 +103,25 @@ def _refuse(path: Path, target: Path) -> None:
     raise OSError(28, "No space left on device")
 
 
+def diverged() -> Diverged:
+    """What a law raises of a call."""
+    failure = Diverged("wrong")
+    failure.call = Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, dtype="float32")
+    return failure
+
+
+def test_an_entry_whose_script_cannot_be_written(tmp_path: Path) -> None:
+    """An entry of the ledger that has no script fails in one line: it is not confirmed."""
+    (tmp_path / "repro").write_text("a file where the folder should be", encoding="utf-8")
+    with pytest.raises(pytest.fail.Exception, match=r"not confirmed, for want of a script: .*/repro: File exists"):
+        test_divergences.script(LEDGER[0], Subject("cpu", "float64"), diverged(), tmp_path / "repro")
+
+
 def test_a_script_that_cannot_be_written(tmp_path: Path) -> None:
     """The failure stays what it is, and says that it has no script."""
     (tmp_path / "repro").write_text("a file where the folder should be", encoding="utf-8")
     result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "", message="wrong")
-    failure = Diverged("wrong")
-    failure.call = Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, dtype="float32")
+    failure = diverged()
     findings.script(result, failure, tmp_path)
     assert result.repro is None
     assert failure.__notes__ == [f"no script: {tmp_path / 'repro'}: File exists; give another folder with --evidence"]
