@@ -19,7 +19,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from properties import evidence, examples, laws, profiles, programs, recording, searching, subjects
+from properties import absent, evidence, examples, laws, profiles, programs, recording, searching, subjects
 from properties.environment import environment
 from properties.runner import process
 from properties.runner.call import Call
@@ -100,6 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _load(kernels, config.getoption("--kernels"))
     config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
+    config.pluginmanager.register(absent, "convproof-absent")
     if profile == profiles.SEARCH:
         config.pluginmanager.register(searching.Plugin(config, searching.minutes(searched)), "convproof-search")
 
@@ -257,13 +258,15 @@ def _header(config: pytest.Config, profile: str) -> dict[str, object]:
     }
 
 
+@pytest.hookimpl(trylast=True)  # of what -k and the like leave
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With kernels, run what holds them to a law; the tests of torch and of the suite itself are another run."""
-    if not config.getoption("--kernels"):
-        return
-    held = [item for item in items if _held(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in held])
-    items[:] = held
+    if config.getoption("--kernels"):
+        held = [item for item in items if _held(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in held])
+        items[:] = held
+    known = config.stash[laws.SUBJECTS]
+    config.stash[absent.ROWS] = absent.rows(items, known)
 
 
 def _held(item: pytest.Item) -> bool:
@@ -324,9 +327,9 @@ LOST = "convproof evidence that is missing"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was not run as loudly as what failed, and where the evidence is."""
-    skipped = [report.longrepr[2] for report in terminalreporter.getreports("skipped")]
-    for reason, count in sorted(Counter(skipped).items()):
-        terminalreporter.write_line(f"{count} tests: {reason.removeprefix('Skipped: ')}")
+    """Say what was not run, the most frequent reasons first, and where the evidence is."""
+    skipped = Counter(report.longrepr[2] for report in terminalreporter.getreports("skipped"))
+    for line in absent.summary(skipped, config.stash.get(absent.COUNTS, {})):
+        terminalreporter.write_line(line)
     if (path := config.stash.get(_FILE, None)) and not config.stash[_LOST]:
         terminalreporter.write_line(f"evidence: {path}")

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from properties import counterexample, evidence, recording
+from properties import absent, counterexample, evidence, recording
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Subject
 
@@ -115,6 +115,7 @@ def law(
             [inspect.Parameter(p, inspect.Parameter.KEYWORD_ONLY) for p in ["request", *wanted]]
         )
         test.law = described  # type: ignore[attr-defined]
+        test.blank = functools.partial(_row, described)  # type: ignore[attr-defined]
         del test.__wrapped__  # type: ignore[attr-defined]
         return test
 
@@ -164,22 +165,41 @@ class Judge(Protocol):
     ) -> evidence.Result: ...
 
 
+def _row(law: Law, item: pytest.Item, subject: Subject, operator: Operator | None = None) -> evidence.Result | None:
+    """The row that a law's test would have on a subject, None if the law does not speak of this pair."""
+    return blank(law, operator, subject, item) if law.includes(operator, subject) else None
+
+
+def described_by(describe: Callable[..., evidence.Result]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a test of plain subjects that is no law's have rows on absent ones, too."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        def blank(item: pytest.Item, subject: Subject, **about: Any) -> evidence.Result | None:
+            return describe(item, subject, **about) if subject.plain else None
+
+        test.blank = blank  # type: ignore[attr-defined]
+        return test
+
+    return decorate
+
+
 SUBJECTS = pytest.StashKey[list[Subject]]()
 SANDBOX = pytest.StashKey[Judge]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each operator × subject that a law covers, or for each plain subject of any other test."""
+    """One test for each operator × present subject that a law covers, or for each plain subject of any other test."""
     described: Law | None = getattr(metafunc.function, "law", None)
     subjects = metafunc.config.stash[SUBJECTS]
     if described is None and "subject" in metafunc.fixturenames:
-        metafunc.parametrize("subject", [s for s in subjects if s.plain], ids=str)
+        metafunc.parametrize("subject", absent.standing(s for s in subjects if s.plain), ids=str)
     if described is None:
         return
     names = [name for name in ("operator", "subject") if name in metafunc.fixturenames]
     operators = described.operators if "operator" in names else [None]
-    pairs = [(o, s) for o in operators for s in (subjects if "subject" in names else [None])]
-    pairs = [(o, s) for o, s in pairs if s is None or described.includes(o, s)]
+    pairs: list[tuple[Operator | None, Subject | None]] = [(o, None) for o in operators]
+    if "subject" in names:
+        pairs = [(o, s) for o in operators for s in absent.standing(s for s in subjects if described.includes(o, s))]
     chosen = [tuple(thing for thing in pair if thing is not None) for pair in pairs]
     if names:
         metafunc.parametrize(names, chosen, ids=["-".join(map(str, pair)) for pair in chosen])

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from properties import laws, recording
+from properties import absent, evidence, laws, recording
 from properties.operators import Operator
 from properties.search import Pair, Search
 from properties.subjects import Subject
@@ -43,9 +43,12 @@ def minutes(given: str | None) -> float:
 class Part(pytest.Item):
     """The pairs that one process searches."""
 
-    def __init__(self, *, pairs: list[tuple[Pair, pytest.Item]], plugin: Plugin, **about: Any) -> None:
+    def __init__(
+        self, *, pairs: list[tuple[Pair, pytest.Item]], absent: list[evidence.Result], plugin: Plugin, **about: Any
+    ) -> None:
         super().__init__(**about)
         self.items = dict(pairs)
+        self.absent = absent
         self.plugin = plugin
         self.sent = self.saved = 0.0
 
@@ -90,7 +93,8 @@ class Part(pytest.Item):
         """Write all rows anew, so that the file of a run that is killed holds what came of it until then."""
         self.saved = time.monotonic()
         seen = [pair for pair in self.items if pair.visited or pair.result.status == "not run"]
-        self.config.stash[recording.WRITER].rewrite(line for pair in seen for line in pair.result.lines())
+        results = [*self.absent, *(pair.result for pair in seen)]
+        self.config.stash[recording.WRITER].rewrite(line for result in results for line in result.lines())
 
     def _send(self, ended: list[Pair]) -> None:
         """Tell how far the search is, and of pairs that ended."""
@@ -140,12 +144,16 @@ class Plugin:
         """Deal the tests that hold laws out to the processes, each the same whichever process deals."""
         held = [item for item in items if _holds_a_law(item)]
         self.config.hook.pytest_deselected(items=[item for item in items if item not in set(held)])
+        gone = [row for item in held for row in self.config.stash[absent.ROWS].get(item, ())]
+        absent.note(self.config, gone)
         worker = getattr(self.config, "workerinput", {})
         random.Random(worker.get("testrunuid")).shuffle(held)
         count = min(len(held), worker.get("workercount", 1))
         parts = [[(_pair(item), item) for item in held[start::count]] for start in range(count)]
         items[:] = [
-            Part.from_parent(session, name=f"search {number} of {count}", pairs=pairs, plugin=self)
+            Part.from_parent(
+                session, name=f"search {number} of {count}", pairs=pairs, absent=[] if number > 1 else gone, plugin=self
+            )
             for number, pairs in enumerate(parts, 1)
         ]
         self.until = time.monotonic() + 60 * self.minutes

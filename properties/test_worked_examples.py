@@ -79,17 +79,21 @@ EXAMPLES = (
 )  # fmt: skip
 
 
+def _worked(item: pytest.Item, subject: Subject, example: Example) -> evidence.Result:
+    title = "The loops and torch give the numbers that the chapter prints"
+    return recording.describe("worked example", title, operator(example.operator), subject, (example.system,), item)
+
+
+@laws.described_by(_worked)
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_worked_example(example: Example, subject: Subject, request: pytest.FixtureRequest) -> None:
     """The loops and the subject give the numbers that the chapter prints."""
-    about = operator(example.operator)
-    title = "The loops and torch give the numbers that the chapter prints"
-    result = recording.describe("worked example", title, about, subject, (example.system,), request.node)
+    result = _worked(request.node, subject, example)
 
     def attempt() -> None:
         result.begin_case()
         assert np.array_equal(example.loops(), example.printed)
-        outcome = subject.run(about.program, example.operands, example.arguments)
+        outcome = subject.run(operator(example.operator).program, example.operands, example.arguments)
         verdict(outcome, exactly(example.printed), subject)
 
     recording.record(result, subject, request.node, attempt)
@@ -104,13 +108,18 @@ SHAPES = (
 )
 
 
+def _printed(item: pytest.Item, subject: Subject, system: str, **about: Any) -> evidence.Result:
+    title = "A convolution of an 8×8 image has the shape that the chapter prints"
+    return recording.describe("printed shape", title, CONV2D, subject, (system,), item)
+
+
+@laws.described_by(_printed)
 @pytest.mark.parametrize(("system", "kernel", "arguments", "printed"), SHAPES)
 def test_printed_shape(
     system: str, kernel: Any, arguments: Any, printed: Any, subject: Subject, request: pytest.FixtureRequest
 ) -> None:
     """A convolution of the chapter's 8×8 image has the shape that the chapter prints."""
-    title = "A convolution of an 8×8 image has the shape that the chapter prints"
-    result = recording.describe("printed shape", title, CONV2D, subject, (system,), request.node)
+    result = _printed(request.node, subject, system)
 
     def attempt() -> None:
         result.begin_case()
