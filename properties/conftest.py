@@ -19,7 +19,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from properties import absent, evidence, examples, laws, profiles, programs, recording, searching, subjects
+from properties import absent, evidence, examples, laws, profiles, programs, progress, recording, searching, subjects
 from properties.environment import environment
 from properties.runner import process
 from properties.runner.call import Call
@@ -103,6 +103,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(absent, "convproof-absent")
     if profile == profiles.SEARCH:
         config.pluginmanager.register(searching.Plugin(config, searching.minutes(searched)), "convproof-search")
+    elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test
+        known = config.stash[laws.SUBJECTS]
+        config.pluginmanager.register(progress.Checks(config, known), "convproof-progress")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

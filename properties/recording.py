@@ -14,6 +14,8 @@ from properties.verdict import Vacuous
 
 WRITER = pytest.StashKey[evidence.Writer]()
 """Where the run's evidence is written."""
+CASES = "cases"
+"""The property of a test's report that says how many cases were tried."""
 
 
 class NotRun(unittest.SkipTest):
@@ -84,6 +86,7 @@ def settle(result: evidence.Result, item: pytest.Item) -> None:
 
 def write(result: evidence.Result, item: pytest.Item) -> None:
     """Write down what came of a test."""
+    item.user_properties.append((CASES, result.cases))
     for line in result.lines():
         item.config.stash[WRITER].write(line)
 

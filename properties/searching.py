@@ -6,27 +6,23 @@ the user started on reports that pytest passes on anyway; there each pair become
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import math
-import os
 import random
-import sys
 import time
 from typing import Any, Literal
 
 import pytest
 import torch
 
-from properties import absent, evidence, laws, recording
+from properties import absent, evidence, laws, progress, recording
 from properties.operators import Operator
 from properties.search import Pair, Search
 from properties.subjects import Subject
 
 MINUTES = 30.0
 CARRIED = "convproof search"
-OFTEN, SNAPSHOT, SELDOM = 0.5, 20.0, 60.0
-"""Seconds between signs of life, between rewrites of the evidence, and between plain lines."""
+OFTEN, SNAPSHOT = 0.5, 20.0
+"""Seconds between signs of life, and between rewrites of the evidence."""
 
 
 def minutes(given: str | None) -> float:
@@ -137,7 +133,7 @@ class Plugin:
         self.until = time.monotonic() + 60 * budget
         self.parts: dict[str, dict[str, Any]] = {}
         self.running = True
-        self.shown = 0.0
+        self.display = progress.Display(config)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -176,8 +172,8 @@ class Plugin:
             ended = self.config.hook.pytest_report_from_serializable(config=self.config, data=data)
             self.config.hook.pytest_runtest_logreport(report=ended)
             if ended.found:
-                self._line(f"search: {ended.found}")
-        self._progress()
+                self.display.line(f"search: {ended.found}")
+        self.display.show(f"search: {self._state()}")
 
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
         """Count pairs as tests, without a letter for each while the search runs."""
@@ -187,8 +183,7 @@ class Plugin:
     def pytest_sessionfinish(self) -> None:
         """From here on pytest's summary shows what failed."""
         self.running = False
-        if self._bar is not None:  # a bar without a total has no truth value
-            self._bar.close()
+        self.display.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how far it came and where what it found lies."""
@@ -208,31 +203,6 @@ class Plugin:
             f"round {min(s['round'] for s in states)}, {turn:,} of {turns:,} pairs, {cases:,} cases, "
             f"{left / 60:.1f} minutes left, {found} divergences{ended}"
         )
-
-    def _progress(self) -> None:
-        if self._bar is not None:
-            self._bar.set_description_str(f"search: {self._state()}")
-        elif time.monotonic() > self.shown + SELDOM:
-            self.shown = time.monotonic()
-            self._line(f"search: {self._state()}")
-
-    def _line(self, text: str) -> None:
-        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
-        if self._bar is not None:
-            self._bar.clear()
-        if terminal:
-            terminal.ensure_newline()
-            terminal.write_line(text)
-
-    @functools.cached_property
-    def _bar(self) -> Any:
-        """A line that is drawn over itself, on a terminal; None elsewhere, where lines are written now and then."""
-        plain = not sys.stderr.isatty() or "CI" in os.environ or "NO_COLOR" in os.environ
-        if plain or not importlib.util.find_spec("tqdm") or hasattr(self.config, "workerinput"):
-            return None
-        from tqdm import tqdm
-
-        return tqdm(bar_format="{desc}", file=sys.stderr, leave=False)
 
 
 def _holds_a_law(item: Any) -> bool:

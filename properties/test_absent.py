@@ -80,7 +80,12 @@ def test_the_most_frequent_reasons() -> None:
 @pytest.mark.skipif("cuda" in devices.present(), reason="not run (there is a CUDA device, so none is absent)")
 def test_a_run_without_cuda(processes: list[str], tmp_path: Path) -> None:
     """As a user sees it: no skipped test, one line, one row for each check that was not run, whatever the processes."""
-    tests = ["properties/test_worked_examples.py", "properties/test_divergences.py", "-k", "test_worked_example or lp-pool-cut-off-window-cpu-float32"]
+    tests = [
+        "properties/test_worked_examples.py",
+        "properties/test_divergences.py",
+        "-k",
+        "test_worked_example or lp-pool-cut-off-window-cpu-float32",
+    ]
     options = ["--benchmark-disable", "-p", "no:cacheprovider", f"--evidence={tmp_path}", *processes]
     command = [sys.executable, "-m", "pytest", *tests, *options]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

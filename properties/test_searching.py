@@ -67,7 +67,7 @@ def test_evidence_of_a_killed_search(tmp_path: Path) -> None:
 
 
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one line, drawn over itself, that adds the processes up; with NO_COLOR there is none."""
+    """There is one line, drawn over itself, that adds the processes up."""
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -76,11 +76,9 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = searching.Plugin(SimpleNamespace(), 1.0)  # type: ignore[arg-type]
     part = {"round": 2, "turn": 3, "turns": 10, "left": 90.0, "cases": 1000, "found": 1, "interrupted": False}
     plugin.parts = {"one": part, "two": part}
-    plugin._progress()
+    plugin.display.show(plugin._state())
     plugin.pytest_sessionfinish()
     assert "round 2, 6 of 20 pairs, 2,000 cases, 1.5 minutes left, 2 divergences" in terminal.getvalue()
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert searching.Plugin(SimpleNamespace(), 1.0)._bar is None  # type: ignore[arg-type]
 
 
 def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
