@@ -19,7 +19,19 @@ import pytest
 import torch
 from hypothesis import settings
 
-from properties import absent, evidence, examples, laws, profiles, programs, progress, recording, searching, subjects
+from properties import (
+    absent,
+    evidence,
+    examples,
+    laws,
+    profiles,
+    programs,
+    progress,
+    recording,
+    searching,
+    shards,
+    subjects,
+)
 from properties.environment import environment
 from properties.runner import process
 from properties.runner.call import Call
@@ -55,6 +67,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="memory that a worker may take beyond what importing torch took (default: 2)",
     )  # fmt: skip
     group.addoption(
+        "--shard", metavar="K/N", help="run the K-th of N parts of the checks, the others being run by other machines; "
+        "`python -m reports merge` joins what they write",
+    )  # fmt: skip
+    group.addoption(
         "--search-minutes", metavar="M", help="search over all that is collected until the time is up (default with "
         "--hypothesis-profile=search: 30)",
     )  # fmt: skip
@@ -78,6 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
         left_over = f"this process may take {left / 2**30:.1f} GiB more (ulimit -v)"
         pytest.exit(f"--call-memory={memory:g}: {left_over}; give less, or raise that limit", returncode=2)
     _load_profile(config, profile)
+    config.stash[_SHARD] = _shard(config, profile)
     kernels, python = _kernels(config), config.getoption("--subject-python")
     other = _other_torch(python) if python else ""
     try:
@@ -174,6 +191,18 @@ def _load_profile(config: pytest.Config, profile: str) -> None:
     settings.load_profile(profile)
 
 
+def _shard(config: pytest.Config, profile: str) -> shards.Shard | None:
+    given = config.getoption("--shard")
+    if given is None:
+        return None
+    if profile == profiles.SEARCH:
+        pytest.exit(f"--shard={given}: a search draws its own cases of all checks on each machine; leave it out", 2)
+    try:
+        return shards.parse(given)
+    except ValueError as error:
+        pytest.exit(f"--shard={given}: {error}", returncode=2)
+
+
 def _start(started: list[Forked], config: pytest.Config, python: str) -> Workers:
     workers = Workers(python=python, **_limits(config))
     started.append(workers)
@@ -248,10 +277,11 @@ def _other_torch(python: str) -> str:
 
 
 def _header(config: pytest.Config, profile: str) -> dict[str, object]:
-    shard = getattr(config, "workerinput", {})
+    process, shard = getattr(config, "workerinput", {}), config.stash[_SHARD]
     return {
-        "run": shard.get("testrunuid") or f"{evidence.now()}-{os.getpid()}",
-        "shard": shard.get("workerid"),
+        "run": process.get("testrunuid") or f"{evidence.now()}-{os.getpid()}",
+        "shard": process.get("workerid"),
+        "split": None if shard is None else shard._asdict(),
         "started": evidence.now(),
         "profile": profile,
         "seed": config.getoption("--hypothesis-seed", None),
@@ -270,6 +300,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = held
     known = config.stash[laws.SUBJECTS]
     config.stash[absent.ROWS] = absent.rows(items, known)
+    if shard := config.stash[_SHARD]:
+        config.stash[recording.WRITER].header["split"]["checks"] = shards.digest(items)
+        items[:], others = shards.split(items, shard)
+        config.hook.pytest_deselected(items=others)
+        config.stash[_IDLE] = bool(others) and not items
 
 
 def _held(item: pytest.Item) -> bool:
@@ -296,19 +331,25 @@ def one_torch(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """End the evidence, so that a reader can tell a finished run from a killed one."""
-    config = session.config
-    writer = config.stash.get(recording.WRITER, None)
+    config, writer = session.config, session.config.stash.get(recording.WRITER, None)
+    idle = config.stash.get(_IDLE, None)  # known where tests are collected, and else once the processes have ended
+    if idle and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        exitstatus = session.exitstatus = pytest.ExitCode.OK
+    if writer and "checks" in (writer.header["split"] or {}) and not config.option.collectonly:
+        writer.begin()  # a shard that wrote nothing would be missing
     config.stash[_FILE] = writer.close(int(exitstatus)) if writer else None
     if writer and writer.lost:
         config.stash[_LOST].append(writer.lost)
     if hasattr(config, "workeroutput"):
-        config.workeroutput[LOST] = config.stash[_LOST]
+        config.workeroutput |= {LOST: config.stash[_LOST], _CARRIED: idle}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Learn what evidence a process of pytest-xdist could not write."""
-    node.config.stash[_LOST] += getattr(node, "workeroutput", {}).get(LOST, [])
+    """Learn what a process of pytest-xdist could not write, and whether its shard has nothing to do."""
+    told = getattr(node, "workeroutput", {})
+    node.config.stash[_LOST] += told.get(LOST, [])
+    node.config.stash[_IDLE] = told.get(_CARRIED)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -327,6 +368,10 @@ _WORKERS = pytest.StashKey[list[Forked]]()
 _SANDBOXED = pytest.StashKey[bool]()
 _LOST = pytest.StashKey[list[str]]()
 LOST = "convproof evidence that is missing"
+_SHARD = pytest.StashKey[shards.Shard | None]()
+_IDLE = pytest.StashKey[bool | None]()
+"""Whether there are fewer checks than shards, and none for this one."""
+_CARRIED = "convproof shard without checks"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -30,6 +30,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
             ["--subject-python=/no/python"],
             "--subject-python=/no/python: No such file or directory; give an interpreter",
         ),
+        (["--shard=5/4"], "--shard=5/4: no part of a whole; give K/N with K from 1 to N"),
         (["--evidence=pyproject.toml/evidence"], "--evidence=pyproject.toml/evidence: not a folder"),
     ],
 )

@@ -19,8 +19,8 @@ verdict             ``answer`` and ``sentence`` as the page says them, ``tone`` 
 environments        one for ``build``, one or more for ``merge``: id (e1, e2, …), name, ``environment`` (torch, build
                     flags, CPU with its ISA, devices, threads, versions, commit), ``bench_environment`` (that of the
                     benchmarks; ``null`` where nothing but the machine's load differs), ``verdict`` of this place,
-                    ``runs`` (files, run, started, finished, complete, cut_off, exitstatus, profile, seed,
-                    arguments, subjects), ``benchmarks`` (file, datetime)
+                    ``runs`` (files, run, started, finished, complete, cut_off, split (the shards of a run on
+                    several machines), exitstatus, profile, seed, arguments, subjects), ``benchmarks`` (file, datetime)
 results             a row per law × operator × subject: environment (an id), law, title, operator, subject, device,
                     dtype, systems, status, reason, cases, known, comparisons, exact, bounded, vacuous, worst_share
                     (error ÷ bound), worst_case, message, severity, repro, upstream, test, seconds, raised

@@ -105,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     merge = commands.add_parser(
         "merge",
         help="write one report of runs from several machines",
-        description="Write one report of all runs found, grouped by environment. Shards of one run are joined.",
+        description="Write one report of all runs found, grouped by environment. "
+        "Shards of one run are joined, and those that are missing are named.",
     )
     merge.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a file of evidence, or a folder, searched")
     merge.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the report goes")

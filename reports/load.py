@@ -75,6 +75,7 @@ def load(sources: Sequence[Path]) -> Evidence:
     run = _newest(groups, notices)
     if run is None and not benches:
         raise Unusable(_nothing(sources, notices))
+    _tell_missing([run] if run else [], notices)
     place = Place("e1", "", [run] if run else [], _latest(benches))
     place.name = places.name(place.environment)
     return Evidence([place], notices)
@@ -90,6 +91,7 @@ def join(sources: Sequence[Path]) -> Evidence:
     read = [run for group in groups if (run := _read(group, notices))]
     if not read and not benches:
         raise Unusable(_nothing(sources, notices))
+    runs.spread(read)
     found: dict[str, Place] = {}
     for run in read:
         found.setdefault(places.identity(run.environment), Place("", "")).runs.append(run)
@@ -101,7 +103,14 @@ def join(sources: Sequence[Path]) -> Evidence:
         place.id, place.name = f"e{position + 1}", titles[position]
         _newest_rows(place, notices)
         _newest_benchmarks(place)
+        _tell_missing(place.runs, notices)
     return Evidence([place for _, place in ordered], notices)
+
+
+def _tell_missing(found: Sequence[PropertiesRun], notices: Notices) -> None:
+    for run in found:
+        if run.lack:
+            notices.add(run.files[0], None, f"its run is incomplete: {run.lack}")
 
 
 def _newest_rows(place: Place, notices: Notices) -> None:
@@ -184,7 +193,7 @@ def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> Non
         best.faults += run.faults
         best.figures += run.figures
         return
-    why = "it checked nothing" if run.complete else "cut off before its end"
+    why = "it checked nothing" if run.complete else run.lack or "cut off before its end"
     remarks.clear()
     remarks.add(run.files[0], None, f"not used: {why}; {best.files[0]} is used instead")
 

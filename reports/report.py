@@ -102,6 +102,13 @@ def _place(place: Place, table: pd.DataFrame, entries: list[dict[str, Any]]) -> 
                 "finished": run.ended,
                 "complete": run.complete,
                 "cut_off": run.cut_off,
+                "split": None
+                if not run.splits
+                else {
+                    "of": run.splits[0].of,
+                    "parts": [split.part for split in run.splits],
+                    "missing": list(run.missing),
+                },
                 "exitstatus": run.exitstatus,
                 "subjects": list(run.subjects),
             }

@@ -2,6 +2,7 @@
 
 Under pytest-xdist each worker process writes a file of its own; their headers name the same ``run``, and each its
 ``shard``. Such files are one run: it is complete when each of them is. A file that names no run is one by itself.
+Runs of parts (``--shard 2/4``) on several machines are one run, too: it is complete when no part is missing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from reports import splits
 from reports.notices import Notices
 from reports.places import identity
 from reports.records import Fault, Figure, Result
@@ -34,6 +36,7 @@ class Shard:
     header: Record
     run: str | None
     shard: str | None
+    split: splits.Split | None
 
 
 @dataclass
@@ -52,6 +55,8 @@ class PropertiesRun:
     unread: int = 0
     finished: dict[str, str] = field(default_factory=dict)
     exitstatus: int = 0
+    splits: tuple[splits.Split, ...] = ()
+    missing: tuple[int, ...] = ()
 
     @property
     def cut_off(self) -> list[str]:
@@ -60,13 +65,18 @@ class PropertiesRun:
 
     @property
     def complete(self) -> bool:
-        """Every file of the run has its last line."""
-        return not self.cut_off
+        """Every file of the run has its last line, and none of its shards is missing."""
+        return not self.cut_off and not self.missing
+
+    @property
+    def lack(self) -> str | None:
+        """Which of its shards are missing, in words; None if none is."""
+        return splits.said(self.missing, self.splits[0].of) if self.missing else None
 
     @property
     def ended(self) -> str | None:
         """When the last of its files ended; None while one is cut off."""
-        return max(self.finished.values()) if self.complete else None
+        return None if self.cut_off else max(self.finished.values())
 
 
 def shard(path: Path, name: str) -> Shard:
@@ -81,7 +91,8 @@ def shard(path: Path, name: str) -> Shard:
     record(header.get("environment"), "environment")
     strings(header, "subjects")
     strings(header, "arguments")
-    return Shard(path, name, moment(header, "started"), header, optional(header, "run"), optional(header, "shard"))
+    names = optional(header, "run"), optional(header, "shard")
+    return Shard(path, name, moment(header, "started"), header, *names, splits.read(header))
 
 
 def grouped(shards: Sequence[Shard], notices: Notices) -> list[list[Shard]]:
@@ -100,19 +111,55 @@ def grouped(shards: Sequence[Shard], notices: Notices) -> list[list[Shard]]:
         else:
             own[name] = item
     groups = [sorted(own.values(), key=lambda item: item.name) for own in found.values()]
+    return _newest_first(_wholes(_newest_first(groups), notices))
+
+
+def _newest_first(groups: Sequence[list[Shard]]) -> list[list[Shard]]:
     return sorted(groups, key=lambda group: min((item.started, item.name) for item in group), reverse=True)
+
+
+def _wholes(groups: Sequence[list[Shard]], notices: Notices) -> list[list[Shard]]:
+    """Runs of parts in one environment as one; of two on the same part the newer is used."""
+    found: dict[tuple[str, ...], dict[int, list[Shard]]] = {}
+    for position, group in enumerate(groups):
+        split = group[0].split
+        key = (str(position),) if split is None else (split.whole, identity(group[0].header["environment"]))
+        parts, part = found.setdefault(key, {}), 0 if split is None else split.part
+        if split and part in parts:
+            newer = parts[part][0].name
+            notices.add(group[0].name, None, f"not used: {newer} is a newer run of shard {part} of {split.of}")
+        else:
+            parts[part] = group
+    return [[item for _, group in sorted(parts.items()) for item in group] for parts in found.values()]
+
+
+def spread(found: Sequence[PropertiesRun]) -> None:
+    """Let runs of parts on machines of several kinds make up a whole, unless two of them ran the same part."""
+    wholes: dict[str, list[PropertiesRun]] = {}
+    for run in found:
+        for whole in {split.whole for split in run.splits}:
+            wholes.setdefault(whole, []).append(run)
+    for runs in wholes.values():
+        if splits.disjoint([run.splits for run in runs]):
+            for run in runs:
+                run.missing = splits.missing(split for other in runs for split in other.splits)
 
 
 def read(shards: Sequence[Shard], notices: Notices) -> PropertiesRun:
     """The whole run of which ``shards`` (at least one) are the files; raises `Unusable` if one cannot be read."""
     first = min(shards, key=lambda item: (item.started, item.name))
+    parts = tuple(sorted({item.split for item in shards if item.split}))
+    arguments = list(strings(first.header, "arguments"))
+    arguments = splits.without(arguments) if len(parts) > 1 else arguments
     run = PropertiesRun(
         tuple(item.name for item in shards),
         first.run,
         first.started,
-        {key: clean(first.header.get(key)) for key in _KEPT} | {"arguments": list(strings(first.header, "arguments"))},
+        {key: clean(first.header.get(key)) for key in _KEPT} | {"arguments": arguments},
         clean(first.header["environment"]),
         tuple(dict.fromkeys(subject for item in shards for subject in strings(item.header, "subjects"))),
+        splits=parts,
+        missing=splits.missing(parts),
     )
     for item in shards:
         _read_file(run, item, notices)

@@ -106,7 +106,8 @@ def _answer(runs: Sequence[PropertiesRun], number: dict[str, int]) -> tuple[str,
     if not number["passed"]:
         return "Not shown", "bad", f"Not one of {some(sum(number.values()), 'check')} passed; most were not run."
     if not all(run.complete for run in runs):
-        return "Not established", "bad", f"No divergence in {some(ran, 'check')} so far, but a run was cut off."
+        lack = next((run.lack for run in runs if run.lack), "a run was cut off")
+        return "Not established", "bad", f"No divergence in {some(ran, 'check')} so far, but {lack}."
     failed = [run.exitstatus for run in runs if run.exitstatus]
     if failed or any(run.unread for run in runs):
         why = f"pytest ended with exit status {failed[0]}" if failed else "evidence is damaged"

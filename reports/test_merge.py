@@ -43,7 +43,7 @@ def test_shards_of_one_run_are_joined(tmp_path: Path) -> None:
     assert run["complete"]
     assert run["started"] == "2026-11-24T08:00:00+00:00"
     assert len(found["results"]) == len(rows)
-    assert "2 shards" in render(load([tmp_path]))["index.html"]
+    assert "2 processes" in render(load([tmp_path]))["index.html"]
 
 
 def test_a_run_without_the_end_of_one_shard_is_incomplete(tmp_path: Path) -> None:
@@ -170,3 +170,88 @@ def test_a_busy_machine_does_not_hide_a_quiet_one(tmp_path: Path) -> None:
     assert f"In {quiet}, other processes" not in html
     for label in ("strong, 2 ranks", "jax 0.1"):
         assert f">{label}, {quiet}</text>" in html
+
+
+def part(folder: Path, number: int, of: int = 4, checks: str = "abc", end: bool = True, **changes: Any) -> None:
+    """What one machine writes of a run of four shards: a row, in a folder of its own."""
+    split = {"part": number, "of": of, "checks": checks}
+    arguments = ["properties", f"--shard={number}/{of}"]
+    header = example.header(**{"run": f"run {number}", "split": split, "arguments": arguments, **changes})
+    rows = [header, example.result(operator=f"operator {number}"), *([example.END] if end else [])]
+    (folder / str(number)).mkdir(parents=True, exist_ok=True)
+    example.write_run(folder / str(number), rows, f"{number}-{changes.get('started', '')[:10]}")
+
+
+def whole(folder: Path, missing: int = 0, **changes: Any) -> Path:
+    """Four shards without one."""
+    for number in {1, 2, 3, 4} - {missing}:
+        part(folder, number, **changes)
+    return folder
+
+
+def test_shards_of_several_machines_are_one_run(tmp_path: Path) -> None:
+    """Four shards make one complete run with the rows of all; run again, it is run whole."""
+    found = assemble(join([whole(tmp_path)]))
+    (run,) = found["environments"][0]["runs"]
+    assert run["split"] == {"of": 4, "parts": [1, 2, 3, 4], "missing": []}
+    assert run["arguments"] == ["properties"]
+    assert found["verdict"]["complete"]
+    assert len(found["results"]) == 4
+    assert "shards 1, 2, 3, 4 of 4, 4 processes" in render(join([tmp_path]))["index.html"]
+
+
+def test_a_missing_shard_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page, the summary and the terminal name it, and the answer is no yes."""
+    assert main(["merge", str(whole(tmp_path / "in", missing=3)), "--output", str(tmp_path / "out")]) == 0
+    assert "its run is incomplete: shard 3 of 4 is missing" in capsys.readouterr().err
+    for name in ("index.html", "summary.md"):
+        assert "shard 3 of 4 is missing" in (tmp_path / "out" / name).read_text(encoding="utf-8")
+    verdict = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))["verdict"]
+    assert (verdict["complete"], verdict["answer"]) == (False, "Not established")
+
+
+def test_one_shard_alone_is_incomplete(tmp_path: Path) -> None:
+    """The page of one machine does not pass for that of the whole run."""
+    part(tmp_path, 2)
+    found = assemble(load([tmp_path / "2"]))
+    assert found["environments"][0]["runs"][0]["split"] == {"of": 4, "parts": [2], "missing": [1, 3, 4]}
+    assert "shards 1, 3 and 4 of 4 are missing" in found["verdict"]["sentence"]
+
+
+def test_a_shard_that_was_run_again(tmp_path: Path) -> None:
+    """Of two runs of one shard the newer is used, and the other is named."""
+    whole(tmp_path)
+    part(tmp_path, 2, run="again", started="2026-11-25T08:00:00Z")
+    evidence = join([tmp_path])
+    assert assemble(evidence)["verdict"]["complete"]
+    assert len(assemble(evidence)["results"]) == 4
+    assert "is a newer run of shard 2 of 4" in problems(evidence)
+
+
+@pytest.mark.parametrize("other", [{"checks": "other"}, {"of": 5}, {"profile": "nightly"}, {"seed": 1}])
+def test_shards_of_different_runs(other: dict[str, Any], tmp_path: Path) -> None:
+    """A shard of other checks, or tried in another way, does not complete a run."""
+    whole(tmp_path, missing=3)
+    part(tmp_path, 3, **other)
+    missing = [run.missing for place in join([tmp_path]).places for run in place.runs]
+    assert sorted(missing) == sorted([(3,), (1, 2, 4, 5)[: other.get("of", 4) - 1]])
+
+
+def test_shards_on_machines_of_two_kinds(tmp_path: Path) -> None:
+    """A CI may give its jobs different processors: nothing is missing, and each environment has its rows."""
+    whole(tmp_path, missing=3)
+    part(tmp_path, 3, environment=OTHER)
+    evidence = join([tmp_path])
+    assert [run.complete for place in evidence.places for run in place.runs] == [True, True]
+    part(tmp_path / "more", 1, environment=OTHER)
+    evidence = join([tmp_path])
+    missing = [run.missing for place in evidence.places for run in place.runs]
+    assert sorted(missing) == [(2, 4), (3,)], "shard 1 ran on both: two runs, each with some missing"
+
+
+@pytest.mark.parametrize("split", [{"part": 5, "of": 4}, {"part": 0, "of": 4}, {"part": 1}, "1/4"])
+def test_a_split_that_is_none(split: Any, tmp_path: Path) -> None:
+    """A header that names no part of a whole is not used."""
+    example.write_run(tmp_path, [example.header(), example.result(), example.END], "good")
+    example.write_run(tmp_path, [example.header(split=split), example.result(), example.END], "bad")
+    assert "properties-bad.jsonl: not used: " in problems(load([tmp_path]))
