@@ -115,4 +115,4 @@ def test_a_run_that_fails(options: list[str], tmp_path: Any) -> None:
     assert (f"FAILED {node} - properties.verdict.Diverged: output[1, " in running) == (options != ["-v"])
     assert (f"{node} FAILED" in running) == (options == ["-v"])
     assert not any(set(line) <= set("sF.") for line in running.splitlines() if line)
-    assert finished.stdout.rstrip().splitlines()[-2].startswith(f"FAILED {node}")
+    assert f"\nFAILED {node}" in finished.stdout.rpartition("short test summary info")[2]

@@ -78,7 +78,7 @@ def test_what_comes_and_goes_is_an_error(doubt: str | None, status: str) -> None
     lines: list[Any] = []
     result = evidence.Result("agreement", "", "sigmoid", "cpu-float32", "cpu", "float32", (), "")
     writer = SimpleNamespace(write=lines.append, folder=Path())
-    item: Any = SimpleNamespace(config=SimpleNamespace(stash={recording.WRITER: writer}))
+    item: Any = SimpleNamespace(config=SimpleNamespace(stash={recording.WRITER: writer}), user_properties=[])
     with pytest.raises(pytest.fail.Exception, match="comes and goes") if status == "error" else nullcontext():
         recording.record(result, FLOAT32, item, lambda: None, doubt)
     assert [line["status"] for line in lines] == [status]
