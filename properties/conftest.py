@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,8 @@ def pytest_configure(config: pytest.Config) -> None:
     kernels, python = _kernels(config), config.getoption("--subject-python")
     other = _other_torch(python) if python else ""
     try:
-        config.stash[laws.SUBJECTS] = subjects.select(config.getoption("--subjects"), kernels, other)
+        names = config.getoption("--subjects") or (subjects.few() if profile == profiles.QUICK else None)
+        config.stash[laws.SUBJECTS] = subjects.select(names, kernels, other)
     except ValueError as error:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     workers: list[Forked] = []
@@ -293,11 +294,12 @@ def _header(config: pytest.Config, profile: str) -> dict[str, object]:
 
 @pytest.hookimpl(trylast=True)  # of what -k and the like leave
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With kernels, run what holds them to a law; the tests of torch and of the suite itself are another run."""
+    """Order the laws. With kernels run what holds them to one; of a quick run, the first laws of every operator."""
     if config.getoption("--kernels"):
-        held = [item for item in items if _held(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in held])
-        items[:] = held
+        _keep(config, items, _held)
+    if config.getoption("--hypothesis-profile", None) == profiles.QUICK:
+        _keep(config, items, lambda item: _held(item) and laws.rank(item) < laws.REST)
+    items.sort(key=laws.rank)
     known = config.stash[laws.SUBJECTS]
     config.stash[absent.ROWS] = absent.rows(items, known)
     if shard := config.stash[_SHARD]:
@@ -305,6 +307,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:], others = shards.split(items, shard)
         config.hook.pytest_deselected(items=others)
         config.stash[_IDLE] = bool(others) and not items
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = filter(wanted, items)
 
 
 def _held(item: pytest.Item) -> bool:

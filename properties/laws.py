@@ -22,9 +22,17 @@ from properties.subjects import Subject
 Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
 
 
+REST = 4
+"""The rank of a law that others explain."""
+
+
 @dataclass(frozen=True)
 class Law:
-    """What a law is called, which systems of the chapter it proves, what it covers and what it is tried on."""
+    """What a law is called, which systems of the chapter it proves, what it covers and what it is tried on.
+
+    Laws are tried in the order of their ``rank``: a wrong shape explains a wrong value, and that a wrong gradient. The
+    profile "quick" tries those below :data:`REST`.
+    """
 
     name: str
     body: Callable[..., None]
@@ -34,6 +42,7 @@ class Law:
     cases: Cases | None
     examples: tuple[Any, ...]
     exact: bool = True
+    rank: int = REST
 
     @property
     def title(self) -> str:
@@ -88,18 +97,19 @@ def law(
     systems: Iterable[str] | None = None,
     examples: Iterable[Any] = (),
     exact: bool = True,
+    rank: int = REST,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
     The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
-    ``exact``: whether a case is tried on integers as well as on its own values.
+    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``: see :class:`Law`.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
-            name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact
+            name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank
         )
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described
@@ -120,6 +130,12 @@ def law(
         return test
 
     return decorate
+
+
+def rank(item: Any) -> int:
+    """A test's place in the order of laws; one that is no law's has the last."""
+    described: Law | None = getattr(getattr(item, "function", None), "law", None)
+    return described.rank if described else REST
 
 
 def run(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-NIGHTLY, SEARCH = "nightly", "search"
-PROFILES = ("default", "tests", NIGHTLY, SEARCH)
+QUICK, NIGHTLY, SEARCH = "quick", "nightly", "search"
+PROFILES = ("default", QUICK, "tests", NIGHTLY, SEARCH)
 
 
 def check(profile: str) -> None:
@@ -24,6 +24,7 @@ _COMMON: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.too_slow],
 }
 settings.register_profile("default", max_examples=40, **_COMMON)
+settings.register_profile(QUICK, max_examples=15, **_COMMON)
 settings.register_profile("tests", max_examples=25, derandomize=True, database=None, **_COMMON)
 # Where the variable CI is set, Hypothesis would try the same cases every time: these take fresh seeds there, too.
 settings.register_profile(NIGHTLY, max_examples=800, derandomize=False, **_COMMON)

@@ -9,7 +9,7 @@ from properties.subjects import Subject
 from properties.verdict import verdict
 
 
-@law("agreement", covers=lambda operator: True, on=lambda subject: True)
+@law("agreement", covers=lambda operator: True, on=lambda subject: True, rank=1)
 def test_agreement(operator: Operator, subject: Subject, case: Case) -> None:
     """The output equals the loops' in shape, dtype, device and every element."""
     operands = operator.operands(case, subject.format)

@@ -27,7 +27,7 @@ def windows(axis: Axis, padding: int, ceil_mode: bool = False) -> int:
     return sum(1 for start in starts if not ceil_mode or start < axis.size + padding or start == 0)
 
 
-@law("geometry", covers=lambda operator: operator.axes > 0 or operator.has("sized"))
+@law("geometry", covers=lambda operator: operator.axes > 0 or operator.has("sized"), rank=0)
 def test_shapes(operator: Operator, subject: Subject, case: Case) -> None:
     """The formula, the meta device and the subject give the same output shape."""
     shape = operator.output_shape(case)

@@ -9,7 +9,7 @@ from properties.subjects import Subject
 from properties.verdict import verdict
 
 
-@law("gradients", covers=lambda operator: operator.differentiable, on=lambda subject: not subject.integral)
+@law("gradients", covers=lambda operator: operator.differentiable, on=lambda subject: not subject.integral, rank=2)
 def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient to every operand equals the loops', for a random cotangent, and so does the output on the way."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)

@@ -27,6 +27,7 @@ def agrees(operator: Operator, subject: Subject, case: Case) -> None:
     covers=lambda operator: True,
     on=lambda subject: subject.mode == "eager" and subject.device != "meta",
     cases=lambda operator: in_layouts(operator.cases, operator.given),
+    rank=3,
 )
 def test_layouts(operator: Operator, subject: Subject, case: Case) -> None:
     """Transposed, strided, expanded or misaligned: output and gradients are still the loops'."""

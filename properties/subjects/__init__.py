@@ -191,6 +191,11 @@ def known() -> list[Subject]:
     return subjects + [Subject(device, "float32", "compiled") for device in devices.known()]
 
 
+def few() -> str:
+    """The subjects of a quick run: every present device in float32 and bfloat16."""
+    return ",".join(f"{device}-{dtype}" for device in devices.present() for dtype in ("float32", "bfloat16"))
+
+
 def select(names: str | None, kernels: str | None = None, torch: str = "") -> list[Subject]:
     """The subjects of a comma-separated list, each a device ("cpu": all of its subjects) or a subject's own name.
 
