@@ -15,6 +15,12 @@ from properties.subjects.worker import ROOT
 RUN = ["-m", "pytest", "properties/test_rerun.py", "properties/test_divergences.py", "--hypothesis-profile=tests"]
 LAW, ENTRY = "linear-cpu-float64", "fractional-ratio-of-none-cpu-float64"
 """A test for the sandbox, and one that needs a worker."""
+NO_WORKER = """
+import os, sys
+if "properties.runner.launcher" in sys.orig_argv:
+    fork = os.fork
+    os.fork = lambda: fork() or os.abort()
+"""
 NO_LAUNCHER = 'import os, sys\nif "properties.runner.launcher" in sys.orig_argv:\n    os.abort()\n'
 
 
@@ -75,16 +81,24 @@ def test_nothing_is_lacking_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("(no prctl)" in line for line in process.lacking())
 
 
-@pytest.mark.parametrize("arguments", [["-k", ENTRY], ["-k", ENTRY, "-n1"], ["--kernels=examples/subtly_wrong.py"]])
+@pytest.mark.parametrize("arguments", [[ENTRY], [ENTRY, "-n1"], [LAW, "--kernels=examples/subtly_wrong.py"]])
 def test_no_worker_starts(arguments: list[str], tmp_path: Path) -> None:
     """Where the process that imports torch for the workers dies, the run ends before its first test, in one line."""
-    finished = run(tmp_path, NO_LAUNCHER, *arguments)
+    finished = run(tmp_path, NO_LAUNCHER, *arguments[1:], tests=arguments[0])
     assert finished.returncode == 2, finished.stdout + finished.stderr
     said = f"no worker could be started: {sys.executable} -m properties.runner.launcher ended with status -6; does it"
     assert (finished.stdout + finished.stderr).count(said) == 1
     assert "With --in-process torch runs in this process" in finished.stdout + finished.stderr
     assert "Traceback" not in finished.stdout + finished.stderr
     assert not list(tmp_path.glob("evidence/*"))
+
+
+def test_no_worker_lives(tmp_path: Path) -> None:
+    """Where each worker dies at once, the run ends before its first test, too."""
+    finished = run(tmp_path, NO_WORKER, tests=ENTRY)
+    assert finished.returncode == 2, finished.stdout + finished.stderr
+    said = f"--call-memory=2: a worker of {sys.executable} ends in its first call (NativeCrash: SIGABRT); give more, or"
+    assert finished.stdout.count(said) == 1
 
 
 def test_no_worker_is_needed(tmp_path: Path) -> None:
