@@ -15,11 +15,12 @@ import hypothesis
 import numpy as np
 
 from bench import measure
-from properties import counterexample, evidence, hostile, laws, programs, subjects, test_agreement
+from properties import counterexample, evidence, laws, programs, subjects, test_agreement
 from properties.cases import Case
 from properties.operators import Operator, operator
 from properties.runner.call import Call, Outcome
 from properties.runner.execute import execute
+from properties.selftest import hostile
 from properties.subjects import Subject
 from properties.subjects.worker import Workers
 from properties.verdict import verdict

@@ -21,16 +21,17 @@ import hypothesis
 import pytest
 
 import refimpl
-from properties import counterexample, evidence, faults, laws, recording
+from properties import counterexample, evidence, laws, recording
 from properties.cases import Case
 from properties.devices import INSTRUCTIONS
 from properties.divergences import LEDGER, known
 from properties.huge import huge
 from properties.operators import CATALOGUE, operator
+from properties.selftest import faults
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.verdict import Diverged
 
-HERE = Path(__file__).resolve().parent
+PROPERTIES = Path(__file__).resolve().parent.parent
 REFERENCES = tuple(
     importlib.import_module(f"refimpl.{found.name}")
     for found in pkgutil.iter_modules(refimpl.__path__)
@@ -159,7 +160,7 @@ def public(module: ModuleType) -> list[str]:
 def test_every_reference_is_used() -> None:
     """Every public loop is held against torch by an operator or a law, or serves another loop."""
     sources = "\n".join(
-        p.read_text(encoding="utf-8") for p in [*HERE.rglob("*.py"), *HERE.parent.glob("refimpl/**/*.py")]
+        p.read_text(encoding="utf-8") for p in [*PROPERTIES.rglob("*.py"), *PROPERTIES.parent.glob("refimpl/**/*.py")]
     )
     for module in REFERENCES:
         name = module.__name__.rpartition(".")[2]
@@ -206,7 +207,7 @@ def test_compiled_loops_give_the_bits_of_plain_python() -> None:
     """Numba makes the loops fast and changes no bit: the same digest of every reference with and without it."""
     digests = {
         subprocess.run(
-            [sys.executable, "-m", "properties.digest"], cwd=HERE.parent, capture_output=True, text=True,
+            [sys.executable, "-m", "properties.selftest.digest"], cwd=PROPERTIES.parent, capture_output=True, text=True,
             check=True, env={**os.environ, "NUMBA_DISABLE_JIT": disabled},
         ).stdout
         for disabled in ("0", "1")
@@ -223,7 +224,7 @@ def test_ledger_names_instruction_sets() -> None:
 def test_readme() -> None:
     """The README says how many entries there are, in all and by severity, planted faults and correct kernels."""
     counts = Counter(entry.severity for entry in LEDGER)
-    said = re.sub(r"\s+", " ", (HERE.parent / "README.md").read_text(encoding="utf-8"))
+    said = re.sub(r"\s+", " ", (PROPERTIES.parent / "README.md").read_text(encoding="utf-8"))
     kinds = {
         "crash": "{} crashes or hangs", "silent wrong value": "{} silent wrong values",
         "wrong gradient": "{} wrong gradients", "wrong shape": "{} wrong shapes", "missing error": "{} missing errors",

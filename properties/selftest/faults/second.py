@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import EVERY, fault, with_slope_of
+from properties.selftest.faults.record import EVERY, fault, with_slope_of
 
 
 class _WeightOnceOnly(torch.autograd.Function):

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from properties import evidence, hostile, laws, operators, recording, subjects
+from properties import evidence, laws, operators, recording, subjects
 from properties.runner.call import Program
 from properties.sandbox import Sandbox
+from properties.selftest import hostile
 from properties.subjects import Subject
 
 FLOAT32 = Subject("cpu", "float32")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import WIDE, fault
+from properties.selftest.faults.record import WIDE, fault
 
 
 @fault("agreement", "conv2d")

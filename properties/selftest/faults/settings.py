@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import EVERY, WIDE, as_if_contiguous, fault
+from properties.selftest.faults.record import EVERY, WIDE, as_if_contiguous, fault
 
 
 @fault("layouts", "conv2d", dtypes=EVERY[:3])

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import WIDE, correct
+from properties.selftest.faults.record import WIDE, correct
 
 
 def widened(*tensors: Tensor | None) -> list[Any]:

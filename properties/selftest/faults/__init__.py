@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from properties.faults.record import CORRECT, FAULTS, Planted
+from properties.selftest.faults.record import CORRECT, FAULTS, Planted
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import WIDE, fault, with_slope_of
+from properties.selftest.faults.record import WIDE, fault, with_slope_of
 
 Maxima = tuple[Tensor, Tensor]
 

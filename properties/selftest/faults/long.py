@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import SIXTEEN, fault
+from properties.selftest.faults.record import SIXTEEN, fault
 
 BLOCK = 128
 

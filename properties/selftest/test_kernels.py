@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from properties import hostile, programs
+from properties import programs
 from properties.runner.call import Call
+from properties.selftest import hostile
 from properties.subjects import Subject
 from properties.subjects.worker import ROOT, Workers
 from properties.verdict import Diverged, exactly, verdict
 
 IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wrong.py"
-HOSTILE = ROOT / "properties" / "hostile_kernels.py"
+HOSTILE = ROOT / "properties" / "selftest" / "hostile_kernels.py"
 
 
 def hold(kernels: Path | str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

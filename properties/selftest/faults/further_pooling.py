@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.correct import widened
-from properties.faults.record import WIDE, as_if_contiguous, correct, fault, with_slope_of
+from properties.selftest.faults.correct import widened
+from properties.selftest.faults.record import WIDE, as_if_contiguous, correct, fault, with_slope_of
 
 
 def averages(x: Tensor, windows: list[tuple[int, int]]) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import WIDE, fault, with_slope_of
+from properties.selftest.faults.record import WIDE, fault, with_slope_of
 
 
 @fault("transpose = input gradient", "conv2d", dtypes=WIDE)

@@ -18,10 +18,11 @@ import numpy as np
 import psutil
 import pytest
 
-from properties import counterexample, evidence, hostile, programs, subjects, test_agreement
+from properties import counterexample, evidence, programs, subjects, test_agreement
 from properties.operators import operator
 from properties.runner.call import Call, Outcome, Program
 from properties.runner.execute import execute
+from properties.selftest import hostile
 from properties.subjects import Subject
 from properties.subjects.worker import ROOT, Workers
 from properties.verdict import Diverged
@@ -186,7 +187,8 @@ def test_no_orphans(end: signal.Signals) -> None:
         """
         import signal
         import numpy as np
-        from properties import hostile, programs
+        from properties import programs
+        from properties.selftest import hostile
         from properties.runner.call import Call
         from properties.subjects.worker import Workers
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C

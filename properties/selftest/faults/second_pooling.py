@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import WIDE, fault, with_slope_of
+from properties.selftest.faults.record import WIDE, fault, with_slope_of
 
 
 class _RootOnce(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""Print a digest of every reference's bits: ``python -m properties.digest``.
+"""Print a digest of every reference's bits: ``python -m properties.selftest.digest``.
 
 Run with and without ``NUMBA_DISABLE_JIT=1``, it tells whether compilation changes any bit of the loops.
 """

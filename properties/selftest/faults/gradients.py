@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.faults.record import EVERY, WIDE, fault, with_slope_of
+from properties.selftest.faults.record import EVERY, WIDE, fault, with_slope_of
 
 NOT_FLOAT16 = EVERY[:3]
 """In float16 torch's own gradients of convolutions and of sigmoid are known to be lossy, and are steered around."""

@@ -1,0 +1,1 @@
+"""What the suite proves of itself: it catches planted faults, passes what is right, and survives hostile kernels."""
