@@ -292,6 +292,16 @@ def _header(config: pytest.Config, profile: str) -> dict[str, object]:
     }
 
 
+SELFTEST = Path(__file__).with_name("selftest")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the suite's tests of itself to the profile "tests", and to who names them."""
+    named = any(SELFTEST in (path := Path(argument).absolute(), *path.parents) for argument in config.args)
+    wanted = named or config.getoption("--hypothesis-profile", None) == "tests"
+    return True if collection_path == SELFTEST and (not wanted or config.getoption("--kernels")) else None
+
+
 @pytest.hookimpl(trylast=True)  # of what -k and the like leave
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the laws. With kernels run what holds them to one; of a quick run, the first laws of every operator."""
