@@ -180,6 +180,8 @@ class Judge(Protocol):
         self, law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result, seed: int | None
     ) -> evidence.Result: ...
 
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
+
 
 def _row(law: Law, item: pytest.Item, subject: Subject, operator: Operator | None = None) -> evidence.Result | None:
     """The row that a law's test would have on a subject, None if the law does not speak of this pair."""

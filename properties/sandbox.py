@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -39,6 +40,11 @@ from properties.subjects.worker import IDLE, POISON, Forked, Late, Patience
 M_PERTURB = -6
 """The option of glibc's mallopt that the variable MALLOC_PERTURB_ sets from the start."""
 COUNT = struct.Struct("=Q")
+Answer = TypeVar("Answer")
+
+
+class Lost(Exception):
+    """The sandbox ended, or was ended, before it gave an answer."""
 
 
 @dataclass
@@ -66,20 +72,28 @@ class Sandbox(Forked):
         self, law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result, seed: int | None
     ) -> evidence.Result:
         """What a check comes to; its status is "error" where it ended the sandbox or used up its time."""
-        process, connection = self._worker or self._start()
-        with Connection(os.dup(connection.fileno())) as pipe:
-            try:
-                pipe.send((law.name, operator and operator.name, subject, result, seed))
-                self._wait(pipe, process)
-                judged: evidence.Result = pipe.recv()
-            except Late as late:
-                self.renew()
-                return replace(result, status="error", message=f"Hung: {late}")
-            except (EOFError, OSError):
-                return replace(result, status="error", message=self._bury(process, connection))
+        try:
+            judged = self.run(_judged, law.name, operator and operator.name, subject, result, seed)
+        except Lost as lost:
+            return replace(result, status="error", message=str(lost))
         if judged.status not in recording.HELD:  # what broke the law may have broken more
             self.renew()
         return judged
+
+    def run(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What a module's function gives there. Raises Lost where it ends the sandbox, or a call uses up its time."""
+        process, connection = self._worker or self._start()
+        with Connection(os.dup(connection.fileno())) as pipe:
+            try:
+                pipe.send((function, arguments))
+                self._wait(pipe, process)
+                answer: Answer = pipe.recv()
+            except Late as late:
+                self.renew()
+                raise Lost(f"Hung: {late}") from None
+            except (EOFError, OSError):
+                raise Lost(self._bury(process, connection)) from None
+        return answer
 
     def _wait(self, pipe: Connection, process: int) -> None:
         """Wait for an answer. Raises Late where a call uses up its time; what is no call has no limit."""
@@ -104,14 +118,14 @@ class Sandbox(Forked):
         return ours
 
     def _serve(self, connection: socket.socket) -> None:
-        """Make checks until the suite hangs up."""
+        """Do what is asked for until the suite hangs up."""
         random.seed()
         torch.set_num_threads(1)
         subjects.run_by(self._run)
         with contextlib.suppress(EOFError), Connection(connection.detach()) as pipe:
             while True:
-                name, operator, subject, result, seed = pipe.recv()
-                pipe.send(_judged(laws.LAWS[name], operator and operators.operator(operator), subject, result, seed))
+                function, arguments = pipe.recv()
+                pipe.send(function(*arguments))
 
     def _run(self, call: Call) -> Outcome:
         """Make a call here, and let the suite see that one is being made: their count is odd meanwhile."""
@@ -128,9 +142,10 @@ class Sandbox(Forked):
 
 
 def _judged(
-    law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result, seed: int | None
+    name: str, about: str | None, subject: Subject | None, result: evidence.Result, seed: int | None
 ) -> evidence.Result:
     """The result of one check, without what cannot leave the process."""
+    law, operator = laws.LAWS[name], operators.operator(about) if about else None
     with evidence.collecting(result), contextlib.suppress(Exception):
         recording.judge(
             result, subject, lambda: counterexample.search_enough(law, operator, subject, result, seed=seed)

@@ -26,6 +26,9 @@ def divergence(entry: Divergence, subject: Subject) -> Diverged | None:
         laws.every()[entry.law].body(operator=operator(entry.operator), subject=subject, case=entry.example)
     except Diverged as diverged:
         return diverged
+    finally:
+        if entry.overwrites:  # the next example is to crash of itself
+            subject.renew()
     return None
 
 

@@ -106,6 +106,8 @@ def cross_entropy_class_by_class(
     smoothed = (1 - label_smoothing) * shares.to(y.dtype) + label_smoothing / classes
     terms = torch.where(kept[..., None] > 0, smoothed * weights.to(y.dtype) * -y, 0.0)  # not 0/0 where all are ignored
     rows = sum((terms[..., c] for c in reversed(range(classes))), start=torch.zeros(y.shape[:-1], dtype=y.dtype))
+    if reduction == "mean" and not divisor:
+        rows = rows * torch.nan  # 0/0, as for torch, whatever the smoothing adds to the dividend
     return rows if reduction == "none" else rows.sum() / (divisor if reduction == "mean" else 1)
 
 
