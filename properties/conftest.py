@@ -35,7 +35,8 @@ from properties import (
 from properties.environment import environment
 from properties.runner import process
 from properties.runner.call import Call
-from properties.sandbox import Sandbox
+from properties.sandbox import Lost, Sandbox
+from properties.subjects.launchers import Copy, Interpreter, Launcher
 from properties.subjects.worker import Forked, Workers
 from properties.verdict import UNCLEAN
 
@@ -106,11 +107,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_WORKERS] = workers
     config.stash[_LOST] = []
     if process.FORKS and not config.getoption("--in-process"):
-        own = _start(workers, config, sys.executable)
+        config.stash[_COPY] = Copy()
+        own = _start(workers, config, config.stash[_COPY])
         subjects.run_by(own.run, renew=own.renew)
     config.stash[_SANDBOXED] = not (config.getoption("--in-process") or kernels or python) and process.FORKS
     if python:
-        beside = _start(workers, config, python)
+        beside = _start(workers, config, Interpreter(python))
         subjects.run_by(beside.run, other, beside.renew)
     if kernels:
         for trouble in filter(None, map(_trouble, workers)):
@@ -133,9 +135,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """End the run before its first test where a worker is needed and none lives long enough for a call."""
+    """End the run before its first test where no worker lives long enough for a call."""
     config = session.config
-    if config.getoption("--collect-only") or all(_sandboxed(config, item) for item in session.items):
+    if config.getoption("--collect-only") or not _any_here(session):
         return None
     trouble = next((said for workers in config.stash[_WORKERS] if (said := _trouble(workers))), None)
     if trouble and hasattr(config, "workerinput"):  # the controller is told, and takes an exit for a crash
@@ -146,26 +148,25 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return None
 
 
-def _sandboxed(config: pytest.Config, item: pytest.Item) -> bool:
-    """True if a test needs no worker as long as it passes."""
-    subject = getattr(item, "callspec", None) and item.callspec.params.get("subject")  # type: ignore[attr-defined]
-    return config.stash[_SANDBOXED] and hasattr(getattr(item, "function", None), "law") and Sandbox.suits(subject)
-
-
-def _trouble(workers: Forked) -> str | None:
-    """Why workers cannot be used, and what would do."""
-    if not isinstance(workers, Workers):
-        return None
+def _trouble(forked: Forked) -> str | None:
+    """Why workers, or the sandbox, cannot be used, and what would do."""
+    launcher, error = forked.launcher, None
     try:
-        error = workers.run(Call(programs.pointwise.sigmoid, {"input": np.ones(1)})).error
+        if isinstance(forked, Workers):
+            error = forked.run(Call(programs.pointwise.sigmoid, {"input": np.ones(1)})).error
+        elif isinstance(forked, Sandbox):
+            forked.run(subjects.known)
+    except Lost as lost:
+        error = str(lost)
     except (RuntimeError, OSError) as failure:
-        if workers.python != sys.executable:
-            return f"--subject-python={workers.python}: {failure}"
-        return f"{failure} With --in-process torch runs in this process"
+        if isinstance(launcher, Interpreter):
+            return f"--subject-python={launcher.python}: {failure}"
+        return f"{failure}. With --in-process torch runs in this process"
     if error is None or not error.startswith(UNCLEAN):
         return None
-    memory, said = f"--call-memory={workers.memory / 2**30:g}", error.partition("\n")[0]
-    return f"{memory}: a worker of {workers.python} ends in its first call ({said}); give more, or another torch"
+    python = launcher.python if isinstance(launcher, Interpreter) else sys.executable
+    memory, said = f"--call-memory={forked.memory / 2**30:g}", error.partition("\n")[0]
+    return f"{memory}: a worker of {python} ends in its first call ({said}); give more, or another torch"
 
 
 def _load_profile(config: pytest.Config, profile: str) -> None:
@@ -204,8 +205,8 @@ def _shard(config: pytest.Config, profile: str) -> shards.Shard | None:
         pytest.exit(f"--shard={given}: {error}", returncode=2)
 
 
-def _start(started: list[Forked], config: pytest.Config, python: str) -> Workers:
-    workers = Workers(python=python, **_limits(config))
+def _start(started: list[Forked], config: pytest.Config, launcher: Launcher) -> Workers:
+    workers = Workers(launcher, **_limits(config))
     started.append(workers)
     return workers
 
@@ -218,14 +219,20 @@ def _limits(config: pytest.Config) -> dict[str, Any]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Fork the sandbox now that all laws are known, before any of them computes."""
+    """Copy this process now that all laws are known, before any of them computes."""
     config = session.config
-    if not config.stash[_SANDBOXED] or not any(Path(__file__).parent in item.path.parents for item in session.items):
+    if _COPY not in config.stash or not _any_here(session):
         return
-    sandbox = Sandbox(**_limits(config))
-    config.stash[_WORKERS].append(sandbox)
-    config.stash[laws.SANDBOX] = sandbox
-    sandbox.open()
+    copy = config.stash[_COPY]
+    if config.stash[_SANDBOXED]:
+        config.stash[laws.SANDBOX] = sandbox = Sandbox(copy, **_limits(config))
+        config.stash[_WORKERS].append(sandbox)
+    copy.open()
+
+
+def _any_here(session: pytest.Session) -> bool:
+    """True if a test of this folder was collected."""
+    return any(Path(__file__).parent in item.path.parents for item in session.items)
 
 
 def _kernels(config: pytest.Config) -> str | None:
@@ -380,6 +387,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 _FILE = pytest.StashKey[Path | None]()
 _WORKERS = pytest.StashKey[list[Forked]]()
+_COPY = pytest.StashKey[Copy]()
 _SANDBOXED = pytest.StashKey[bool]()
 _LOST = pytest.StashKey[list[str]]()
 LOST = "convproof evidence that is missing"

@@ -8,22 +8,17 @@ worker (:mod:`properties.subjects.worker`), where it fails, shrinks and is shown
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import faulthandler
-import gc
 import mmap
 import os
 import random
-import signal
 import socket
 import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import psutil
 import torch
 
 from properties import counterexample, evidence, laws, operators, recording, subjects
@@ -31,14 +26,11 @@ from properties.laws import Law
 from properties.operators import Operator
 from properties.runner.call import Call, Outcome
 from properties.runner.execute import execute
-from properties.runner.launcher import launch
-from properties.runner.process import die_with_parent
 from properties.runner.wire import TICK
 from properties.subjects import Subject
-from properties.subjects.worker import IDLE, POISON, Forked, Late, Patience
+from properties.subjects.launchers import Copy, Launcher
+from properties.subjects.worker import IDLE, Forked, Late, Patience
 
-M_PERTURB = -6
-"""The option of glibc's mallopt that the variable MALLOC_PERTURB_ sets from the start."""
 COUNT = struct.Struct("=Q")
 Answer = TypeVar("Answer")
 
@@ -49,13 +41,20 @@ class Lost(Exception):
 
 @dataclass
 class Sandbox(Forked):
-    """One process for many checks, forked from this one as it was when :meth:`open` was called.
+    """One process for many checks, forked from a copy of this one.
 
     timeout: seconds that one call may compute, as in a worker.
     """
 
+    launcher: Launcher = field(default_factory=Copy)
     timeout: float = 10.0
+    life: ClassVar[bytes] = b"s"
     _calls: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, COUNT.size))
+
+    def __post_init__(self) -> None:
+        """Let the launcher know the life that its processes have."""
+        if isinstance(self.launcher, Copy):
+            self.launcher.lives[self.life] = self._serve
 
     @staticmethod
     def suits(subject: Subject | None) -> bool:
@@ -63,10 +62,6 @@ class Sandbox(Forked):
         return subject is None or (
             subject.mode == "eager" and subject.device in ("cpu", "meta") and not subject.kernels and not subject.torch
         )
-
-    def open(self) -> None:
-        """Fork the launcher, before this process starts threads or computes anything."""
-        self._control = self._launch()
 
     def judge(
         self, law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result, seed: int | None
@@ -105,18 +100,6 @@ class Sandbox(Forked):
             if patience and calls % 2:
                 patience()
 
-    def _launch(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        gc.collect()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of threads in this process: they stay here, and share nothing with it
-            launcher = os.fork()
-        if not launcher:
-            _end_with(lambda: _be_launcher(ours, theirs, self._serve))
-        theirs.close()
-        self._launcher = psutil.Process(launcher)
-        return ours
-
     def _serve(self, connection: socket.socket) -> None:
         """Do what is asked for until the suite hangs up."""
         random.seed()
@@ -151,25 +134,3 @@ def _judged(
             result, subject, lambda: counterexample.search_enough(law, operator, subject, result, seed=seed)
         )
     return replace(result, call=None, entry=None)
-
-
-def _be_launcher(ours: socket.socket, theirs: socket.socket, serve: Callable[[socket.socket], None]) -> None:
-    ours.close()
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the suite's to handle
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    with contextlib.suppress(AttributeError, OSError):  # only glibc has it
-        ctypes.CDLL(None).mallopt(M_PERTURB, int(POISON["MALLOC_PERTURB_"]))
-    faulthandler.disable()  # pytest's would tell of a crash on the terminal
-    gc.freeze()  # else a collection would copy what the forks share
-    launch(theirs, serve)
-
-
-def _end_with(life: Callable[[], None]) -> None:
-    """Live, and end without what the suite does at its own end."""
-    try:
-        life()
-    finally:
-        os._exit(0)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from properties.runner import wire
-from properties.subjects.worker import PATIENT, POISON, ROOT, Patience
+from properties.subjects.launchers import PATIENT, POISON, ROOT
+from properties.subjects.worker import Patience
 
 IDLE = 60.0
 """Seconds without computing after which a script is taken to wait for what never comes."""

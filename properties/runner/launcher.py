@@ -1,9 +1,9 @@
 """The process from which workers are forked: ``python -m properties.runner.launcher SOCKET``.
 
 It imports torch once and never runs a program itself, so that a worker that has crashed is replaced in the time of a
-fork. It starts no thread and touches no accelerator: those do not survive a fork. Commands, one byte each: ``f`` with a
-socket attached forks a worker that serves it and answers with its process id; ``w`` and a process id waits for that
-worker and answers with its exit status.
+fork. It starts no thread and touches no accelerator: those do not survive a fork. Commands, one byte each: ``c`` with a
+socket attached forks a worker that makes the calls that come over it, and answers with its process id; ``w`` and a
+process id waits for that worker and answers with its exit status.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -27,10 +27,12 @@ from properties.runner.process import die_with_parent, limit_memory, unlimited_m
 
 STATUS = struct.Struct(">q")
 COMMAND = struct.Struct(">cq")
+CALLS = b"c"
+Life = Callable[[socket.socket], None]
 
 
-def launch(control: socket.socket, serve: Callable[[socket.socket], None]) -> None:
-    """Obey commands until the suite is gone, then end every worker; each one's life is ``serve``."""
+def launch(control: socket.socket, lives: Mapping[bytes, Life]) -> None:
+    """Obey commands until the suite is gone, then end every worker. ``lives``: what each may be."""
     workers: set[int] = set()
     try:
         while True:
@@ -38,8 +40,8 @@ def launch(control: socket.socket, serve: Callable[[socket.socket], None]) -> No
             if len(command) < COMMAND.size:
                 return
             action, argument = COMMAND.unpack(command)
-            if action == b"f":
-                worker = _fork(control, sockets[0], argument, serve)
+            if action in lives:
+                worker = _fork(control, sockets[0], argument, lives[action])
                 workers.add(worker)
                 control.sendall(STATUS.pack(worker))
             else:
@@ -51,7 +53,7 @@ def launch(control: socket.socket, serve: Callable[[socket.socket], None]) -> No
                 os.kill(worker, signal.SIGKILL)
 
 
-def _fork(control: socket.socket, descriptor: int, memory: int, serve: Callable[[socket.socket], None]) -> int:
+def _fork(control: socket.socket, descriptor: int, memory: int, life: Life) -> int:
     worker = os.fork()
     if worker:
         os.close(descriptor)
@@ -60,7 +62,7 @@ def _fork(control: socket.socket, descriptor: int, memory: int, serve: Callable[
         control.close()
         die_with_parent()
         limit_memory(memory)
-        serve(socket.socket(fileno=descriptor))
+        life(socket.socket(fileno=descriptor))
     finally:
         os._exit(0)
 
@@ -95,4 +97,4 @@ def find(name: str) -> Program:
 if __name__ == "__main__":
     die_with_parent()
     torch.set_num_threads(1)
-    launch(socket.socket(fileno=int(sys.argv[1])), serve)
+    launch(socket.socket(fileno=int(sys.argv[1])), {CALLS: serve})

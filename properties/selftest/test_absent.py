@@ -14,7 +14,7 @@ import pytest
 
 from properties import absent, devices, evidence
 from properties.subjects import Subject
-from properties.subjects.worker import ROOT
+from properties.subjects.launchers import ROOT
 
 HERE = Subject("cpu", "float32")
 GONE = [Subject("no such device", dtype) for dtype in ("float64", "float32")]

@@ -16,7 +16,7 @@ from properties import evidence, findings, programs, test_divergences
 from properties.divergences import LEDGER
 from properties.runner.call import Call
 from properties.subjects import Subject
-from properties.subjects.worker import ROOT
+from properties.subjects.launchers import ROOT
 from properties.verdict import Diverged
 
 FULL = """

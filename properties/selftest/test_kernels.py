@@ -17,7 +17,8 @@ from properties import programs
 from properties.runner.call import Call
 from properties.selftest import hostile
 from properties.subjects import Subject
-from properties.subjects.worker import ROOT, Workers
+from properties.subjects.launchers import ROOT
+from properties.subjects.worker import Workers
 from properties.verdict import Diverged, exactly, verdict
 
 IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wrong.py"

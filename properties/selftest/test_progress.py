@@ -12,7 +12,7 @@ import pytest
 
 from properties import progress, recording
 from properties.subjects import Subject
-from properties.subjects.worker import ROOT
+from properties.subjects.launchers import ROOT
 
 CHECK = "properties/test_law.py::test_law[conv2d-cpu-float32]"
 

@@ -32,7 +32,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Judged]:
     }
     monkeypatch.setattr(operators, "CATALOGUE", (*operators.CATALOGUE, *planted.values()))
     sandbox = Sandbox(timeout=1.0)
-    sandbox.open()
+    sandbox.launcher.open()
 
     def judge(program: Program) -> evidence.Result:
         blank = evidence.Result("agreement", "", program.__name__, "cpu-float32", "cpu", "float32", (), "")

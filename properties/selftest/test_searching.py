@@ -16,7 +16,7 @@ import pytest
 from hypothesis.database import InMemoryExampleDatabase
 
 from properties import evidence, examples, searching
-from properties.subjects.worker import ROOT
+from properties.subjects.launchers import ROOT
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "soon"])

@@ -15,7 +15,7 @@ import pytest
 from properties import laws, shards, subjects
 from properties.shards import Shard
 from properties.subjects import Subject
-from properties.subjects.worker import ROOT
+from properties.subjects.launchers import ROOT
 
 
 class Check:

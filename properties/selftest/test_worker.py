@@ -24,7 +24,8 @@ from properties.runner.call import Call, Outcome, Program
 from properties.runner.execute import execute
 from properties.selftest import hostile
 from properties.subjects import Subject
-from properties.subjects.worker import ROOT, Workers
+from properties.subjects.launchers import ROOT, Interpreter
+from properties.subjects.worker import Workers
 from properties.verdict import Diverged
 
 X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
@@ -150,7 +151,7 @@ def test_programs_are_found_by_name(workers: Workers) -> None:
 
 def test_an_interpreter_without_torch_is_named() -> None:
     """An interpreter that cannot start workers is named, with what it needs."""
-    pool = Workers(python="/bin/false")
+    pool = Workers(Interpreter("/bin/false"))
     with pytest.raises(RuntimeError, match=r"/bin/false .* ended with status 1; does it have torch and numpy"):
         call(pool, programs.pointwise.sigmoid)
 
@@ -195,7 +196,7 @@ def test_no_orphans(end: signal.Signals) -> None:
         pool = Workers(timeout=100)
         run = lambda program: pool.run(Call(program, {"input": np.ones((1, 2))}))
         run(programs.pointwise.sigmoid)
-        print(pool._launcher.pid, pool._worker[0], flush=True)
+        print(pool.launcher._process.pid, pool._worker[0], flush=True)
         run(hostile.hangs)
         """
     )

@@ -10,12 +10,10 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import psutil
@@ -23,14 +21,9 @@ import psutil
 from properties import programs
 from properties.runner import wire
 from properties.runner.call import Call, Outcome, Setting, pack_call, unpack_outcome
-from properties.runner.launcher import COMMAND, STATUS, find
+from properties.runner.launcher import CALLS, find
+from properties.subjects.launchers import Interpreter, Launcher
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-# Fresh memory holds this byte's complement instead of zeros, so that an output that was never written shows.
-POISON = {"MALLOC_PERTURB_": "85"}
-# A thread that waits for others sleeps: spinning, it takes the processor from those that it waits for.
-PATIENT = {"OMP_WAIT_POLICY": "passive"}
 STARTING = 12
 """How many times longer than a call may take what is not a call: to start a device's libraries, to load kernels, and
 to compile."""
@@ -100,14 +93,14 @@ def _computed(process: psutil.Process) -> float:
 
 @dataclass
 class Forked:
-    """Processes forked from a launcher, one at a time, each with a connection to this one.
+    """Processes of one life, forked one at a time, each with a connection to this one.
 
     memory: bytes that one may take beyond what the launcher has.
     """
 
+    launcher: Launcher
     memory: int = 2 * 2**30
-    _launcher: psutil.Process | None = None
-    _control: socket.socket | None = None
+    life: ClassVar[bytes] = CALLS
     _worker: tuple[int, socket.socket] | None = None
 
     def renew(self) -> None:
@@ -119,67 +112,35 @@ class Forked:
 
     def close(self) -> None:
         """End the process and the launcher."""
-        for connection in (self._worker and self._worker[1], self._control):
-            if connection:
-                connection.close()
-        if self._launcher:
-            with contextlib.suppress(psutil.TimeoutExpired):
-                self._launcher.wait(timeout=5)
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self._launcher.kill()
-            self._launcher.wait()
-        self._launcher = self._control = self._worker = None
+        if self._worker:
+            self._worker[1].close()
+        self._worker = None
+        self.launcher.close()
 
     def _start(self) -> tuple[int, socket.socket]:
-        """Fork a process; the first needs a launcher."""
-        if not self._control:
-            self._control = self._launch()
-        ours, theirs = socket.socketpair()
-        with theirs, contextlib.ExitStack() as undo:
-            undo.callback(ours.close)
-            self._worker = self._ask(b"f", self.memory, [theirs.fileno()]), ours
-            undo.pop_all()
+        self._worker = self.launcher.fork(self.life, self.memory)
         return self._worker
-
-    def _launch(self) -> socket.socket:
-        """Start the launcher; returns the connection that it takes commands from."""
-        raise NotImplementedError
 
     def _bury(self, process: int, connection: socket.socket) -> str:
         """Learn how a process ended."""
         connection.close()
         self._worker = None
-        status = self._ask(b"w", process)
+        status = self.launcher.status(process)
         if status < 0:
             return f"NativeCrash: {signal.Signals(-status).name}"
         return f"Exited: the process ended itself with status {status}"
 
-    def _ask(self, action: bytes, argument: int, descriptors: Sequence[int] = ()) -> int:
-        """Command the launcher. Raises RuntimeError where there is none to answer."""
-        answer = b""
-        with contextlib.suppress(OSError):
-            socket.send_fds(self._control, [COMMAND.pack(action, argument)], descriptors)  # type: ignore[arg-type]
-            answer = self._control.recv(STATUS.size, socket.MSG_WAITALL)  # type: ignore[union-attr]
-        if len(answer) == STATUS.size:
-            return int(STATUS.unpack(answer)[0])
-        status = self._launcher.wait() if self._launcher else None
-        self.close()
-        raise RuntimeError(f"no worker could be started: {self._trouble(status)}")
-
-    def _trouble(self, status: int | None) -> str:
-        return f"the launcher ended with status {status}"
-
 
 @dataclass
 class Workers(Forked):
-    """Workers under one interpreter, one at a time.
+    """Workers under one interpreter, by default this one's, one at a time.
 
-    python: the interpreter, which needs torch and NumPy; timeout: seconds that a call may compute, in a worker in
+    timeout: seconds that a call may compute, in a worker in
     which torch has already computed on its device and kernels have been loaded (it may idle :data:`IDLE` times as
     long); memory: bytes that a worker may take beyond what importing torch took.
     """
 
-    python: str = sys.executable
+    launcher: Launcher = field(default_factory=lambda: Interpreter(sys.executable))
     timeout: float = 10.0
     _ready: set[tuple[str, ...]] = field(default_factory=set)
 
@@ -219,21 +180,3 @@ class Workers(Forked):
             return unpack_outcome(*wire.receive(connection, Patience(process, computing, IDLE * self.timeout)))
         except wire.Closed:
             return Outcome(error=self._bury(process, connection))
-
-    def _launch(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._launcher = psutil.Popen(
-                [self.python, "-m", "properties.runner.launcher", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=ROOT,
-                env={**os.environ, **POISON, **PATIENT},
-                start_new_session=True,  # a Ctrl-C is the suite's to handle
-            )
-        return ours
-
-    def _trouble(self, status: int | None) -> str:
-        return f"{self.python} -m properties.runner.launcher ended with status {status}; does it have torch and numpy?"
