@@ -24,6 +24,7 @@ from properties import (
     evidence,
     examples,
     laws,
+    memory,
     profiles,
     programs,
     progress,
@@ -90,10 +91,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for option in ("--call-timeout", "--call-memory"):
         if not config.getoption(option) > 0:
             pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
-    memory = config.getoption("--call-memory")
-    if not config.getoption("--in-process") and (left := process.address_space()) < memory * 2**30:
+    allowed = config.getoption("--call-memory")
+    if not config.getoption("--in-process") and (left := process.address_space()) < allowed * 2**30:
         left_over = f"this process may take {left / 2**30:.1f} GiB more (ulimit -v)"
-        pytest.exit(f"--call-memory={memory:g}: {left_over}; give less, or raise that limit", returncode=2)
+        pytest.exit(f"--call-memory={allowed:g}: {left_over}; give less, or raise that limit", returncode=2)
     _load_profile(config, profile)
     config.stash[_SHARD] = _shard(config, profile)
     kernels, python = _kernels(config), config.getoption("--subject-python")
@@ -118,6 +119,11 @@ def pytest_configure(config: pytest.Config) -> None:
         for trouble in filter(None, map(_trouble, workers)):
             pytest.exit(trouble, returncode=2)
         _load(kernels, config.getoption("--kernels"))
+    config.stash[memory.PEAK] = memory.Peak()
+    if not (
+        config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    ):  # pytest-xdist's own has none
+        config.pluginmanager.register(config.stash[memory.PEAK], "convproof-memory")
     config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
     config.pluginmanager.register(absent, "convproof-absent")
@@ -129,8 +135,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what workers cannot do here, before a crash ends the run."""
-    return [] if config.getoption("--in-process") else process.lacking()
+    """Say what workers cannot do here, before a crash ends the run, and why there are fewer than cores."""
+    lines = [] if config.getoption("--in-process") else process.lacking()
+    return lines + ([config.stash[_FEWER]] if _FEWER in config.stash else [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """With ``-n auto``, a process for each core, if there is memory for them."""
+    cores, free = memory.cores(), memory.available()
+    allowed = memory.processes(cores, free)
+    if config.option.numprocesses != "auto" or allowed == cores:
+        return None
+    about = f"{memory.PROCESS} GiB each, {free:.1f} GiB free"
+    config.stash[_FEWER] = f"{allowed} processes for {cores} cores: memory allows no more ({about}); -n {cores} insists"
+    return allowed
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -359,7 +378,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         exitstatus = session.exitstatus = pytest.ExitCode.OK
     if writer and "checks" in (writer.header["split"] or {}) and not config.option.collectonly:
         writer.begin()  # a shard that wrote nothing would be missing
-    config.stash[_FILE] = writer.close(int(exitstatus)) if writer else None
+    peak = config.stash[memory.PEAK]
+    peak.look()
+    config.stash[_FILE] = writer.close(int(exitstatus), peak.mib) if writer else None
     if writer and writer.lost:
         config.stash[_LOST].append(writer.lost)
     if hasattr(config, "workeroutput"):
@@ -392,6 +413,7 @@ _SANDBOXED = pytest.StashKey[bool]()
 _LOST = pytest.StashKey[list[str]]()
 LOST = "convproof evidence that is missing"
 _SHARD = pytest.StashKey[shards.Shard | None]()
+_FEWER = pytest.StashKey[str]()
 _IDLE = pytest.StashKey[bool | None]()
 """Whether there are fewer checks than shards, and none for this one."""
 _CARRIED = "convproof shard without checks"

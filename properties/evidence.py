@@ -195,11 +195,11 @@ class Writer:
             self._file = path.open("a", encoding="utf-8")
             self.lost = None
 
-    def close(self, exitstatus: int) -> Path | None:
+    def close(self, exitstatus: int, peak_mib: int | None = None) -> Path | None:
         """End the run; returns its file, None if nothing was written."""
         if self._file is None:
             return None
-        self.write({"kind": "end", "finished": now(), "exitstatus": exitstatus})
+        self.write({"kind": "end", "finished": now(), "exitstatus": exitstatus, "peak_mib": peak_mib})
         _close(self._file)
         return self._path
 

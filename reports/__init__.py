@@ -20,7 +20,8 @@ environments        one for ``build``, one or more for ``merge``: id (e1, e2, �
                     flags, CPU with its ISA, devices, threads, versions, commit), ``bench_environment`` (that of the
                     benchmarks; ``null`` where nothing but the machine's load differs), ``verdict`` of this place,
                     ``runs`` (files, run, started, finished, complete, cut_off, split (the shards of a run on
-                    several machines), exitstatus, profile, seed, arguments, subjects), ``benchmarks`` (file, datetime)
+                    several machines), exitstatus, peak_mib (the most memory that its processes took), profile, seed,
+                    arguments, subjects), ``benchmarks`` (file, datetime)
 results             a row per law × operator × subject: environment (an id), law, title, operator, subject, device,
                     dtype, systems, status, reason, cases, known, comparisons, exact, bounded, vacuous, worst_share
                     (error ÷ bound), worst_case, message, severity, repro, upstream, test, seconds, raised

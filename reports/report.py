@@ -110,6 +110,7 @@ def _place(place: Place, table: pd.DataFrame, entries: list[dict[str, Any]]) -> 
                     "missing": list(run.missing),
                 },
                 "exitstatus": run.exitstatus,
+                "peak_mib": run.peak_mib,
                 "subjects": list(run.subjects),
             }
             for run in place.runs

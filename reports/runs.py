@@ -55,6 +55,7 @@ class PropertiesRun:
     unread: int = 0
     finished: dict[str, str] = field(default_factory=dict)
     exitstatus: int = 0
+    peak_mib: int | None = None
     splits: tuple[splits.Split, ...] = ()
     missing: tuple[int, ...] = ()
 
@@ -193,6 +194,8 @@ def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) ->
     elif kind == "end":
         run.exitstatus = max(run.exitstatus, count(line, "exitstatus"))
         run.finished[file] = string(line, "finished")
+        if line.get("peak_mib") is not None:  # each file's process has memory of its own
+            run.peak_mib = (run.peak_mib or 0) + count(line, "peak_mib")
     elif kind != "run":
         unknown[string(line, "kind")[:40]] += 1
     return []

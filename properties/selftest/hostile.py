@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -85,6 +86,12 @@ def chatters(input: Tensor) -> Tensor:
     """Prints megabytes, and is right."""
     print("x" * 10_000_000)
     os.write(1, b"y" * 10_000_000)
+    return torch.sigmoid(input)
+
+
+def warns(input: Tensor) -> Tensor:
+    """Warns, and is right."""
+    warnings.warn("of something", stacklevel=1)
     return torch.sigmoid(input)
 
 

@@ -24,7 +24,7 @@ from properties.runner.call import Call, Outcome, Program
 from properties.runner.execute import execute
 from properties.selftest import hostile
 from properties.subjects import Subject
-from properties.subjects.launchers import ROOT, Interpreter
+from properties.subjects.launchers import ROOT, Copy, Interpreter
 from properties.subjects.worker import Workers
 from properties.verdict import Diverged
 
@@ -99,6 +99,14 @@ def test_what_is_late_once_is_tried_again(workers: Workers, tmp_path: Path) -> N
 def test_chatter_is_no_answer(workers: Workers) -> None:
     """What a program prints does not get in the way of its result."""
     assert np.array_equal(values(call(workers, hostile.chatters)), values(call(workers, programs.pointwise.sigmoid)))
+
+
+def test_a_warning_is_no_error() -> None:
+    """What torch warns of is no error in a worker that was forked from this process, where it is one."""
+    forked = Workers(Copy())
+    warned = call(forked, hostile.warns).error
+    forked.close()
+    assert warned is None
 
 
 def test_unwritten_memory_shows(workers: Workers) -> None:
