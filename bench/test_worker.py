@@ -11,7 +11,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import measure, worker
-from properties import subjects
+from properties.sandbox import Sandbox
 from properties.subjects.worker import Workers
 
 RESTARTS, ROUNDS, SEARCHES = 10, 25, 5
@@ -32,6 +32,14 @@ def workers() -> Iterator[Workers]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox like that of a run."""
+    made = Sandbox()
+    yield made
+    made.close()
+
+
 def test_restart(benchmark: BenchmarkFixture, workers: Workers) -> None:
     """A crash and the answer of the worker that takes over."""
     rounds = RESTARTS if benchmark.enabled else 1
@@ -46,14 +54,14 @@ def test_call(benchmark: BenchmarkFixture, workers: Workers) -> None:
     record(benchmark, found["worker"], call_overhead_ms=1e3 * median(added))
 
 
-def test_cases(benchmark: BenchmarkFixture, workers: Workers) -> None:
+def test_cases(benchmark: BenchmarkFixture, sandbox: Sandbox) -> None:
     """Cases of conv2d's agreement in a second, each drawn once and judged in both tiers, and where their time goes."""
     rounds, cases = (SEARCHES, CASES) if benchmark.enabled else (1, 5)
-    with subjects.served_by(workers.run):
-        samples = [worker.search(worker.AGREEMENT, cases, turn) for turn in range(rounds)]
-    shares = worker.shares(workers, rounds * cases, turn=rounds)
+    sandbox.run(worker.search, cases, rounds + 1)  # the loops are loaded, and torch has computed
+    samples = [sandbox.run(worker.search, cases, turn) for turn in range(rounds)]
+    shares = sandbox.run(worker.shares, rounds * cases, rounds)
     assert set(shares) == set(worker.PARTS)
-    # The drawing is what is left, and transport a difference: neither is a measurement of its own.
+    # The drawing is what is left, and no measurement of its own.
     assert min(shares[part] for part in ("reference", "comparison", "torch")) > 0.0
     record(benchmark, samples, cases_per_second=1 / median(samples), shares=shares)
 

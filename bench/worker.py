@@ -32,7 +32,7 @@ SMALL = Call(
     programs.convolution.conv2d, {"input": np.ones((1, 1, 8, 8)), "weight": np.ones((1, 1, 3, 3))}, dtype="float32"
 )
 CALLS = 20
-PARTS = ("drawing", "reference", "comparison", "transport", "torch")
+PARTS = ("drawing", "reference", "comparison", "torch")
 
 
 def restart(workers: Workers) -> float:
@@ -53,8 +53,15 @@ def calls(workers: Workers, rounds: int) -> dict[str, list[float]]:
     return measure.interleave({"worker": lambda: each(workers.run), "here": lambda: each(execute)}, rounds)
 
 
-def search(law: laws.Law, cases: int, turn: int) -> float:
-    """Seconds a case of one search, as ``pytest properties`` makes it; each turn draws other cases."""
+def search(cases: int, turn: int) -> float:
+    """Seconds a case of one search for agreement, as ``pytest properties`` makes it; each turn draws other cases.
+
+    It is to run in a sandbox, where calls are made in place.
+    """
+    return _search(AGREEMENT, cases, turn)
+
+
+def _search(law: laws.Law, cases: int, turn: int) -> float:
     name = f"{SUBJECT} {turn}"
     result = evidence.Result(law.name, law.title, OPERATOR.name, name, SUBJECT.device, SUBJECT.dtype, (), "")
     settings = hypothesis.settings(
@@ -82,26 +89,17 @@ class Clock:
             self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
 
 
-def shares(workers: Workers, cases: int, turn: int) -> dict[str, float]:
-    """The shares of a search's time.
-
-    Every call is made a second time in this process, off the record: that is torch's own time, and what a worker takes
-    beyond it is transport. What is neither is the drawing: Hypothesis, the values, and the evidence.
-    """
+def shares(cases: int, turn: int) -> dict[str, float]:
+    """The shares of a search's time, in a sandbox. What is none of them is drawing: Hypothesis, values, evidence."""
     clock = Clock()
 
     def engine(call: Call) -> Outcome:
-        with clock.on("transport"):
-            outcome = workers.run(call)
         with clock.on("torch"):
-            execute(call)
-        return outcome
+            return execute(call)
 
     with subjects.served_by(engine):
-        whole = search(_clocked(clock), cases, turn) * cases
+        whole = _search(_clocked(clock), cases, turn) * cases
     parts = dict.fromkeys(PARTS, 0.0) | clock.seconds
-    whole -= parts["torch"]
-    parts["transport"] = max(parts["transport"] - parts["torch"], 0.0)
     parts["drawing"] = whole - sum(parts.values())
     return {part: spent / whole for part, spent in parts.items()}
 
