@@ -137,7 +137,7 @@ def _operator(axes: int) -> Operator:
         gradient_bounds=bounds.convolution_gradients,
         second=partial(second.bilinear, bounds.cross_correlate, bounds.convolution_gradients),
         output_shape=output_shape,
-        traits=frozenset({"window", "kernel"}),
+        traits=frozenset({"window", "kernel", "products"}),
         axes=axes,
         constraints=constraints(axes),
     )

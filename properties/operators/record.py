@@ -78,12 +78,13 @@ class Operator:
         """Whether a trait holds.
 
         "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": no weights do, and
-        channels keep apart; "sized": a formula gives the size of each axis, however many there are; "linear": the
-        output is linear in each real operand, the bias counted with it, while the others stay; "selecting": every
-        output is an element of the input, whose index is returned; "activation": a function of each value or row;
-        "transposed": a bank of weights scatters, as the gradient of a convolution does; "padded": one slides over an
-        input that is padded in a mode; "loss": of rows of classes; "columns": an example is a matrix of columns,
-        whatever the number of axes they are laid out on.
+        channels keep apart; "products": every result is a sum of products of two operands' elements, none of which has
+        a part in two of its terms, and perhaps a bias; "sized": a formula gives the size of each axis, however many
+        there are; "linear": the output is linear in each real operand, the bias counted with it, while the others stay;
+        "selecting": every output is an element of the input, whose index is returned; "activation": a function of each
+        value or row; "transposed": a bank of weights scatters, as the gradient of a convolution does; "padded": one
+        slides over an input that is padded in a mode; "loss": of rows of classes; "columns": an example is a matrix of
+        columns, whatever the number of axes they are laid out on.
         """
         return trait in self.traits
 
@@ -228,13 +229,23 @@ class Operator:
             return None
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
             return None
-        sums = _tuple(magnitude(*values, **arguments))
         stored = staged and format.storage.name not in INTEGER_TYPES  # whose sums wrap wherever they are kept
         largest = (format.storage if stored else format.accumulator).largest_exact_integer
-        if any(np.max(np.abs(s), initial=0.0) > largest for s in sums):
-            return None
+        if not (self.has("products") and _most(values) <= largest):
+            sums = _tuple(magnitude(*values, **arguments))
+            if any(np.max(np.abs(s), initial=0.0) > largest for s in sums):
+                return None
         results = _tuple(function(*values, **arguments))
         return _stored(results, format) if all(_integral(result) for result in results) else None
+
+
+def _most(values: list[Array]) -> float:
+    """What no sum of "products" exceeds: as many terms as the largest operand has elements, and a bias.
+
+    A gradient of gradients adds up to three of them.
+    """
+    largest = max(float(np.max(np.abs(v), initial=0.0)) for v in values)
+    return 3 * (max(v.size for v in values) * largest**2 + largest)
 
 
 def _on_absolute_values(function: Callable[..., Any]) -> Callable[..., Any]:

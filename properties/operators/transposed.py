@@ -108,7 +108,7 @@ def _operator(axes: int) -> Operator:
         gradient_bounds=bounds.conv_transpose_gradients,
         second=partial(second.bilinear, bounds.conv_transpose, bounds.conv_transpose_gradients),
         output_shape=output_shape,
-        traits=frozenset({"linear", "transposed"}),
+        traits=frozenset({"linear", "transposed", "products"}),
         axes=axes,
         constraints=rules.transposed(axes),
     )

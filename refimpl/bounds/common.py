@@ -10,7 +10,9 @@ from refimpl.arrays import Array
 from refimpl.rounding import Computed, gamma, round_to, rounding_of
 
 
-def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Computed | None = None) -> Computed:
+def bilinear(
+    product: Callable[..., Array], x: Computed, w: Computed, bias: Computed | None = None, terms: Array | None = None
+) -> Computed:
     """A sum of products ``y = product(x, w, bias)``, its n terms added in any order, with or without FMA.
 
     Each of the n products meets one rounding of its own and at most n additions (the bias counts as a term), so
@@ -18,9 +20,10 @@ def bilinear(product: Callable[..., Array], x: Computed, w: Computed, bias: Comp
     underflow by η. Operands that may be rounded to a narrower format first, with roundoff t, put each product off by
     δ = 2t + t² of itself more: ``δ·(1 + γ_{n+1})``.
     Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
-    ``product`` takes two arrays, and a third where there is a bias.
+    ``product`` takes two arrays, and a third where there is a bias. ``terms`` is n, of a shape that broadcasts to y's,
+    where it takes less than a product of ones to count them.
     """
-    terms = product(np.ones(x.shape), np.ones(w.shape))
+    terms = product(np.ones(x.shape), np.ones(w.shape)) if terms is None else terms
     value = product(x.value, w.value, *(() if bias is None else (bias.value,)))
     off = np.zeros(value.shape)
     if x.error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,12 +16,20 @@ from refimpl.rounding import Computed
 
 def cross_correlate(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
     """:func:`refimpl.convolution.cross_correlate`: n valid taps × C_in/groups."""
-    return bilinear(partial(convolution.cross_correlate, **arguments), x, weight, bias)
+    return _layer(convolution.cross_correlate, x, weight, bias, arguments)
 
 
 def convolve(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
     """:func:`refimpl.convolution.convolve`, bounded like the cross-correlation that it mirrors."""
-    return bilinear(partial(convolution.convolve, **arguments), x, weight, bias)
+    return _layer(convolution.convolve, x, weight, bias, arguments)
+
+
+def _layer(
+    layer: Callable[..., Array], x: Computed, weight: Computed, bias: Computed | None, arguments: dict[str, Any]
+) -> Computed:
+    taps = layer(_ones(x, weight), _ones(weight, weight), **_ungrouped(arguments))
+    terms = _as_in(x, weight, taps * weight.shape[1])
+    return bilinear(partial(layer, **arguments), x, weight, bias, terms)
 
 
 def convolution_gradients(
@@ -37,13 +46,21 @@ def convolution_gradients(
     def to_weight(g: Array, a: Array) -> Array:
         return convolution.weight_gradient(g, a, weight.shape, **arguments)
 
-    gradients = (bilinear(to_x, cotangent, weight), bilinear(to_weight, cotangent, x))
+    g, a, w = (_ones(operand, weight) for operand in (cotangent, x, weight))
+    kernels = weight.shape[0] // int(arguments.get("groups", 1))
+    taps = _as_in(x, weight, convolution.input_gradient(g, a.shape, w, **_ungrouped(arguments)) * kernels)
+    positions = convolution.weight_gradient(g, a, w.shape, **_ungrouped(arguments)) * _images(x, weight)
+    gradients = (
+        bilinear(to_x, cotangent, weight, terms=taps), bilinear(to_weight, cotangent, x, terms=positions),
+    )  # fmt: skip
     return gradients if bias is None else (*gradients, _bias_gradient(cotangent, len(weight.shape) - 2))
 
 
 def conv_transpose(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
     """:func:`refimpl.transposed.conv_transpose`: n is the taps that reach an element × C_in/groups."""
-    return bilinear(partial(transposed.conv_transpose, **arguments), x, weight, bias)
+    taps = transposed.conv_transpose(_ones(x, weight), _ones(weight, weight), **_ungrouped(arguments))
+    terms = _as_in(x, weight, taps * (weight.shape[0] // int(arguments.get("groups", 1))))
+    return bilinear(partial(transposed.conv_transpose, **arguments), x, weight, bias, terms)
 
 
 def conv_transpose_gradients(
@@ -60,8 +77,34 @@ def conv_transpose_gradients(
     def to_weight(g: Array, a: Array) -> Array:
         return transposed.weight_gradient(g, a, weight.shape, **arguments)
 
-    gradients = (bilinear(to_x, cotangent, weight), bilinear(to_weight, cotangent, x))
+    g, a, w = (_ones(operand, weight) for operand in (cotangent, x, weight))
+    taps = _as_in(x, weight, transposed.input_gradient(g, a.shape, w, **_ungrouped(arguments)) * weight.shape[1])
+    positions = transposed.weight_gradient(g, a, w.shape, **_ungrouped(arguments)) * _images(x, weight)
+    gradients = (
+        bilinear(to_x, cotangent, weight, terms=taps), bilinear(to_weight, cotangent, x, terms=positions),
+    )  # fmt: skip
     return gradients if bias is None else (*gradients, _bias_gradient(cotangent, len(weight.shape) - 2))
+
+
+# Which taps meet is the same in every image and channel: they are counted in one image of one channel.
+
+
+def _ones(operand: Computed, weight: Computed) -> Array:
+    """One image of one channel, or one kernel of one channel, of an operand's sizes."""
+    return np.ones((1, 1, *operand.shape[2 - len(weight.shape) :]))
+
+
+def _ungrouped(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {**arguments, "groups": 1}
+
+
+def _as_in(x: Computed, weight: Computed, counts: Array) -> Array:
+    """Counts in one image as they broadcast to x's batch, or to the single image that x is."""
+    return counts if len(x.shape) == len(weight.shape) else counts[0]
+
+
+def _images(x: Computed, weight: Computed) -> int:
+    return x.shape[0] if len(x.shape) == len(weight.shape) else 1
 
 
 def _bias_gradient(cotangent: Computed, axes: int) -> Computed:

@@ -14,20 +14,20 @@ from refimpl.rounding import Computed
 
 def linear(x: Computed, weight: Computed, bias: Computed | None = None) -> Computed:
     """:func:`refimpl.dense.linear`: n = in features."""
-    return bilinear(dense.linear, x, weight, bias)
+    return bilinear(dense.linear, x, weight, bias, np.asarray(float(weight.shape[1])))
 
 
 def linear_gradients(
     cotangent: Computed, x: Computed, weight: Computed, bias: Computed | None = None
 ) -> tuple[Computed, ...]:
     """Gradients of a linear layer to x (n = out features), weight and bias (n = rows)."""
+    rows = int(np.prod(cotangent.shape[:-1]))
     gradients = (
-        bilinear(dense.linear_input_gradient, cotangent, weight),
-        bilinear(dense.linear_weight_gradient, cotangent, x),
+        bilinear(dense.linear_input_gradient, cotangent, weight, terms=np.asarray(float(weight.shape[0]))),
+        bilinear(dense.linear_weight_gradient, cotangent, x, terms=np.asarray(float(rows))),
     )
     if bias is None:
         return gradients
-    rows = int(np.prod(cotangent.shape[:-1]))
     return (*gradients, cotangent.scattered(dense.linear_bias_gradient, rows).stored())
 
 
