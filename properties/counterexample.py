@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 from hypothesis import Phase
 
-from properties import divergences, evidence
+from properties import divergences, evidence, families
 from properties.operators import Operator
 from properties.recording import NotRun, proves_nothing
 from properties.runner.call import Call
-from properties.subjects import Declined, Subject, Undefined, comparing
+from properties.subjects import Declined, Subject, Undefined, comparing, one_function
 from properties.verdict import Diverged
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def search(
         evidence.noted_case(None)
         return
 
+    shared = operator is not None and subject is not None and subject.mode == "dynamic"
+
     def tried(case: Any) -> None:
         result.begin_case()
         entry = divergences.known(law.name, operator, subject, case)
@@ -102,10 +104,21 @@ def search(
                 subject.renew()
         evidence.noted_case(case)
 
-    tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
+    def tried_in_turn(case: families.Family) -> None:
+        before, first = result.compilations, case.cases[0]
+        with one_function():
+            for member in case:
+                many = result.compilations - before >= families.COMPILATIONS
+                tried(replace(member, shapes=first.shapes) if many else member)
+
+    if operator and shared:
+        strategy, body = families.families(law, operator), tried_in_turn
+    else:
+        strategy, body = law.strategy(operator), tried
+    body.__name__ = body.__qualname__ = re.sub(r"\W+", "_", f"law {law.name} {result.operator} {result.subject}")
     # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's parameters.
-    tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
-    test = hypothesis.given(case=law.strategy(operator))(tried)
+    body._hypothesis_internal_add_digest = body.__name__.encode()  # type: ignore[attr-defined]
+    test = hypothesis.given(case=strategy)(body)
     settings = _within_budget(subject, settings or hypothesis.settings())
     if comparing():
         settings, seed = _of_twins(settings), _seed_of_twins(result, subject)
@@ -113,7 +126,7 @@ def search(
         test = hypothesis.seed(seed + result.cases)(test)  # another each time that a check is searched
     test = settings(test)
     for example in law.examples:
-        test = hypothesis.example(case=example)(test)
+        test = hypothesis.example(case=families.Family((example,)) if shared else example)(test)
     with contextlib.suppress(Enough):
         test()
     if result.declined and (result.declined + result.known == result.cases or proves_nothing(result)):
@@ -136,8 +149,11 @@ def _seed_of_twins(result: evidence.Result, subject: Subject | None) -> int:
 
 def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:
     share = subject.budget if subject else 1.0
-    # The first cases are trivial ones: fewer than four would prove nothing.
-    return hypothesis.settings(settings, max_examples=max(4, round(share * settings.max_examples)))
+    # The first cases are trivial ones: fewer than four would prove nothing. So is the first family, alone.
+    least = 4
+    if subject and subject.mode == "dynamic":
+        least, share = 2, share / families.MEMBERS
+    return hypothesis.settings(settings, max_examples=max(least, round(share * settings.max_examples)))
 
 
 def _tiers(law: Law, case: Any, operator: Operator | None, subject: Subject | None) -> Iterator[Any]:

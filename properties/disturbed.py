@@ -23,11 +23,11 @@ class Disturbed(Case):
 
 
 @st.composite
-def disturbed(draw: st.DrawFn, operator: Operator) -> Disturbed:
+def disturbed(draw: st.DrawFn, operator: Operator, arguments: bool = True) -> Disturbed:
     """A valid case of an operator with one size of one operand, or one number of one argument, changed."""
     case = draw(operator.cases)
     places = [("shapes", name) for name, shape in case.shapes.items() if shape]
-    places += [("arguments", name) for name, value in case.arguments.items() if _numbers(value)]
+    places += [("arguments", name) for name, value in case.arguments.items() if arguments and _numbers(value)]
     kind, name = draw(st.sampled_from(places))
     values: Mapping[str, Any] = getattr(case, kind)
     changed = _changed(draw, values[name], least=0 if kind == "shapes" else -(2**31))

@@ -52,6 +52,7 @@ class Result:
     severity: str | None = None
     upstream: str | None = None
     raised: list[str] = field(default_factory=list)
+    compilations: int = 0
     case_share: float = 0.0
     declining: str | None = None
     call: Any = None
@@ -116,6 +117,12 @@ def raised(rule: str, kind: str) -> None:
     """Note the type of the exception with which a violated rule was met."""
     if _current is not None and (noted := f"{rule}: {kind}") not in _current.raised:
         _current.raised.append(noted)
+
+
+def compiled(graphs: int) -> None:
+    """Count the graphs that were compiled for a call."""
+    if _current is not None:
+        _current.compilations += graphs
 
 
 def called(call: Any) -> None:

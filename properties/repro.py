@@ -21,6 +21,7 @@ from properties.environment import environment
 from properties.evidence import write_whole
 from properties.programs import VIEWS
 from properties.runner.call import GROUPS, Call, Shape
+from properties.runner.execute import RECOMPILATIONS
 from properties.runner.layouts import LAYOUTS
 from properties.verdict import BUG, Expected, Refusal, Shaped
 from refimpl.arrays import Array
@@ -153,14 +154,44 @@ def _call(call: Call) -> list[str]:
     if call.device != "meta":
         lines += ["numbers = lambda t: t.detach().cpu().to(torch.float64).numpy().copy()"]
         lines += ["before = {name: numbers(t) for name, t in operands.items()}"]
-    compiled = f"torch.compile({program}, dynamic=False, fullgraph=True)"
+    if call.mode != "eager":
+        lines += _compiled(call, program, dtype)
+        program = "compiled"
     differentiated = call.cotangent is not None
     if differentiated:
         lines += ["operands = {name: t.requires_grad_(t.is_floating_point()) for name, t in operands.items()}"]
-    lines += [f"result = {compiled if call.mode == 'compiled' else program}(**operands, **{dict(call.arguments)!r})"]
+    lines += [f"result = {program}(**operands, **{dict(call.arguments)!r})"]
     lines += ["results = result if isinstance(result, (tuple, dict)) else (result,)"]
     lines += ['outputs = results if isinstance(results, dict) else dict(zip(("output", "indices"), results))']
     return lines + (_gradients(call, dtype) if differentiated else [])
+
+
+def _compiled(call: Call, program: str, dtype: str) -> list[str]:
+    """The compiled program; where it served other calls before, it is first compiled for their shapes."""
+    lines = [f"compiled = torch.compile({program}, dynamic={call.mode == 'dynamic'}, fullgraph=True)"]
+    earlier = dict.fromkeys(f"({_zeros(other, dtype)}, {dict(other.arguments)!r})" for other in call.earlier)
+    if not earlier:
+        return lines
+    lines = [f"torch._dynamo.config.recompile_limit = {RECOMPILATIONS}", *lines, "earlier = ["]
+    lines += [f"    {served}," for served in earlier]
+    lines += ["]", "for zeros, arguments in earlier:  # it is compiled for the shapes of some of these calls"]
+    lines += ["    with contextlib.suppress(Exception):", "        result = compiled(**zeros, **arguments)"]
+    if call.cotangent is not None:
+        lines += ["        result = result[0] if isinstance(result, tuple) else result"]
+        lines += ["        result.backward(torch.ones_like(result))"]
+    return lines
+
+
+def _zeros(call: Call, dtype: str) -> str:
+    """Operands of the shapes of a call, with gradients if it has them."""
+    tensors = []
+    for name, values in call.operands.items():
+        values = np.asarray(values)
+        floating = values.dtype.kind == "f"
+        kind = f"dtype=torch.{dtype if floating else values.dtype}, device={call.device!r}"
+        kind += ", requires_grad=True" if floating and call.cotangent is not None else ""
+        tensors.append(f"{name!r}: torch.zeros({np.shape(values)!r}, {kind})")
+    return f"{{{', '.join(tensors)}}}"
 
 
 def _refused(lines: list[str], wanted: Refusal) -> list[str]:

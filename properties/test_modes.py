@@ -16,12 +16,10 @@ from properties.subjects import Subject
 from properties.verdict import Refusal, holds, rejected, same_shape
 
 
-def compiled(subject: Subject) -> bool:
-    """Whether a compiler made it."""
-    return subject.mode == "compiled"
-
-
-@law("errors when compiled", covers=lambda operator: operator.differentiable, on=compiled, cases=disturbed, exact=False)
+@law(
+    "errors when compiled", covers=lambda operator: operator.differentiable, on=lambda subject: subject.compiled,
+    cases=disturbed, exact=False,
+)  # fmt: skip
 def test_errors(operator: Operator, subject: Subject, case: Case) -> None:
     """Compiled, a call raises where eager mode does, and where not its output has the same shape."""
     operands = operator.any_operands(case, subject.format)

@@ -24,7 +24,8 @@ environments        one for ``build``, one or more for ``merge``: id (e1, e2, �
                     arguments, subjects), ``benchmarks`` (file, datetime)
 results             a row per law × operator × subject: environment (an id), law, title, operator, subject, device,
                     dtype, systems, status, reason, cases, known, comparisons, exact, bounded, vacuous, worst_share
-                    (error ÷ bound), worst_case, message, severity, repro, upstream, test, seconds, raised
+                    (error ÷ bound), worst_case, message, severity, repro, upstream, test, seconds, raised,
+                    compilations
 faults              a row per planted fault × subject: environment, name, law, operator, subject, caught, cases,
                     correct (a correct kernel, which must not be caught), message
 benchmarks          environment, file, name, fullname, kind, systems, ``samples`` in seconds, ``median``, and

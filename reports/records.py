@@ -49,6 +49,7 @@ class Result(NamedTuple):
     test: str
     seconds: float | None
     raised: tuple[str, ...] = ()
+    compilations: int = 0
 
     @classmethod
     def read(cls, line: Record) -> tuple[Result, list[str]]:
@@ -83,6 +84,7 @@ class Result(NamedTuple):
             string(line, "test", "-"),
             None if line.get("seconds") is None else number(line["seconds"], "seconds"),
             strings(line, "raised"),
+            count(line, "compilations"),
         )
         return row._checked(share)
 

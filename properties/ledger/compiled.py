@@ -8,7 +8,7 @@ import numpy as np
 
 from properties.cases import Case
 from properties.huge import formula
-from properties.ledger.record import OF_GRADIENTS, Divergence
+from properties.ledger.record import COMPILED, OF_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.subjects import Subject
 from refimpl.geometry import fractional_starts
@@ -66,6 +66,12 @@ def _window_of_nothing(case: Case, subject: Subject) -> bool:
     return min(case.arguments["kernel_size"]) < 1
 
 
+def _nothing_kept(case: Case, subject: Subject) -> bool:
+    """Whether an axis without elements keeps its size."""
+    output = case.arguments["output_size"]
+    return any(not size and wanted is None for size, wanted in zip(case.shapes["input"][-2:], output, strict=True))
+
+
 def _means_of_nothing(case: Case, subject: Subject) -> bool:
     """Whether an image has an axis without elements, and the output is no mean of everything."""
     output = case.arguments["output_size"]
@@ -80,7 +86,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=("float32",),
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_replicated_planes,
         what="the backward pass of a convolution of several channels with padding_mode='replicate' raises an "
         "AssertionError: the convolution's gradient lies in channels_last, that of the padding is taken for contiguous",
@@ -101,7 +107,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=(),
         devices=("cpu", "cuda"),
         dtypes=("float32",),
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_other_windows_in_reverse,
         what="the three samples of a plane are taken for the axes in reverse: the last places the windows in depth",
         why="eager mode, on each device, takes the first for depth (ATen/native/FractionalMaxPool3d.cpp)",
@@ -121,7 +127,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=OF_GRADIENTS,
         devices=("cpu",),
         dtypes=("float32",),
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_empty_batch_of_kernels,
         what="the backward pass of a batch of nothing raises an AssertionError: the gradient to a weight of several "
         "channels and elements lies otherwise in memory than it is taken to",
@@ -141,7 +147,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=("gradients",),
         devices=("cpu",),
         dtypes=("float32",),
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_mean_over_no_weight,
         what="where every example has weight zero, so that their mean is 0/0, the gradient is NaN for every class",
         why="torch.nn.NLLLoss: only the target's element is in the sum, so none of the others has a part in the loss, "
@@ -157,7 +163,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=("errors when compiled",),
         devices=("cpu",),
         dtypes=("float32",),
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_single_without_channels,
         what="an image of no channels without a batch raises 'Expected 3D or 4D tensor with optional 0 dim batch size'",
         why="torch.nn.AdaptiveMaxPool2d, Shape: (C, H, W), of which C is any number; eager mode gives an empty output",
@@ -172,7 +178,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=("errors when compiled",),
         devices=("cpu",),
         dtypes=("float32",),
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_image_without_channels,
         what="an image of no channels without a batch raises 'Expected input to have non-zero size for non-batch "
         "dimensions'",
@@ -198,13 +204,29 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
     ),
     Divergence(
+        id="dynamic-adaptive-average-of-nothing",
+        severity="missing error",
+        operators=("adaptive_avg_pool2d",),
+        laws=("errors when compiled",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("dynamic",),
+        holds=_nothing_kept,
+        what="means of an axis without elements are accepted where None asks for as many of them",
+        why="torch.nn.AdaptiveAvgPool2d: every output is the mean of some elements; eager mode raises 'Expected "
+        "input to have non-zero size for non-batch dimensions', as symbolic code does where some are asked for",
+        upstream=None,
+        operator="adaptive_avg_pool2d",
+        example=Case({"input": (1, 1, 0, 1)}, {"output_size": (None, None)}, "normal"),
+    ),
+    Divergence(
         id="compiled-fractional-empty-kernel",
         severity="missing error",
         operators=("fractional_max_pool2d", "fractional_max_pool3d"),
         laws=("errors when compiled",),
         devices=("cpu",),
         dtypes=("float32",),
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_window_of_nothing,
         what="a kernel of less than one element is taken in eager mode, and fails within the compiler (InductorError)",
         why="torch.nn.FractionalMaxPool2d: kernel_size is 'the size of the window to take a max over'; both should "

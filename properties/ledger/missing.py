@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from properties.cases import Case
-from properties.ledger.record import CONVOLUTIONS, Divergence
+from properties.ledger.record import COMPILED, CONVOLUTIONS, Divergence
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, Subject
 
@@ -132,7 +132,7 @@ ENTRIES: tuple[Divergence, ...] = (
         holds=_several_biases_of_one_row,
         devices=("cpu", "cuda"),
         dtypes=FLOATS,
-        modes=("compiled",),
+        modes=COMPILED,
         **BROADCAST,
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 
 from properties.cases import Case, kernel_size
 from properties.ledger.missing import violates
-from properties.ledger.record import Divergence
+from properties.ledger.record import COMPILED, MODES, Divergence
 from properties.operators.constraints import Invalid
 from properties.operators.pooling_constraints import elements_of, outside
 from properties.subjects import FLOATS, INTEGERS, Subject
@@ -25,7 +25,7 @@ def taken(
     id: str, operators: tuple[str, ...], rule: str, what: str, why: str, shapes: dict[str, Any],
     arguments: dict[str, Any], holds: Holds | None = None, upstream: str | None = None,
     devices: tuple[str, ...] = ("cpu", "meta"), dtypes: tuple[str, ...] = FLOATS,
-    modes: tuple[str, ...] = ("eager", "compiled"), seed: int = 0,
+    modes: tuple[str, ...] = MODES, seed: int = 0,
     laws: tuple[str, ...] = ("rejection",), having: str | None = None,
     severity: str = "missing error", fixed: str | None = None,
 ) -> Divergence:  # fmt: skip
@@ -223,7 +223,7 @@ ENTRIES: tuple[Divergence, ...] = (
         "compiled-unpooling-index-beyond-the-plane", UNPOOLING, "indices lie in the output",
         "compiled, an index that is not of its plane is taken for one of the whole output, from its end where negative",
         "torch.nn.MaxUnpool1d: 'the indices given out by MaxPool1d', which are of its plane; eager mode raises",
-        {"input": (1, 3)}, WINDOW, _in_another_plane, devices=("cpu",), modes=("compiled",), seed=2,
+        {"input": (1, 3)}, WINDOW, _in_another_plane, devices=("cpu",), modes=COMPILED, seed=2,
     ),
     taken(
         "meta-softmax-axis", ("softmax",), "dim is an axis", "on the meta device any axis is taken",
@@ -236,11 +236,11 @@ ENTRIES: tuple[Divergence, ...] = (
             f"{where} a negative padding is taken",
             "torch.nn.Unfold: padding is 'implicit zero padding to be added on both sides of input'; eager mode raises",
             {"input": (1, 3, 3)}, {"kernel_size": (1, 1), "dilation": (1, 1), "padding": (-1, 0), "stride": (1, 1)},
-            _negative_padding, devices=(device,), dtypes=("float32",), modes=(mode,), laws=laws,
+            _negative_padding, devices=(device,), dtypes=("float32",), modes=modes, laws=laws,
         )
-        for id, where, device, mode, laws in (
-            ("meta", "on the meta device", "meta", "eager", ("rejection",)),
-            ("compiled", "compiled,", "cpu", "compiled", ("rejection", "errors when compiled")),
+        for id, where, device, modes, laws in (
+            ("meta", "on the meta device", "meta", ("eager",), ("rejection",)),
+            ("compiled", "compiled,", "cpu", COMPILED, ("rejection", "errors when compiled")),
         )
     ),
 )  # fmt: skip

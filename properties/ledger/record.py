@@ -27,6 +27,12 @@ OF_WRONG_GRADIENTS = (*OF_GRADIENTS, "accumulator", "receptive field")
 """The same for a gradient that is wrong; one that is rounded "accumulator" measures and "receptive field" lets pass."""
 
 
+COMPILED = ("compiled", "dynamic")
+"""What the compiler gets wrong for given shapes it gets wrong for symbolic ones, too, but where an entry says less."""
+MODES = ("eager", *COMPILED)
+"""What torch's own kernels get wrong, they get wrong when compiled code calls them."""
+
+
 @dataclass(frozen=True)
 class Divergence:
     """One known defect.
@@ -54,7 +60,7 @@ class Divergence:
     upstream: str | None
     operator: str
     example: Case
-    modes: tuple[str, ...] = ("eager", "compiled")
+    modes: tuple[str, ...] = MODES
     having: str | None = None
     lacking: str | None = None
     also: tuple[str, ...] = ()

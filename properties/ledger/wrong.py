@@ -9,7 +9,7 @@ import numpy as np
 from properties.cases import Case
 from properties.huge import COMPUTED, formula
 from properties.ledger.channels_last import passes_for_channels_last
-from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, Divergence
+from properties.ledger.record import COMPILED, CONVOLUTIONS, OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.runner.call import Setting
 from properties.special import Special
@@ -207,7 +207,7 @@ ENTRIES: tuple[Divergence, ...] = (
         laws=("gradients",),
         devices=("cpu", "cuda"),
         dtypes=FLOATS,
-        modes=("compiled",),
+        modes=COMPILED,
         holds=_window_overhangs,
         what="the gradient of a last window that reaches past the padded input is divided by the whole kernel size, "
         "not by the elements that the forward pass averaged",

@@ -37,9 +37,12 @@ class Call:
 
     With a ``cotangent``, the gradients of ``⟨cotangent, output⟩`` to every operand too; with ``directions`` h as
     well, one for each operand with a gradient, those of ``⟨h, gradients⟩`` to the cotangent and these operands.
-    dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
-    "eager" or "compiled". kernels is a file or module with functions that stand for torch.nn.functional's. On meta an
-    operand may be given by its shape alone.
+    dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is "eager",
+    "compiled" or "dynamic" (:func:`properties.runner.execute.execute`). kernels is a file or module with functions that
+    stand for torch.nn.functional's. On meta an operand may be given by its shape alone.
+
+    A dynamic call that is not ``fresh`` is served by what was compiled for those before; ``earlier`` are these, oldest
+    first, for the script: they are not sent.
     """
 
     program: Program
@@ -52,6 +55,8 @@ class Call:
     mode: str = "eager"
     kernels: str | None = None
     setting: Setting = PLAIN
+    fresh: bool = True
+    earlier: tuple[Call, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -73,7 +78,8 @@ class Observed:
 class Outcome:
     """What came of a call: outputs and gradients by name, or an error.
 
-    changed: operands whose values are others after the call; aliased: operands whose memory an output shares.
+    changed: operands whose values are others after the call; aliased: operands whose memory an output shares;
+    compilations: how many graphs were compiled for it, forward and backward counted as one.
     """
 
     outputs: dict[str, Observed] = field(default_factory=dict)
@@ -82,6 +88,7 @@ class Outcome:
     error: str | None = None
     changed: tuple[str, ...] = ()
     aliased: tuple[str, ...] = ()
+    compilations: int = 0
     call: Call | None = field(default=None, repr=False, compare=False)
 
     def part(self, select: Callable[[Array], Array]) -> Outcome:
@@ -94,6 +101,8 @@ class Outcome:
 
 
 GROUPS = ("outputs", "gradients", "second")
+PLAINLY_SENT = ("arguments", "device", "dtype", "mode", "kernels", "fresh")
+ENDED = ("error", "changed", "aliased", "compilations")
 _OPERAND, _COTANGENT, _DIRECTION = "operand ", "cotangent", "direction "
 
 
@@ -103,7 +112,7 @@ def pack_call(call: Call) -> tuple[dict[str, Any], dict[str, Array]]:
     arrays |= {_DIRECTION + name: values for name, values in (call.directions or {}).items()}
     if call.cotangent is not None:
         arrays[_COTANGENT] = call.cotangent
-    header = {name: getattr(call, name) for name in ("name", "arguments", "device", "dtype", "mode", "kernels")}
+    header = {name: getattr(call, name) for name in ("name", *PLAINLY_SENT)}
     header["shapes"] = {name: shape for name, shape in call.operands.items() if isinstance(shape, tuple)}
     header["setting"] = {**vars(call.setting), "layouts": dict(call.setting.layouts)}
     return header, arrays
@@ -115,7 +124,7 @@ def unpack_call(header: dict[str, Any], arrays: dict[str, Array], find: Callable
     def starting(prefix: str) -> dict[str, Array]:
         return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
 
-    plain = {name: header[name] for name in ("arguments", "device", "dtype", "mode", "kernels")}
+    plain = {name: header[name] for name in PLAINLY_SENT}
     return Call(
         find(header["name"]), {**header["shapes"], **starting(_OPERAND)}, cotangent=arrays.get(_COTANGENT),
         directions=starting(_DIRECTION) or None, setting=Setting(**header["setting"]), **plain,
@@ -130,8 +139,7 @@ def pack_outcome(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Array]]:
             tensors.append([group, name, observed.shape, observed.dtype, observed.device])
             if observed.values is not None:
                 arrays[f"{group} {name}"] = observed.values
-    header = {"error": outcome.error, "changed": outcome.changed, "aliased": outcome.aliased, "tensors": tensors}
-    return header, arrays
+    return {**{name: getattr(outcome, name) for name in ENDED}, "tensors": tensors}, arrays
 
 
 def unpack_outcome(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
@@ -139,5 +147,5 @@ def unpack_outcome(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
     groups: dict[str, dict[str, Observed]] = {group: {} for group in GROUPS}
     for group, name, shape, dtype, device in header["tensors"]:
         groups[group][name] = Observed(arrays.get(f"{group} {name}"), shape, dtype, device)
-    ended = {name: header[name] for name in ("error", "changed", "aliased")}
+    ended = {name: header[name] for name in ENDED}
     return Outcome(groups["outputs"], groups["gradients"], groups["second"], **ended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import importlib
 import importlib.util
@@ -21,6 +22,11 @@ from properties import programs
 from properties.runner.call import Array, Call, Observed, Outcome, Program, Shape
 from properties.runner.layouts import LAYOUTS
 
+RECOMPILATIONS = 256
+"""How often one function may be compiled; whole graphs alone being accepted, one compilation more is an error."""
+
+LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+
 Tensors = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
 
 
@@ -29,7 +35,17 @@ def execute(call: Call) -> Outcome:
 
     Outputs are named "output" (a tensor), "output", "indices" (a pair) or as the program names them (a dict).
     An exception of the program becomes the outcome's error.
+
+    "compiled" is torch.compile for the shapes of the call alone. "dynamic" is one function that torch.compile made with
+    dynamic=True and that serves every call until a ``fresh`` one: what it computes for a shape depends on the calls for
+    which it was compiled, not on any others, which torch's automatic choice of dynamic axes would remember, too.
     """
+    before = _graphs(call)
+    outcome = _executed(call)
+    return replace(outcome, compilations=_graphs(call) - before)
+
+
+def _executed(call: Call) -> Outcome:
     with _set(call), _standing_for_torch(call) as kernels:
         if kernels and (missing := kernels.lack(call.program)):
             return Outcome(error=f"Undefined: {missing}")
@@ -69,15 +85,47 @@ def _differentiated(
 
 
 def _program(call: Call) -> Any:
-    """The program, compiled if so asked: for these shapes alone, and as a whole or not at all."""
-    return call.program if call.mode == "eager" else _compiled(call.program, _shapes(call))
+    """The program, compiled if so asked: as a whole or not at all."""
+    if call.mode == "eager":
+        return call.program
+    if call.mode == "compiled":
+        return _compiled(call.program, _shapes(call))
+    if call.fresh:
+        _dynamic.cache_clear()
+    return _dynamic(call.program)
 
 
 @functools.lru_cache(maxsize=1)
 def _compiled(program: Program, shapes: str) -> Any:
     """One for each program and all that it is compiled for: the tiers of a case share it."""
-    torch._dynamo.reset()  # else the limit of recompilations would turn later shapes over to eager mode
+    _renew_compiler()
     return torch.compile(program, dynamic=False, fullgraph=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _dynamic(program: Program) -> Any:
+    """One for a program, which the calls until a fresh one share."""
+    _renew_compiler()
+    return torch.compile(program, dynamic=True, fullgraph=True)
+
+
+def _renew_compiler() -> None:
+    """Forget what was compiled, and set what makes compiling cheaper and changes nothing of the code that is made.
+
+    A pool of processes that compile would import torch once more. To link a kernel to libtorch takes two fifths of the
+    time that g++ takes, and is not needed where the process that loads the kernel lets it see libtorch's symbols.
+    """
+    torch._dynamo.reset()
+    torch._dynamo.config.recompile_limit = RECOMPILATIONS
+    torch._inductor.config.compile_threads = 1
+    if LIBRARY.is_file():
+        ctypes.CDLL(str(LIBRARY), ctypes.RTLD_GLOBAL)
+        torch._inductor.config.aot_inductor.link_libtorch = False
+
+
+def _graphs(call: Call) -> int:
+    """How many graphs were compiled so far."""
+    return 0 if call.mode == "eager" else int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
 
 
 def _shapes(call: Call) -> str:

@@ -74,7 +74,7 @@ def serve(connection: socket.socket) -> None:
     with contextlib.suppress(wire.Closed):
         while True:
             header, arrays = wire.receive(connection)
-            if header["device"] not in ("cpu", "meta") or header["mode"] == "compiled":
+            if header["device"] not in ("cpu", "meta") or header["mode"] != "eager":
                 # Drivers and compilers reserve far more address space than they use.
                 unlimited_memory()
             wire.send(connection, *pack_outcome(_run(header, arrays)))

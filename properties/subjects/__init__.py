@@ -48,8 +48,9 @@ class Subject:
     """One way to compute: a device and a dtype, a mode, and perhaps kernels or another torch.
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
-    "eager" or "compiled". kernels is the file or module whose functions stand for torch.nn.functional's. torch
-    names the interpreter that runs it (see :func:`run_by`), "" the suite's own.
+    "eager", "compiled" (anew for each shape) or "dynamic" (one compiled function serves several shapes). kernels is the
+    file or module whose functions stand for torch.nn.functional's. torch names the interpreter that runs it (see
+    :func:`run_by`), "" the suite's own.
     """
 
     device: str
@@ -84,8 +85,13 @@ class Subject:
         return self.mode == "eager" and not self.kernels and self.device != "meta" and self.dtype in FLOATS[:2]
 
     @property
+    def compiled(self) -> bool:
+        """True if torch.compile makes it."""
+        return self.mode != "eager"
+
+    @property
     def budget(self) -> float:
-        """The share of a search's cases that it gets: compiling one takes seconds."""
+        """The share of a search's cases that it gets: to compile each takes seconds."""
         return 0.04 if self.mode == "compiled" else 1.0
 
     @cached_property
@@ -93,7 +99,7 @@ class Subject:
         """Why this subject cannot run here, or None if it can."""
         if self.device == "mps" and self.dtype == "float64":
             return "MPS has no float64"
-        if self.mode == "compiled" and self.device == "cpu" and not any(map(shutil.which, COMPILERS)):
+        if self.compiled and self.device == "cpu" and not any(map(shutil.which, COMPILERS)):
             return "no C++ compiler"
         return devices.absence(self.device)
 
@@ -116,8 +122,11 @@ class Subject:
             program, dict(operands), dict(arguments or {}), cotangent, None if directions is None else dict(directions),
             self.device, self.dtype, self.mode, self.kernels, setting or PLAIN,
         )  # fmt: skip
+        if self.mode == "dynamic":
+            call = _in_turn(call)
         evidence.called(call)
         outcome = _engines[self.torch](call)
+        evidence.compiled(outcome.compilations)
         kind, _, why = (outcome.error or "").partition(": ")
         if kind == "Undefined":
             raise Undefined(why)
@@ -128,6 +137,31 @@ class Subject:
     def renew(self) -> None:
         """Make the next call in a process in which none was made: other memory than its own may be overwritten."""
         _renewals.get(self.torch, lambda: None)()
+
+
+_served: list[Call] | None = None
+
+
+@contextmanager
+def one_function() -> Iterator[None]:
+    """Let one compiled function serve all calls of a dynamic subject made within; elsewhere each has its own."""
+    global _served
+    outer, _served = _served, []
+    try:
+        yield
+    finally:
+        _served = outer
+
+
+def _in_turn(call: Call) -> Call:
+    """The call with those that its compiled function has served before."""
+    if _served is None:
+        return call
+    if _served and _served[-1].program is not call.program:
+        _served.clear()
+    earlier = tuple(_served)
+    _served.append(call)
+    return replace(call, fresh=not earlier, earlier=earlier)
 
 
 Engine = Callable[[Call], Outcome]
@@ -188,7 +222,7 @@ def known() -> list[Subject]:
     subjects = [Subject(device, dtype) for device in devices.known() for dtype in FLOATS]
     subjects += [Subject("cpu", dtype) for dtype in INTEGERS]
     subjects += [Subject("cuda", "tf32"), META]
-    return subjects + [Subject(device, "float32", "compiled") for device in devices.known()]
+    return subjects + [Subject(d, "float32", mode) for d in devices.known() for mode in ("compiled", "dynamic")]
 
 
 def few() -> str:

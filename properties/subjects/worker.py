@@ -169,7 +169,7 @@ class Workers(Forked):
                 if not self._worker:
                     return outcome
                 self._ready.add(what)
-        return self._answer(call, self.timeout * (STARTING if call.mode == "compiled" else 1))
+        return self._answer(call, self.timeout * (STARTING if call.mode != "eager" else 1))
 
     def _answer(self, call: Call, computing: float) -> Outcome:
         """What the worker makes of a call; afterwards there is none if that was its end. Raises Late."""

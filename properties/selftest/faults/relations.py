@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from properties.selftest.faults.record import SIXTEEN, WIDE, fault
 
@@ -94,6 +95,12 @@ def bias_of_one_row(input: Tensor, weight: Tensor, bias: Tensor | None = None, *
 def tangent_when_compiled(input: Tensor) -> Tensor:
     """Sigmoid that becomes its tangent when compiled."""
     return 0.5 + input / 4 if torch.compiler.is_compiling() else torch.sigmoid(input)
+
+
+@fault("agreement", "tanh", dtypes=("float32",), mode="dynamic")
+def polynomial_of_unknown_length(input: Tensor) -> Tensor:
+    """Tanh that becomes a polynomial in compiled code that serves any length."""
+    return torch.tanh(input) if statically_known_true(input.shape[-1] < 2**20) else input - input**3 / 3
 
 
 @fault("errors when compiled", "linear", dtypes=("float32",), mode="compiled")

@@ -1,0 +1,121 @@
+"""One compiled function serves several sizes in turn, and what it gets wrong at a later one is found and shown."""
+
+from __future__ import annotations
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+
+from properties import counterexample, evidence, families, laws, programs, repro, subjects
+from properties.operators import CATALOGUE, Operator, operator
+from properties.runner import execute as runner
+from properties.runner.call import Call, Outcome
+from properties.runner.execute import execute
+from properties.subjects import Subject
+from properties.verdict import Diverged, Expected
+from refimpl import activation
+from refimpl.arrays import Array
+
+DYNAMIC = Subject("cpu", "float32", "dynamic")
+AGREEMENT = laws.every()["agreement"]
+FEW = hypothesis.settings(max_examples=80, derandomize=True, database=None, deadline=None)
+
+
+def row(columns: int) -> Array:
+    """Two rows of some numbers."""
+    return np.linspace(-1.0, 1.0, 2 * columns).reshape(2, columns)
+
+
+def sigmoid(columns: int) -> Outcome:
+    """The sigmoid of two rows, compiled."""
+    return execute_by(DYNAMIC, row(columns))
+
+
+def execute_by(subject: Subject, values: Array) -> Outcome:
+    """The sigmoid of values."""
+    return subject.run(programs.pointwise.sigmoid, {"input": values})
+
+
+def compilations(*outcomes: Outcome) -> list[int]:
+    """How many graphs each needed, none of which may have failed."""
+    assert not [outcome.error for outcome in outcomes if outcome.error]
+    return [outcome.compilations for outcome in outcomes]
+
+
+def test_one_function_serves_several_sizes() -> None:
+    """Within, one compilation is enough for all; apart, each call has its own."""
+    with subjects.served_by(execute):
+        with subjects.one_function():
+            assert compilations(*map(sigmoid, (5, 9, 16, 3))) == [1, 0, 0, 0]
+        assert compilations(*map(sigmoid, (5, 9))) == [1, 1]
+
+
+def test_compilations_are_counted() -> None:
+    """Fewer than the cases, in the evidence of a check."""
+    result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "")
+    with subjects.served_by(execute), evidence.collecting(result):
+        counterexample.search(AGREEMENT, operator("sigmoid"), DYNAMIC, result, FEW)
+    assert 0 < result.compilations < result.cases / 5
+
+
+def test_too_many_compilations_are_no_silent_eager_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past its limit torch would go on uncompiled: here that is an error."""
+    monkeypatch.setattr(runner, "RECOMPILATIONS", 1)
+    with subjects.served_by(execute), subjects.one_function():
+        first, other = (execute_by(DYNAMIC, np.ones(shape)) for shape in ((2, 3), (2, 3, 4)))
+    assert not first.error
+    assert str(other.error).startswith("FailOnRecompileLimitHit")
+
+
+def wrong_at_later_sizes(call: Call) -> Outcome:
+    """What a function would answer that is right for the shape for which it was compiled alone."""
+    outcome = execute(replace(call, mode="eager"))
+    compiled_for = call.earlier[0] if call.earlier else call
+    same = np.shape(compiled_for.operands["input"]) == np.shape(call.operands["input"])
+    return outcome if same else outcome.part(lambda values: values + 1.0)
+
+
+def test_a_later_size_is_caught() -> None:
+    """It takes two cases to show, to which Hypothesis shrinks the family."""
+    result = evidence.Result("agreement", "", "tanh", "", "cpu", "float32", (), "")
+    with subjects.served_by(wrong_at_later_sizes), pytest.raises(Diverged) as failure:
+        counterexample.search(AGREEMENT, operator("tanh"), DYNAMIC, result, FEW)
+    assert "".join(failure.value.__notes__).count(" Case(") == 1
+    assert failure.value.call
+    assert failure.value.call.earlier
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_script_serves_the_earlier_sizes_first(wrong: bool, tmp_path: Path) -> None:
+    """Its one function is compiled once, for another size than that which it shows."""
+    earlier = Call(programs.pointwise.sigmoid, {"input": row(5)}, cotangent=row(5), mode="dynamic")
+    call = replace(earlier, operands={"input": row(7)}, cotangent=row(7), fresh=False, earlier=(earlier,))
+    should = activation.sigmoid(row(7)) + wrong
+    path = repro.write(tmp_path, "a script", call, "said", "a formula", Expected(should, np.full((2, 7), 2.0**-48)))
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    torch._dynamo.reset()
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path))
+    assert bool(ended.value.code) == wrong
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == before + 1
+
+
+@pytest.mark.parametrize("about", CATALOGUE, ids=str)
+def test_members_are_valid(about: Operator) -> None:
+    """The loops compute each member of a family, all of which have the first one's arguments."""
+
+    @hypothesis.settings(FEW, max_examples=5, phases=[hypothesis.Phase.generate])
+    @hypothesis.given(families.families(AGREEMENT, about))
+    def drawn(family: families.Family) -> None:
+        for case in family.cases[:8]:
+            operands = about.operands(case, DYNAMIC.format)
+            expected = about.expected(operands, case.arguments, DYNAMIC.format)
+            assert case.arguments == family.cases[0].arguments
+            assert np.shape(expected["output"].values) == about.output_shape(case)
+
+    drawn()
