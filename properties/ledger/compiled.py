@@ -66,6 +66,13 @@ def _window_of_nothing(case: Case, subject: Subject) -> bool:
     return min(case.arguments["kernel_size"]) < 1
 
 
+def _windows_of_symbolic_size(case: Case, subject: Subject) -> bool:
+    """Whether three elements or more of an axis are averaged to a number of them that is neither 0 nor 1."""
+    output = case.arguments["output_size"]
+    sizes = zip(case.shapes["input"][-len(output) :], output, strict=True)
+    return any(size >= 3 and (wanted is None or wanted > 1) for size, wanted in sizes)
+
+
 def _nothing_kept(case: Case, subject: Subject) -> bool:
     """Whether an axis without elements keeps its size."""
     output = case.arguments["output_size"]
@@ -202,6 +209,24 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="adaptive_avg_pool2d",
         example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
+    ),
+    Divergence(
+        id="dynamic-adaptive-average-to-symbolic-size",
+        severity="valid arguments rejected",
+        operators=("adaptive_avg_pool1d", "adaptive_avg_pool2d"),
+        laws=(),
+        also=("errors when compiled",),
+        devices=("cpu", "cuda"),
+        dtypes=("float32",),
+        modes=("dynamic",),
+        holds=_windows_of_symbolic_size,
+        what="an output size that is symbolic, as a number given to a function compiled with dynamic=True is, raises a "
+        "LoweringException, 'cannot determine truth value of Relational': only the input's sizes are made numbers",
+        why="torch.compile: with dynamic=True 'some operations/optimizations will force specialization', which is no "
+        "error; eager mode and dynamic=False average",
+        upstream=None,
+        operator="adaptive_avg_pool2d",
+        example=Case({"input": (1, 1, 1, 3)}, {"output_size": (1, 2)}, "normal"),
     ),
     Divergence(
         id="dynamic-adaptive-average-of-nothing",

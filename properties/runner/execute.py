@@ -118,7 +118,7 @@ def _renew_compiler() -> None:
     torch._dynamo.reset()
     torch._dynamo.config.recompile_limit = RECOMPILATIONS
     torch._inductor.config.compile_threads = 1
-    if LIBRARY.is_file():
+    if LIBRARY.is_file() and hasattr(torch._inductor.config.aot_inductor, "link_libtorch"):
         ctypes.CDLL(str(LIBRARY), ctypes.RTLD_GLOBAL)
         torch._inductor.config.aot_inductor.link_libtorch = False
 
