@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ MEMBERS = 44
 COMPILATIONS = 3
 """Of one function: where the compiler makes a new one of nearly every size, the others have the first case's."""
 PRESENT = among(False, *[True] * MEMBERS)
+ROOM = 2**12
+"""Elements beyond which neither batch nor channels grow: the loops take as long as there are."""
 LONGER = among(0, 1, 2, 3, 4, 5, 7, 8, 12)
 
 
@@ -64,11 +67,13 @@ def resized(draw: st.DrawFn, operator: Operator, case: Case, ones: bool = False)
 
     case = replace(case, fill=draw(among(*REAL_FILLS)), seed=draw(whole(0, 2**16 - 1)))
     name = next(iter(case.shapes))
-    shape, free = case.shapes[name], _free(operator, case, name)
+    shape, free, batch = case.shapes[name], _free(operator, case, name), _batch(operator, case)
+    if math.prod(shape) > ROOM:
+        free, batch = free[-2:], ()
     shape = tuple(longer(size) if axis in free else size for axis, size in enumerate(shape))
     tied = [other for other in case.shapes if case.shapes[other] == case.shapes[name]]
     grown = replace(case, shapes={**case.shapes, **dict.fromkeys(tied, shape)})
-    if batch := _batch(operator, case):
+    if batch:
         grown = operator.in_batch(grown, tuple(longer(size) for size in batch))
     return grown if _valid(operator, grown) else case
 

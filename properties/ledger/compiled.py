@@ -73,6 +73,18 @@ def _windows_of_symbolic_size(case: Case, subject: Subject) -> bool:
     return any(size >= 3 and (wanted is None or wanted > 1) for size, wanted in sizes)
 
 
+def _integer_power(case: Case, subject: Subject) -> bool:
+    """Whether the power is written as an integer."""
+    return isinstance(case.arguments["norm_type"], int)
+
+
+def _planes_of_symbolic_depth(case: Case, subject: Subject) -> bool:
+    """Whether several volumes are padded by numbers, from their own elements, to a depth of two or more."""
+    given, shape = case.arguments, case.shapes["input"]
+    bordered = given.get("padding_mode") in ("replicate", "reflect") and isinstance(given["padding"], tuple)
+    return bordered and math.prod(shape[:-3]) > 1 and shape[-3] + 2 * given["padding"][0] > 1
+
+
 def _nothing_kept(case: Case, subject: Subject) -> bool:
     """Whether an axis without elements keeps its size."""
     output = case.arguments["output_size"]
@@ -227,6 +239,49 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="adaptive_avg_pool2d",
         example=Case({"input": (1, 1, 1, 3)}, {"output_size": (1, 2)}, "normal"),
+    ),
+    Divergence(
+        id="dynamic-power-pool-of-integer-power",
+        severity="valid arguments rejected",
+        operators=("lp_pool1d", "lp_pool2d", "lp_pool3d"),
+        laws=OF_GRADIENTS,
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("dynamic",),
+        holds=_integer_power,
+        what="to differentiate a pool of a power that is written as an integer, compiled with dynamic=True, ends in an "
+        "internal assertion, 'NYI SymInt equality'",
+        why="torch.nn.LPPool2d: norm_type is any number; 2.0, eager mode and dynamic=False are right",
+        upstream=None,
+        operator="lp_pool3d",
+        example=Case(
+            {"input": (1, 1, 1, 1, 1)}, {"norm_type": 2, "kernel_size": (1, 1, 1), "ceil_mode": False}, "normal"
+        ),
+    ),
+    Divergence(
+        id="dynamic-padded-convolution3d",
+        severity="valid arguments rejected",
+        operators=("conv3d_padded",),
+        laws=(),
+        also=("errors when compiled",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("dynamic",),
+        holds=_planes_of_symbolic_depth,
+        what="a convolution over three axes of what was padded by replication or reflection, by numbers given to a "
+        "function compiled with dynamic=True, ends in a LoweringException: 'Exponent must be non-negative'",
+        why="torch.nn.Conv3d: padding_mode 'replicate' and 'reflect' are supported; one and two axes, padding 'same', "
+        "eager mode and dynamic=False are right",
+        upstream=None,
+        operator="conv3d_padded",
+        example=Case(
+            shapes={"input": (1, 2, 2, 1, 1), "weight": (1, 2, 1, 1, 1)},
+            arguments={
+                "stride": (1, 1, 1), "padding": (0, 0, 0), "dilation": (1, 1, 1), "groups": 1,
+                "padding_mode": "replicate",
+            },
+            fill="normal",
+        ),
     ),
     Divergence(
         id="dynamic-adaptive-average-of-nothing",
