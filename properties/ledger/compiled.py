@@ -78,11 +78,22 @@ def _integer_power(case: Case, subject: Subject) -> bool:
     return isinstance(case.arguments["norm_type"], int)
 
 
-def _planes_of_symbolic_depth(case: Case, subject: Subject) -> bool:
-    """Whether several volumes are padded by numbers, from their own elements, to a depth of two or more."""
-    given, shape = case.arguments, case.shapes["input"]
-    bordered = given.get("padding_mode") in ("replicate", "reflect") and isinstance(given["padding"], tuple)
-    return bordered and math.prod(shape[:-3]) > 1 and shape[-3] + 2 * given["padding"][0] > 1
+def _volumes_of_symbolic_size(case: Case, subject: Subject) -> bool:
+    """Whether several volumes are padded to a depth of two or more by numbers, or, circularly, along rows and columns.
+
+    Circularly those are spared whose planes are known to be square.
+    """
+    given, (depth, rows, columns) = case.arguments, case.shapes["input"][-3:]
+    if math.prod(case.shapes["input"][:-3]) < 2 or given["padding_mode"] == "zeros":
+        return False
+    numbers = given["padding"] if isinstance(given["padding"], tuple) else None
+    if given["padding_mode"] != "circular":
+        return numbers is not None and depth + 2 * numbers[0] > 1
+    kernel, dilation = case.shapes["weight"][2:], given["dilation"]
+    same = [d * (k - 1) * (given["padding"] == "same") for d, k in zip(dilation, kernel, strict=True)]
+    amounts = numbers or same
+    alike = numbers[1:] == (1, 1) if numbers else kernel[1] == kernel[2] and dilation[1:] == (1, 1)
+    return min(depth, rows, columns) > 1 and min(amounts[1:]) > 0 and not (rows == columns and alike)
 
 
 def _nothing_kept(case: Case, subject: Subject) -> bool:
@@ -267,11 +278,10 @@ ENTRIES: tuple[Divergence, ...] = (
         devices=("cpu",),
         dtypes=("float32",),
         modes=("dynamic",),
-        holds=_planes_of_symbolic_depth,
-        what="a convolution over three axes of what was padded by replication or reflection, by numbers given to a "
-        "function compiled with dynamic=True, ends in a LoweringException: 'Exponent must be non-negative'",
-        why="torch.nn.Conv3d: padding_mode 'replicate' and 'reflect' are supported; one and two axes, padding 'same', "
-        "eager mode and dynamic=False are right",
+        holds=_volumes_of_symbolic_size,
+        what="compiled with dynamic=True, a convolution over three axes of what was padded from its own elements "
+        "raises a LoweringException: 'Exponent must be non-negative' or, circularly, 'Invalid ranges [0:-1]'",
+        why="torch.nn.Conv3d: every padding_mode is supported; one and two axes, eager mode, dynamic=False are right",
         upstream=None,
         operator="conv3d_padded",
         example=Case(
