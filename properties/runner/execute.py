@@ -37,8 +37,8 @@ def execute(call: Call) -> Outcome:
     An exception of the program becomes the outcome's error.
 
     "compiled" is torch.compile for the shapes of the call alone. "dynamic" is one function that torch.compile made with
-    dynamic=True and that serves every call until a ``fresh`` one. Torch's own choice of dynamic axes (dynamic=None) has a
-    function compiled for the first shape, and again when another comes: 43 compilations and 92 s for 802 cases of nine
+    dynamic=True and that serves every call until a ``fresh`` one. Torch's own choice of dynamic axes (dynamic=None)
+    compiles for the first shape, and again when another comes: 43 compilations and 92 s for 802 cases of nine
     operators, where dynamic=True needs 28 and 85 s, and makes symbolic code of the first case already.
     """
     before = _graphs(call)
