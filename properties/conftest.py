@@ -205,7 +205,7 @@ def _load_profile(config: pytest.Config, profile: str) -> None:
         if place is not None or profile == profiles.SEARCH:
             kept = examples.database(place if place is not None else str(config.rootpath / ".hypothesis" / "examples"))
             chosen = settings.get_profile(profile)
-            if profile != "tests":
+            if profile != profiles.TESTS:
                 settings.register_profile(profile, chosen, database=kept)
     except ValueError as error:
         pytest.exit(f"{option}: {error}", returncode=2)
@@ -322,7 +322,7 @@ SELFTEST = Path(__file__).with_name("selftest")
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave the suite's tests of itself to the profile "tests", and to who names them."""
     named = any(SELFTEST in (path := Path(argument).absolute(), *path.parents) for argument in config.args)
-    wanted = named or config.getoption("--hypothesis-profile", None) == "tests"
+    wanted = named or config.getoption("--hypothesis-profile", None) == profiles.TESTS
     return True if collection_path == SELFTEST and (not wanted or config.getoption("--kernels")) else None
 
 
@@ -333,6 +333,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep(config, items, _held)
     if config.getoption("--hypothesis-profile", None) == profiles.QUICK:
         _keep(config, items, lambda item: _held(item) and laws.rank(item) < laws.REST)
+    if config.getoption("--hypothesis-profile", None) == profiles.TESTS:
+        _keep(config, items, lambda item: not _compiled(item))
     items.sort(key=laws.rank)
     known = config.stash[laws.SUBJECTS]
     config.stash[absent.ROWS] = absent.rows(items, known)
@@ -346,6 +348,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = filter(wanted, items)
+
+
+def _compiled(item: pytest.Item) -> bool:
+    """True if a test holds compiled code to a law, which takes seconds: not for the tests of the suite."""
+    return _held(item) and item.callspec.params["subject"].compiled  # type: ignore[attr-defined]
 
 
 def _held(item: pytest.Item) -> bool:
