@@ -73,6 +73,36 @@ def _strided_pointwise(case: Case, subject: Subject) -> bool:
     return pointwise and few and many and convolves_in_channels_last(case)
 
 
+def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
+    """True if an image, or its part for a group, passes for channels_last and the kernels that it meets do not.
+
+    Without oneDNN the gradient to the weight is laid out as the weight is, and wanted as either lies; kernels of one
+    channel, or of one tap, lie in both ways.
+    """
+    weight, groups = case.shapes["weight"], case.arguments["groups"]
+    if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not _by_torch(case, subject):
+        return False
+    image, kernels = (_as_convolved(case, name) for name in ("input", "weight"))
+    format = torch.channels_last if _passes(image) or _passes(kernels) else torch.contiguous_format
+    image, kernels = (tensor.contiguous(memory_format=format) for tensor in (image, kernels))
+    if groups > 1:
+        image = image.narrow(1, 0, weight[1]).contiguous(memory_format=format)
+        kernels = kernels.narrow(0, 0, weight[0] // groups).contiguous(memory_format=format)
+    both = torch.empty(kernels.shape).is_contiguous(memory_format=torch.channels_last)
+    return _passes(image) and not _passes(kernels) and not both
+
+
+def _by_torch(case: Case, subject: Subject) -> bool:
+    """True if torch's own loops convolve: in float32 they do so a single small image by small kernels in one group.
+
+    See use_mkldnn in ATen/native/Convolution.cpp.
+    """
+    weight, image = case.shapes["weight"], case.shapes["input"]
+    small = case.arguments["groups"] == 1 and min(weight[2:] if len(weight) == 4 else (1,)) <= 3
+    single = len(image) < len(weight) or image[0] == 1
+    return subject.dtype != "float32" or (small and single and math.prod(image) <= 20480)
+
+
 CRASH = Divergence(
     id="channels-last-crash-on-last-axis-of-padding",
     severity="crash",
@@ -94,7 +124,30 @@ CRASH = Divergence(
         setting=Setting({"input": "channels_last"}),
     ),
 )
+ANOTHER_FORMAT = Divergence(
+    id="channels-last-weight-gradient-in-another-format",
+    severity="valid arguments rejected",
+    operators=("conv1d", "conv2d"),
+    laws=("layouts",),
+    devices=("cpu",),
+    dtypes=("float64", "float32"),
+    holds=_gradient_in_another_format,
+    what="the backward pass without oneDNN raises 'slow_conv2d: grad_weight must be contiguous' where an image, or its "
+    "part for a group, passes for channels_last by the strides of axes of one element, and the kernels do not",
+    why="torch.nn.Conv2d: a memory format is no part of a tensor's value, and the stride of an axis of one element "
+    "addresses nothing; contiguous operands are right",
+    upstream=None,
+    operator="conv2d",
+    example=Case(
+        {"input": (1, 3, 1, 1), "weight": (1, 3, 1, 2)},
+        {"stride": (1, 1), "padding": (0, 1), "dilation": (1, 1), "groups": 1},
+        setting=Setting({"input": "odd units", "weight": "transposed"}),
+    ),
+)
 ENTRIES: tuple[Divergence, ...] = (
+    ANOTHER_FORMAT,
+    replace(ANOTHER_FORMAT, id=f"bfloat16-{ANOTHER_FORMAT.id}", dtypes=("bfloat16",), lacking="avx512_f"),
+    replace(ANOTHER_FORMAT, id=f"float16-{ANOTHER_FORMAT.id}", dtypes=("float16",), lacking="avx512_fp16"),
     CRASH,
     replace(
         CRASH,
