@@ -168,7 +168,8 @@ def _call(call: Call) -> list[str]:
 
 def _compiled(call: Call, program: str, dtype: str) -> list[str]:
     """The compiled program; where it served other calls before, it is first compiled for their shapes."""
-    lines = [f"compiled = torch.compile({program}, dynamic={call.mode == 'dynamic'}, fullgraph=True)"]
+    lines = ["torch._dynamo.config.specialize_int = True"] if call.mode == "dynamic" else []
+    lines += [f"compiled = torch.compile({program}, dynamic={call.mode == 'dynamic'}, fullgraph=True)"]
     earlier = dict.fromkeys(f"({_zeros(other, dtype)}, {dict(other.arguments)!r})" for other in call.earlier)
     if not earlier:
         return lines

@@ -66,34 +66,18 @@ def _window_of_nothing(case: Case, subject: Subject) -> bool:
     return min(case.arguments["kernel_size"]) < 1
 
 
-def _windows_of_symbolic_size(case: Case, subject: Subject) -> bool:
-    """Whether three elements or more of an axis are averaged to a number of them that is neither 0 nor 1."""
-    output = case.arguments["output_size"]
-    sizes = zip(case.shapes["input"][-len(output) :], output, strict=True)
-    return any(size >= 3 and (wanted is None or wanted > 1) for size, wanted in sizes)
+def _shifted_axes(case: Case, subject: Subject) -> bool:
+    """Whether two lengths of the default output are multiples of symbols and something more, of four or more axes.
 
-
-def _integer_power(case: Case, subject: Subject) -> bool:
-    """Whether the power is written as an integer."""
-    return isinstance(case.arguments["norm_type"], int)
-
-
-def _volumes_of_symbolic_size(case: Case, subject: Subject) -> bool:
-    """Whether several volumes are padded to a depth of two or more by numbers, or, circularly, along rows and columns.
-
-    Circularly those are spared whose planes are known to be square.
+    Lengths that are the same multiple of the same symbol count as one: to the compiler, equal lengths are one symbol.
     """
-    given, (depth, rows, columns) = case.arguments, case.shapes["input"][-3:]
-    if math.prod(case.shapes["input"][:-3]) < 2 or given["padding_mode"] == "zeros":
+    given, shape = case.arguments, case.shapes["input"]
+    if "output_size" in given or sum(size > 1 for size in shape) < 4 or 0 in shape:
         return False
-    numbers = given["padding"] if isinstance(given["padding"], tuple) else None
-    if given["padding_mode"] != "circular":
-        return numbers is not None and depth + 2 * numbers[0] > 1
-    kernel, dilation = case.shapes["weight"][2:], given["dilation"]
-    same = [d * (k - 1) * (given["padding"] == "same") for d, k in zip(dilation, kernel, strict=True)]
-    amounts = numbers or same
-    alike = numbers[1:] == (1, 1) if numbers else kernel[1] == kernel[2] and dilation[1:] == (1, 1)
-    return min(depth, rows, columns) > 1 and min(amounts[1:]) > 0 and not (rows == columns and alike)
+    kernel = given["kernel_size"]
+    axes = zip(shape[-len(kernel) :], kernel, given.get("stride", kernel), given["padding"], strict=True)
+    more = {(size, (k - s - 2 * p) / s) for size, k, s, p in axes if size > 1}
+    return sum(part != 0 for _, part in more) > 1
 
 
 def _nothing_kept(case: Case, subject: Subject) -> bool:
@@ -234,64 +218,21 @@ ENTRIES: tuple[Divergence, ...] = (
         example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
     ),
     Divergence(
-        id="dynamic-adaptive-average-to-symbolic-size",
+        id="dynamic-max-unpool-to-default-size",
         severity="valid arguments rejected",
-        operators=("adaptive_avg_pool1d", "adaptive_avg_pool2d"),
-        laws=(),
-        also=("errors when compiled",),
-        devices=("cpu", "cuda"),
-        dtypes=("float32",),
-        modes=("dynamic",),
-        holds=_windows_of_symbolic_size,
-        what="an output size that is symbolic, as a number given to a function compiled with dynamic=True is, raises a "
-        "LoweringException, 'cannot determine truth value of Relational': only the input's sizes are made numbers",
-        why="torch.compile: with dynamic=True 'some operations/optimizations will force specialization', which is no "
-        "error; eager mode and dynamic=False average",
-        upstream=None,
-        operator="adaptive_avg_pool2d",
-        example=Case({"input": (1, 1, 1, 3)}, {"output_size": (1, 2)}, "normal"),
-    ),
-    Divergence(
-        id="dynamic-power-pool-of-integer-power",
-        severity="valid arguments rejected",
-        operators=("lp_pool1d", "lp_pool2d", "lp_pool3d"),
-        laws=OF_GRADIENTS,
-        devices=("cpu",),
-        dtypes=("float32",),
-        modes=("dynamic",),
-        holds=_integer_power,
-        what="to differentiate a pool of a power that is written as an integer, compiled with dynamic=True, ends in an "
-        "internal assertion, 'NYI SymInt equality'",
-        why="torch.nn.LPPool2d: norm_type is any number; 2.0, eager mode and dynamic=False are right",
-        upstream=None,
-        operator="lp_pool3d",
-        example=Case(
-            {"input": (1, 1, 1, 1, 1)}, {"norm_type": 2, "kernel_size": (1, 1, 1), "ceil_mode": False}, "normal"
-        ),
-    ),
-    Divergence(
-        id="dynamic-padded-convolution3d",
-        severity="valid arguments rejected",
-        operators=("conv3d_padded",),
+        operators=("max_unpool2d", "max_unpool3d"),
         laws=(),
         also=("errors when compiled",),
         devices=("cpu",),
         dtypes=("float32",),
         modes=("dynamic",),
-        holds=_volumes_of_symbolic_size,
-        what="compiled with dynamic=True, a convolution over three axes of what was padded from its own elements "
-        "raises a LoweringException: 'Exponent must be non-negative' or, circularly, 'Invalid ranges [0:-1]'",
-        why="torch.nn.Conv3d: every padding_mode is supported; one and two axes, eager mode, dynamic=False are right",
+        holds=_shifted_axes,
+        what="for symbolic sizes, where windows overlap, are padded or leave gaps on two axes, the default output has "
+        "a number of elements in which the compiler finds powers below 0: 'ValueRangeError: Invalid ranges [0:-1]'",
+        why="torch.nn.MaxUnpool2d gives the output's size by that formula; eager mode and dynamic=False are right",
         upstream=None,
-        operator="conv3d_padded",
-        example=Case(
-            shapes={"input": (1, 2, 2, 1, 1), "weight": (1, 2, 1, 1, 1)},
-            arguments={
-                "stride": (1, 1, 1), "padding": (0, 0, 0), "dilation": (1, 1, 1), "groups": 1,
-                "padding_mode": "replicate",
-            },
-            fill="normal",
-        ),
+        operator="max_unpool2d",
+        example=Case({"input": (3, 2, 5, 7)}, {"kernel_size": (1, 1), "padding": (0, 0), "stride": (2, 2)}, "normal"),
     ),
     Divergence(
         id="dynamic-adaptive-average-of-nothing",

@@ -37,9 +37,13 @@ def execute(call: Call) -> Outcome:
     An exception of the program becomes the outcome's error.
 
     "compiled" is torch.compile for the shapes of the call alone. "dynamic" is one function that torch.compile made with
-    dynamic=True and that serves every call until a ``fresh`` one. Torch's own choice of dynamic axes (dynamic=None)
-    compiles for the first shape, and again when another comes: 43 compilations and 92 s for 802 cases of nine
-    operators, where dynamic=True needs 28 and 85 s, and makes symbolic code of the first case already.
+    dynamic=True and that serves every call until a ``fresh`` one. Left to itself (dynamic=None) torch compiles for the
+    first shape, and again when another comes: 43 compilations and 92 s for 802 cases of nine operators, where
+    dynamic=True needs 28 and 85 s, and makes symbolic code of the first case already.
+
+    Integers among the arguments are constants of the code, as those of a layer are: torch takes a module's attributes
+    for constants. As symbols, numbers given to a function end in errors of the compiler, and for some max unpoolings in
+    minutes of algebra, so that little of what serves several sizes would be tried.
     """
     before = _graphs(call)
     outcome = _executed(call)
@@ -118,6 +122,7 @@ def _renew_compiler() -> None:
     """
     torch._dynamo.reset()
     torch._dynamo.config.recompile_limit = RECOMPILATIONS
+    torch._dynamo.config.specialize_int = True
     torch._inductor.config.compile_threads = 1
     if LIBRARY.is_file() and hasattr(torch._inductor.config.aot_inductor, "link_libtorch"):
         ctypes.CDLL(str(LIBRARY), ctypes.RTLD_GLOBAL)
