@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from properties import subjects
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -86,3 +88,9 @@ def test_evidence_of_a_run(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("properties-*.jsonl")
     kinds = [line.partition(",")[0] for line in path.read_text(encoding="utf-8").splitlines()]
     assert kinds == ['{"kind": "run"', '{"kind": "result"', '{"kind": "end"']
+
+
+def test_a_subject_on_trial_is_held_where_it_is_named() -> None:
+    """What the ledger does not know all of is in no run that did not ask for it."""
+    name = "dynamic-cpu-float32"
+    assert [name in map(str, subjects.select(names)) for names in (None, "cpu", name)] == [False, False, True]
