@@ -238,8 +238,9 @@ def few() -> str:
 def select(names: str | None, kernels: str | None = None, torch: str = "") -> list[Subject]:
     """The subjects of a comma-separated list, each a device ("cpu": all of its subjects) or a subject's own name.
 
-    None selects all, present or not. Those on trial are selected by their own names alone. With kernels, the same devices and floating dtypes in eager mode. Raises
-    ValueError for one that is unknown or absent: a request that cannot be met is no pass.
+    None selects all, present or not; those on trial are selected by their own names alone. With kernels, the same
+    devices and floating dtypes in eager mode. Raises ValueError for one that is unknown or absent: a request that
+    cannot be met is no pass.
     """
     everything = [s for s in known() if not kernels or (s.mode == "eager" and s.dtype in FLOATS and s != META)]
     chosen = [s for s in everything if _wanted(s, names)]
