@@ -26,8 +26,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (["--subjects=gpu"], "--subjects=gpu: 'gpu' is no subject; known here: cpu, cuda"),
         (["--subjects=cpu,"], "--subjects=cpu,: '' is no subject"),
-        (["--hypothesis-profile=nigthly"], "--hypothesis-profile=nigthly: no such profile; there are default, tests"),
-        (["-n2", "--hypothesis-profile=quik"], "--hypothesis-profile=quik: no such profile; there are default, tests"),
+        (
+            ["--hypothesis-profile=nigthly"],
+            "--hypothesis-profile=nigthly: no such profile; there are default, quick, tests",
+        ),
+        (
+            ["-n2", "--hypothesis-profile=quik"],
+            "--hypothesis-profile=quik: no such profile; there are default, quick, tests",
+        ),
         (
             ["--subject-python=/no/python"],
             "--subject-python=/no/python: No such file or directory; give an interpreter",
