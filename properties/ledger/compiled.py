@@ -80,6 +80,23 @@ def _shifted_axes(case: Case, subject: Subject) -> bool:
     return sum(part != 0 for _, part in more) > 1
 
 
+def _shifted_planes(case: Case, subject: Subject) -> bool:
+    """Whether an image without a batch has several outputs of several planes, of lengths that are not just n // stride.
+
+    Spared are planes that are known to be square, and axes as long as there are channels, which is a number.
+    """
+    given, (outputs, _, *kernel), shape = case.arguments, case.shapes["weight"], case.shapes["input"]
+    if len(shape) != 4 or outputs < 2 or shape[0] in shape[1:]:
+        return False
+    steps = list(zip(kernel, given["stride"], given["dilation"], strict=True))
+    amounts = [d * (k - 1) if given["padding"] == "same" else 0 for k, _, d in steps]
+    if isinstance(given["padding"], tuple):
+        amounts = [2 * amount for amount in given["padding"]]
+    lengths = [(size, s, a - d * (k - 1) - 1 + s) for size, a, (k, s, d) in zip(shape[1:], amounts, steps, strict=True)]
+    several = all(size > 1 and (size + more) // s > 1 for size, s, more in lengths)
+    return several and all(more for *_, more in lengths[1:]) and lengths[1] != lengths[2]
+
+
 def _nothing_kept(case: Case, subject: Subject) -> bool:
     """Whether an axis without elements keeps its size."""
     output = case.arguments["output_size"]
@@ -216,6 +233,27 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="adaptive_avg_pool2d",
         example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
+    ),
+    Divergence(
+        id="dynamic-convolution3d-without-batch",
+        severity="valid arguments rejected",
+        operators=("conv3d", "conv3d_padded"),
+        laws=(),
+        also=("errors when compiled",),
+        devices=("cpu",),
+        dtypes=("float32",),
+        modes=("dynamic",),
+        holds=_shifted_planes,
+        what="for symbolic sizes, strides of an output without a batch are compared that are products of sums; bounds "
+        "of their quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown",
+        why="torch.nn.Conv3d, Shape: (C, D, H, W); a batch of several, eager mode and dynamic=False are right",
+        upstream=None,
+        operator="conv3d",
+        example=Case(
+            shapes={"input": (3, 7, 10, 21), "weight": (4, 3, 1, 2, 2)},
+            arguments={"stride": (1, 1, 1), "padding": (0, 0, 0), "dilation": (1, 1, 1), "groups": 1},
+            fill="normal",
+        ),
     ),
     Divergence(
         id="dynamic-max-unpool-to-default-size",
