@@ -97,6 +97,12 @@ def _shifted_planes(case: Case, subject: Subject) -> bool:
     return several and all(more for *_, more in lengths[1:]) and lengths[1] != lengths[2]
 
 
+def _length_kept(case: Case, subject: Subject) -> bool:
+    """Whether an axis of three elements or more keeps its size, by None."""
+    sizes = zip(case.shapes["input"][-2:], case.arguments["output_size"], strict=True)
+    return any(size >= 3 and wanted is None for size, wanted in sizes)
+
+
 def _nothing_kept(case: Case, subject: Subject) -> bool:
     """Whether an axis without elements keeps its size."""
     output = case.arguments["output_size"]
@@ -271,6 +277,24 @@ ENTRIES: tuple[Divergence, ...] = (
         upstream=None,
         operator="max_unpool2d",
         example=Case({"input": (3, 2, 5, 7)}, {"kernel_size": (1, 1), "padding": (0, 0), "stride": (2, 2)}, "normal"),
+    ),
+    Divergence(
+        id="dynamic-adaptive-average-of-kept-size",
+        severity="valid arguments rejected",
+        operators=("adaptive_avg_pool2d",),
+        laws=(),
+        also=("errors when compiled",),
+        devices=("cpu", "cuda"),
+        dtypes=("float32",),
+        modes=("dynamic",),
+        holds=_length_kept,
+        what="an axis whose size is kept, by None, raises a LoweringException, 'cannot determine truth value of "
+        "Relational': the input's size is made a number, that of the output stays a symbol",
+        why="torch.nn.AdaptiveAvgPool2d: 'None which means the size will be the same as that of the input'; eager mode "
+        "and dynamic=False are right",
+        upstream=None,
+        operator="adaptive_avg_pool2d",
+        example=Case({"input": (1, 1, 1, 3)}, {"output_size": (1, None)}, "normal"),
     ),
     Divergence(
         id="dynamic-adaptive-average-of-nothing",
