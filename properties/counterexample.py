@@ -36,11 +36,12 @@ def search_enough(
 ) -> None:
     """Search, and again while the cases so far prove nothing and are too few to say that none will.
 
-    Hypothesis varies what it drew, so that the smallest cases come in swarms.
+    Hypothesis varies what it drew, so that the smallest cases come in swarms. Where it was told to take a seed of its
+    own, a search that is repeated has another, or the same cases would come again.
     """
     search(law, operator, subject, result, seed=seed)
     while "case" in law.parameters() and proves_nothing(result) and not settled(result, subject):
-        search(law, operator, subject, result, seed=seed)
+        search(law, operator, subject, result, seed=seed or 0)
 
 
 def settled(result: evidence.Result, subject: Subject | None) -> bool:
