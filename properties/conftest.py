@@ -120,9 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
             pytest.exit(trouble, returncode=2)
         _load(kernels, config.getoption("--kernels"))
     config.stash[memory.PEAK] = memory.Peak()
-    if not (
-        config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
-    ):  # pytest-xdist's own has none
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # its controller writes nothing
         config.pluginmanager.register(config.stash[memory.PEAK], "convproof-memory")
     config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
     config.pluginmanager.register(laws, "convproof-laws")
@@ -184,8 +182,8 @@ def _trouble(forked: Forked) -> str | None:
     if error is None or not error.startswith(UNCLEAN):
         return None
     python = launcher.python if isinstance(launcher, Interpreter) else sys.executable
-    memory, said = f"--call-memory={forked.memory / 2**30:g}", error.partition("\n")[0]
-    return f"{memory}: a worker of {python} ends in its first call ({said}); give more, or another torch"
+    option, said = f"--call-memory={forked.memory / 2**30:g}", error.partition("\n")[0]
+    return f"{option}: a worker of {python} ends in its first call ({said}); give more, or another torch"
 
 
 def _load_profile(config: pytest.Config, profile: str) -> None:
@@ -232,8 +230,7 @@ def _start(started: list[Forked], config: pytest.Config, launcher: Launcher) -> 
 
 def _limits(config: pytest.Config) -> dict[str, Any]:
     """What a call may take."""
-    memory = int(config.getoption("--call-memory") * 2**30)
-    return {"timeout": config.getoption("--call-timeout"), "memory": memory}
+    return {"timeout": config.getoption("--call-timeout"), "memory": int(config.getoption("--call-memory") * 2**30)}
 
 
 @pytest.hookimpl(trylast=True)
@@ -356,7 +353,7 @@ def _compiled(item: pytest.Item) -> bool:
 
 
 def _held(item: pytest.Item) -> bool:
-    """Whether a test holds a subject to something."""
+    """True if a test holds a subject to something."""
     subject = getattr(getattr(item, "callspec", None), "params", {}).get("subject")
     return isinstance(subject, subjects.Subject)
 
@@ -422,7 +419,7 @@ LOST = "convproof evidence that is missing"
 _SHARD = pytest.StashKey[shards.Shard | None]()
 _FEWER = pytest.StashKey[str]()
 _IDLE = pytest.StashKey[bool | None]()
-"""Whether there are fewer checks than shards, and none for this one."""
+"""True if there are fewer checks than shards, and none for this one."""
 _CARRIED = "convproof shard without checks"
 
 

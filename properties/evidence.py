@@ -190,7 +190,8 @@ class Writer:
 
     def begin(self) -> None:
         """Make the file, even if no line is written."""
-        self._started()
+        with self._losing():
+            self._started()
 
     def rewrite(self, lines: Iterable[dict[str, Any]]) -> None:
         """Replace all lines but the header: whoever reads the file sees either all of the old or all of the new."""

@@ -15,13 +15,13 @@ from refimpl.geometry import fractional_starts
 
 
 def _replicated_planes(case: Case, subject: Subject) -> bool:
-    """Whether a batch of several channels is padded by its edges."""
+    """True if a batch of several channels is padded by its edges."""
     shape = case.shapes["input"]
     return case.arguments.get("padding_mode") == "replicate" and len(shape) == 4 and shape[1] > 1
 
 
 def _other_windows_in_reverse(case: Case, subject: Subject) -> bool:
-    """Whether the windows of some plane are others when its three samples are taken in reverse."""
+    """True if the windows of some plane are others when its three samples are taken in reverse."""
     given, sizes, pooled = case.arguments, case.shapes["input"][-3:], operator("fractional_max_pool3d")
     if formula(pooled, case) is None:
         return False
@@ -35,13 +35,13 @@ def _other_windows_in_reverse(case: Case, subject: Subject) -> bool:
 
 
 def _empty_batch_of_kernels(case: Case, subject: Subject) -> bool:
-    """Whether a batch of nothing meets a bank of kernels of several channels and elements."""
+    """True if a batch of nothing meets a bank of kernels of several channels and elements."""
     weight = case.shapes["weight"]
     return case.shapes["input"][0] == 0 and weight[1] > 1 and math.prod(weight[2:]) > 1
 
 
 def _mean_over_no_weight(case: Case, subject: Subject) -> bool:
-    """Whether a loss is a mean of examples that all have weight zero."""
+    """True if a loss is a mean of examples that all have weight zero."""
     given = case.arguments
     target = np.ravel(given["target"])
     counted = target[target != given.get("ignore_index", -100)]
@@ -50,24 +50,24 @@ def _mean_over_no_weight(case: Case, subject: Subject) -> bool:
 
 
 def _single_without_channels(case: Case, subject: Subject) -> bool:
-    """Whether an image without a batch has no channels, and is asked for more than one element an axis."""
+    """True if an image without a batch has no channels, and is asked for more than one element an axis."""
     shape, output = case.shapes["input"], case.arguments["output_size"]
     return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1}
 
 
 def _image_without_channels(case: Case, subject: Subject) -> bool:
-    """Whether an image without a batch has no channels."""
+    """True if an image without a batch has no channels."""
     shape = case.shapes["input"]
     return len(shape) == 3 and shape[0] == 0
 
 
 def _window_of_nothing(case: Case, subject: Subject) -> bool:
-    """Whether some window has no elements."""
+    """True if some window has no elements."""
     return min(case.arguments["kernel_size"]) < 1
 
 
 def _shifted_axes(case: Case, subject: Subject) -> bool:
-    """Whether two lengths of the default output are multiples of symbols and something more, of four or more axes.
+    """True if two lengths of the default output are multiples of symbols and something more, of four or more axes.
 
     Lengths that are the same multiple of the same symbol count as one: to the compiler, equal lengths are one symbol.
     """
@@ -81,7 +81,7 @@ def _shifted_axes(case: Case, subject: Subject) -> bool:
 
 
 def _shifted_planes(case: Case, subject: Subject) -> bool:
-    """Whether an image without a batch has several outputs of several planes, of lengths that are not just n // stride.
+    """True if an image without a batch has several outputs of several planes, of lengths that are not just n // stride.
 
     Spared are planes that are known to be square, and axes as long as there are channels, which is a number.
     """
@@ -98,19 +98,19 @@ def _shifted_planes(case: Case, subject: Subject) -> bool:
 
 
 def _length_kept(case: Case, subject: Subject) -> bool:
-    """Whether an axis of three elements or more keeps its size, by None."""
+    """True if an axis of three elements or more keeps its size, by None."""
     sizes = zip(case.shapes["input"][-2:], case.arguments["output_size"], strict=True)
     return any(size >= 3 and wanted is None for size, wanted in sizes)
 
 
 def _nothing_kept(case: Case, subject: Subject) -> bool:
-    """Whether an axis without elements keeps its size."""
+    """True if an axis without elements keeps its size."""
     output = case.arguments["output_size"]
     return any(not size and wanted is None for size, wanted in zip(case.shapes["input"][-2:], output, strict=True))
 
 
 def _means_of_nothing(case: Case, subject: Subject) -> bool:
-    """Whether an image has an axis without elements, and the output is no mean of everything."""
+    """True if an image has an axis without elements, and the output is no mean of everything."""
     output = case.arguments["output_size"]
     return 0 in case.shapes["input"][-len(output) :] and set(output) != {1}
 

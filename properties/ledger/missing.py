@@ -57,7 +57,7 @@ def _inferred(
 
 
 def _several_biases_of_one_row(case: Case, subject: Subject) -> bool:
-    """Whether there are several biases, or none, for a single output of a single row."""
+    """True if a single output of a single row has several biases, or none."""
     shapes = case.shapes
     other = shapes.get("bias", (1,)) not in ((), (1,)) and shapes["weight"][0] == 1
     return other and math.prod(shapes["input"][:-1]) == 1

@@ -16,7 +16,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 FORKS = hasattr(os, "fork")
-"""Whether there are workers on this platform."""
+"""True if there are workers on this platform."""
 PR_SET_PDEATHSIG = 1
 
 

@@ -66,6 +66,12 @@ def test_what_fails_is_one_checks(judged: Judged, program: Program, status: str,
     assert judged(operators.operator("sigmoid").program).status == "passed"
 
 
+def test_a_hang_after_a_hang(judged: Judged) -> None:
+    """A sandbox that ended in the middle of a call leaves nothing behind that hides the next one's hang."""
+    for _ in range(2):
+        assert str(judged(hostile.spins).message).startswith("Hung")
+
+
 def test_same_seed_same_cases(judged: Judged) -> None:
     """A check of one seed can be made again, elsewhere too: it meets the same worst case."""
     first, second = (judged(operators.operator("sigmoid").program) for _ in range(2))

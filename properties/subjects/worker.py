@@ -135,9 +135,8 @@ class Forked:
 class Workers(Forked):
     """Workers under one interpreter, by default this one's, one at a time.
 
-    timeout: seconds that a call may compute, in a worker in
-    which torch has already computed on its device and kernels have been loaded (it may idle :data:`IDLE` times as
-    long); memory: bytes that a worker may take beyond what importing torch took.
+    timeout: seconds that a call may compute, in a worker in which torch has already computed on its device and kernels
+    have been loaded (it may idle :data:`IDLE` times as long).
     """
 
     launcher: Launcher = field(default_factory=lambda: Interpreter(sys.executable))
