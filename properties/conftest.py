@@ -33,7 +33,7 @@ from properties import (
     shards,
     subjects,
 )
-from properties.environment import environment
+from properties.environment import cores, environment
 from properties.runner import process
 from properties.runner.call import Call
 from properties.sandbox import Lost, Sandbox
@@ -141,12 +141,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """With ``-n auto``, a process for each core, if there is memory for them."""
-    cores, free = memory.cores(), memory.available()
-    allowed = memory.processes(cores, free)
-    if config.option.numprocesses != "auto" or allowed == cores:
+    here, free = cores(), memory.available()
+    allowed = memory.processes(here, free)
+    if config.option.numprocesses != "auto" or allowed == here:
         return None
     about = f"{memory.PROCESS} GiB each, {free:.1f} GiB free"
-    config.stash[_FEWER] = f"{allowed} processes for {cores} cores: memory allows no more ({about}); -n {cores} insists"
+    config.stash[_FEWER] = f"{allowed} processes for {here} cores: memory allows no more ({about}); -n {here} insists"
     return allowed
 
 

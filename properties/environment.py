@@ -30,12 +30,17 @@ def environment() -> dict[str, Any]:
         "os": platform.platform(),
         "cpu": devices.describe("cpu"),
         "cpu_isa": " ".join([torch.backends.cpu.get_cpu_capability(), *devices.instructions()]),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "memory_gib": _memory_gib(),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "devices": [{"name": name, "description": devices.describe(name)} for name in devices.present()],
     }
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import psutil
@@ -32,11 +31,6 @@ def processes(cores: int, free: float) -> int:
     (16, 4, 1)
     """
     return max(1, min(cores, int(free / PROCESS)))
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Peak:

@@ -12,8 +12,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from properties.runner import wire
-from properties.subjects.launchers import PATIENT, POISON, ROOT
+from properties.subjects.launchers import PATIENT, POISON, served_module
 from properties.subjects.worker import Patience
 
 IDLE = 60.0
@@ -34,7 +36,7 @@ def run_in_new_process(script: Path, seconds: float) -> Ended:
         with out.open("wb") as stdout, err.open("wb") as stderr:
             command = [sys.executable, str(script)]
             started = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=_environment()
+                command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**os.environ, **POISON, **PATIENT}
             )
         patience = Patience(started.pid, seconds, IDLE)
         try:
@@ -56,7 +58,7 @@ class Launcher:
     """
 
     def __init__(self) -> None:
-        self._launcher: subprocess.Popen[bytes] | None = None
+        self._launcher: psutil.Popen | None = None
         self._connection: socket.socket | None = None
 
     def run(self, script: Path, seconds: float) -> Ended:
@@ -89,22 +91,8 @@ class Launcher:
     def _launch(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._launcher = subprocess.Popen(
-                [sys.executable, "-m", "properties.runner.scripts", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=ROOT,
-                env=_environment(),
-                start_new_session=True,  # a Ctrl-C is the suite's to handle
-            )
+            self._launcher = served_module(sys.executable, "properties.runner.scripts", theirs)
         return ours
-
-
-def _environment() -> dict[str, str]:
-    """As in a worker: fresh memory is filled from the start; a script fills what it is given later."""
-    return {**os.environ, **POISON, **PATIENT}
 
 
 def _text(path: Path) -> str:

@@ -12,12 +12,13 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-from properties.runner.launcher import CALLS, COMMAND, STATUS, launch, serve
+from properties.runner.launcher import CALLS, COMMAND, STATUS, Life, launch, serve
 from properties.runner.process import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -30,7 +31,21 @@ M_PERTURB = -6
 """The option of glibc's mallopt that the variable MALLOC_PERTURB_ sets from the start."""
 
 
-class Launcher:
+def served_module(python: str, module: str, connection: socket.socket) -> psutil.Popen:
+    """A new interpreter that runs a module of the suite over a connection, memory filled and threads patient."""
+    return psutil.Popen(
+        [python, "-m", module, str(connection.fileno())],
+        pass_fds=[connection.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env={**os.environ, **POISON, **PATIENT},
+        start_new_session=True,  # a Ctrl-C is the suite's to handle
+    )
+
+
+class Launcher(ABC):
     """A process that forks others on demand; it starts when it is first asked, or when :meth:`open` is called."""
 
     def __init__(self) -> None:
@@ -74,9 +89,9 @@ class Launcher:
             self._process.wait()
         self._process = self._control = None
 
+    @abstractmethod
     def _start(self, ours: socket.socket, theirs: socket.socket) -> psutil.Process:
         """Start the process, which takes commands from ``theirs``."""
-        raise NotImplementedError
 
     def _ask(self, action: bytes, argument: int, descriptors: Sequence[int] = ()) -> int:
         """Command the launcher. Raises RuntimeError where there is none to answer."""
@@ -103,16 +118,7 @@ class Interpreter(Launcher):
         self.python = python
 
     def _start(self, ours: socket.socket, theirs: socket.socket) -> psutil.Process:
-        return psutil.Popen(
-            [self.python, "-m", "properties.runner.launcher", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=ROOT,
-            env={**os.environ, **POISON, **PATIENT},
-            start_new_session=True,  # a Ctrl-C is the suite's to handle
-        )
+        return served_module(self.python, "properties.runner.launcher", theirs)
 
     def trouble(self, status: int | None) -> str:
         """Why it gave no answer, when it ended with a status."""
@@ -126,9 +132,9 @@ class Copy(Launcher):
     its processes may be besides workers.
     """
 
-    def __init__(self, lives: Mapping[bytes, Callable[[socket.socket], None]] | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.lives = {CALLS: serve, **(lives or {})}
+        self.lives: dict[bytes, Life] = {CALLS: serve}
 
     def _start(self, ours: socket.socket, theirs: socket.socket) -> psutil.Process:
         gc.collect()
