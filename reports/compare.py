@@ -17,7 +17,7 @@ from reports import places
 from reports.benchmarks import Benchmark
 from reports.intervals import Change, changes
 from reports.load import LARGEST_FILE
-from reports.records import STATUSES, Result
+from reports.records import STATUSES, Check, Result
 from reports.runs import SCHEMA_VERSION
 from reports.untrusted import Record, Unusable, clean, parse, record, schema, string
 
@@ -37,16 +37,13 @@ SORTS = {
 }
 """Every way in which two reports differ, in the order in which a reader wants them."""
 
-Key = tuple[str, str, str]
-
-
 @dataclass
 class Side:
     """One of the two reports: by environment its checks (the worst row of each) and its benchmarks."""
 
     path: Path
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    checks: dict[str, dict[Key, Result]] = field(default_factory=dict)
+    checks: dict[str, dict[Check, Result]] = field(default_factory=dict)
     benchmarks: dict[str, dict[str, Benchmark]] = field(default_factory=dict)
     unread: int = 0
 
@@ -112,9 +109,8 @@ def _side(path: Path, whole: Record) -> Side:
         except Unusable:
             side.unread += 1
             continue
-        key = (row.law, row.operator, row.subject)
-        if key not in own or STATUSES.index(row.status) < STATUSES.index(own[key].status):
-            own[key] = row
+        if row.check not in own or STATUSES.index(row.status) < STATUSES.index(own[row.check].status):
+            own[row.check] = row
     for entry in _records(whole, "benchmarks", side):
         try:
             benchmark = Benchmark.read({**entry, "stats": {"data": entry.get("samples")}})
@@ -165,19 +161,25 @@ def _only(left: Named, old: str, right: Named, new: str) -> bool:
     return len(left) == len(right) == 1
 
 
-def _checks(old: dict[Key, Result], new: dict[Key, Result], where: str, comparison: Comparison) -> None:
+def _checks(old: dict[Check, Result], new: dict[Check, Result], where: str, comparison: Comparison) -> None:
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
         sort = _sort(before.status if before else None, after.status if after else None)
         if sort is None:
             comparison.same += 1
             continue
-        law, operator, subject = key
-        was = before.status if before else "absent"
-        line = f"{operator}, {law}, on {subject}{where}: {was} → {after.status if after else 'absent'}"
+        line = f"{_about(new.get(key) or old[key])}{where}: {_status(before)} → {_status(after)}"
         told = (after.message or after.reason) if after and after.status in (*FAILED, "not run") else None
         first = told.strip().partition("\n")[0][:240] if told else ""
         comparison.found[sort].append(f"{line}; {first}" if first else line)
+
+
+def _status(row: Result | None) -> str:
+    return row.status if row else "absent"
+
+
+def _about(row: Result) -> str:
+    return f"{row.operator}, {row.named}, on {row.subject}"
 
 
 def _sort(old: str | None, new: str | None) -> str | None:
@@ -236,7 +238,7 @@ def _unpaired(side: Side, paired: list[str], sort: str, comparison: Comparison) 
         comparison.found[sort].append(f"environment {entry['name']}: {counted or 'benchmarks only'}")
         if sort == "new":
             comparison.found["new and failing"] += [
-                f"{operator}, {law}, on {subject} in {entry['name']}: absent → {row.status}"
-                for (law, operator, subject), row in sorted(own.items())
+                f"{_about(row)} in {entry['name']}: absent → {row.status}"
+                for _, row in sorted(own.items())
                 if row.status in FAILED
             ]

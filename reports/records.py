@@ -17,6 +17,7 @@ WORKER_SHARES = ("drawing", "reference", "comparison", "transport", "torch")
 
 
 Check = tuple[str, str, str, str]
+"""Law, operator, subject, and the parameters of the test, which tell several tests of the same three apart."""
 
 
 class Result(NamedTuple):
@@ -90,8 +91,15 @@ class Result(NamedTuple):
 
     @property
     def check(self) -> Check:
-        """What was checked: equal for the rows of two runs on the same."""
-        return (self.law, self.operator, self.subject, self.test)
+        """What was checked: equal for the rows of two runs on the same, whatever file the test is in."""
+        return (self.law, self.operator, self.subject, self.test.partition("[")[2].removesuffix("]"))
+
+    @property
+    def named(self) -> str:
+        """The law, with the test's parameters where law, operator and subject do not name the check."""
+        law, operator, subject, parameters = self.check
+        usual = {"-".join(name for name in names if name != "-") for names in ((operator, subject), (subject,), ())}
+        return law if parameters in usual else f"{law} [{parameters}]"
 
     def _checked(self, share: float | None) -> tuple[Result, list[str]]:
         """A pass that its own numbers do not bear out is not shown as one."""

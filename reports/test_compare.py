@@ -67,6 +67,22 @@ def test_what_a_change_of_status_is_called(tmp_path: Path, old: str | None, new:
     assert found.same == (1 if sort else 2)
 
 
+def test_a_test_in_another_file_is_the_same_check(tmp_path: Path) -> None:
+    """Files may move and tests be renamed between the runs: law, operator and subject name the check."""
+    row = example.result()
+    moved = {**row, "test": row["test"].replace("properties/", "properties/laws/").replace("::test", "::test_law")}
+    found = compared(tmp_path, [row], [moved])
+    assert (found.same, not any(found.found.values())) == (1, True)
+
+
+def test_the_examples_of_one_law_are_told_apart(tmp_path: Path) -> None:
+    """Tests of one law, operator and subject are several checks, named by their parameters."""
+    one, other = (example.result("worked example", test=f"a.py::test[{name}]") for name in ("S4", "S5"))
+    found = compared(tmp_path, [one, other], [one, {**other, "status": "diverged"}])
+    assert found.same == 1
+    assert found.found["broke"] == ["conv2d, worked example [S5], on cpu-float32: passed → diverged"]
+
+
 @pytest.mark.parametrize(
     ("rate", "sort"), [(12_000.0, None), (11_900.0, None), (9_000.0, "slower"), (16_000.0, "faster")]
 )
