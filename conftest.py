@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from properties import profiles
+from properties.session import profiles
 
 EVIDENCE = Path(__file__).resolve().parent / "reports" / "generated" / "evidence"
 

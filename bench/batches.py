@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from properties.images import Labelled
+from properties.images.idx import Labelled
 
 WHITE = 255
 

@@ -15,7 +15,7 @@ import pytest
 
 from bench import fashion_mnist, measure
 from bench.fashion_mnist import DataSet
-from properties.environment import environment
+from properties.subjects.environment import environment
 
 SCHEMA_VERSION = 1
 _NOT_RUN = re.compile(r"Skipped: not run \((?P<reason>.*)\)", re.DOTALL)

@@ -32,8 +32,8 @@ from bench.batches import WHITE
 from bench.fashion_mnist import DataSet
 from bench.lenet import Training
 from bench.registry import initial_model
-from properties import devices
-from properties.environment import environment
+from properties.subjects import devices
+from properties.subjects.environment import environment
 
 BATCH = 256
 LR = 0.9

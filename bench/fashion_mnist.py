@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import download
-from properties import images
-from properties.images import Labelled
+from properties.images import idx
+from properties.images.idx import Labelled
 
 VARIABLE = "FASHION_MNIST_DIR"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -109,8 +109,8 @@ def verify(path: Path) -> NDArray[np.uint8]:
     """
     stem = path.name.removesuffix(".gz")
     try:
-        data = images.decompress(path.read_bytes(), str(path))
-        values = images.parse_idx(data, str(path), axes=3 if "images" in stem else 1)
+        data = idx.decompress(path.read_bytes(), str(path))
+        values = idx.parse_idx(data, str(path), axes=3 if "images" in stem else 1)
     except (ValueError, OSError) as error:
         raise DataSetError(f"{error}; {_remedy(path)}") from error
     found = hashlib.sha256(data).hexdigest()
@@ -123,14 +123,14 @@ def verify(path: Path) -> NDArray[np.uint8]:
 def _read(folder: Path) -> DataSet:
     values = {stem: verify(_file(folder, stem)) for stem in DIGESTS}
     train, test = (
-        images.label(values[f"{part}-images-idx3-ubyte"], values[f"{part}-labels-idx1-ubyte"], str(folder))
+        idx.label(values[f"{part}-images-idx3-ubyte"], values[f"{part}-labels-idx1-ubyte"], str(folder))
         for part in ("train", "t10k")
     )
     return DataSet(train, test, NAME, f"{_counts(train, test)}, verified by SHA-256", folder)
 
 
 def _sample(reason: str) -> DataSet:
-    sample = images.sample()
+    sample = idx.sample()
     what = f"{_counts(sample.train, sample.test)} bundled for want of the full data set ({reason})"
     note = f"{what}: its figures are not those of Fashion-MNIST"
     return DataSet(sample.train, sample.test, SAMPLE_NAME, note, None)

@@ -15,8 +15,8 @@ from bench import machine, measure, recipes
 from bench.agreement import Agreement, first_step
 from bench.lenet import Training, initial_lenet, run_steps, train_ch6
 from bench.measure import AGAIN, BASELINE, Conditions, Ratio
-from properties import devices
-from properties.verdict import Diverged
+from properties.subjects import devices
+from properties.verdicts.verdict import Diverged
 
 PEAK, COPY = "matrix product", "copy"
 COPIED = 2**24

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from properties import pictures
-from properties.images import Labelled
-from properties.programs.lenet import lenet, lenet_activations
+from properties.images import lenet_pictures
+from properties.images.idx import Labelled
+from properties.worker.programs.lenet import lenet, lenet_activations
 
 POINTS_PER_EPOCH = 5
 
@@ -220,8 +220,8 @@ def feature_maps(model: nn.Module, images: Labelled) -> dict[str, Any]:
     image = images.images[0] / 255.0
     with torch.no_grad():
         seen = lenet_activations(torch.tensor(image, dtype=torch.float32)[None, None], **parameters)
-    activations = {i: seen[f"activation {i}"][0].numpy() for i in pictures.LAYERS}
-    return pictures.feature_maps(image, int(images.labels[0]), activations)
+    activations = {i: seen[f"activation {i}"][0].numpy() for i in lenet_pictures.LAYERS}
+    return lenet_pictures.feature_maps(image, int(images.labels[0]), activations)
 
 
 def train_ch6(training: Training, epochs: int) -> Report:

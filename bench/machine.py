@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.measure import seconds
-from properties import devices
+from properties.subjects import devices
 
 SIZE = 2048  # of the square matrices: large enough that a product of them is bound by arithmetic
 SMALLEST = 256  # where that takes too long: processors without bfloat16 compute it number by number

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import fashion_mnist
-from properties.images import CLASSES, DATA, SAMPLE_TEST, SAMPLE_TRAIN, Labelled
+from properties.images.idx import CLASSES, DATA, SAMPLE_TEST, SAMPLE_TRAIN, Labelled
 
 
 def first_of_each_class(labels: NDArray[np.uint8], count: int) -> NDArray[np.intp]:
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the sample. Returns 0, or 2 where the full data set or the output folder will not do."""
     parser = argparse.ArgumentParser(prog="python -m bench.make_sample", description=__doc__.partition("\n")[0])
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of the four full files (raw or .gz)")
-    parser.add_argument("--output", type=Path, default=DATA, help="folder to write to (default: properties/data)")
+    parser.add_argument("--output", type=Path, default=DATA, help="where to write (default: properties/images/data)")
     options = parser.parse_args(arguments)
     if not options.output.is_dir():
         parser.error(f"--output={options.output}: not a folder; name one that exists")

@@ -6,7 +6,7 @@ import time
 from itertools import islice
 
 from bench.lenet import Training
-from properties import devices
+from properties.subjects import devices
 
 LOADING = "loading"
 

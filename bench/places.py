@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from properties import devices
+from properties.subjects import devices
 
 
 def _each() -> list[Any]:

@@ -16,7 +16,7 @@ from torch import nn
 
 from bench.fashion_mnist import DataSet
 from bench.lenet import Batches, Training, initial_lenet
-from properties import devices
+from properties.subjects import devices
 
 Made = TypeVar("Made", bound=Training)
 

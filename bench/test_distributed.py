@@ -15,7 +15,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import distributed, measure
-from properties.environment import ROOT
+from properties.subjects.environment import ROOT
 
 LIMIT = 120  # seconds within which a run must end by itself
 clock = measure.Recorded()

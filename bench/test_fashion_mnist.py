@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench import download, fashion_mnist, make_sample
-from properties import images
+from properties.images import idx
 
 pytest_plugins = ["pytester"]
 
@@ -74,7 +74,7 @@ def test_reader_says_what_is_wrong(tmp_path: Path, data: bytes, says: str) -> No
     path = tmp_path / "labels"
     path.write_bytes(data)
     with pytest.raises(ValueError, match="^" + re.escape(f"{path}: {says}")):
-        images.read_idx(path, axes=1)
+        idx.read_idx(path, axes=1)
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])
@@ -82,7 +82,7 @@ def test_reader_takes_raw_gzip_and_xz(tmp_path: Path, compress: type[bytes]) -> 
     """The same array comes out of a raw and a compressed file."""
     path = tmp_path / "labels"
     path.write_bytes(compress(THREE))
-    np.testing.assert_array_equal(images.read_idx(path, axes=1), [7, 8, 9])
+    np.testing.assert_array_equal(idx.read_idx(path, axes=1), [7, 8, 9])
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
@@ -95,7 +95,7 @@ def test_reader_refuses_damaged_compression(tmp_path: Path, compress: type[bytes
     path = tmp_path / "labels"
     path.write_bytes(whole if damage == "altered" else whole[:-6])
     with pytest.raises(ValueError, match="labels: expected a complete compressed file, found"):
-        images.read_idx(path, axes=1)
+        idx.read_idx(path, axes=1)
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -172,10 +172,10 @@ def test_cache_is_where_pooch_has_it() -> None:
 
 def test_sample_is_stratified() -> None:
     """The sample has the same number of images of each class."""
-    sample = images.sample()
+    sample = idx.sample()
     np.testing.assert_array_equal(np.bincount(sample.train.labels), np.full(10, 256))
     np.testing.assert_array_equal(np.bincount(sample.test.labels), np.full(10, 100))
-    assert sum(path.stat().st_size for path in images.DATA.iterdir()) < 1_500_000
+    assert sum(path.stat().st_size for path in idx.DATA.iterdir()) < 1_500_000
 
 
 def test_sample_comes_from_the_full_data_set(pytestconfig: pytest.Config) -> None:
@@ -184,7 +184,7 @@ def test_sample_comes_from_the_full_data_set(pytestconfig: pytest.Config) -> Non
     if full.name != fashion_mnist.NAME:
         pytest.skip("not run (the full data set is not here)")
     for name, content in make_sample.sample_files(full.train, full.test).items():
-        assert lzma.decompress((images.DATA / name).read_bytes()) == lzma.decompress(content), name
+        assert lzma.decompress((idx.DATA / name).read_bytes()) == lzma.decompress(content), name
 
 
 def test_unusable_data_dir_exits_with_2(pytester: pytest.Pytester, tmp_path: Path) -> None:

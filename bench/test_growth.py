@@ -11,7 +11,7 @@ from torch import nn
 
 from bench import lenet, machine, recipes
 from bench.places import each_device
-from properties import devices
+from properties.subjects import devices
 
 ROUNDS = 5
 EXAMPLES = 4096  # a round sees as many in any batch size

@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import lenet, machine, recipes
 from bench.places import each_device
-from properties import devices
+from properties.subjects import devices
 
 BATCH = 256
 ROUNDS = 20

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from bench import lenet, recipes
 from bench.fashion_mnist import DataSet
-from properties import images
-from properties.images import Labelled
+from properties.images import idx
+from properties.images.idx import Labelled
 from refimpl.lenet import PARAMETER_SHAPES
 
 UNCOMPILED = [name for name, r in recipes.RECIPES.items() if not r.compiled and not r.absence("cpu")]
@@ -25,7 +25,7 @@ UNCOMPILED = [name for name, r in recipes.RECIPES.items() if not r.compiled and 
 @pytest.fixture
 def sample() -> DataSet:
     """The bundled sample, whatever else is installed."""
-    both = images.sample()
+    both = idx.sample()
     return DataSet(both.train, both.test, "bundled sample", "for a test", None)
 
 
@@ -86,7 +86,7 @@ class _Scripted(lenet.Training):
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[float, int, int]:
         self.clock += 2.0
-        return float(images.sum()), int(labels.sum()), len(labels)
+        return float(idx.sum()), int(labels.sum()), len(labels)
 
 
 class _SlowToLoad:
@@ -201,7 +201,7 @@ def test_training_learns(sample: DataSet) -> None:
 
 def test_feature_maps_are_the_networks() -> None:
     """The shades of the last layer's ten classes span 0 to 255, and the largest is the class that is predicted."""
-    net, test = lenet.initial_lenet(), images.sample().test
+    net, test = lenet.initial_lenet(), idx.sample().test
     found = lenet.feature_maps(net, test)
     (row,) = found["layers"][-1]["maps"][0]
     logits = net(torch.tensor(test.images[:1] / 255.0, dtype=torch.float32).unsqueeze(1))

@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import lenet, machine
 from bench.places import each_device
-from properties import devices
+from properties.subjects import devices
 
 ROUNDS = 5
 SMALL = 64  # where nothing is timed

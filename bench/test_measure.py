@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench import ladder, measure, phases, recipes
 from bench.fashion_mnist import DataSet
 from bench.measure import Conditions, Ratio, Recorded
-from properties import images
+from properties.images import idx
 
 clock = Recorded()
 
@@ -22,7 +22,7 @@ clock = Recorded()
 @pytest.fixture
 def problem() -> recipes.Problem:
     """The bundled sample on the CPU."""
-    both = images.sample()
+    both = idx.sample()
     return recipes.Problem(DataSet(both.train, both.test, "bundled sample", "for a test", None), "cpu", batch_size=32)
 
 

@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench import measure, phases, recipes
 from bench.fashion_mnist import DataSet
 from bench.places import each_device
-from properties import devices
+from properties.subjects import devices
 
 STEPS = 20
 SHOWN = ("book", "in_memory", "channels_last")

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from bench import compiled, lenet, matrix_lenet, per_core, recipes, registry
 from bench.agreement import first_step
 from bench.fashion_mnist import DataSet
-from properties import images
-from properties.verdict import Diverged
+from properties.images import idx
+from properties.verdicts.verdict import Diverged
 
 SMALL = 40
 
@@ -22,7 +22,7 @@ SMALL = 40
 @pytest.fixture
 def problem() -> recipes.Problem:
     """The bundled sample in small batches on the CPU, whatever else is installed."""
-    both = images.sample()
+    both = idx.sample()
     data = DataSet(both.train, both.test, "bundled sample", "for a test", None)
     return recipes.Problem(data, "cpu", batch_size=SMALL)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import chapter
-from properties import images
+from properties.images import idx
 from refimpl import convolution, lenet, pooling
 
 WINDOW = (5, 5)
@@ -25,7 +25,7 @@ LOOPS, CHAPTER = "loops", "chapter's torch loop"
 
 # An image whose pixels the window's size divides, and a kernel of small integers: float32 and float64 are both
 # exact on them, the mean too, so the results are equal, not close.
-IMAGE = images.sample().test.images[0] * float(np.prod(WINDOW))
+IMAGE = idx.sample().test.images[0] * float(np.prod(WINDOW))
 KERNEL = np.arange(np.prod(WINDOW), dtype=float).reshape(WINDOW) - 12
 
 # Name: system, the loops, the chapter's loop, and what both take after the image.
@@ -55,7 +55,7 @@ def test_reference(benchmark: BenchmarkFixture, operation: str, implementation: 
 
 def test_lenet_step(benchmark: BenchmarkFixture) -> None:
     """One step of SGD on LeNet, in the loops, on 256 real images and one core."""
-    train = images.sample().train
+    train = idx.sample().train
     batch: NDArray[np.float64] = train.images[:BATCH, None] / 255
     before = lenet.initial_parameters(0)
     lenet.step(before, batch[:1], train.labels[:1], LR)  # compile

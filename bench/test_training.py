@@ -14,7 +14,7 @@ from bench import ladder, lenet, measure, recipes
 from bench.fashion_mnist import NAME, DataSet
 from bench.ladder import Ladder
 from bench.lenet import Report, Training, train_ch6
-from properties import devices
+from properties.subjects import devices
 
 EPOCHS = 10
 # Rounds, steps a round, and seconds after which no round is begun; what is disabled is only shown to work.

@@ -11,8 +11,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import measure, worker
-from properties.sandbox import Sandbox
-from properties.subjects.worker import Workers
+from properties.engine.sandbox import Sandbox
+from properties.subjects.workers import Workers
 
 RESTARTS, ROUNDS, SEARCHES = 10, 25, 5
 CASES = 100  # enough that what a search costs once does not count

@@ -15,15 +15,19 @@ import hypothesis
 import numpy as np
 
 from bench import measure
-from properties import counterexample, evidence, laws, programs, subjects, test_agreement
-from properties.cases import Case
+from properties import subjects
+from properties.cases.case import Case
+from properties.engine import counterexample, laws
+from properties.laws import test_agreement
 from properties.operators import Operator, operator
-from properties.runner.call import Call, Outcome
-from properties.runner.execute import execute
 from properties.selftest import hostile
 from properties.subjects import Subject
-from properties.subjects.worker import Workers
-from properties.verdict import verdict
+from properties.subjects.workers import Workers
+from properties.verdicts import evidence
+from properties.verdicts.verdict import verdict
+from properties.worker import programs
+from properties.worker.call import Call, Outcome
+from properties.worker.execute import execute
 
 AGREEMENT: laws.Law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
 OPERATOR, SUBJECT = operator("conv2d"), Subject("cpu", "float32")

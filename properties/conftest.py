@@ -1,4 +1,4 @@
-"""Options and profiles. How laws become tests is in :mod:`properties.laws`."""
+"""Options and profiles. How laws become tests is in :mod:`properties.engine.laws`."""
 
 from __future__ import annotations
 
@@ -19,27 +19,17 @@ import pytest
 import torch
 from hypothesis import settings
 
-from properties import (
-    absent,
-    evidence,
-    examples,
-    laws,
-    memory,
-    profiles,
-    programs,
-    progress,
-    recording,
-    searching,
-    shards,
-    subjects,
-)
-from properties.environment import cores, environment
-from properties.runner import process
-from properties.runner.call import Call
-from properties.sandbox import Lost, Sandbox
+from properties import subjects
+from properties.engine import laws, recording
+from properties.engine.sandbox import Lost, Sandbox
+from properties.session import absent, example_database, memory, profiles, progress, search_plugin, shards
+from properties.subjects.environment import cores, environment
 from properties.subjects.launchers import Copy, Interpreter, Launcher
-from properties.subjects.worker import Forked, Workers
-from properties.verdict import UNCLEAN
+from properties.subjects.workers import Forked, Workers
+from properties.verdicts import evidence
+from properties.verdicts.verdict import UNCLEAN
+from properties.worker import process, programs
+from properties.worker.call import Call
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,9 +67,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hypothesis-profile=search: 30)",
     )  # fmt: skip
     group.addoption(
-        "--examples", metavar="PLACE", default=os.environ.get(examples.VARIABLE),
+        "--examples", metavar="PLACE", default=os.environ.get(example_database.VARIABLE),
         help="where Hypothesis keeps its examples: a folder, which machines may share, or redis://host:6379/0 "
-        f"(default: ${examples.VARIABLE}, else .hypothesis/examples)",
+        f"(default: ${example_database.VARIABLE}, else .hypothesis/examples)",
     )  # fmt: skip
 
 
@@ -126,7 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(laws, "convproof-laws")
     config.pluginmanager.register(absent, "convproof-absent")
     if profile == profiles.SEARCH:
-        config.pluginmanager.register(searching.Plugin(config, searching.minutes(searched)), "convproof-search")
+        config.pluginmanager.register(search_plugin.Plugin(config, search_plugin.minutes(searched)), "convproof-search")
     elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test
         known = config.stash[laws.SUBJECTS]
         config.pluginmanager.register(progress.Checks(config, known), "convproof-progress")
@@ -193,15 +183,17 @@ def _load_profile(config: pytest.Config, profile: str) -> None:
         option = f"--hypothesis-profile={profile}"
         profiles.check(profile)
         option = f"--search-minutes={searched}"
-        searching.minutes(searched)
+        search_plugin.minutes(searched)
         if searched and profile != profiles.SEARCH:
             raise ValueError(f"goes with --hypothesis-profile={profiles.SEARCH}, not {profile}; leave one out")
         option = f"--hypothesis-seed={config.getoption('--hypothesis-seed', None)}"
         if profile == profiles.SEARCH and config.getoption("--hypothesis-seed", None) is not None:
             raise ValueError("a search takes fresh seeds in each round; leave it out")
-        option = f"--examples={examples.masked(str(place))}"
+        option = f"--examples={example_database.masked(str(place))}"
         if place is not None or profile == profiles.SEARCH:
-            kept = examples.database(place if place is not None else str(config.rootpath / ".hypothesis" / "examples"))
+            kept = example_database.database(
+                place if place is not None else str(config.rootpath / ".hypothesis" / "examples")
+            )
             chosen = settings.get_profile(profile)
             if profile != profiles.TESTS:
                 settings.register_profile(profile, chosen, database=kept)
@@ -307,7 +299,7 @@ def _header(config: pytest.Config, profile: str) -> dict[str, object]:
         "started": evidence.now(),
         "profile": profile,
         "seed": config.getoption("--hypothesis-seed", None),
-        "arguments": [examples.masked(str(argument)) for argument in config.invocation_params.args],
+        "arguments": [example_database.masked(str(argument)) for argument in config.invocation_params.args],
         "subjects": [str(subject) for subject in config.stash[laws.SUBJECTS]],
         "environment": environment(),
     }

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.untrusted import Unusable
+from reports.read.untrusted import Unusable
 
 if TYPE_CHECKING:
-    from reports.load import Evidence
+    from reports.read.load import Evidence
 
 GENERATED = Path(__file__).with_name("generated")
 EVIDENCE = GENERATED / "evidence"
@@ -38,19 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from reports.load import load  # here, so that --help does not wait for pandas and matplotlib
+    from reports.read.load import load
 
     return _write(load(options.evidence or [EVIDENCE]), options.output)
 
 
 def _merge(options: argparse.Namespace) -> int:
-    from reports.load import join
+    from reports.read.load import join
 
     return _write(join(options.paths), options.output)
 
 
 def _write(evidence: Evidence, output: Path) -> int:
-    from reports.report import render
+    from reports.draw.report import render
     from reports.write import write
 
     write(output, render(evidence, output))
@@ -62,8 +62,8 @@ def _write(evidence: Evidence, output: Path) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from reports.compare import compare, read
-    from reports.said import as_markdown, text
+    from reports.draw.compare_text import as_markdown, text
+    from reports.tell.compare import compare, read
     from reports.write import write
 
     one, other = read(options.a), read(options.b)

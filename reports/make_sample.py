@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reports import browser
-from reports.load import Evidence, load
-from reports.report import render
-from reports.untrusted import Unusable
+from reports.draw.report import render
+from reports.read.load import Evidence, load
+from reports.read.untrusted import Unusable
 
 WIDTH, HEIGHT = 1200, 1000
 

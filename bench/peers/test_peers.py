@@ -19,7 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench import measure, recipes
 from bench.fashion_mnist import DataSet
 from bench.peers.process import Batches, Peer
-from properties.verdict import Expected, shares
+from properties.verdicts.verdict import Expected, shares
 from refimpl import lenet
 from refimpl.rounding import FORMATS, Computed
 

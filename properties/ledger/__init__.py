@@ -1,1 +1,1 @@
-"""The entries of the ledger of known divergences, by kind (see :mod:`properties.divergences`)."""
+"""The entries of the ledger of known divergences, by kind (see :mod:`properties.ledger.known`)."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
 from properties.ledger.windows import Predicate, after, turned, windows_of
 from properties.subjects import Subject

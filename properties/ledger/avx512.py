@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
 from properties.ledger.windows import after, windows_of
 from properties.subjects import Subject

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.channels_last import convolves_in_channels_last
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
 from properties.ledger.windows import after, where_valid, windows_of
-from properties.runner.call import Setting
 from properties.subjects import Subject
+from properties.worker.call import Setting
 from refimpl.geometry import effective_kernel
 
 VECTOR = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.record import TRANSPOSED, Divergence
 from properties.ledger.windows import Predicate
 from properties.subjects import FLOATS, Subject

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import torch
 
-from properties.cases import Case
-from properties.devices import instructions
+from properties.cases.case import Case
 from properties.ledger.record import Divergence
 from properties.ledger.windows import last_axis_of_padding, where_valid, windows_of
-from properties.runner.call import Setting
-from properties.runner.layouts import LAYOUTS
 from properties.subjects import Subject
+from properties.subjects.devices import instructions
+from properties.worker.call import Setting
+from properties.worker.layouts import LAYOUTS
 
 
 def passes_for_channels_last(case: Case, name: str, shape: tuple[int, ...]) -> bool:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from properties.cases import Case
-from properties.huge import formula
+from properties.cases.case import Case
+from properties.edges.huge import formula
 from properties.ledger.record import COMPILED, OF_GRADIENTS, Divergence
 from properties.operators import operator
 from properties.subjects import Subject

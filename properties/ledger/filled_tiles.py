@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from properties.cases import Case
-from properties.devices import instructions
+from properties.cases.case import Case
+from properties.edges.special_values import Special, specials
 from properties.ledger.record import CONVOLUTIONS, TRANSPOSED, Divergence
-from properties.special import Special, specials
 from properties.subjects import Subject
+from properties.subjects.devices import instructions
 
 
 def _exact_product(case: Case) -> bool:

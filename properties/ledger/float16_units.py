@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
 from properties.ledger.windows import last_axis_of_padding, turned, windows_of, windows_reach
 from properties.subjects import Subject

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from properties.cases import Case
-from properties.huge import countable
+from properties.cases.case import Case
+from properties.edges.huge import countable
 from properties.ledger.channels_last import passes_for_channels_last
 from properties.ledger.record import OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
-from properties.runner.call import Setting
 from properties.subjects import FLOATS, INTEGERS, Subject
+from properties.worker.call import Setting
 from refimpl import pooling
 from refimpl.arrays import Array
 from refimpl.bounds.further_pooling import largest_on_the_way, power_sums

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from properties.cases import Case
+from properties.cases.case import Case
+from properties.edges.special_values import Special
 from properties.ledger.lossy import OPMATH
 from properties.ledger.record import OF_GRADIENTS, Divergence
-from properties.runner.call import Setting
-from properties.runner.layouts import LAYOUTS
-from properties.special import Special
 from properties.subjects import FLOATS, SIXTEEN_BITS, Subject
+from properties.worker.call import Setting
+from properties.worker.layouts import LAYOUTS
 from refimpl.targets import is_probabilities, rows_of
 
 SEEN: dict[str, Any] = {"devices": ("cpu",)}

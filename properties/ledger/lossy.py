@@ -7,12 +7,12 @@ import math
 import numpy as np
 import torch
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.record import CONVOLUTIONS, OF_GRADIENTS, OF_WRONG_GRADIENTS, Divergence
 from properties.operators import pooling
-from properties.runner.call import Setting
-from properties.runner.layouts import LAYOUTS
 from properties.subjects import SIXTEEN_BITS, Subject
+from properties.worker.call import Setting
+from properties.worker.layouts import LAYOUTS
 from refimpl.geometry import effective_kernel
 from refimpl.rounding import round_to
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.lossy import OPMATH, POOLING_GRADIENT, windows_overlap
 from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators.adaptive_pooling import counts

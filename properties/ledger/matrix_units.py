@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, Divergence
 from properties.ledger.windows import after, taps_reach, where_valid, windows_of, windows_reach
-from properties.runner.call import Setting
 from properties.subjects import Subject
+from properties.worker.call import Setting
 
 SEVERAL_AXES = ("conv2d", "conv3d", "conv2d_padded", "conv3d_padded")
 SLICE: dict[str, Any] = {"dilation": (1, 1), "groups": 1}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.record import COMPILED, CONVOLUTIONS, Divergence
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, Subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from properties.cases import Case, kernel_size
+from properties.cases.case import Case, kernel_size
 from properties.ledger.missing_further import taken
 from properties.ledger.record import CONVOLUTIONS, TRANSPOSED, Divergence
 from properties.operators.constraints import Invalid

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from properties.cases import Case, kernel_size
+from properties.cases.case import Case, kernel_size
 from properties.ledger.missing import violates
 from properties.ledger.record import COMPILED, MODES, Divergence
 from properties.operators.constraints import Invalid

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from properties.cases import Case, window
-from properties.huge import Huge
+from properties.cases.case import Case, window
+from properties.edges.huge import Huge
 from properties.ledger.record import Divergence
 from properties.ledger.windows import where_valid, windows_of
 from properties.subjects import FLOATS, Subject

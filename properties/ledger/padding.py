@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.lossy import OPMATH
 from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.subjects import SIXTEEN_BITS, Subject

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch.torch_version import TorchVersion
 
-from properties import devices
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.operators import Operator
-from properties.subjects import Subject, comparing
+from properties.subjects import Subject, comparing, devices
 
 CONVOLUTIONS = tuple(f"conv{axes}d{kind}" for kind in ("", "_padded") for axes in (1, 2, 3))
 TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
@@ -40,8 +39,8 @@ class Divergence:
     ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
     happens and ``why`` that is wrong, with the document that says so; ``seen`` is the first torch release in which it
     was seen, ``fixed`` the first that was seen without it (None: none yet). ``having`` and ``lacking`` name an
-    instruction set (:data:`properties.devices.INSTRUCTIONS`) without which, or with which, a processor does not show
-    it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
+    instruction set (:data:`properties.subjects.devices.INSTRUCTIONS`) without which, or with which, a processor
+    does not show it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
     :data:`OUT_OF_RANGE` but those that are ``also`` named: ``holds`` then has to answer for arguments that no layer
     allows.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default), every

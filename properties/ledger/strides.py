@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from properties.cases import Case
-from properties.huge import COMPUTED, Huge
+from properties.cases.case import Case
+from properties.edges.huge import COMPUTED, Huge
 from properties.ledger.record import Divergence
 from properties.ledger.windows import where_valid, windows_of
 from properties.subjects import Subject

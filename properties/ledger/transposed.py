@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.lossy import OPMATH
 from properties.ledger.record import OF_GRADIENTS, TRANSPOSED, Divergence
 from properties.subjects import SIXTEEN_BITS, Subject

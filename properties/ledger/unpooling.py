@@ -6,13 +6,13 @@ import math
 
 import torch
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.ledger.channels_last import passes_for_channels_last
 from properties.ledger.record import Divergence
 from properties.operators import operator
-from properties.runner.call import Setting
-from properties.runner.layouts import LAYOUTS
 from properties.subjects import FLOATS, Subject
+from properties.worker.call import Setting
+from properties.worker.layouts import LAYOUTS
 
 UNPOOLING = ("max_unpool1d", "max_unpool2d", "max_unpool3d")
 

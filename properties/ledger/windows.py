@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.subjects import Subject
 from refimpl import padding
 from refimpl.geometry import convolution_output, effective_kernel, padded_size, per_axis, reaches

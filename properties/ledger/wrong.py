@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from properties.cases import Case
-from properties.huge import COMPUTED, formula
+from properties.cases.case import Case
+from properties.edges.huge import COMPUTED, formula
+from properties.edges.special_values import Special
 from properties.ledger.channels_last import passes_for_channels_last
 from properties.ledger.record import COMPILED, CONVOLUTIONS, OF_WRONG_GRADIENTS, Divergence
 from properties.operators import operator
-from properties.runner.call import Setting
-from properties.special import Special
 from properties.subjects import FLOATS, INTEGERS, Subject
+from properties.worker.call import Setting
 from refimpl import pooling
 from refimpl.geometry import reaches
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
-from properties.programs import further_pooling as programs
+from properties.worker.programs import further_pooling as programs
 from refimpl import adaptive, bounds, pooling, second
 from refimpl.arrays import Array
 from refimpl.geometry import adaptive_window

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import INTEGERS, Case, kernel_size
+from properties.cases.case import INTEGERS, Case, kernel_size
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
 from refimpl.rounding import Format

@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import (
+from properties.cases import image_sized, long_sums, tiled
+from properties.cases.case import (
     COIN,
     Axis,
     Case,
@@ -21,10 +22,9 @@ from properties.cases import (
     sizes,
     whole,
 )
-from properties.operators import aligned, long, planes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
-from properties.programs import convolution as programs
+from properties.worker.programs import convolution as programs
 from refimpl import bounds, convolution, second
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output
@@ -126,8 +126,8 @@ def _operator(axes: int) -> Operator:
         layer=f"torch.nn.Conv{axes}d",
         systems=("S3", "S4", "S5", "S10", "S11", "S12", "S13") if axes == 2 else ("S3",),
         cases=cases(
-            long.now_and_then(
-                geometry(axes), long.convolution(axes), aligned.convolution(axes), planes.convolution(axes)
+            long_sums.now_and_then(
+                geometry(axes), long_sums.convolution(axes), tiled.convolution(axes), image_sized.convolution(axes)
             )
         ),
         program=PROGRAMS[axes],

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from properties.cases import Case, kernel_size, with_spatial
+from properties.cases.case import Case, kernel_size, with_spatial
 from properties.operators import constraints as must
 from properties.operators import convolution
 from refimpl.geometry import effective_kernel, same_split

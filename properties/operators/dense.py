@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.cases import long_sums
+from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
 from properties.operators import constraints as must
-from properties.operators import long
 from properties.operators.record import Operator
-from properties.programs import dense as programs
+from properties.worker.programs import dense as programs
 from refimpl import bounds, dense, second
 from refimpl.arrays import Array
 from refimpl.rounding import Computed
@@ -182,7 +182,7 @@ OPERATORS = (
         name="linear",
         layer="torch.nn.Linear",
         systems=("S18",),
-        cases=cases(long.now_and_then(linear_geometry(), long.linear())),
+        cases=cases(long_sums.now_and_then(linear_geometry(), long_sums.linear())),
         program=programs.linear,
         reference=dense.linear,
         bound=bounds.linear,
@@ -215,7 +215,7 @@ OPERATORS = (
         name="matmul",
         layer="torch.matmul",
         systems=("S14",),
-        cases=cases(long.now_and_then(matmul_geometry(), long.matmul())),
+        cases=cases(long_sums.now_and_then(matmul_geometry(), long_sums.matmul())),
         program=programs.matmul,
         reference=dense.matrix_product,
         bound=matmul_bound,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import CHANNELS, Case, Geometry, batches, cases, longest_axis, pooling_axis, sizes
+from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, pooling_axis, sizes
 from properties.operators import pooling as sliding
 from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
-from properties.programs import further_pooling as programs
+from properties.worker.programs import further_pooling as programs
 from refimpl import bounds, fractional, pooling, power_pooling, second, unpooling
 from refimpl.arrays import Array
 from refimpl.geometry import fractional_starts, unpooled_size

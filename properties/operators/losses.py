@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
 from properties.operators import constraints as must
 from properties.operators.pointwise import classes
 from properties.operators.record import Operator
-from properties.programs import losses as programs
+from properties.worker.programs import losses as programs
 from refimpl import bounds, loss, second
 from refimpl.arrays import Array
 from refimpl.targets import divisor, losses_shape

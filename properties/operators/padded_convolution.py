@@ -6,10 +6,10 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from properties.cases import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
+from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
-from properties.programs import convolution as programs
+from properties.worker.programs import convolution as programs
 from refimpl import bounds, padding, second
 from refimpl.geometry import convolution_output, effective_kernel, same_split
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
-from properties.programs import padding as programs
+from properties.worker.programs import padding as programs
 from refimpl import bounds, padding, second
 from refimpl.arrays import Array
 from refimpl.rounding import Computed

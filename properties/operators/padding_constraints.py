@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.operators import constraints as must
 
 PAD = "torch.nn.functional.pad: "

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Case, Geometry, among, cases, sizes
+from properties.cases.case import COIN, Case, Geometry, among, cases, sizes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
-from properties.programs import pointwise as programs
+from properties.worker.programs import pointwise as programs
 from refimpl import activation, bounds
 from refimpl.rounding import Computed
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import CHANNELS, COIN, Case, Geometry, batches, cases, longest_axis, pooling_axis, whole
+from properties.cases import long_sums
+from properties.cases.case import CHANNELS, COIN, Case, Geometry, batches, cases, longest_axis, pooling_axis, whole
 from properties.operators import constraints as must
-from properties.operators import long
 from properties.operators.record import Operator
-from properties.programs import pooling as programs
+from properties.worker.programs import pooling as programs
 from refimpl import bounds, pooling, second
 from refimpl.arrays import Array
 
@@ -96,7 +96,7 @@ def _max_operator(axes: int) -> Operator:
         name=f"max_pool{axes}d",
         layer=f"torch.nn.MaxPool{axes}d",
         systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
-        cases=cases(long.now_and_then(geometry(axes, "max"), long.pooling(axes, "max"))),
+        cases=cases(long_sums.now_and_then(geometry(axes, "max"), long_sums.pooling(axes, "max"))),
         program=MAX_PROGRAMS[axes],
         reference=pooling.max_pool,
         bound=bounds.max_pool,
@@ -125,7 +125,7 @@ def _average_operator(axes: int) -> Operator:
         name=f"avg_pool{axes}d",
         layer=f"torch.nn.AvgPool{axes}d",
         systems=("S15", "S16", "S17") if axes == 2 else ("S15",),
-        cases=cases(long.now_and_then(geometry(axes, "average"), long.pooling(axes, "average"))),
+        cases=cases(long_sums.now_and_then(geometry(axes, "average"), long_sums.pooling(axes, "average"))),
         program=AVERAGE_PROGRAMS[axes],
         reference=pooling.average_pool,
         bound=bounds.average_pool,

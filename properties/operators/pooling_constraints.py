@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import Case, with_spatial
+from properties.cases.case import Case, with_spatial
 from properties.operators import constraints as must
 from refimpl.arrays import Array
 from refimpl.geometry import unpooled_size

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import INTEGERS, LARGEST_INTEGER, Case
+from properties.cases.case import INTEGERS, LARGEST_INTEGER, Case
 from properties.operators.constraints import Constraint
-from properties.runner.call import Program
-from properties.verdict import Expected
+from properties.verdicts.verdict import Expected
+from properties.worker.call import Program
 from refimpl.arrays import Array
 from refimpl.rounding import INTEGERS as INTEGER_TYPES
 from refimpl.rounding import Computed, Format, round_to

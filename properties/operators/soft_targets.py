@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import COIN, Case, Geometry, among, cases
+from properties.cases.case import COIN, Case, Geometry, among, cases
 from properties.operators.losses import chosen, input_shapes, output_shape
 from properties.operators.record import Operator
-from properties.programs import losses as programs
+from properties.worker.programs import losses as programs
 from refimpl import bounds, loss, soft_targets
 from refimpl.arrays import Array
 

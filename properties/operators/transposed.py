@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import Axis, Case, Geometry, batches, cases, longest_axis, sizes
-from properties.operators import aligned, long, planes
+from properties.cases import image_sized, long_sums, tiled
+from properties.cases.case import Axis, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
-from properties.programs import convolution as programs
+from properties.worker.programs import convolution as programs
 from refimpl import bounds, convolution, second, transposed
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output, effective_kernel, transposed_output
@@ -97,8 +97,8 @@ def _operator(axes: int) -> Operator:
         layer=f"torch.nn.ConvTranspose{axes}d",
         systems=(),
         cases=cases(
-            long.now_and_then(
-                geometry(axes), turned(axes, aligned.convolution(axes)), turned(axes, planes.convolution(axes))
+            long_sums.now_and_then(
+                geometry(axes), turned(axes, tiled.convolution(axes)), turned(axes, image_sized.convolution(axes))
             )
         ),
         program=PROGRAMS[axes],

@@ -8,10 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
+from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
-from properties.programs import unfolding as programs
+from properties.worker.programs import unfolding as programs
 from refimpl import bounds, second, unfolding
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.operators import CATALOGUE, Operator
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from properties import absent, devices, evidence
-from properties.subjects import Subject
+from properties.session import absent
+from properties.subjects import Subject, devices
 from properties.subjects.launchers import ROOT
+from properties.verdicts import evidence
 
 HERE = Subject("cpu", "float32")
 GONE = [Subject("no such device", dtype) for dtype in ("float64", "float32")]
@@ -81,8 +82,8 @@ def test_the_most_frequent_reasons() -> None:
 def test_a_run_without_cuda(processes: list[str], tmp_path: Path) -> None:
     """As a user sees it: no skipped test, one line, one row for each check that was not run, whatever the processes."""
     tests = [
-        "properties/test_worked_examples.py",
-        "properties/test_divergences.py",
+        "properties/laws/test_worked_examples.py",
+        "properties/laws/test_ledger.py",
         "-k",
         "test_worked_example or lp-pool-cut-off-window-cpu-float32",
     ]

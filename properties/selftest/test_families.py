@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from properties import counterexample, evidence, families, laws, programs, repro, subjects
+from properties import subjects
+from properties.engine import counterexample, families, laws, repro
 from properties.operators import CATALOGUE, Operator, operator
-from properties.runner import execute as runner
-from properties.runner.call import Call, Outcome
-from properties.runner.execute import execute
 from properties.subjects import Subject
-from properties.verdict import Diverged, Expected
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged, Expected
+from properties.worker import execute as runner
+from properties.worker import programs
+from properties.worker.call import Call, Outcome
+from properties.worker.execute import execute
 from refimpl import activation
 from refimpl.arrays import Array
 

@@ -12,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from properties import evidence, findings, programs, test_divergences
-from properties.divergences import LEDGER
-from properties.runner.call import Call
+from properties.engine import findings
+from properties.laws import test_ledger
+from properties.ledger.known import LEDGER
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
-from properties.verdict import Diverged
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged
+from properties.worker import programs
+from properties.worker.call import Call
 
 FULL = """
 import pathlib
@@ -38,7 +41,13 @@ def test_a_run_goes_on(processes: list[str], tmp_path: Path) -> None:
     """The verdicts and the exit code are those of the tests; the last line says that evidence is missing."""
     (tmp_path / "full_disk.py").write_text(FULL, encoding="utf-8")
     program = f"import sys; sys.path.append({str(tmp_path)!r}); import pytest; sys.exit(pytest.main())"
-    options = ["properties/test_rerun.py", "-k", "[linear-cpu-float64", "--subjects=cpu", "--hypothesis-profile=tests"]
+    options = [
+        "properties/laws/test_rerun.py",
+        "-k",
+        "[linear-cpu-float64",
+        "--subjects=cpu",
+        "--hypothesis-profile=tests",
+    ]
     options += ["-p", "full_disk", f"--evidence={tmp_path / 'evidence'}", *processes]
     finished = subprocess.run(
         [sys.executable, "-c", program, *options], cwd=ROOT, capture_output=True, text=True, check=False
@@ -114,7 +123,7 @@ def test_an_entry_whose_script_cannot_be_written(tmp_path: Path) -> None:
     """An entry of the ledger that has no script fails in one line: it is not confirmed."""
     (tmp_path / "repro").write_text("a file where the folder should be", encoding="utf-8")
     with pytest.raises(pytest.fail.Exception, match=r"not confirmed, for want of a script: .*/repro: File exists"):
-        test_divergences.script(LEDGER[0], Subject("cpu", "float64"), diverged(), tmp_path / "repro")
+        test_ledger.script(LEDGER[0], Subject("cpu", "float64"), diverged(), tmp_path / "repro")
 
 
 def test_a_script_that_cannot_be_written(tmp_path: Path) -> None:

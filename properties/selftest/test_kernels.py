@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from properties import programs
-from properties.runner.call import Call
 from properties.selftest import hostile
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
-from properties.subjects.worker import Workers
-from properties.verdict import Diverged, exactly, verdict
+from properties.subjects.workers import Workers
+from properties.verdicts.verdict import Diverged, exactly, verdict
+from properties.worker import programs
+from properties.worker.call import Call
 
 IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wrong.py"
 HOSTILE = ROOT / "properties" / "selftest" / "hostile_kernels.py"

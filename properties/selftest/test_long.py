@@ -6,7 +6,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from properties.cases import Case
+from properties.cases.case import Case
 from properties.operators import operator
 from refimpl.rounding import FORMATS
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """pytest on the laws, as a user starts it."""
-    command = [sys.executable, "-m", "pytest", "properties/test_rerun.py", "-k", "[linear-cpu-float64", *arguments]
+    command = [sys.executable, "-m", "pytest", "properties/laws/test_rerun.py", "-k", "[linear-cpu-float64", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -55,7 +55,7 @@ def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("ci", [{}, {"CI": "true"}])
 def test_long_runs_take_fresh_seeds(ci: dict[str, str]) -> None:
     """Tonight's cases are not last night's, in CI neither, where Hypothesis repeats itself unless told."""
-    line = "from properties.profiles import settings; print(*(settings.get_profile(p).derandomize for p in {}))"
+    line = "from properties.session.profiles import settings; print(*(settings.get_profile(p).derandomize for p in {}))"
     command = [sys.executable, "-c", line.format(("nightly", "search"))]
     environment = {name: value for name, value in os.environ.items() if name != "CI"} | ci
     finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from properties.runner import process
 from properties.subjects.launchers import ROOT
+from properties.worker import process
 
-RUN = ["-m", "pytest", "properties/test_rerun.py", "properties/test_divergences.py", "--hypothesis-profile=tests"]
+RUN = ["-m", "pytest", "properties/laws/test_rerun.py", "properties/laws/test_ledger.py", "--hypothesis-profile=tests"]
 LAW, ENTRY = "linear-cpu-float64", "fractional-ratio-of-none-cpu-float64"
 """A test for the sandbox, and one that needs a worker."""
 NO_WORKER = """

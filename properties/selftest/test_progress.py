@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from properties import progress, recording
+from properties.engine import recording
+from properties.session import progress
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
 
-CHECK = "properties/test_law.py::test_law[conv2d-cpu-float32]"
+CHECK = "properties/laws/test_law.py::test_law[conv2d-cpu-float32]"
 
 
 class Terminal:
@@ -107,12 +108,12 @@ def test_other_tests_keep_their_letters() -> None:
 def test_a_run_that_fails(options: list[str], tmp_path: Any) -> None:
     """As a user sees it: no letters, what failed at once and in the summary; with -v pytest's own lines."""
     about = ["--kernels=examples/subtly_wrong.py", "--subjects=cpu-float32", "-k", "[linear or [conv2d-"]
-    command = [sys.executable, "-m", "pytest", "properties/test_agreement.py", *about, f"--evidence={tmp_path}/e"]
+    command = [sys.executable, "-m", "pytest", "properties/laws/test_agreement.py", *about, f"--evidence={tmp_path}/e"]
     command += ["-p", "no:cacheprovider", "--benchmark-disable", "--hypothesis-profile=tests", *options]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     running = finished.stdout.partition("= FAILURES =")[0].partition("test session starts")[2]
-    node = "properties/test_agreement.py::test_agreement[conv2d-subtly_wrong-cpu-float32]"
-    assert (f"FAILED {node} - properties.verdict.Diverged: output[1, " in running) == (options != ["-v"])
+    node = "properties/laws/test_agreement.py::test_agreement[conv2d-subtly_wrong-cpu-float32]"
+    assert (f"FAILED {node} - properties.verdicts.verdict.Diverged: output[1, " in running) == (options != ["-v"])
     assert (f"{node} FAILED" in running) == (options == ["-v"])
     assert not any(set(line) <= set("sF.") for line in running.splitlines() if line)
     assert f"\nFAILED {node}" in finished.stdout.rpartition("short test summary info")[2]

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from properties import programs, repro
-from properties.runner.call import Call, Setting
-from properties.verdict import Expected
+from properties.engine import repro
+from properties.verdicts.verdict import Expected
+from properties.worker import programs
+from properties.worker.call import Call, Setting
 from refimpl import activation
 from refimpl.arrays import Array
 

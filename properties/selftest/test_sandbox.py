@@ -12,11 +12,13 @@ from typing import Any
 import hypothesis
 import pytest
 
-from properties import evidence, laws, operators, recording, subjects
-from properties.runner.call import Program
-from properties.sandbox import Sandbox
+from properties import operators, subjects
+from properties.engine import laws, recording
+from properties.engine.sandbox import Sandbox
 from properties.selftest import hostile
 from properties.subjects import Subject
+from properties.verdicts import evidence
+from properties.worker.call import Program
 
 FLOAT32 = Subject("cpu", "float32")
 Judged = Callable[[Program], evidence.Result]

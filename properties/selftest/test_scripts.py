@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from properties import scripts, test_divergences
-from properties.subjects.worker import Late
-from properties.verdict import Diverged
+from properties.laws import test_ledger
+from properties.subjects import scripts
+from properties.subjects.workers import Late
+from properties.verdicts.verdict import Diverged
 
 LOOKS = """
 import json, os, sys, threading
@@ -102,8 +103,8 @@ def test_a_script_after_one_that_was_ended(forked: scripts.Run, tmp_path: Path) 
 
 def test_a_hang_is_confirmed(forked: scripts.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script of a call that hangs must hang, too."""
-    monkeypatch.setattr(test_divergences, "HUNG", 1.0)
+    monkeypatch.setattr(test_ledger, "HUNG", 1.0)
     seen = Diverged("raised Hung: no answer within 10 s, but these arguments are valid")
-    test_divergences.confirm(written(tmp_path, "while True: pass"), seen, False, forked)
+    test_ledger.confirm(written(tmp_path, "while True: pass"), seen, False, forked)
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        test_divergences.confirm(written(tmp_path, "pass"), seen, False, forked)
+        test_ledger.confirm(written(tmp_path, "pass"), seen, False, forked)

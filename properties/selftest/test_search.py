@@ -14,14 +14,16 @@ import torch
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
-from properties import counterexample, evidence, findings, profiles, search
-from properties.cases import Case
-from properties.laws import Law
+from properties.cases.case import Case
+from properties.engine import counterexample, findings, search
+from properties.engine.laws import Law
+from properties.engine.search import Pair, Search
 from properties.operators import operator
-from properties.runner.call import Setting
-from properties.search import Pair, Search
+from properties.session import profiles
 from properties.subjects import Declined, Subject
-from properties.verdict import Diverged, holds
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged, holds
+from properties.worker.call import Setting
 
 SETTINGS = hypothesis.settings(
     hypothesis.settings.get_profile(profiles.SEARCH), database=InMemoryExampleDatabase(), max_examples=20

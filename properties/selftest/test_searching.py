@@ -15,15 +15,16 @@ from typing import Any
 import pytest
 from hypothesis.database import InMemoryExampleDatabase
 
-from properties import evidence, examples, searching
+from properties.session import example_database, search_plugin
 from properties.subjects.launchers import ROOT
+from properties.verdicts import evidence
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "nan", "inf", "soon"])
 def test_no_time_is_an_error(given: str) -> None:
     """The time budget is a number above 0."""
     with pytest.raises(ValueError, match="no number of minutes above 0"):
-        searching.minutes(given)
+        search_plugin.minutes(given)
 
 
 @pytest.mark.parametrize("place", ["ftp://host", "", str(ROOT / "README.md"), "redis://localhost:1/0"])
@@ -31,7 +32,7 @@ def test_no_place_for_examples(place: str, monkeypatch: pytest.MonkeyPatch) -> N
     """What is neither a folder nor a server, or needs a package that is not there, is refused."""
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ValueError, match=r"no such kind of address|not a folder|needs the package redis"):
-        examples.database(place)
+        example_database.database(place)
 
 
 def test_a_database_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +46,7 @@ def test_a_database_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
 
         fetch = delete = save  # type: ignore[assignment]
 
-    tolerant = examples.Tolerant(Gone(), (OSError,), "redis://host")
+    tolerant = example_database.Tolerant(Gone(), (OSError,), "redis://host")
     tolerant.save(b"key", b"value")
     assert list(tolerant.fetch(b"key")) == []
     tolerant.delete(b"key", b"value")
@@ -73,7 +74,7 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal)
     for name in ("CI", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    plugin = searching.Plugin(SimpleNamespace(), 1.0)  # type: ignore[arg-type]
+    plugin = search_plugin.Plugin(SimpleNamespace(), 1.0)  # type: ignore[arg-type]
     part = {"round": 2, "turn": 3, "turns": 10, "left": 90.0, "cases": 1000, "found": 1, "interrupted": False}
     plugin.parts = {"one": part, "two": part}
     plugin.display.show(plugin._state())
@@ -87,7 +88,7 @@ def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         sys.executable,
         "-m",
         "pytest",
-        "properties/test_agreement.py",
+        "properties/laws/test_agreement.py",
         f"--evidence={folder}/evidence",
         *arguments,
     ]

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from properties import laws, shards, subjects
-from properties.shards import Shard
+from properties import subjects
+from properties.engine import laws
+from properties.session import shards
+from properties.session.shards import Shard
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
 
@@ -68,7 +70,7 @@ def test_no_shard(given: str) -> None:
 
 def shard(part: int, of: int, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A shard as a user runs it: of the tests of two laws on one operator each."""
-    command = [sys.executable, "-m", "pytest", "properties/test_dense.py", f"--shard={part}/{of}", *options]
+    command = [sys.executable, "-m", "pytest", "properties/laws/test_dense.py", f"--shard={part}/{of}", *options]
     command += [f"--evidence={folder}", "--hypothesis-profile=tests", "-p", "no:cacheprovider", "--benchmark-disable"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -22,16 +22,17 @@ import hypothesis
 import pytest
 
 import refimpl
-from properties import counterexample, evidence, laws, recording
-from properties.cases import Case
-from properties.devices import INSTRUCTIONS
-from properties.divergences import LEDGER, known
-from properties.huge import huge
+from properties.cases.case import Case
+from properties.edges.huge import huge
+from properties.engine import counterexample, laws, recording
+from properties.engine.sandbox import Lost
+from properties.ledger.known import LEDGER, known
 from properties.operators import CATALOGUE, operator
-from properties.sandbox import Lost
 from properties.selftest import faults
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
-from properties.verdict import Diverged
+from properties.subjects.devices import INSTRUCTIONS
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged
 
 PROPERTIES = Path(__file__).resolve().parent.parent
 REFERENCES = tuple(

@@ -11,16 +11,20 @@ import hypothesis
 import numpy as np
 import pytest
 
-from properties import counterexample, divergences, evidence, subjects, test_agreement, test_batches
-from properties.cases import Case
-from properties.divergences import LEDGER
-from properties.laws import Law
+from properties import subjects
+from properties.cases.case import Case
+from properties.engine import counterexample
+from properties.engine.laws import Law
+from properties.laws import test_agreement, test_batches
+from properties.ledger import known
+from properties.ledger.known import LEDGER
 from properties.ledger.record import Divergence
 from properties.operators import operator
-from properties.runner.call import Call, Observed, Outcome
-from properties.runner.execute import execute
 from properties.subjects import Subject
-from properties.verdict import Diverged
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged
+from properties.worker.call import Call, Observed, Outcome
+from properties.worker.execute import execute
 from refimpl.rounding import BFLOAT16, round_to
 
 OTHER = Subject("cpu", "bfloat16", torch="torch-0.1.0+cpu")
@@ -79,13 +83,13 @@ def test_an_old_defect_is_known(held: Callable[..., evidence.Result]) -> None:
 
 def test_overwritten_memory_is_given_up(held: Callable[..., evidence.Result], monkeypatch: pytest.MonkeyPatch) -> None:
     """After a case that may overwrite other memory, and no other, calls are made in a new process."""
-    known, renewed = divergences.known, []
+    ask, renewed = known.known, []
 
     def overwriting(*case: Any) -> Divergence | None:
-        entry = known(*case)
+        entry = ask(*case)
         return replace(entry, overwrites=True) if entry else None
 
-    monkeypatch.setattr(divergences, "known", overwriting)
+    monkeypatch.setattr(known, "known", overwriting)
     result = held(execute, "log_softmax", renew=lambda: renewed.append(1))
     assert result.known <= len(renewed) < result.cases
 

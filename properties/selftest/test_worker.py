@@ -18,15 +18,19 @@ import numpy as np
 import psutil
 import pytest
 
-from properties import counterexample, evidence, programs, subjects, test_agreement
+from properties import subjects
+from properties.engine import counterexample
+from properties.laws import test_agreement
 from properties.operators import operator
-from properties.runner.call import Call, Outcome, Program
-from properties.runner.execute import execute
 from properties.selftest import hostile
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT, Copy, Interpreter
-from properties.subjects.worker import Workers
-from properties.verdict import Diverged
+from properties.subjects.workers import Workers
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged
+from properties.worker import programs
+from properties.worker.call import Call, Outcome, Program
+from properties.worker.execute import execute
 
 X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
 
@@ -198,8 +202,8 @@ def test_no_orphans(end: signal.Signals) -> None:
         import numpy as np
         from properties import programs
         from properties.selftest import hostile
-        from properties.runner.call import Call
-        from properties.subjects.worker import Workers
+        from properties.worker.call import Call
+        from properties.subjects.workers import Workers
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
         pool = Workers(timeout=100)
         run = lambda program: pool.run(Call(program, {"input": np.ones((1, 2))}))

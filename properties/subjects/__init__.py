@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from properties import devices, evidence
-from properties.runner.call import PLAIN, Call, Outcome, Program, Setting, Shape
-from properties.runner.execute import execute
+from properties.subjects import devices
+from properties.verdicts import evidence
+from properties.worker.call import PLAIN, Call, Outcome, Program, Setting, Shape
+from properties.worker.execute import execute
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Format
 
@@ -170,7 +171,7 @@ def _in_turn(call: Call) -> Call:
 
 
 Engine = Callable[[Call], Outcome]
-"""What makes calls: this process, or e.g. :class:`properties.subjects.worker.Workers`."""
+"""What makes calls: this process, or e.g. :class:`properties.subjects.workers.Workers`."""
 _engines: dict[str, Engine] = {"": execute}
 _renewals: dict[str, Callable[[], None]] = {}
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import psutil
 
-from properties.runner.launcher import CALLS, COMMAND, STATUS, Life, launch, serve
-from properties.runner.process import die_with_parent
+from properties.worker.launcher import CALLS, COMMAND, STATUS, Life, launch, serve
+from properties.worker.process import die_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -118,11 +118,11 @@ class Interpreter(Launcher):
         self.python = python
 
     def _start(self, ours: socket.socket, theirs: socket.socket) -> psutil.Process:
-        return served_module(self.python, "properties.runner.launcher", theirs)
+        return served_module(self.python, "properties.worker.launcher", theirs)
 
     def trouble(self, status: int | None) -> str:
         """Why it gave no answer, when it ended with a status."""
-        return f"{self.python} -m properties.runner.launcher ended with status {status}; does it have torch and numpy?"
+        return f"{self.python} -m properties.worker.launcher ended with status {status}; does it have torch and numpy?"
 
 
 class Copy(Launcher):

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.programs import losses
 from properties.selftest.faults.record import WIDE, correct, fault, with_slope_of
+from properties.worker.programs import losses
 
 
 @fault("agreement", "cross_entropy", dtypes=WIDE)

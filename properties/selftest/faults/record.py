@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from properties.runner.call import Program
+from properties.worker.call import Program
 
 WIDE = ("float64", "float32")
 SIXTEEN = ("bfloat16", "float16")

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.programs import convolution, further_pooling
 from properties.selftest.faults.record import WIDE, fault
+from properties.worker.programs import convolution, further_pooling
 
 
 @fault("rejection", "max_unpool2d", dtypes=WIDE)

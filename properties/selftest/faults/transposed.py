@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.programs import convolution
 from properties.selftest.faults.record import WIDE, fault, with_slope_of
+from properties.worker.programs import convolution
 
 
 @fault("agreement", "conv_transpose2d")

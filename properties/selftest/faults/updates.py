@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from properties.programs.updates import sgd
 from properties.selftest.faults.record import fault
+from properties.worker.programs.updates import sgd
 
 
 @fault("agreement", "sgd")

@@ -1,0 +1,1 @@
+"""Cases: shapes, arguments and values for which an operator is defined, and how Hypothesis draws them."""

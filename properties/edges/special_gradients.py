@@ -1,0 +1,84 @@
+"""What is promised of gradients where the cotangent or an operand holds special values.
+
+A gradient is NaN or infinite where its formula in float64 says so, and nothing else is touched: a NaN in the cotangent
+reaches the elements that the output was formed from, and one in an operand the gradients to what it was multiplied
+with. Beside what :mod:`properties.edges.special_values` says of every sum of products, nobody promises whether zeros
+are multiplied that stand for nothing: in the gradient to an input those between the elements of the cotangent that a
+stride sets apart, and around them (by weights that are NaN or ∞), and in the gradient to a weight those of the padding
+(by the cotangent, or for a transposed layer by its input).
+
+Of activations nobody promises whether the slope of a saturated one is zero or only small, which ∞ tells apart, and
+what the slope at NaN is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases.case import Case
+from properties.edges.special_values import PALETTES, Promise, Special, flush, promised, same_places
+from properties.operators import Operator
+from refimpl.arrays import Array
+from refimpl.rounding import Format
+
+
+@st.composite
+def specials(draw: st.DrawFn, operator: Operator, palettes: tuple[str, ...] = PALETTES) -> Special:
+    """An operator's case with special values in operands and cotangent."""
+    case = draw(operator.cases)
+    return Special(case.shapes, case.arguments, "normal", case.seed, None, draw(st.sampled_from(palettes)))
+
+
+def of_gradients(
+    operator: Operator, case: Case, cotangent: Array, operands: Mapping[str, Array], format: Format
+) -> dict[str, Promise]:
+    """What the gradient to each operand should be, where all are linear or elements are selected."""
+    assert operator.gradients is not None
+    values = [cotangent, *operands.values()]
+    # Of what selects elements, which ones those are depends on the special values.
+    finite = [np.where(np.isfinite(v), v, 0.0) for v in values]
+    finite = [finite[0], *values[1:]] if operator.has("selecting") else finite
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact = operator.gradients(*values, **case.arguments)
+        beside = dict(zip(operands, finite[1:], strict=True))
+        near = operator.expected_gradients(finite[0], beside, case.arguments, format)
+        flushed = operator.gradients(*(flush(v, format) for v in values), **case.arguments)
+        most, kept = (_magnitudes(operator, case, v) for v in (finite, [flush(v, format) for v in finite]))
+    # What is padded first has its gradient stored before the elements meet that stand for one.
+    largest = (format.storage if operator.has("padded") else format.accumulator).largest / 2.0
+    open_, promises = _meets_zeros(operator, case, cotangent, operands), {}
+    stored = 1.0 + 2.0 * format.storage.unit_roundoff
+    for i, name in enumerate(operands):
+        certain = (most[i] <= largest) & same_places(exact[i], flushed[i]) & ~open_.get(name, np.False_)
+        with np.errstate(over="ignore", invalid="ignore"):
+            promises[name] = promised(
+                np.asarray(exact[i]), near[name].wider((most[i] - kept[i]) * stored), certain, format
+            )
+    return promises
+
+
+def _magnitudes(operator: Operator, case: Case, values: list[Array]) -> tuple[Array, ...]:
+    """The largest that any partial sum of a gradient can get; selected elements are those of the values."""
+    function = operator.gradient_magnitude or operator.gradients
+    assert function is not None
+    sizes = values if operator.has("selecting") else [np.abs(v) for v in values]
+    return tuple(np.abs(m) for m in function(*sizes, **case.arguments))
+
+
+def _meets_zeros(operator: Operator, case: Case, cotangent: Array, operands: Mapping[str, Array]) -> dict[str, Array]:
+    """Where a NaN or infinity may meet a zero that is no element: by operand, in the shape of its gradient, or less."""
+    weight = operands.get("weight")
+    if not operator.axes or weight is None:
+        return {}
+    ones, groups, turned = (1,) * operator.axes, case.arguments["groups"], operator.has("transposed")
+    odd = (~np.isfinite(weight)).reshape(groups, len(weight) // groups, weight.shape[1], -1)
+    of_inputs = odd.any(axis=(2, 3) if turned else (1, 3)).reshape(-1, *ones)
+    sliding = operands["input"] if turned else cotangent
+    axes = (*range(sliding.ndim - operator.axes - 1), *range(-operator.axes, 0))
+    padded = case.arguments["padding"] != "valid" and np.any([case.arguments["padding"] != (0,) * operator.axes])
+    zeros = padded and case.arguments.get("padding_mode", "zeros") == "zeros"
+    of_weights = (~np.isfinite(sliding)).any(axis=axes).reshape(-1, 1, *ones) & zeros
+    return {"input": of_inputs, "weight": of_weights}

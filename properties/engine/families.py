@@ -1,0 +1,113 @@
+"""Families of cases: the same arguments over operands of several sizes, which one compiled function serves in turn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases.case import COIN, REAL_FILLS, Case, among, whole
+from properties.edges.huge import formula
+from properties.edges.one_number_changed import disturbed
+from properties.operators import Operator
+from refimpl.rounding import FORMATS
+
+if TYPE_CHECKING:
+    from properties.engine.laws import Law
+
+MEMBERS = 44
+"""Cases of a family beside the one that its function is compiled for first."""
+COMPILATIONS = 3
+"""Of one function: where the compiler makes a new one of nearly every size, the others have the first case's."""
+PRESENT = among(False, *[True] * MEMBERS)
+ROOM = 2**12
+"""Elements beyond which neither batch nor channels grow: the loops take as long as there are."""
+LONGER = among(0, 1, 2, 3, 4, 5, 7, 8, 12)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Cases in the order in which one function serves them."""
+
+    cases: tuple[Any, ...]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.cases)
+
+
+@st.composite
+def families(draw: st.DrawFn, law: Law, operator: Operator) -> Family:
+    """A case of an operator, and cases of a law made from it at other sizes, any of which may be left out."""
+    first = draw(operator.cases)
+    if draw(COIN):
+        first = draw(resized(operator, first, ones=True))
+    again = replace(operator, cases=resized(operator, first))
+    sizes_alone = law.cases is disturbed
+    others = disturbed(again, arguments=False) if sizes_alone else law.strategy(again)
+    return Family((first, *(draw(others) for _ in range(MEMBERS) if draw(PRESENT))))
+
+
+@st.composite
+def resized(draw: st.DrawFn, operator: Operator, case: Case, ones: bool = False) -> Case:
+    """The same arguments, other values, and longer axes where any length goes with the arguments.
+
+    ones: whether axes of one element may become longer. Only a first case's do: one element is a shape of its own to
+    the compiler, so that a function compiled for it does not serve others. So is none, which proves nothing: the others
+    have some.
+    """
+
+    def longer(size: int) -> int:
+        if size == 0:
+            return 0 if ones else 2 + draw(LONGER)
+        return size + draw(LONGER) if size > 1 or ones else size
+
+    case = replace(case, fill=draw(among(*REAL_FILLS)), seed=draw(whole(0, 2**16 - 1)))
+    name = next(iter(case.shapes))
+    shape, free, batch = case.shapes[name], _free(operator, case, name), _batch(operator, case)
+    if math.prod(shape) > ROOM:
+        free, batch = free[-2:], ()
+    shape = tuple(longer(size) if axis in free else size for axis, size in enumerate(shape))
+    tied = [other for other in case.shapes if case.shapes[other] == case.shapes[name]]
+    grown = replace(case, shapes={**case.shapes, **dict.fromkeys(tied, shape)})
+    if batch:
+        grown = operator.in_batch(grown, tuple(longer(size) for size in batch))
+    return grown if _valid(operator, grown) else case
+
+
+def _batch(operator: Operator, case: Case) -> tuple[int, ...]:
+    """The leading axes that the examples are laid out on."""
+    if not operator.batched:
+        return ()
+    name, axes = next(iter(operator.example(case).items()))
+    shape = case.shapes[name]
+    return shape[: len(shape) - axes]
+
+
+def _free(operator: Operator, case: Case, name: str) -> range:
+    """The axes of an operand, but for those of a batch, whose lengths neither an argument nor a weight determines."""
+    shape, batch = case.shapes[name], len(_batch(operator, case))
+    classes = min(1, len(shape) - 1)
+    if "target" in case.arguments:
+        fixed = "weight" in case.arguments or np.shape(case.arguments["target"]) == shape
+        return range(0) if fixed else range(classes, classes + 1)
+    if "weight" in case.arguments or operator.has("columns"):
+        return range(0)
+    if all(other == shape for other in case.shapes.values()):
+        return range(batch, len(shape))
+    return range(len(shape) - operator.axes, len(shape))
+
+
+def _valid(operator: Operator, case: Case) -> bool:
+    """True if the formula gives a shape, and what is given with the operands can be made."""
+    if formula(operator, case) is None:
+        return False
+    try:
+        for make in operator.given.values():
+            make(case, FORMATS["float32"])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,151 @@
+"""What is kept of a divergence: a script that shows it, and the text of a ledger entry for a person to complete."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pprint
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from properties.engine import repro
+from properties.operators import CATALOGUE, Operator
+from properties.subjects import Subject
+from properties.subjects.environment import environment
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Vacuous
+from refimpl.rounding import FORMATS
+
+STUB = '''"""Found by the search: {title}.
+
+{seen}
+
+Find out which is wrong: the law, the loop or torch. If it is torch, complete what is "..." below, check the severity,
+which is a guess, and move the entry to properties/ledger/. {dtypes}
+
+{script}
+"""
+
+{imports}
+
+
+def holds(case: Case, subject: Subject) -> bool:
+    """Whether a case runs into this: the smallest condition that explains it."""
+    return ...
+
+
+ENTRY = Divergence(
+    id={id!r},
+    severity={severity!r},
+    operators=({operator!r},),
+    laws=({law!r},),
+    devices=({device!r},),
+    dtypes={affected!r},
+    holds=holds,
+    what={what!r},
+    why=...,  # with the document that says so
+    upstream=...,  # the address of the issue, or None
+    operator={operator!r},
+    example={example},
+    modes=({mode!r},),
+    seen={version!r},
+)
+'''
+
+SEVERITIES = {
+    r"raised (NativeCrash|Hung|OutOfMemory|Exited)": "crash",
+    r"raised ": "valid arguments rejected",
+    r".* has shape ": "wrong shape",
+    r"gradient ": "wrong gradient",
+}
+"""What a message begins with, and the class of defect that it speaks of; any other is a silent wrong value."""
+
+
+def script(result: evidence.Result, failure: AssertionError, folder: Path) -> None:
+    """Write a script of the call that diverged below a folder, and note it in the result.
+
+    Where a law does not say what the call should have given, the operator's loops do. Where the script cannot be
+    written, the failure and the result say so.
+    """
+    call, expected = getattr(failure, "call", None), getattr(failure, "expected", None)
+    group, name = getattr(failure, "group", "outputs"), getattr(failure, "name", "output")
+    described = next((o for o in CATALOGUE if o.name == result.operator), None)
+    call = call or result.call
+    if call is None or isinstance(failure, Vacuous):
+        return
+    if expected is None and described and call.program is described.program:
+        with contextlib.suppress(ValueError):  # the loops refuse arguments that are not valid
+            expected = described.expected(call.operands, call.arguments, FORMATS[call.dtype])["output"]
+        group, name = "outputs", "output"
+    source = f"{described.layer}; {result.title}" if described else result.title
+    title = f"{result.law} {result.operator} {result.subject}"
+    try:
+        path = repro.write(folder / "repro", title, call, str(result.message), source, expected, group, name)
+    except OSError as error:  # what diverged counts for more than its script
+        said = f"no script: {evidence.unwritten(error, folder / 'repro')}"
+        result.message = f"{result.message}\n{said}"
+        failure.add_note(said)
+    else:
+        result.repro = f"repro/{path.name}"
+
+
+def stub(
+    result: evidence.Result, operator: Operator, subject: Subject, case: object, dtypes: Iterable[str], folder: Path
+) -> Path:
+    """Write the text of a ledger entry below a folder; ``dtypes`` are those in which the case diverges."""
+    title = f"{result.law} {operator} {subject}"
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-")
+    message = str(result.message).partition("\n")[0]
+    affected = tuple(dtypes)
+    text = STUB.format(
+        title=title, seen=_quoted(str(result.message)), imports=_imports(case), id=slug, severity=severity(message),
+        operator=operator.name, law=result.law, device=subject.device, affected=affected, what=message,
+        version=subject.torch.removeprefix("torch-") or environment()["torch"].partition("+")[0],
+        example=_indented(pprint.pformat(case, width=100, sort_dicts=False)), mode=subject.mode,
+        dtypes=f"Of the dtypes that were tried, the example diverges in {', '.join(affected)}.",
+        script=f"Its script: {result.repro}." if result.repro else "It has no script.",
+    )  # fmt: skip
+    path = folder / "stubs" / f"{slug}.py"
+    evidence.write_whole(path, text)
+    return path
+
+
+def severity(message: str) -> str:
+    """The class of defect that a message speaks of.
+
+    >>> severity("raised NativeCrash: SIGSEGV, but these arguments are valid")
+    'crash'
+    """
+    return next((kind for start, kind in SEVERITIES.items() if re.match(start, message)), "silent wrong value")
+
+
+def _quoted(message: str) -> str:
+    return message.strip().replace("\\", "\\\\").replace('"""', "'''")
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")
+
+
+def _imports(case: object) -> str:
+    needed = {
+        ("properties.cases.case", "Case"), ("properties.ledger.record", "Divergence"),
+        ("properties.subjects", "Subject"), *_kinds(case),
+    }  # fmt: skip
+    lines = [f"from {module} import {name}" for module, name in sorted(needed)]
+    constants = [f"from numpy import {name}" for name in ("inf", "nan") if re.search(rf"\b{name}\b", repr(case))]
+    return "\n".join(["from __future__ import annotations\n", *([*constants, ""] if constants else []), *lines])
+
+
+def _kinds(thing: Any) -> Iterator[tuple[str, str]]:
+    """The classes that the text of a case names."""
+    if dataclasses.is_dataclass(thing):
+        yield type(thing).__module__, type(thing).__qualname__
+        thing = [getattr(thing, field.name) for field in dataclasses.fields(thing)]
+    if isinstance(thing, Mapping):
+        thing = list(thing.values())
+    if isinstance(thing, list | tuple):
+        for part in thing:
+            yield from _kinds(part)

@@ -1,0 +1,304 @@
+"""A divergence as a script that anyone can run: torch and NumPy, nothing of this suite.
+
+The script makes the one call, compares the one tensor with what it should be, and exits with 1 while they differ.
+Sources of programs and layouts are copied into it as they are, so that what it shows is what was tried.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from properties.subjects.environment import environment
+from properties.verdicts.evidence import write_whole
+from properties.verdicts.verdict import BUG, Expected, Refusal, Shaped
+from properties.worker.call import GROUPS, Call, Shape
+from properties.worker.execute import RECOMPILATIONS
+from properties.worker.layouts import LAYOUTS
+from properties.worker.programs import VIEWS
+from refimpl.arrays import Array
+
+LITERAL = 64
+"""Arrays of more elements are written compressed."""
+
+HEAD = '''"""{title}
+
+{message}
+
+Found with torch {torch} on {system}, {isa}, Python {python}, NumPy {numpy}.
+What should be: {source}
+{ending} while torch differs, with 0 once it does not.
+"""
+
+from __future__ import annotations
+
+{imports}
+'''
+
+IMPORTS = {
+    "import base64": "base64.",
+    "import contextlib": "contextlib.",
+    "import ctypes": "ctypes.",
+    "import sys": "sys.exit",
+    "import zlib": "zlib.",
+    "from typing import Any": ": Any",
+    "import numpy as np": "np.",
+    "import torch": "torch.",
+    "import torch.nn.functional as F": " F.",
+    "from numpy import inf, nan": "nan",
+    "from torch import Tensor, nn": "Tensor",
+}
+"""What a script may import, and the text by which it is seen to need it."""
+
+POISON = [
+    "with contextlib.suppress(OSError, TypeError, AttributeError):  # glibc has it",
+    "    ctypes.CDLL(None).mallopt(-6, 85)  # M_PERTURB: what torch reads but never wrote is not zero by chance",
+]
+"""As the workers' MALLOC_PERTURB_, but however the script is run; what was freed before is not filled."""
+
+CRASH = re.compile(r"\bNativeCrash: (SIG[A-Z]+)")
+"""A message that tells of a crash: the script ends with the same signal."""
+
+NAN = re.compile(r"\b(nan|inf)\b")
+
+
+def write(
+    folder: Path,
+    name: str,
+    call: Call,
+    message: str,
+    source: str,
+    expected: Expected | Refusal | Shaped | None = None,
+    group: str = "outputs",
+    tensor: str = "output",
+) -> Path:
+    """Write the script ``name``.py, replacing one of that name; ``source`` cites the formula."""
+    path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-')}.py"
+    write_whole(path, script(name, call, message, source, expected, group, tensor))
+    return path
+
+
+def script(
+    name: str,
+    call: Call,
+    message: str,
+    source: str,
+    expected: Expected | Refusal | Shaped | None,
+    group: str,
+    tensor: str,
+) -> str:
+    """The text of the script."""
+    lines = _call(call)
+    parts = [*_sources(call), "\n".join(_refused(lines, expected) if isinstance(expected, Refusal) else lines)]
+    if isinstance(expected, Expected) and call.device == "meta":
+        expected = Shaped(np.shape(expected.values))
+    if isinstance(expected, Shaped):
+        parts.append("\n".join(_shape(expected, group, tensor)))
+    if isinstance(expected, Expected):
+        parts.append("\n".join(_comparison(call, expected, group, tensor)))
+    body = "\n\n".join(part.rstrip() for part in parts) + "\n"
+    return _head(name, message, source, body) + "\n\n" + body
+
+
+def _head(name: str, message: str, source: str, body: str) -> str:
+    here = environment()
+    said = message.partition("\nExplanation:")[0].replace("\\", "\\\\").replace('"""', "'''")
+    needed = [line for line, sign in IMPORTS.items() if (NAN.search(body) if sign == "nan" else sign in body)]
+    return HEAD.format(
+        imports="\n".join(needed), ending=f"Ends with {crash[1]}" if (crash := CRASH.search(said)) else "Exits with 1",
+        title=name, message=said, source=source, torch=here["torch"], system=here["os"], isa=here["cpu_isa"],
+        python=here["python"], numpy=here["numpy"],
+    )  # fmt: skip
+
+
+def _sources(call: Call) -> list[str]:
+    """The program, the layouts that the call uses, and the functions of their modules that those call."""
+    wanted: dict[str, str] = {}
+    for function in (call.program, *(LAYOUTS[layout] for layout in call.setting.layouts.values())):
+        _collect(function, wanted)
+    return list(reversed(wanted.values()))
+
+
+def _collect(function: Callable[..., Any], into: dict[str, str]) -> None:
+    if not isinstance(function, FunctionType) or function.__name__ in into:
+        return
+    into[function.__name__] = inspect.getsource(function)
+    for name in function.__code__.co_names:
+        used = function.__globals__.get(name)
+        if inspect.isfunction(used) and used.__module__ == function.__module__:
+            _collect(used, into)
+
+
+def _call(call: Call) -> list[str]:
+    program = call.program.__name__ if isinstance(call.program, FunctionType) else f"torch.{call.program.__name__}"
+    dtype = _stored(call)
+    lines = [] if call.device == "meta" else [*POISON]
+    lines += [f"torch.set_num_threads({call.setting.threads})"]
+    lines += [] if call.setting.onednn else ["torch.backends.mkldnn.set_flags(False)"]
+    lines += ["torch.use_deterministic_algorithms(True)"] if call.setting.deterministic else []
+    if call.device == "cuda":
+        lines += [f"torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = {call.dtype == 'tf32'}"]
+    if call.kernels:
+        lines += [_kernels(call.kernels)]
+    lines += ["operands = {"]
+    lines += [f'    "{name}": {_tensor(values, name, call, dtype)},' for name, values in call.operands.items()]
+    lines += ["}"]
+    if call.device != "meta":
+        lines += ["numbers = lambda t: t.detach().cpu().to(torch.float64).numpy().copy()"]
+        lines += ["before = {name: numbers(t) for name, t in operands.items()}"]
+    if call.mode != "eager":
+        lines += _compiled(call, program, dtype)
+        program = "compiled"
+    differentiated = call.cotangent is not None
+    if differentiated:
+        lines += ["operands = {name: t.requires_grad_(t.is_floating_point()) for name, t in operands.items()}"]
+    lines += [f"result = {program}(**operands, **{dict(call.arguments)!r})"]
+    lines += ["results = result if isinstance(result, (tuple, dict)) else (result,)"]
+    lines += ['outputs = results if isinstance(results, dict) else dict(zip(("output", "indices"), results))']
+    return lines + (_gradients(call, dtype) if differentiated else [])
+
+
+def _compiled(call: Call, program: str, dtype: str) -> list[str]:
+    """The compiled program; where it served other calls before, it is first compiled for their shapes."""
+    lines = ["torch._dynamo.config.specialize_int = True"] if call.mode == "dynamic" else []
+    lines += [f"compiled = torch.compile({program}, dynamic={call.mode == 'dynamic'}, fullgraph=True)"]
+    earlier = dict.fromkeys(f"({_zeros(other, dtype)}, {dict(other.arguments)!r})" for other in call.earlier)
+    if not earlier:
+        return lines
+    lines = [f"torch._dynamo.config.recompile_limit = {RECOMPILATIONS}", *lines, "earlier = ["]
+    lines += [f"    {served}," for served in earlier]
+    lines += ["]", "for zeros, arguments in earlier:  # it is compiled for the shapes of some of these calls"]
+    lines += ["    with contextlib.suppress(Exception):", "        result = compiled(**zeros, **arguments)"]
+    if call.cotangent is not None:
+        lines += ["        result = result[0] if isinstance(result, tuple) else result"]
+        lines += ["        result.backward(torch.ones_like(result))"]
+    return lines
+
+
+def _zeros(call: Call, dtype: str) -> str:
+    """Operands of the shapes of a call, with gradients if it has them."""
+    tensors = []
+    for name, values in call.operands.items():
+        values = np.asarray(values)
+        floating = values.dtype.kind == "f"
+        kind = f"dtype=torch.{dtype if floating else values.dtype}, device={call.device!r}"
+        kind += ", requires_grad=True" if floating and call.cotangent is not None else ""
+        tensors.append(f"{name!r}: torch.zeros({np.shape(values)!r}, {kind})")
+    return f"{{{', '.join(tensors)}}}"
+
+
+def _refused(lines: list[str], wanted: Refusal) -> list[str]:
+    """The call and what follows, which should raise; an exception that torch calls a bug of its own is none."""
+    at = next(i for i, line in enumerate(lines) if line.startswith("result = "))
+    caught = [
+        "except Exception as error:",
+        '    print("raises", type(error).__name__, error)',
+        f"    sys.exit({BUG!r} in str(error))",
+        'shape = tuple(outputs["output"].shape)',
+        f'print("gives shape", shape, "but should raise:", {wanted.rule!r})',
+        f"sys.exit(shape != {wanted.shape!r})",
+    ]
+    return [*lines[:at], "try:", *(f"    {line}" for line in lines[at:]), *caught]
+
+
+def _stored(call: Call) -> str:
+    return "float32" if call.dtype == "tf32" else call.dtype
+
+
+def _gradients(call: Call, dtype: str) -> list[str]:
+    assert call.cotangent is not None
+    cotangent = f"cotangent = {_tensor(call.cotangent, 'cotangent', call, dtype)}"
+    if call.directions is None:
+        return [cotangent, 'outputs["output"].backward(cotangent)',
+                "gradients = {name: t.grad for name, t in operands.items() if t.grad is not None}"]  # fmt: skip
+    about = "materialize_grads=True, allow_unused=True"
+    directions = ", ".join(_tensor(values, "", call, dtype) for values in call.directions.values())
+    return [
+        f"{cotangent}.requires_grad_()",
+        f"free = {{name: operands[name] for name in {list(call.directions)}}}",
+        'first = torch.autograd.grad(outputs["output"], list(free.values()), cotangent, create_graph=True)',
+        f"directions = [{directions}]",
+        "gradients = dict(zip(free, first))",
+        'about = {"cotangent": cotangent, **free}',
+        f"second = torch.autograd.grad(first, list(about.values()), directions, {about})",
+        "second = dict(zip(about, second))",
+    ]
+
+
+def _shape(expected: Shaped, group: str, tensor: str) -> list[str]:
+    """The shape alone, where there are no values or none were looked at."""
+    lines = [f'shape = tuple({group}["{tensor}"].shape)', f'print("shape is", shape, "should be", {expected.shape!r})']
+    return [*lines, f"sys.exit(shape != {expected.shape!r})"]
+
+
+def _comparison(call: Call, expected: Expected, group: str, tensor: str) -> list[str]:
+    """What a verdict looks at: operands left alone, memory of its own, dtype, shape and values."""
+    assert group in GROUPS
+    shares = "False" if call.program in VIEWS else "places(outputs) & places(operands)"
+    floating = np.asarray(expected.values).dtype.kind == "f"
+    dtype = _stored(call) if floating else str(np.asarray(expected.values).dtype)
+    bound = "0.0" if expected.bound is None else literal(np.broadcast_to(expected.bound, np.shape(expected.values)))
+    return [
+        f'seen = {group}["{tensor}"].detach().cpu()',
+        "places = lambda tensors: {t.untyped_storage().data_ptr() for t in tensors.values() if t.numel()}",
+        f"wrong = seen.dtype != torch.{dtype} or bool({shares})",
+        "wrong |= any(not np.array_equal(numbers(t), before[name], equal_nan=True) for name, t in operands.items())",
+        "seen = (seen.double() if seen.is_floating_point() else seen).numpy()",
+        f"should = {literal(expected.values)}",
+        f"bound = {bound}",
+        'print("is", seen.tolist(), "should be", should.tolist(), "within", np.asarray(bound).tolist(), sep="\\n")',
+        "if wrong or seen.shape != should.shape:",
+        '    print("dtype, memory, operands or shape:", seen.dtype, seen.shape)',
+        "    sys.exit(1)",
+        'with np.errstate(invalid="ignore"):',
+        "    right = (np.abs(seen - should) <= bound) | (seen == should) | (np.isnan(seen) & np.isnan(should))",
+        "sys.exit(0 if right.all() else 1)",
+    ]
+
+
+def _tensor(values: Array | Shape, name: str, call: Call, dtype: str) -> str:
+    if isinstance(values, tuple):
+        return f'torch.empty({values!r}, dtype=torch.{dtype}, device="meta")'
+    floating = values.dtype.kind == "f"
+    text = f"torch.from_numpy({literal(values)})" + (f".to(torch.{dtype})" if floating else "")
+    text += f'.to("{call.device}")' if call.device != "cpu" else ""
+    layout = call.setting.layouts.get(name, "contiguous")
+    return text if layout == "contiguous" else f"{LAYOUTS[layout].__name__}({text})"
+
+
+def _kernels(where: str) -> str:
+    if not where.endswith(".py"):
+        return f"import {where} as F"
+    return (
+        "import importlib.util\n"
+        f'spec = importlib.util.spec_from_file_location("kernels", {where!r})\n'
+        "F = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(F)"
+    )
+
+
+def literal(values: Array) -> str:
+    """An array as Python text that makes it again, bit for bit.
+
+    >>> literal(np.array([[1.0, np.nan]]))
+    'np.array([[1.0, nan]])'
+    >>> literal(np.array(2.0))
+    'np.array(2.0)'
+    """
+    values = np.asarray(values, order="C")
+    dtype = "" if values.dtype in (np.float64, np.int64) and values.size else f", dtype=np.{values.dtype}"
+    if values.size and values.size <= LITERAL:
+        return f"np.array({values.tolist()!r}{dtype})"
+    if not values.size:
+        return f"np.zeros({values.shape!r}{dtype})"
+    packed = base64.b85encode(zlib.compress(values.tobytes(), 9)).decode()
+    unpacked = f"zlib.decompress(base64.b85decode({packed!r}))"
+    return f"np.frombuffer({unpacked}, dtype=np.{values.dtype}).reshape({values.shape!r}).copy()"

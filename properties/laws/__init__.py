@@ -1,0 +1,1 @@
+"""The laws. ``pytest properties/laws`` holds this torch to them."""

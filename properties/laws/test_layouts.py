@@ -1,0 +1,45 @@
+"""Where operands lie in memory, and how torch is set, changes no result."""
+
+from __future__ import annotations
+
+from properties.cases.case import Case, in_layouts, under_flags
+from properties.engine.laws import law
+from properties.operators import Operator
+from properties.subjects import Subject
+from properties.verdicts.verdict import verdict
+
+
+def agrees(operator: Operator, subject: Subject, case: Case) -> None:
+    """Raise Diverged unless output and gradients are those of the loops in the case's setting."""
+    operands = operator.operands(case, subject.format)
+    cotangent = None
+    if operator.differentiable and not subject.integral:
+        cotangent = operator.cotangent(case, subject.format)
+    outcome = subject.run(operator.program, operands, case.arguments, cotangent, setting=case.setting)
+    verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
+    if cotangent is not None:
+        expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.format)
+        verdict(outcome, expected, subject, "gradients")
+
+
+@law(
+    "layouts",
+    covers=lambda operator: True,
+    on=lambda subject: subject.mode == "eager" and subject.device != "meta",
+    cases=lambda operator: in_layouts(operator.cases, operator.given),
+    rank=3,
+)
+def test_layouts(operator: Operator, subject: Subject, case: Case) -> None:
+    """Transposed, strided, expanded or misaligned: output and gradients are still the loops'."""
+    agrees(operator, subject, case)
+
+
+@law(
+    "flags",
+    covers=lambda operator: True,
+    on=lambda subject: subject.plain,
+    cases=lambda operator: under_flags(operator.cases),
+)
+def test_flags(operator: Operator, subject: Subject, case: Case) -> None:
+    """oneDNN on or off, one thread or two, deterministic or not: output and gradients are the loops'."""
+    agrees(operator, subject, case)

@@ -1,0 +1,301 @@
+"""The only comparison: what a subject returned against what should be.
+
+Two tiers. *Exact*: the operands are integers and every partial sum is representable, so any order of summation
+gives the same number, and nothing but equality will do. *Bounded*: ``|subject − reference| ≤ T`` elementwise, T
+derived from the precision (:mod:`refimpl.bounds`). No tolerance is ever chosen. NaN and infinities must stand in
+the same places; −0 equals +0, since the sign of a zero sum depends on the order of summation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from properties.verdicts import evidence
+from properties.worker.call import Call, Observed, Outcome
+from refimpl.arrays import Array, Axes
+from refimpl.rounding import FLOAT64, Computed, Format, rounding_of
+
+
+class Diverged(AssertionError):
+    """A subject's result differs from what the law says it should be.
+
+    call, group, name and expected tell which tensor of which call should have been what, for the repro script.
+    """
+
+    call: Call | None = None
+    group: str = "outputs"
+    name: str = "output"
+    expected: Expected | Refusal | Shaped | None = None
+
+
+class Vacuous(AssertionError):
+    """A law held, but on cases that prove nothing."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The value that a result should have, and how far it may be off: ``bound`` None means not at all."""
+
+    values: Array
+    bound: Array | None = None
+
+    @classmethod
+    def within(cls, computed: Computed) -> Expected:
+        """A value with the bound of its precision.
+
+        ``T = B·(1 + u₆₄/u)``: the reference, itself computed in float64, may be off by ``B·u₆₄/u``, since every
+        term of B grows at least in proportion to u. For a float64 subject this is twice the bound. The last
+        factor covers the rounding of B itself, which is below 2⁻²⁰ for any sum of fewer than 2³² terms.
+        """
+        own = FLOAT64.unit_roundoff / computed.precision.unit_roundoff
+        return cls(computed.value, computed.off * (1.0 + own) * (1.0 + 2.0**-20))
+
+    @classmethod
+    def off_by(cls, values: ArrayLike, error: ArrayLike) -> Expected:
+        """A value and how far it may be off; equality where that is nowhere at all."""
+        return cls(np.asarray(values), np.asarray(error) if np.any(error) else None)
+
+    def wider(self, error: Array) -> Expected:
+        """The same value, allowed to be off by so much more."""
+        return Expected.off_by(self.values, error if self.bound is None else self.bound + error)
+
+    def plus(self, other: Expected) -> Expected:
+        """The sum of two scalars that float64 has without error, or in which ``2u·(|a| + |b|)`` is for its rounding."""
+        values = self.values + other.values
+        error = sum(side.bound for side in (self, other) if side.bound is not None)
+        rounding = 2 * FLOAT64.unit_roundoff * (np.abs(self.values) + np.abs(other.values)) if np.any(error) else 0.0
+        return Expected.off_by(values, error + rounding)
+
+    def __getitem__(self, index: Any) -> Expected:
+        """The expectation for a part of the result."""
+        return self.map(lambda values: values[index])
+
+    def map(self, select: Callable[[Array], Array]) -> Expected:
+        """The expectation after elements are selected or moved."""
+        return Expected(select(self.values), None if self.bound is None else select(self.bound))
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """An output of a shape, whatever its values."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An exception in place of a result: what is asked for breaks ``rule``.
+
+    Where there is a ``shape``, an output of that shape is as good: the arguments are valid, but past what can be held.
+    """
+
+    rule: str
+    shape: tuple[int, ...] | None = None
+
+
+class Place(Protocol):
+    """Where a result must lie and what it must be made of; a subject is one."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def stored(self) -> str: ...
+
+
+GRADIENTS = {"outputs": "{}", "gradients": "gradient to {}", "second": "gradient of the gradients to {}"}
+
+
+def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, group: str = "outputs") -> None:
+    """Raise Diverged unless every expected tensor of a group is there and right.
+
+    group: "outputs", "gradients" or "second" (gradients of gradients). Compared in this order: errors, operands
+    changed in place, memory shared, names, shape, dtype, device, values.
+    """
+    for name, wanted in expected.items():
+        try:
+            _one(outcome, group, name, wanted, subject)
+        except Diverged as failure:
+            failure.call, failure.group, failure.name, failure.expected = outcome.call, group, name, wanted
+            raise
+
+
+def _one(outcome: Outcome, group: str, name: str, wanted: Expected, subject: Place) -> None:
+    if outcome.error:
+        raise Diverged(f"raised {outcome.error}, but these arguments are valid")
+    if outcome.changed:
+        raise Diverged(f"changed its operands in place: {', '.join(outcome.changed)}")
+    if outcome.aliased:
+        raise Diverged(f"its output shares memory with: {', '.join(outcome.aliased)}")
+    observed, what = getattr(outcome, group), GRADIENTS[group].format(name)
+    if name not in observed:
+        raise Diverged(f"{what} is missing; there are: {', '.join(observed) or 'none'}")
+    compare(what, observed[name], wanted, subject)
+
+
+def compare(what: str, observed: Observed, expected: Expected, subject: Place) -> None:
+    """Raise Diverged unless one tensor has the expected shape, dtype, device and values."""
+    wanted = np.asarray(expected.values)
+    kind = subject.stored if wanted.dtype.kind == "f" else str(wanted.dtype)
+    for aspect, seen, should in (
+        ("shape", observed.shape, wanted.shape),
+        ("dtype", observed.dtype, kind),
+        ("device", observed.device, subject.device),
+    ):
+        if seen != should:
+            raise Diverged(f"{what} has {aspect} {seen}, but should have {should}")
+    if observed.values is None:
+        evidence.compared(None, exact=True, vacuous=False)
+        return
+    _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
+
+
+def tensor(outcome: Outcome, name: str = "output", group: str = "outputs") -> Array:
+    """A result's values, for laws about what a subject made of its own results. Raises Diverged where it has none."""
+    if outcome.error or name not in getattr(outcome, group):
+        why = f"raised {outcome.error}" if outcome.error else f"has no {GRADIENTS[group].format(name)}"
+        failure = Diverged(f"{why}, but these arguments are valid")
+        failure.call = outcome.call
+        raise failure
+    return np.asarray(getattr(outcome, group)[name].values)
+
+
+def off(expected: Expected, format: Format) -> Array:
+    """How far a result that keeps the expectation may be from the exact value.
+
+    That is its bound. Where nothing but equality will do, the exact value was moved, compared, or is an integer that
+    was summed without error and then stored: below ``2^bits`` as it is, from there on off by ``u·|value|`` at most.
+
+    >>> from refimpl.rounding import FORMATS
+    >>> off(Expected(np.array([255.0, 256.0, 0.5])), FORMATS["bfloat16"])
+    array([0., 1., 0.])
+    """
+    if expected.bound is not None:
+        return np.broadcast_to(expected.bound, np.shape(expected.values))
+    size = np.abs(np.asarray(expected.values, dtype=np.float64))
+    stored = (size == np.rint(size)) & (size >= format.storage.largest_exact_integer)
+    return np.where(stored, format.storage.unit_roundoff * size, 0.0)
+
+
+def weighted(
+    values: Array, expected: Expected, weights: Array | float, format: Format, axes: Axes | None = None
+) -> Expected:
+    """``Σ weight·value`` of a result as a subject gave it, over some axes (None: all), and how far it may be off.
+
+    The values are off as :func:`off` says, which ``Σ |weight|·off`` bounds. The n products and their sum are formed in
+    float64, without error where they are integers that it has, else off by ``γ_{n+1}·Σ|weight·value|`` more.
+    Raises Diverged where a value is infinite or NaN, or should be: a sum would not be held to anything.
+
+    >>> from refimpl.rounding import FORMATS
+    >>> seen = np.array([1.0, 256.0])
+    >>> total = weighted(seen, Expected(seen), np.array([3.0, -2.0]), FORMATS["bfloat16"])
+    >>> float(total.values), float(total.bound)
+    (-509.0, 2.0)
+    """
+    if not (np.isfinite(values).all() and np.isfinite(expected.values).all()):
+        raise Diverged("values are infinite or NaN, of which no sum is known")
+    products = weights * values
+    total, magnitude = np.sum(products, axis=axes), np.sum(np.abs(products), axis=axes)
+    error = np.sum(np.abs(weights) * off(expected, format), axis=axes)
+    integers = (products == np.rint(products)).all() and (magnitude <= FLOAT64.largest_exact_integer).all()
+    if not integers:
+        terms = products.size // max(np.size(total), 1)
+        error = error + rounding_of(magnitude, terms + 1, FLOAT64)
+    return Expected.off_by(total, error)
+
+
+def same(what: str, left: Expected, right: Expected) -> None:
+    """Raise Diverged unless two numbers, each off by its own bound at most, can be one and the same."""
+    both = right if left.bound is None else right.wider(left.bound)
+    _compare_values(what, np.asarray(left.values), np.asarray(both.values), both.bound)
+
+
+def holds(condition: bool, message: str) -> None:
+    """Raise Diverged with the message unless a condition, itself exact, is met."""
+    evidence.compared(None, exact=True, vacuous=False)
+    if not condition:
+        raise Diverged(message)
+
+
+UNCLEAN = ("NativeCrash", "Hung", "OutOfMemory", "Exited")
+"""How a call can end without an answer (:mod:`properties.subjects.workers`)."""
+BUG = "INTERNAL ASSERT FAILED"
+"""What torch calls a bug of its own."""
+
+
+def rejected(outcome: Outcome, wanted: Refusal) -> None:
+    """Raise Diverged unless the call was refused with an exception, or gave the shape that is as good.
+
+    The exception's type is recorded under the rule. One that torch calls a bug of its own is no refusal.
+    """
+    kind = (outcome.error or "").partition(":")[0]
+    shapes = [observed.shape for observed in outcome.outputs.values()]
+    refused = outcome.error is not None and kind not in UNCLEAN and BUG not in outcome.error
+    if refused or (shapes and shapes[0] == wanted.shape):
+        evidence.compared(None, exact=True, vacuous=False)
+        if refused:
+            evidence.raised(wanted.rule, kind)
+        return
+    ended = f"ended with {outcome.error}" if outcome.error else f"gave shapes {shapes}"
+    should = "raise" if wanted.shape is None else f"give shape {wanted.shape} or raise"
+    failure = Diverged(f"{ended}, but should {should}: {wanted.rule}")
+    failure.call, failure.expected = outcome.call, wanted
+    raise failure
+
+
+def same_shape(outcome: Outcome, shape: tuple[int, ...], why: str = "") -> None:
+    """Raise Diverged unless the output has this shape; its values are not looked at. why: what makes the call valid."""
+    try:
+        if outcome.error:
+            raise Diverged(f"raised {outcome.error}, but these arguments are valid{why} and should give shape {shape}")
+        seen = outcome.outputs["output"].shape
+        holds(seen == shape, f"output has shape {seen}, but should have {shape}{why and f', as is valid{why}'}")
+    except Diverged as failure:
+        failure.call, failure.expected = outcome.call, Shaped(shape)
+        raise
+
+
+def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:
+    share = shares(values, wanted, bound)
+    worst = float(share.max(initial=0.0))
+    evidence.compared(worst if bound is not None else None, exact=bound is None, vacuous=_proves_nothing(wanted))
+    if worst <= 1.0:
+        return
+    at = np.unravel_index(int(share.argmax()), share.shape)
+    where = f"[{', '.join(map(str, at))}]" if at else ""
+    should = f"{wanted[at]!r}" if bound is None else f"{wanted[at]!r} ± {np.broadcast_to(bound, wanted.shape)[at]:.3g}"
+    more = f" ({worst:.3g} times the bound)" if bound is not None else ""
+    count = int((share > 1.0).sum())
+    raise Diverged(f"{what}{where} is {values[at]!r}, but should be {should}{more}; {count} of {share.size} differ")
+
+
+def shares(values: Array, wanted: Array, bound: Array | None) -> Array:
+    """The error of each element as a share of its bound: at most 1 where it holds, infinite where nothing may be off.
+
+    >>> shares(np.array([1.0, np.nan, 2.0]), np.array([1.0, np.nan, 3.0]), np.array([0.0, 0.0, 4.0]))
+    array([0.  , 0.  , 0.25])
+    """
+    allowed = np.zeros(wanted.shape) if bound is None else np.broadcast_to(bound, wanted.shape)
+    if np.isnan(allowed).any():
+        raise ValueError("a bound is NaN: its derivation does not cover these operands")
+    same = (values == wanted) | (np.isnan(values) & np.isnan(wanted))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.abs(values - wanted) / allowed
+    # A NaN or an infinity in the wrong place is never within a bound, however wide.
+    share = np.where(np.isfinite(values) & np.isfinite(wanted), share, np.inf)
+    return np.where(same, 0.0, share)
+
+
+def _proves_nothing(wanted: Array) -> bool:
+    """Whether a wrong implementation could easily give the same: nothing, zeros alone, or one repeated value."""
+    return wanted.size == 0 or not wanted.any() or (wanted.size > 1 and bool((wanted == wanted.flat[0]).all()))
+
+
+def exactly(values: Array) -> dict[str, Expected]:
+    """The expectation of a single output that must be equal to ``values``."""
+    return {"output": Expected(np.asarray(values, dtype=np.float64))}

@@ -1,0 +1,151 @@
+"""What a subject is asked, and what comes back: plain data that crosses between processes and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+Program = Callable[..., Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How operands lie in memory and how torch is set; the result of a call must not depend on it.
+
+    layouts: by operand (or "cotangent"), one of :data:`properties.worker.layouts.LAYOUTS`, by default "contiguous";
+    onednn: whether oneDNN may be used; threads: how many torch may use; deterministic: torch's deterministic
+    algorithms, with uninitialised memory filled with NaN.
+    """
+
+    layouts: Mapping[str, str] = field(default_factory=dict)
+    onednn: bool = True
+    threads: int = 1
+    deterministic: bool = False
+
+
+PLAIN = Setting()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One question: ``program(**operands, **arguments)``, on a device, in a dtype.
+
+    With a ``cotangent``, the gradients of ``⟨cotangent, output⟩`` to every operand too; with ``directions`` h as
+    well, one for each operand with a gradient, those of ``⟨h, gradients⟩`` to the cotangent and these operands.
+    dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is "eager",
+    "compiled" or "dynamic" (:func:`properties.worker.execute.execute`). kernels is a file or module with functions that
+    stand for torch.nn.functional's. On meta an operand may be given by its shape alone.
+
+    A dynamic call that is not ``fresh`` is served by what was compiled for those before; ``earlier`` are these, oldest
+    first, for the script: they are not sent.
+    """
+
+    program: Program
+    operands: Mapping[str, Array | Shape]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    cotangent: Array | None = None
+    directions: dict[str, Array] | None = None
+    device: str = "cpu"
+    dtype: str = "float64"
+    mode: str = "eager"
+    kernels: str | None = None
+    setting: Setting = PLAIN
+    fresh: bool = True
+    earlier: tuple[Call, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The program's name, ``module:function``."""
+        return f"{self.program.__module__}:{self.program.__qualname__}"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A tensor as a subject returned it: its values (None on ``meta``) and what else a caller sees of it."""
+
+    values: Array | None
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a call: outputs and gradients by name, or an error.
+
+    changed: operands whose values are others after the call; aliased: operands whose memory an output shares;
+    compilations: how many graphs were compiled for it, forward and backward counted as one.
+    """
+
+    outputs: dict[str, Observed] = field(default_factory=dict)
+    gradients: dict[str, Observed] = field(default_factory=dict)
+    second: dict[str, Observed] = field(default_factory=dict)
+    error: str | None = None
+    changed: tuple[str, ...] = ()
+    aliased: tuple[str, ...] = ()
+    compilations: int = 0
+    call: Call | None = field(default=None, repr=False, compare=False)
+
+    def part(self, select: Callable[[Array], Array]) -> Outcome:
+        """The same outcome with only a part of its output, for laws about some elements."""
+        if self.error:
+            return self
+        whole = self.outputs["output"]
+        values = select(np.asarray(whole.values))
+        return replace(self, outputs={"output": replace(whole, values=values, shape=values.shape)}, call=None)
+
+
+GROUPS = ("outputs", "gradients", "second")
+PLAINLY_SENT = ("arguments", "device", "dtype", "mode", "kernels", "fresh")
+ENDED = ("error", "changed", "aliased", "compilations")
+_OPERAND, _COTANGENT, _DIRECTION = "operand ", "cotangent", "direction "
+
+
+def pack_call(call: Call) -> tuple[dict[str, Any], dict[str, Array]]:
+    """A call as a message's header and arrays."""
+    arrays = {_OPERAND + name: values for name, values in call.operands.items() if not isinstance(values, tuple)}
+    arrays |= {_DIRECTION + name: values for name, values in (call.directions or {}).items()}
+    if call.cotangent is not None:
+        arrays[_COTANGENT] = call.cotangent
+    header = {name: getattr(call, name) for name in ("name", *PLAINLY_SENT)}
+    header["shapes"] = {name: shape for name, shape in call.operands.items() if isinstance(shape, tuple)}
+    header["setting"] = {**vars(call.setting), "layouts": dict(call.setting.layouts)}
+    return header, arrays
+
+
+def unpack_call(header: dict[str, Any], arrays: dict[str, Array], find: Callable[[str], Program]) -> Call:
+    """The call that :func:`pack_call` made a message of."""
+
+    def starting(prefix: str) -> dict[str, Array]:
+        return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+    plain = {name: header[name] for name in PLAINLY_SENT}
+    return Call(
+        find(header["name"]), {**header["shapes"], **starting(_OPERAND)}, cotangent=arrays.get(_COTANGENT),
+        directions=starting(_DIRECTION) or None, setting=Setting(**header["setting"]), **plain,
+    )  # fmt: skip
+
+
+def pack_outcome(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Array]]:
+    """An outcome as a message's header and arrays."""
+    tensors, arrays = [], {}
+    for group in GROUPS:
+        for name, observed in getattr(outcome, group).items():
+            tensors.append([group, name, observed.shape, observed.dtype, observed.device])
+            if observed.values is not None:
+                arrays[f"{group} {name}"] = observed.values
+    return {**{name: getattr(outcome, name) for name in ENDED}, "tensors": tensors}, arrays
+
+
+def unpack_outcome(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
+    """The outcome that :func:`pack_outcome` made a message of."""
+    groups: dict[str, dict[str, Observed]] = {group: {} for group in GROUPS}
+    for group, name, shape, dtype, device in header["tensors"]:
+        groups[group][name] = Observed(arrays.get(f"{group} {name}"), shape, dtype, device)
+    ended = {name: header[name] for name in ENDED}
+    return Outcome(groups["outputs"], groups["gradients"], groups["second"], **ended)

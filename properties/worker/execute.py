@@ -1,0 +1,302 @@
+"""Making one call in torch: arrays in, arrays or an error out."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from properties.worker import programs
+from properties.worker.call import Array, Call, Observed, Outcome, Program, Shape
+from properties.worker.layouts import LAYOUTS
+
+RECOMPILATIONS = 256
+"""How often one function may be compiled; whole graphs alone being accepted, one compilation more is an error."""
+
+LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+
+Tensors = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
+
+
+def execute(call: Call) -> Outcome:
+    """Make tensors of a call's operands, run its program and report everything that can be seen of the result.
+
+    Outputs are named "output" (a tensor), "output", "indices" (a pair) or as the program names them (a dict).
+    An exception of the program becomes the outcome's error.
+
+    "compiled" is torch.compile for the shapes of the call alone. "dynamic" is one function that torch.compile made with
+    dynamic=True and that serves every call until a ``fresh`` one. Left to itself (dynamic=None) torch compiles for the
+    first shape, and again when another comes: 43 compilations and 92 s for 802 cases of nine operators, where
+    dynamic=True needs 28 and 85 s, and makes symbolic code of the first case already.
+
+    Integers among the arguments are constants of the code, as those of a layer are: torch takes a module's attributes
+    for constants. As symbols, numbers given to a function end in errors of the compiler, and for some max unpoolings in
+    minutes of algebra, so that little of what serves several sizes would be tried.
+    """
+    before = _graphs(call)
+    outcome = _executed(call)
+    return replace(outcome, compilations=_graphs(call) - before)
+
+
+def _executed(call: Call) -> Outcome:
+    with _set(call), _standing_for_torch(call) as kernels:
+        if kernels and (missing := kernels.lack(call.program)):
+            return Outcome(error=f"Undefined: {missing}")
+        tensors = {name: _tensor(values, name, call) for name, values in call.operands.items()}
+        for tensor in tensors.values():
+            tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point())
+        try:
+            outputs = _named(_program(call)(**tensors, **call.arguments))
+            if kernels and not kernels.asked:
+                raise NotImplementedError(kernels.no_part_of(call.program))
+            gradients, second = _differentiated(call, tensors, outputs)
+            outcome = Outcome(_all_observed(outputs), _all_observed(gradients), _all_observed(second))
+        except Exception as error:
+            kind = "OutOfMemory" if _out_of_memory(error) else type(error).__name__
+            return Outcome(error=f"{kind}: {error}")
+        aliased = () if call.program in programs.VIEWS else _aliased(tensors, outputs)
+        return replace(outcome, changed=_changed(tensors, call.operands), aliased=aliased)
+
+
+def _differentiated(
+    call: Call, tensors: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The gradients that are asked for, and those of their products with the directions."""
+    if call.cotangent is None:
+        return {}, {}
+    cotangent = _tensor(call.cotangent, "cotangent", call)
+    if call.directions is None:
+        outputs["output"].backward(cotangent)
+        return {name: t.grad for name, t in tensors.items() if t.grad is not None}, {}
+    cotangent.requires_grad_()
+    free = {name: tensors[name] for name in call.directions}
+    first = torch.autograd.grad(outputs["output"], list(free.values()), cotangent, create_graph=True)
+    directions = [_tensor(values, name, call) for name, values in call.directions.items()]
+    about = {"cotangent": cotangent, **free}
+    second = torch.autograd.grad(first, list(about.values()), directions, materialize_grads=True, allow_unused=True)
+    return dict(zip(free, first, strict=True)), dict(zip(about, second, strict=True))
+
+
+def _program(call: Call) -> Any:
+    """The program, compiled if so asked: as a whole or not at all."""
+    if call.mode == "eager":
+        return call.program
+    if call.mode == "compiled":
+        return _compiled(call.program, _shapes(call))
+    if call.fresh:
+        _dynamic.cache_clear()
+    return _dynamic(call.program)
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled(program: Program, shapes: str) -> Any:
+    """One for each program and all that it is compiled for: the tiers of a case share it."""
+    _renew_compiler()
+    return torch.compile(program, dynamic=False, fullgraph=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _dynamic(program: Program) -> Any:
+    """One for a program, which the calls until a fresh one share."""
+    _renew_compiler()
+    return torch.compile(program, dynamic=True, fullgraph=True)
+
+
+def _renew_compiler() -> None:
+    """Forget what was compiled, and set what makes compiling cheaper and changes nothing of the code that is made.
+
+    A pool of processes that compile would import torch once more. To link a kernel to libtorch takes two fifths of the
+    time that g++ takes, and is not needed where the process that loads the kernel lets it see libtorch's symbols.
+    """
+    torch._dynamo.reset()
+    torch._dynamo.config.recompile_limit = RECOMPILATIONS
+    torch._dynamo.config.specialize_int = True
+    torch._inductor.config.compile_threads = 1
+    if LIBRARY.is_file() and hasattr(torch._inductor.config.aot_inductor, "link_libtorch"):
+        ctypes.CDLL(str(LIBRARY), ctypes.RTLD_GLOBAL)
+        torch._inductor.config.aot_inductor.link_libtorch = False
+
+
+def _graphs(call: Call) -> int:
+    """How many graphs were compiled so far."""
+    return 0 if call.mode == "eager" else int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+
+
+def _shapes(call: Call) -> str:
+    shapes = [(name, values if isinstance(values, tuple) else values.shape) for name, values in call.operands.items()]
+    return repr([*shapes, call.dtype, call.arguments])
+
+
+@contextlib.contextmanager
+def _set(call: Call) -> Iterator[None]:
+    """Torch's switches as a call wants them, and back."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    try:
+        if call.setting.threads != threads:
+            torch.set_num_threads(call.setting.threads)
+        if call.setting.deterministic != deterministic:  # the first call imports a compiler, in every new worker
+            torch.use_deterministic_algorithms(call.setting.deterministic)
+        if call.device == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = call.dtype == "tf32"
+        if not call.setting.onednn:
+            torch.backends.mkldnn.set_flags(False)
+        yield
+    finally:
+        if not call.setting.onednn:
+            torch.backends.mkldnn.set_flags(True)
+        if call.setting.deterministic != deterministic:
+            torch.use_deterministic_algorithms(deterministic)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        if call.device == "cuda":
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
+
+
+class Kernels:
+    """Functions of a file or module in the place of ``torch.nn.functional``; what it does not define is missing.
+
+    asked: whether any has been used, without which a result would be torch's own.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._module = load_kernels(where)
+        self.name = Path(where).stem if where.endswith(".py") else where
+        self.asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        if not callable(function := getattr(self._module, name, None)):
+            raise NotImplementedError(f"{self.name} defines no {name}")
+        self.asked = True
+        return function
+
+    def lack(self, program: Program) -> str | None:
+        """What is missing, if these kernels can have a part in no call of a program, whatever its arguments."""
+        named = sorted(_named_functions(program))
+        if any(callable(getattr(self._module, name, None)) for name in named):
+            return None
+        return f"{self.name} defines no {named[0]}" if len(named) == 1 else self.no_part_of(program)
+
+    def no_part_of(self, program: Program) -> str:
+        """How a result is declined that would be torch's own."""
+        return f"{self.name} defines no part of {program.__name__}"
+
+
+@functools.cache
+def _named_functions(program: Program) -> frozenset[str]:
+    """The functions of torch.nn.functional that a program's code names, or that of functions of its module it calls."""
+    module, names = sys.modules[program.__module__], set()
+    seen = [program] if inspect.isfunction(program) else []
+    for function in seen:  # grows as it goes
+        codes = [function.__code__]
+        for code in codes:
+            codes += [inner for inner in code.co_consts if inspect.iscode(inner)]
+            names |= set(code.co_names)
+            called = [vars(module).get(name) for name in code.co_names]
+            seen += [f for f in called if inspect.isfunction(f) and f.__module__ == module.__name__ and f not in seen]
+    return frozenset(name for name in names if inspect.isroutine(getattr(torch.nn.functional, name, None)))
+
+
+@functools.cache
+def load_kernels(where: str) -> ModuleType:
+    """A file (a path that ends in .py) or a module that can be imported; ImportError says why it cannot be loaded."""
+    try:
+        module = _load_file(where) if where.endswith(".py") else importlib.import_module(where)
+    except (Exception, SystemExit) as error:
+        raise ImportError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+    names = (name for name, function in vars(torch.nn.functional).items() if inspect.isroutine(function))
+    if not any(callable(getattr(module, name, None)) for name in names):
+        raise ImportError(f"{where} defines no function of torch.nn.functional's")
+    return module
+
+
+def _load_file(where: str) -> ModuleType:
+    # No name that an import could find or hide: a file may be called like a module.
+    spec = importlib.util.spec_from_file_location(f"kernels of {where}", where)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def _standing_for_torch(call: Call) -> Iterator[Kernels | None]:
+    """Kernels in the place of the ``F`` of the program's module."""
+    if call.kernels is None:
+        yield None
+        return
+    module, standing = sys.modules[call.program.__module__], Kernels(call.kernels)
+    own = vars(module).get("F")
+    vars(module)["F"] = standing
+    try:
+        yield standing
+    finally:
+        vars(module)["F"] = own
+
+
+def _tensor(values: Array | Shape, name: str, call: Call) -> torch.Tensor:
+    if isinstance(values, tuple):
+        return torch.empty(values, dtype=getattr(torch, call.dtype), device="meta")
+    # torch cannot take negative strides; integers (class labels) keep their own dtype.
+    tensor = torch.from_numpy(np.array(values))
+    dtype = torch.float32 if call.dtype == "tf32" else getattr(torch, call.dtype)
+    tensor = tensor.to(device=call.device, dtype=dtype if tensor.is_floating_point() else None)
+    return LAYOUTS[call.setting.layouts.get(name, "contiguous")](tensor)
+
+
+def _named(result: Tensors) -> dict[str, torch.Tensor]:
+    results = result if isinstance(result, tuple | dict) else (result,)
+    named = dict(results) if isinstance(results, dict) else dict(zip(("output", "indices"), results, strict=False))
+    for name, tensor in named.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"{name} is no tensor, but of type {type(tensor).__name__}")
+    return named
+
+
+def _all_observed(tensors: dict[str, torch.Tensor]) -> dict[str, Observed]:
+    return {name: _observed(tensor) for name, tensor in tensors.items()}
+
+
+def _observed(tensor: torch.Tensor) -> Observed:
+    values = None
+    if tensor.device.type != "meta":
+        host = tensor.detach().cpu()
+        values = host.to(torch.float64).numpy() if host.is_floating_point() else host.numpy()
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return Observed(values, tuple(tensor.shape), dtype, tensor.device.type)
+
+
+def _changed(tensors: dict[str, torch.Tensor], operands: Mapping[str, Array | Shape]) -> tuple[str, ...]:
+    now = {name: seen.values for name, seen in _all_observed(tensors).items()}
+    return tuple(name for name, values in now.items() if values is not None and not _same(values, operands[name]))
+
+
+def _same(values: Array, before: Array | Shape) -> bool:
+    """Whether values are what they were; to look for NaN takes longer, and is seldom needed."""
+    return np.array_equal(values, before) or np.array_equal(values, before, equal_nan=values.dtype.kind == "f")
+
+
+def _aliased(tensors: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor]) -> tuple[str, ...]:
+    """Operands whose memory an output shares, so that writing to one would change the other."""
+    shared = {t.untyped_storage().data_ptr() for t in outputs.values() if t.numel() and t.device.type != "meta"}
+    return tuple(name for name, t in tensors.items() if t.untyped_storage().data_ptr() in shared)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Torch reports exhausted memory of the CPU as a RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "allocate memory" in str(error) or "bad_alloc" in str(error)

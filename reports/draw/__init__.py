@@ -1,0 +1,1 @@
+"""The page: tables, pictures and formulas."""

@@ -1,0 +1,97 @@
+"""The pictures and tables of throughput as the page's templates need them; where there is none, why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.draw import pictures
+from reports.read.load import Evidence
+from reports.tell import conditions, throughput
+
+MOST = 6  # pictures of one kind; results.json has the numbers of all
+
+
+def view(evidence: Evidence) -> dict[str, Any]:
+    """What is to be shown of each kind of benchmark, and for each kind that is absent the reason."""
+    return {
+        "ladders": [_ladder(entry, place) for place, entry in enumerate(throughput.ladders(evidence)[:MOST])],
+        "epochs": throughput.epochs(evidence),
+        "roofs": [_roof(entry, place) for place, entry in enumerate(throughput.roofs(evidence)[:MOST])],
+        "phases": [
+            {**entry, "svg": pictures.stacked(entry, f"phases{place}")}
+            for place, entry in enumerate(throughput.phases(evidence)[:MOST])
+        ],
+        "growth": [
+            {**entry, "svg": pictures.grown(entry, f"growth{place}")}
+            for place, entry in enumerate(throughput.growth(evidence)[: 2 * MOST])
+        ],
+        "scaling": _scaling(evidence),
+        "peers": _peers(evidence),
+        "seeds": throughput.seeds(evidence),
+        "met": conditions.conditions(evidence),
+        "busy": {
+            "roof": conditions.busy(evidence, conditions.ROOF),
+            "phases": conditions.busy(evidence, conditions.PHASES),
+            "growth": conditions.busy(evidence, conditions.GROWTH),
+            "scaling": conditions.busy(evidence, conditions.SCALING),
+            "peers": conditions.busy(evidence, conditions.PEERS),
+            "loops": conditions.busy(evidence, conditions.LOOPS),
+            "workers": conditions.busy(evidence, conditions.WORKERS),
+        },
+        "why": {
+            "ladder": throughput.reason(evidence, "test_training["),
+            "epochs": throughput.reason(evidence, "test_epoch"),
+            "roof": throughput.reason(evidence, "test_matrix_product"),
+            "phases": throughput.reason(evidence, "test_phases"),
+            "growth": throughput.reason(evidence, "test_batch_size", "test_threads", "test_image_size"),
+            "scaling": throughput.reason(evidence, "test_scaling"),
+            "layers": throughput.reason(evidence, "test_layer["),
+        },
+    }
+
+
+def _ladder(entry: dict[str, Any], place: int) -> dict[str, Any]:
+    rungs = [{**rung, "label": f"{rung['label']}*" if rung["other"] else rung["label"]} for rung in entry["rungs"]]
+    title = f"Recipes beside the chapter's loop on {entry['device'][:40]}"
+    axis = "times as fast as recipe book, wall time"
+    return {**entry, "svg": pictures.intervals(rungs, f"ladder{place}", title, axis, min(entry["floor"], 1e6))}
+
+
+def _roof(entry: dict[str, Any], place: int) -> dict[str, Any]:
+    copy, peak = entry["limits"].get("copy"), entry["limits"].get("matrix product float32")
+    layers = [
+        {
+            **point,
+            "flop_share": point["flop"] / point["seconds"] / peak if peak and point["flop"] else None,
+            "copy_share": point["bytes"] / point["seconds"] / copy if copy else None,
+        }
+        for point in entry["points"]
+        if point["kind"] == "layer"
+    ]
+    return {**entry, "layers": layers, "svg": pictures.roofline(entry, f"roof{place}")}
+
+
+def _placed(evidence: Evidence, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that share a picture, whose labels name the environment where there are several."""
+    if len(evidence.places) == 1:
+        return entries
+    return [{**entry, "label": f"{entry['label']}, {entry['environment']}"} for entry in entries]
+
+
+def _scaling(evidence: Evidence) -> dict[str, Any] | None:
+    entries = _placed(evidence, throughput.scaling(evidence))
+    if not entries:
+        return None
+    axis = "speed-up over one rank, divided by the ranks"
+    drawn = pictures.intervals(entries, "scaling", "Efficiency of several ranks", axis)
+    return {"entries": entries, "svg": drawn}
+
+
+def _peers(evidence: Evidence) -> dict[str, Any]:
+    entries, absent = throughput.peers(evidence), throughput.absent_peers(evidence)
+    if not entries:
+        return {"entries": [], "absent": absent, "svg": None}
+    rows = _placed(evidence, [e if e["torch"] else {**e, "label": e["library"]} for e in entries])
+    axis = "times as fast as recipe book, batches loaded"
+    drawn = pictures.intervals(rows, "peers", "Other libraries and torch's recipes", axis, absent=absent)
+    return {"entries": entries, "absent": absent, "svg": drawn}

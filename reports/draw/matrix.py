@@ -1,0 +1,168 @@
+"""Operators × subjects as the page shows them, one table a place.
+
+Subjects that were never run say the same in every row, so they are one line below the table and no columns. What each
+law found is shown under its operator as far as a budget of cells lasts, operators in trouble first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from reports.draw.format import share, slug
+from reports.read.load import Evidence, Place
+from reports.tell.summarise import NO_REASON, cells, subjects
+
+WIDE = 6  # with more columns than this a cell has no room for its word
+MOST_COLUMNS = 60
+MOST_LAWS = 80
+EMPTY = 6  # cells without a check that take the room of one with a check
+NO_CHECK = Markup("<td></td>")  # the style sheet has its dot
+
+
+def matrices(evidence: Evidence, table: pd.DataFrame, budget: int, most: int, places: int) -> list[dict[str, Any]]:
+    """A table for each of the first ``places`` places that checked anything, of at most ``most`` operators.
+
+    ``budget`` is how many cells the tables by law may have together.
+    """
+    checked = [place for place in evidence.places if place.runs][:places]
+    return [_matrix(place, table[table["environment"] == place.id], budget // len(checked), most) for place in checked]
+
+
+def _matrix(place: Place, table: pd.DataFrame, budget: int, most: int) -> dict[str, Any]:
+    ran = set(table.loc[table["status"] != "not run", "subject"])
+    named = subjects(place, table)
+    across = sorted((subject for subject in named if subject in ran), key="-".__eq__)[:MOST_COLUMNS]
+    across = [subject for group in dict.fromkeys(map(_group, across)) for subject in across if _group(subject) == group]
+    whole = cells(table, ["operator", "subject"])
+    operators = sorted(dict.fromkeys(table["operator"]), key="-".__eq__)
+    shown = operators[:most]
+    drilled = _drilled(table, shown, across, budget)
+    wide = len(across) > WIDE
+    return {
+        "id": place.id,
+        "name": place.name,
+        **_head(across),
+        "rows": [
+            {
+                "operator": operator,
+                "anchor": f"laws-{place.id}-{position}" if operator in drilled else None,
+                "cells": [_cell(whole.get((operator, subject)), wide) for subject in across],
+            }
+            for position, operator in enumerate(shown, 1)
+        ],
+        "laws": {operator: drilled[operator] for operator in shown if operator in drilled},
+        "left_out": len(operators) - len(shown),
+        "not_drilled": len(operators) - len(drilled),
+        "columns_left_out": len([subject for subject in named if subject in ran]) - len(across),
+        "idle": _idle(table, [subject for subject in named if subject not in ran]),
+    }
+
+
+def _head(across: list[str]) -> dict[str, Any]:
+    """The columns; where they are many, under the names of their groups."""
+    wide = len(across) > WIDE
+    return {
+        "wide": wide,
+        "columns": [_leaf(subject) if wide else _said(subject) for subject in across],
+        "groups": [(group, len(list(items))) for group, items in groupby(across, _group)] if wide else [],
+    }
+
+
+def _drilled(table: pd.DataFrame, operators: list[str], across: list[str], budget: int) -> dict[str, dict[str, Any]]:
+    """Tables of laws by operator, the operators with the worst status first, until the budget is spent."""
+    seen = table[table["subject"].isin(across) & table["operator"].isin(operators)]
+    by_operator = seen.groupby("operator")
+    grids = by_operator["law"].nunique().clip(upper=MOST_LAWS) * by_operator["subject"].nunique()
+    filled = seen.drop_duplicates(["operator", "law", "subject"]).groupby("operator").size().clip(upper=grids)
+    sizes = (filled + (grids - filled) // EMPTY).to_dict()
+    ranks = {str(operator): int(rank) for operator, rank in by_operator["rank"].min().items()}
+    chosen: list[str] = []
+    for operator in sorted(ranks, key=lambda operator: (ranks[operator], operator)):
+        budget -= int(sizes[operator])
+        if budget < 0:
+            break
+        chosen.append(operator)
+    seen = seen[seen["operator"].isin(chosen)]
+    by_law = cells(seen, ["operator", "law", "subject"])
+    pairs: dict[str, set[str]] = {}
+    own: dict[str, set[str]] = {}
+    for operator, law, subject in by_law:
+        pairs.setdefault(operator, set()).add(law)
+        own.setdefault(operator, set()).add(subject)
+    found = {}
+    for operator in chosen:
+        columns = [subject for subject in across if subject in own[operator]]
+        wide = len(columns) > WIDE
+        found[operator] = {
+            **_head(columns),
+            "rows": [
+                (law, [_cell(by_law.get((operator, law, subject)), wide) for subject in columns])
+                for law in sorted(pairs[operator])[:MOST_LAWS]
+            ],
+            "left_out": max(len(pairs[operator]) - MOST_LAWS, 0),
+        }
+    return found
+
+
+def _idle(table: pd.DataFrame, idle: list[str]) -> list[dict[str, Any]]:
+    """Subjects without a row that ran, by the reason that most of their rows give."""
+    rows = table.loc[table["subject"].isin(idle), ["subject", "reason"]].fillna(NO_REASON)
+    reasons: dict[str, Counter[str]] = {}
+    for subject, reason in rows.itertuples(index=False):
+        reasons.setdefault(subject, Counter())[reason] += 1
+    grouped: dict[str, list[str]] = {}
+    for subject in idle:
+        found = reasons.get(subject, Counter(["no row of evidence"])).most_common(1)
+        grouped.setdefault(found[0][0], []).append(_said(subject))
+    return [{"reason": reason, "subjects": named} for reason, named in grouped.items()]
+
+
+def _cell(item: dict[str, Any] | None, wide: bool) -> Markup:
+    return NO_CHECK if item is None else _drawn(wide, **item)
+
+
+@lru_cache(10_000)
+def _drawn(
+    wide: bool, status: str, cases: int, worst_share: float | None, rows: int, not_run: int, exact_only: bool
+) -> Markup:
+    """One cell: a word with its mark (the mark alone is seen where columns are many), cases, worst error.
+
+    Thousands of these are most of the page, so what they share is in its style sheet, and how the most frequent
+    status looks.
+    """
+    head = "<b>passed</b>" if status == "passed" else f'<b class="{slug(status)}">{status}</b>'
+    if status == "not run":
+        return Markup(f"<td>{head}</td>")
+    error = "exact" if exact_only else share(worst_share)
+    counted = f"{cases:,}" if wide else f"{cases:,} {'case' if cases == 1 else 'cases'}"
+    unrun = f"{not_run:,} not run" if not_run else ""
+    parts = [counted, unrun] if wide else [counted, error, unrun]
+    figures = ("<br>" if wide else " · ").join(str(escape(part)) for part in parts if part)
+    beside = f" {escape(error)}" if wide and error else ""
+    alarm = ' class="bad"' if status in ("diverged", "error") else ""
+    return Markup(f"<td{alarm}>{head}{beside}<small>{figures}</small></td>")
+
+
+def _said(subject: str) -> str:
+    return "no subject" if subject == "-" else subject
+
+
+def _group(subject: str) -> str:
+    """What a subject shares with its neighbours: all but its dtype.
+
+    >>> _group("compiled-cpu-float32"), _group("cpu-float32@torch-2.11.0"), _group("-")
+    ('compiled-cpu', 'cpu @torch-2.11.0', '')
+    """
+    base, _, other = subject.partition("@")
+    group = base.rpartition("-")[0]
+    return f"{group} @{other}" if other else group
+
+
+def _leaf(subject: str) -> str:
+    return _said(subject) if subject == "-" else subject.partition("@")[0].rpartition("-")[2] or subject

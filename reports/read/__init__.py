@@ -1,0 +1,1 @@
+"""Evidence files, of which nothing is taken on trust."""

@@ -1,0 +1,234 @@
+"""One run of the properties, out of the file or files that it wrote.
+
+Under pytest-xdist each worker process writes a file of its own; their headers name the same ``run``, and each its
+``shard``. Such files are one run: it is complete when each of them is. A file that names no run is one by itself.
+Runs of parts (``--shard 2/4``) on several machines are one run, too: it is complete when no part is missing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reports.read import splits
+from reports.read.environments import identity
+from reports.read.notices import Notices
+from reports.read.records import Fault, Figure, Result
+from reports.read.untrusted import (
+    Record,
+    Unusable,
+    clean,
+    count,
+    moment,
+    optional,
+    parse,
+    record,
+    schema,
+    string,
+    strings,
+)
+
+SCHEMA_VERSION = 1
+LONGEST_LINE = 4_000_000
+_KEPT = ("suite", "profile", "seed")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A properties file of which only the header was read; ``name`` is how the report calls it."""
+
+    path: Path
+    name: str
+    started: datetime
+    header: Record
+    run: str | None
+    shard: str | None
+    split: splits.Split | None
+
+
+@dataclass
+class PropertiesRun:
+    """One run of the properties: what its headers say, its rows, and whether it reached its end."""
+
+    files: tuple[str, ...]
+    run: str | None
+    started: datetime
+    header: dict[str, Any]
+    environment: dict[str, Any]
+    subjects: tuple[str, ...]
+    results: list[Result] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    unread: int = 0
+    finished: dict[str, str] = field(default_factory=dict)
+    exitstatus: int = 0
+    peak_mib: int | None = None
+    splits: tuple[splits.Split, ...] = ()
+    missing: tuple[int, ...] = ()
+
+    @property
+    def cut_off(self) -> list[str]:
+        """Files whose last line is missing: what wrote them was killed, or still writes."""
+        return [file for file in self.files if file not in self.finished]
+
+    @property
+    def complete(self) -> bool:
+        """Every file of the run has its last line, and none of its shards is missing."""
+        return not self.cut_off and not self.missing
+
+    @property
+    def lack(self) -> str | None:
+        """Which of its shards are missing, in words; None if none is."""
+        return splits.said(self.missing, self.splits[0].of) if self.missing else None
+
+    @property
+    def ended(self) -> str | None:
+        """When the last of its files ended; None while one is cut off."""
+        return None if self.cut_off else max(self.finished.values())
+
+
+def shard(path: Path, name: str) -> Shard:
+    """A file's header, checked; the rest is read only of a run that is used. Raises `Unusable`."""
+    _, line = next(_lines(path), (0, b""))
+    if not line:
+        raise Unusable("the file is empty")
+    header = _record(line)
+    if header.get("kind") != "run":
+        raise Unusable('the first line is not the header of a run ("kind": "run")')
+    schema(header, SCHEMA_VERSION)
+    record(header.get("environment"), "environment")
+    strings(header, "subjects")
+    strings(header, "arguments")
+    names = optional(header, "run"), optional(header, "shard")
+    return Shard(path, name, moment(header, "started"), header, *names, splits.read(header))
+
+
+def grouped(shards: Sequence[Shard], notices: Notices) -> list[list[Shard]]:
+    """Runs as the files that each consists of, the newest run first.
+
+    Files are of one run when they name the same ``run`` and were made in the same environment. Of two files for one
+    shard (one is a copy that was cut off) the larger is used.
+    """
+    found: dict[tuple[str, str], dict[str, Shard]] = {}
+    for item in sorted(shards, key=lambda item: (-item.path.stat().st_size, item.name)):
+        run = ("run", f"{item.run}\n{identity(item.header['environment'])}") if item.run else ("file", str(item.path))
+        own = found.setdefault(run, {})
+        name = item.shard or item.name
+        if name in own:
+            notices.add(item.name, None, f"not used: {own[name].name} is the same shard of the same run, and larger")
+        else:
+            own[name] = item
+    groups = [sorted(own.values(), key=lambda item: item.name) for own in found.values()]
+    return _newest_first(_wholes(_newest_first(groups), notices))
+
+
+def _newest_first(groups: Sequence[list[Shard]]) -> list[list[Shard]]:
+    return sorted(groups, key=lambda group: min((item.started, item.name) for item in group), reverse=True)
+
+
+def _wholes(groups: Sequence[list[Shard]], notices: Notices) -> list[list[Shard]]:
+    """Runs of parts in one environment as one; of two on the same part the newer is used."""
+    found: dict[tuple[str, ...], dict[int, list[Shard]]] = {}
+    for position, group in enumerate(groups):
+        split = group[0].split
+        key = (str(position),) if split is None else (split.whole, identity(group[0].header["environment"]))
+        parts, part = found.setdefault(key, {}), 0 if split is None else split.part
+        if split and part in parts:
+            newer = parts[part][0].name
+            notices.add(group[0].name, None, f"not used: {newer} is a newer run of shard {part} of {split.of}")
+        else:
+            parts[part] = group
+    return [[item for _, group in sorted(parts.items()) for item in group] for parts in found.values()]
+
+
+def spread(found: Sequence[PropertiesRun]) -> None:
+    """Let runs of parts on machines of several kinds make up a whole, unless two of them ran the same part."""
+    wholes: dict[str, list[PropertiesRun]] = {}
+    for run in found:
+        for whole in {split.whole for split in run.splits}:
+            wholes.setdefault(whole, []).append(run)
+    for runs in wholes.values():
+        if splits.disjoint([run.splits for run in runs]):
+            for run in runs:
+                run.missing = splits.missing(split for other in runs for split in other.splits)
+
+
+def read(shards: Sequence[Shard], notices: Notices) -> PropertiesRun:
+    """The whole run of which ``shards`` (at least one) are the files; raises `Unusable` if one cannot be read."""
+    first = min(shards, key=lambda item: (item.started, item.name))
+    parts = tuple(sorted({item.split for item in shards if item.split}))
+    arguments = list(strings(first.header, "arguments"))
+    arguments = splits.without(arguments) if len(parts) > 1 else arguments
+    run = PropertiesRun(
+        tuple(item.name for item in shards),
+        first.run,
+        first.started,
+        {key: clean(first.header.get(key)) for key in _KEPT} | {"arguments": arguments},
+        clean(first.header["environment"]),
+        tuple(dict.fromkeys(subject for item in shards for subject in strings(item.header, "subjects"))),
+        splits=parts,
+        missing=splits.missing(parts),
+    )
+    for item in shards:
+        _read_file(run, item, notices)
+    return run
+
+
+def _read_file(run: PropertiesRun, item: Shard, notices: Notices) -> None:
+    unknown: Counter[str] = Counter()
+    for number, line in _lines(item.path):
+        try:
+            for remark in _take(run, _record(line), item.name, unknown):
+                notices.add(item.name, number, remark)
+        except Unusable as error:
+            run.unread += 1
+            notices.add(item.name, number, f"line skipped: {error}")
+    for kind, lines in sorted(unknown.items()):
+        notices.add(item.name, None, f"not shown: {lines:,} of its lines are of kind {kind!r}, which is unknown here")
+
+
+def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) -> list[str]:
+    """Add one line to ``run``; returns remarks on what was mended in it."""
+    kind = line.get("kind")
+    if kind == "result":
+        result, remarks = Result.read(line)
+        run.results.append(result)
+        return remarks
+    if kind == "figure":
+        run.figures.append(Figure.read(line))
+    elif kind == "fault":
+        run.faults.append(Fault.read(line))
+    elif kind == "end":
+        run.exitstatus = max(run.exitstatus, count(line, "exitstatus"))
+        run.finished[file] = string(line, "finished")
+        if line.get("peak_mib") is not None:  # each file's process has memory of its own
+            run.peak_mib = (run.peak_mib or 0) + count(line, "peak_mib")
+    elif kind != "run":
+        unknown[string(line, "kind")[:40]] += 1
+    return []
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with path.open("rb") as handle:
+            for number in itertools.count(1):
+                line = handle.readline(LONGEST_LINE + 1)
+                if not line:
+                    return
+                if line.strip():
+                    yield number, line
+                while len(line) > LONGEST_LINE and not line.endswith(b"\n"):  # the rest of it is passed over
+                    line = handle.readline(LONGEST_LINE + 1)
+    except OSError as error:
+        raise Unusable(f"cannot be read ({error.strerror})") from None
+
+
+def _record(line: bytes) -> Record:
+    if len(line) > LONGEST_LINE:
+        raise Unusable(f"a line of more than {LONGEST_LINE:,} bytes")
+    return record(parse(line), "the line")

@@ -1,0 +1,1 @@
+"""What the evidence says: verdicts, precision, speed, the chapter, what changed."""

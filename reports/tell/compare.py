@@ -1,0 +1,245 @@
+"""What differs between two reports: what broke, what got fixed, what is new or gone, what got slower or faster.
+
+Both are ``results.json`` files, of ``build`` or of ``merge``, and as untrusted as evidence. Environments are paired
+by what they are, else by their machine, and the only one of each with the only one of the other. Statuses are compared
+whatever the machine, times only on one machine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reports.read import environments
+from reports.read.benchmarks import Benchmark
+from reports.read.load import LARGEST_FILE
+from reports.read.records import STATUSES, Check, Result
+from reports.read.runs import SCHEMA_VERSION
+from reports.read.untrusted import Record, Unusable, clean, parse, record, schema, string
+from reports.tell.intervals import Change, changes
+
+FAILED = ("diverged", "error")
+LARGEST_REPORT = 4 * LARGEST_FILE
+SORTS = {
+    "broke": "Broke",
+    "new and failing": "New, and failing",
+    "slower": "Slower",
+    "fixed": "Fixed",
+    "faster": "Faster",
+    "no longer run": "No longer run",
+    "gone": "Gone",
+    "changed": "Other changes",
+    "newly run": "Newly run",
+    "new": "New",
+}
+"""Every way in which two reports differ, in the order in which a reader wants them."""
+
+
+@dataclass
+class Side:
+    """One of the two reports: by environment its checks (the worst row of each) and its benchmarks."""
+
+    path: Path
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: dict[str, dict[Check, Result]] = field(default_factory=dict)
+    benchmarks: dict[str, dict[str, Benchmark]] = field(default_factory=dict)
+    unread: int = 0
+
+
+@dataclass
+class Comparison:
+    """What differs. ``found`` holds lines by sort; ``remarks`` what a reader must know to judge them."""
+
+    found: dict[str, list[str]]
+    remarks: list[str]
+    same: int
+    steady: int
+
+    @property
+    def worse(self) -> bool:
+        """Something broke, fails newly, or got slower past the noise floor."""
+        return any(self.found[sort] for sort in ("broke", "new and failing", "slower"))
+
+
+def read(path: Path) -> Side:
+    """The report at ``path``, a ``results.json`` or a folder that holds one; raises `Unusable`."""
+    file = path / "results.json" if path.is_dir() else path
+    if not file.is_file():
+        raise Unusable(f"{path}: no results.json there; name the file, or the folder that `reports build` wrote")
+    try:
+        if file.stat().st_size > LARGEST_REPORT:
+            raise Unusable(f"larger than {LARGEST_REPORT:,} bytes")
+        whole = record(parse(file.read_bytes()), "the file")
+        schema(whole, SCHEMA_VERSION)
+        return _side(path, whole)
+    except OSError as error:
+        raise Unusable(f"{file}: cannot be read ({error.strerror})") from None
+    except Unusable as error:
+        raise Unusable(f"{file}: {error}; name a results.json that `reports build` wrote") from None
+
+
+def compare(one: Side, other: Side, floor: float | None = None) -> Comparison:
+    """``other`` (the newer) against ``one``; ``floor`` replaces the noise floor that the samples themselves give."""
+    comparison = Comparison({sort: [] for sort in SORTS}, [], 0, 0)
+    pairs = _pairs(one, other)
+    for side in (one, other):
+        if side.unread:
+            comparison.remarks.append(f"{side.path}: {side.unread:,} entries could not be read and are left out")
+    for old, new in pairs:
+        where = f" in {other.environments[new]['name']}" if len(pairs) > 1 else ""
+        _checks(one.checks.get(old, {}), other.checks.get(new, {}), where, comparison)
+        _speeds(one, other, (old, new), where, floor, comparison)
+    _unpaired(one, [old for old, _ in pairs], "gone", comparison)
+    _unpaired(other, [new for _, new in pairs], "new", comparison)
+    return comparison
+
+
+def _side(path: Path, whole: Record) -> Side:
+    side = Side(path)
+    for entry in _records(whole, "environments", side):
+        name = string(entry, "id")
+        known = clean(record(entry.get("environment"), "environment"))
+        side.environments[name] = {"name": string(entry, "name", name), "environment": known}
+    for entry in _records(whole, "results", side):
+        try:
+            row, _ = Result.read(entry)
+            own = side.checks.setdefault(string(entry, "environment"), {})
+        except Unusable:
+            side.unread += 1
+            continue
+        if row.check not in own or STATUSES.index(row.status) < STATUSES.index(own[row.check].status):
+            own[row.check] = row
+    for entry in _records(whole, "benchmarks", side):
+        try:
+            benchmark = Benchmark.read({**entry, "stats": {"data": entry.get("samples")}})
+            side.benchmarks.setdefault(string(entry, "environment"), {}).setdefault(benchmark.fullname, benchmark)
+        except Unusable:
+            side.unread += 1
+    if not side.environments:
+        raise Unusable("environments is empty")
+    return side
+
+
+def _records(whole: Record, key: str, side: Side) -> Iterator[Record]:
+    entries = whole.get(key)
+    if not isinstance(entries, list):
+        raise Unusable(f"{key} is not a list")
+    for entry in entries:
+        if isinstance(entry, dict):
+            yield entry
+        else:
+            side.unread += 1
+
+
+def _pairs(one: Side, other: Side) -> list[tuple[str, str]]:
+    """Environments of the two that belong together, each at most once."""
+    left, right = dict(one.environments), dict(other.environments)
+    pairs: list[tuple[str, str]] = []
+    for alike in (_identical, _on_one_machine, _only):
+        for old in list(left):
+            fits = [new for new in right if alike(left, old, right, new)]
+            if fits:
+                pairs.append((old, fits[0]))
+                del left[old], right[fits[0]]
+    return pairs
+
+
+Named = dict[str, dict[str, Any]]
+
+
+def _identical(left: Named, old: str, right: Named, new: str) -> bool:
+    return environments.identity(left[old]["environment"]) == environments.identity(right[new]["environment"])
+
+
+def _on_one_machine(left: Named, old: str, right: Named, new: str) -> bool:
+    return environments.one_machine(left[old]["environment"], right[new]["environment"])
+
+
+def _only(left: Named, old: str, right: Named, new: str) -> bool:
+    return len(left) == len(right) == 1
+
+
+def _checks(old: dict[Check, Result], new: dict[Check, Result], where: str, comparison: Comparison) -> None:
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        sort = _sort(before.status if before else None, after.status if after else None)
+        if sort is None:
+            comparison.same += 1
+            continue
+        line = f"{_about(new.get(key) or old[key])}{where}: {_status(before)} → {_status(after)}"
+        told = (after.message or after.reason) if after and after.status in (*FAILED, "not run") else None
+        first = told.strip().partition("\n")[0][:240] if told else ""
+        comparison.found[sort].append(f"{line}; {first}" if first else line)
+
+
+def _status(row: Result | None) -> str:
+    return row.status if row else "absent"
+
+
+def _about(row: Result) -> str:
+    return f"{row.operator}, {row.named}, on {row.subject}"
+
+
+def _sort(old: str | None, new: str | None) -> str | None:
+    """How a check that was ``old`` and is ``new`` (None: it is not there) differs; None where it does not."""
+    if old == new:
+        return None
+    if new is None:
+        return "gone"
+    if new in FAILED:
+        return "changed" if old in FAILED else "new and failing" if old in (None, "not run") else "broke"
+    if old is None:
+        return "new"
+    if new == "not run":
+        return "no longer run"
+    if old == "not run":
+        return "newly run"
+    return "fixed" if new == "passed" and old in (*FAILED, "known") else "changed"
+
+
+def _speeds(
+    one: Side, other: Side, pair: tuple[str, str], where: str, floor: float | None, comparison: Comparison
+) -> None:
+    old, new = one.benchmarks.get(pair[0], {}), other.benchmarks.get(pair[1], {})
+    if not old or not new:
+        return
+    before, after = one.environments[pair[0]]["environment"], other.environments[pair[1]]["environment"]
+    if not environments.one_machine(before, after):
+        apart = environments.differing_machines(before, after)
+        why = f"they differ in {', '.join(apart)}" if apart else "no CPU is recorded"
+        comparison.remarks.append(f"no ratio of times is made{where}: not one machine ({why})")
+        return
+    measured, remarks = changes(old, new, floor)
+    comparison.remarks += [f"{remark}{where}" for remark in remarks]
+    for change in measured:
+        sort = change.sort
+        comparison.steady += sort is None
+        if sort:
+            comparison.found[sort].append(_told(change, where))
+
+
+def _told(change: Change, where: str) -> str:
+    return (
+        f"{change.name}{where}: {change.ratio:.3f} × the time, 95 % interval {change.low:.3f} to {change.high:.3f}, "
+        f"noise floor {100 * change.floor:.1f} %"
+    )
+
+
+def _unpaired(side: Side, paired: list[str], sort: str, comparison: Comparison) -> None:
+    """Environments that only one side has: said as a whole, but what fails in a new one is listed."""
+    for name, entry in side.environments.items():
+        if name in paired:
+            continue
+        own = side.checks.get(name, {})
+        number = Counter(row.status for row in own.values())
+        counted = ", ".join(f"{number[status]:,} {status}" for status in STATUSES if number[status])
+        comparison.found[sort].append(f"environment {entry['name']}: {counted or 'benchmarks only'}")
+        if sort == "new":
+            comparison.found["new and failing"] += [
+                f"{_about(row)} in {entry['name']}: absent → {row.status}"
+                for _, row in sorted(own.items())
+                if row.status in FAILED
+            ]

@@ -1,0 +1,46 @@
+"""What the benchmarks met: a machine that was busy with something else, and what it may use and did before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from reports.read.benchmarks import warning
+from reports.read.load import Evidence
+from reports.tell.speed import measured
+
+ROOF, PHASES, GROWTH, SCALING, PEERS, LOOPS, WORKERS = (
+    ("machine", "layer", "training"), ("phases",), ("growth",), ("distributed",), ("peer",), ("reference",), ("worker",)
+)  # fmt: skip
+
+NAMES = {
+    "training": "recipes", "ten-epochs": "ten epochs", "epoch": "whole epochs", "machine": "the machine's limits",
+    "layer": "layers", "growth": "cost as work grows", "distributed": "several processes", "peer": "other libraries",
+    "phases": "phases of a step", "reference": "the loops", "worker": "the suite's workers",
+    "self-test": "the suite's own tests",
+}  # fmt: skip
+
+
+def busy(evidence: Evidence, kinds: tuple[str, ...]) -> str | None:
+    """What benchmarks of these kinds said of a busy machine, the first of each environment; None where none did."""
+    said: dict[str, str] = {}
+    for place, _, item in measured(evidence):
+        if item.kind in kinds and (told := warning(item)):
+            said.setdefault(f"in {place.id}, " if len(evidence.places) > 1 else "", told)
+    return "; ".join(where + told for where, told in said.items()) or None
+
+
+def conditions(evidence: Evidence) -> list[dict[str, Any]]:
+    """The conditions that benchmarks recorded, each once, with what was timed under them.
+
+    Benchmarks of a file, and recipes of a ladder, met the same.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for place, _, item in measured(evidence):
+        met = item.extra["conditions"]
+        if met is not None:
+            row = {"environment": place.id, "kinds": {}, "number": 0, **met}
+            row = found.setdefault((place.id, json.dumps(met, sort_keys=True)), row)
+            row["kinds"][NAMES.get(item.kind, item.kind)] = None
+            row["number"] += 1
+    return [{**row, "kinds": list(row["kinds"])} for row in found.values()]

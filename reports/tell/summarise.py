@@ -1,0 +1,267 @@
+"""What the rows of a run come to: the verdict, the matrix, the chapter's systems, and what was not run.
+
+Everything here is plain data (dicts and lists) that `results.json` holds and the page shows, so that the two cannot
+tell different stories. Statuses combine by the worst: one divergence among a thousand passes is a divergence, and
+rows that were not run never hide behind rows that were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.read.benchmarks import Benchmark
+from reports.read.load import Evidence, Place
+from reports.read.records import STATUSES, Result
+from reports.read.runs import PropertiesRun
+from reports.tell.chapter import SYSTEMS
+from reports.tell.speed import said
+
+NO_EVIDENCE = "not run (no evidence)"
+NO_REASON = "no reason given"
+_COLUMNS = list(Result._fields)
+_COUNTED = ("rank", "cases", "worst_share", "exact", "bounded")
+_FAULTS = ("diverged", "error", "known")
+_TOGETHER = ("subjects", "laws", "operators")
+
+
+def frame(evidence: Evidence) -> pd.DataFrame:
+    """One row per result, in the order of the evidence.
+
+    Beside the fields of a `Result`: ``environment``, the place's id; ``where``, the subject, with the place's id where
+    there are several; ``rank``, the place of its status, 0 the worst.
+    """
+    rows = [row for place in evidence.places for run in place.runs for row in run.results]
+    table = pd.DataFrame(
+        dict(zip(Result._fields, zip(*rows, strict=True), strict=True)) if rows else {}, columns=_COLUMNS
+    )
+    table["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
+    several = len(evidence.places) > 1
+    table["where"] = label(table["subject"], table["environment"]) if several else table["subject"]
+    table["rank"] = table["status"].map({status: rank for rank, status in enumerate(STATUSES)}).astype(int)
+    table["worst_share"] = table["worst_share"].astype(float)
+    return table
+
+
+def label(subject: Any, environment: Any) -> Any:
+    """How a subject is called on a page with several environments; works on texts and on columns of them."""
+    return subject + " (" + environment + ")"
+
+
+def rows(evidence: Evidence) -> list[dict[str, Any]]:
+    """The results as plain records, sorted by environment, law, operator and subject."""
+    found: list[dict[str, Any]] = []
+    for place in evidence.places:
+        own = sorted((row for run in place.runs for row in run.results), key=lambda row: row.check)
+        found += [{"environment": place.id, **row._asdict()} for row in own]
+    return found
+
+
+def counts(table: pd.DataFrame) -> dict[str, int]:
+    """Rows by status, every status named."""
+    found = table["status"].value_counts()
+    return {status: int(found.get(status, 0)) for status in STATUSES}
+
+
+def verdict(
+    runs: Sequence[PropertiesRun], table: pd.DataFrame, chapter: Sequence[dict[str, Any]], silent: Sequence[str]
+) -> dict[str, Any]:
+    """Is this torch right: ``answer`` in a few words, ``sentence``, ``tone`` (good, part, bad) and the counts.
+
+    ``chapter`` is what `systems` made, ``silent`` what `unchecked` found: a yes that leaves out part of the chapter,
+    or a subject, says so.
+    """
+    number = counts(table)
+    answer, tone, sentence = _answer(runs, number)
+    missing = [system["id"] for system in chapter if system["status"] == NO_EVIDENCE]
+    unread = sum(run.unread for run in runs)
+    if runs and silent:
+        sentence += f" Nothing here speaks for {listed(silent)}."
+    if runs and missing:
+        sentence += f" No evidence at all on {listed(missing)} of the chapter."
+        answer, tone = ("Yes, where it was checked", "part") if tone == "good" else (answer, tone)
+    if unread:
+        sentence += f" {some(unread, 'line')} of the evidence could not be read."
+    return {
+        "answer": answer,
+        "tone": tone,
+        "sentence": sentence,
+        "counts": number,
+        "complete": bool(runs) and all(run.complete for run in runs),
+        "unchecked": list(silent),
+    }
+
+
+def _answer(runs: Sequence[PropertiesRun], number: dict[str, int]) -> tuple[str, str, str]:
+    ran = sum(number.values()) - number["not run"]
+    if not runs:
+        return "Not shown", "bad", "There is no evidence on the operators: no run of the properties was found."
+    if number["diverged"]:
+        also = f", and {some(number['error'], 'check')} ended in an error" if number["error"] else ""
+        return "No", "bad", f"{number['diverged']:,} of {some(ran, 'check')} that ran diverged from the loops{also}."
+    if number["error"]:
+        return "Not established", "bad", f"{number['error']:,} of {some(ran, 'check')} ended in an error."
+    if not number["passed"]:
+        return "Not shown", "bad", f"Not one of {some(sum(number.values()), 'check')} passed; most were not run."
+    if not all(run.complete for run in runs):
+        lack = next((run.lack for run in runs if run.lack), "a run was cut off")
+        return "Not established", "bad", f"No divergence in {some(ran, 'check')} so far, but {lack}."
+    failed = [run.exitstatus for run in runs if run.exitstatus]
+    if failed or any(run.unread for run in runs):
+        why = f"pytest ended with exit status {failed[0]}" if failed else "evidence is damaged"
+        return "Not established", "bad", f"No divergence in {some(ran, 'check')}, but {why}."
+    return _held(number, ran)
+
+
+def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
+    sentence = f"{number['passed']:,} of {some(ran, 'check')} that ran agree with the loops"
+    if number["known"]:
+        sentence += f"; {some(number['known'], 'divergence')} known before"
+    if number["vacuous"]:
+        sentence += f"; {number['vacuous']:,} proved nothing (vacuous)"
+    if number["not run"]:
+        sentence += f". {some(number['not run'], 'check')} not run"
+    if number["known"]:
+        return "Yes, but for what is known", "part", sentence + "."
+    if number["not run"] or number["vacuous"]:
+        return "Yes, where it was checked", "part", sentence + "."
+    return "Yes", "good", sentence + "."
+
+
+def unchecked(places: Sequence[Place], table: pd.DataFrame, several: bool) -> list[str]:
+    """Subjects of which no row tells anything: none passed, none diverged; with their place where there are several."""
+    told = table[table["status"].isin(["passed", "known", "diverged"])]
+    telling = set(zip(told["environment"], told["subject"], strict=True))
+    return [
+        label(subject, place.id) if several and subject != "-" else subject
+        for place in places
+        for subject in subjects(place, table)
+        if (place.id, subject) not in telling
+    ]
+
+
+def subjects(place: Place, table: pd.DataFrame) -> list[str]:
+    """A place's subjects in its runs' own order, then those that only rows name; "-" (no subject) last."""
+    own = table.loc[table["environment"] == place.id, "subject"]
+    named = dict.fromkeys([*(subject for run in place.runs for subject in run.subjects), *own])
+    return sorted(named, key="-".__eq__)
+
+
+def cells(table: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Rows combined by ``keys``: worst status, cases, worst error as a share of its bound, and how many not run."""
+    idle = STATUSES.index("not run")
+    found: dict[tuple[str, ...], list[Any]] = {}
+    counted = zip(*(table[name].tolist() for name in _COUNTED), strict=True)
+    for key, (rank, cases, share, exact, bounded) in zip(
+        zip(*(table[name] for name in keys), strict=True), counted, strict=True
+    ):
+        cell = found.setdefault(key, [idle, 0, None, 0, 0, 0, 0])
+        cell[0] = min(cell[0], rank)
+        cell[1] += cases
+        if share == share and (cell[2] is None or share > cell[2]):  # NaN, no share, is unequal to itself
+            cell[2] = share
+        cell[3] += 1
+        cell[4] += rank == idle
+        cell[5] += exact
+        cell[6] += bounded
+    return {
+        key: {
+            "status": STATUSES[rank],
+            "cases": cases,
+            "worst_share": share,
+            "rows": size,
+            "not_run": unrun,
+            "exact_only": exact > 0 and not bounded,
+        }
+        for key, (rank, cases, share, size, unrun, exact, bounded) in found.items()
+    }
+
+
+def faults(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """What diverged, failed or is known, the worst first; subjects with one law and operator in common together.
+
+    What is known is together by the ledger's reason, whatever operators and laws run into it.
+    """
+    found: dict[tuple[int, str, str], dict[str, Any]] = {}
+    for row in map(_plain, table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable").to_dict("records")):
+        known = row["reason"] if row["status"] == "known" else None
+        key = (row["rank"], known or row["law"], "" if known else row["operator"])
+        fault = found.setdefault(key, {**row, "subjects": {}, "laws": {}, "operators": {}})
+        for name, value in (("subjects", row["where"]), ("laws", row["law"]), ("operators", row["operator"])):
+            fault[name][value] = None
+    return [{**fault, **{name: list(fault[name]) for name in _TOGETHER}} for fault in found.values()]
+
+
+def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
+    """S1–S24, each with what the rows and the benchmarks that name it tell."""
+    named = table[["systems", "law", "status", *_COUNTED]].explode("systems")
+    named = named[named["systems"].isin([system.id for system in SYSTEMS])]
+    laws: dict[str, list[dict[str, Any]]] = {}
+    for (system, law), cell in sorted(cells(named, ["systems", "law"]).items()):
+        laws.setdefault(system, []).append({"law": law, **cell})
+    statuses = named.groupby(["systems", "status"], sort=False).size().to_dict()
+    measured = list(benchmarks)
+    return [
+        {
+            "id": system.id,
+            "part": system.part,
+            "title": system.title,
+            "formula": system.formula,
+            "source": system.path,
+            "functions": list(system.functions),
+            **_standing(
+                laws.get(system.id, []),
+                {status: int(statuses.get((system.id, status), 0)) for status in STATUSES},
+                [said(benchmark) for benchmark in measured if system.id in benchmark.systems],
+            ),
+        }
+        for system in SYSTEMS
+    ]
+
+
+def _standing(laws: list[dict[str, Any]], number: dict[str, int], measured: list[str]) -> dict[str, Any]:
+    found = [status for status in STATUSES if number[status]]
+    return {
+        "status": found[0] if found else "measured" if measured else NO_EVIDENCE,
+        "counts": number,
+        "cases": sum(law["cases"] for law in laws),
+        "laws": laws,
+        "measured": measured,
+    }
+
+
+def not_run(table: pd.DataFrame, benchmarks: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """What was not run, by reason, the most frequent first."""
+    groups: dict[str, dict[str, Any]] = {}
+    idle = table[table["status"] == "not run"]
+    for reason, group in idle.groupby(idle["reason"].fillna(NO_REASON)):
+        groups[str(reason)] = {
+            "rows": len(group),
+            "subjects": sorted(set(group["where"])),
+            "laws": sorted(set(group["law"])),
+            "benchmarks": [],
+        }
+    for name, reason in benchmarks:
+        nothing: dict[str, Any] = {"rows": 0, "subjects": [], "laws": [], "benchmarks": []}
+        groups.setdefault(reason, nothing)["benchmarks"].append(name)
+    ordered = sorted(groups.items(), key=lambda item: (-item[1]["rows"], item[0]))
+    return [{"reason": reason, **group} for reason, group in ordered]
+
+
+def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
+    """A row of a frame without NumPy's and pandas' own values."""
+    plain = {key: None if isinstance(value, float) and pd.isna(value) else value for key, value in row.items()}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}  # type: ignore[misc]
+
+
+def some(number: int, noun: str) -> str:
+    """A count and its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """At least one name, in a sentence."""
+    shown = [*names[:6], *([f"{len(names) - 6} more"] if len(names) > 6 else [])]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"

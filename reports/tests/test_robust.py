@@ -1,0 +1,123 @@
+"""Every value of the evidence, one at a time, replaced by another: a report or a clear refusal, never a crash."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from reports.draw.report import render
+from reports.read.load import load
+from reports.read.untrusted import Unusable
+from reports.tests import fake_run
+
+ODD: tuple[Any, ...] = (None, True, -1, 1e308, float("nan"), "<b>", [None], {"a": {"b": []}})
+FEW = 4  # odd values that share a run, each in a line of its own: every one of them is read, and shown
+VALIDATOR = jsonschema.Draft202012Validator(
+    json.loads(Path(__file__).parent.with_name("results.schema.json").read_text())
+)
+Path_ = tuple[str | int, ...]
+
+
+def places(value: Any, path: Path_ = ()) -> Iterator[Path_]:
+    """Where every value inside ``value`` is; of a list, its first element stands for all."""
+    if path:
+        yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield from places(item, (*path, key))
+
+
+def replaced(value: Any, path: Path_, odd: Any) -> Any:
+    """A copy of ``value`` with ``odd`` at ``path``."""
+    changed = copy.deepcopy(value)
+    target = changed
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = odd
+    return changed
+
+
+def batches(size: int) -> Iterator[tuple[Any, ...]]:
+    """The odd values, so many at a time."""
+    return (ODD[start : start + size] for start in range(0, len(ODD), size))
+
+
+def survives(folder: Path) -> None:
+    """All four files are made, and the schema holds, or the evidence is refused with a reason."""
+    try:
+        texts = render(load([folder]))
+    except Unusable:
+        return
+    assert all(texts.values())
+    whole = json.loads(
+        texts["results.json"], parse_constant=lambda constant: pytest.fail(f"{constant} in results.json")
+    )
+    VALIDATOR.validate(whole)
+
+
+LINES: list[dict[str, Any]] = [
+    fake_run.header(run="one", shard="gw0"),
+    fake_run.result(status="known", reason="a defect", repro="repro/a.py", upstream="https://github.com/a/b"),
+    *fake_run.figures(),
+    fake_run.accumulator(),
+    fake_run.worker(),
+    fake_run.fault(),
+    fake_run.END,
+]
+BENCHES = [
+    *{entry["extra_info"]["kind"]: entry for entry in fake_run.all_benchmarks()}.values(),
+    fake_run.benchmark("test_restart", [0.03] * 3, {"kind": "worker", **fake_run.worker()["data"]}),
+]
+
+
+@pytest.mark.parametrize("position", range(len(LINES)), ids=lambda i: LINES[i].get("name", LINES[i]["kind"]))
+def test_any_value_of_a_run_may_be_anything(tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value of each kind of line becomes each odd value."""
+    monkeypatch.setattr("reports.draw.charts.drawn", lambda *_: "")  # the drawing is not what is tried, and it is slow
+    once = LINES[position]["kind"] in ("run", "end") or LINES[position].get("name") in (
+        "edge-detection",
+        "kernel-learning",
+    )
+    for path, few in itertools.product(places(LINES[position]), batches(1 if once else FEW)):
+        odd = [replaced(LINES[position], path, value) for value in few]
+        fake_run.write_run(tmp_path, [*LINES[:position], *odd, *LINES[position + 1 :]])
+        survives(tmp_path)
+
+
+@pytest.mark.parametrize("position", range(len(BENCHES)), ids=lambda i: BENCHES[i]["extra_info"]["kind"])
+def test_any_value_of_a_benchmark_may_be_anything(
+    tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each value of each kind of benchmark becomes each odd value."""
+    monkeypatch.setattr("reports.draw.charts.drawn", lambda *_: "")
+    for path, few in itertools.product(places(BENCHES[position]), batches(FEW)):
+        fake_run.write_benchmarks(tmp_path, [replaced(BENCHES[position], path, value) for value in few])
+        survives(tmp_path)
+
+
+def test_any_value_around_the_benchmarks_may_be_anything(tmp_path: Path) -> None:
+    """The file's own keys, and the environment inside it."""
+    whole = json.loads(fake_run.write_benchmarks(tmp_path, []).read_text())
+    for path in places(whole):
+        for odd in ODD:
+            (tmp_path / "benchmark-1.json").write_text(json.dumps(replaced(whole, path, odd)))
+            survives(tmp_path)
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e12, -1e12, 1e300])
+def test_extreme_numbers_can_be_drawn(tmp_path: Path, value: float) -> None:
+    """The charts themselves, with values at the ends of the range and beyond: no warning, no crash."""
+    edge, learning, *_ = fake_run.figures()
+    learning["data"] = {"loss": [1.0, value], "weight": [[0.0, value], [value, 1.0]]}
+    edge["data"]["output"] = [[value]]
+    point = {"epoch": 1.0, "loss": value, "train_acc": value, "test_acc": value}
+    fake_run.write_run(tmp_path, [fake_run.header(), fake_run.result(), edge, learning, fake_run.END])
+    fake_run.write_benchmarks(tmp_path, [fake_run.ten_epochs(history=[point])])
+    survives(tmp_path)
