@@ -86,7 +86,7 @@ class _Scripted(lenet.Training):
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[float, int, int]:
         self.clock += 2.0
-        return float(idx.sum()), int(labels.sum()), len(labels)
+        return float(images.sum()), int(labels.sum()), len(labels)
 
 
 class _SlowToLoad:

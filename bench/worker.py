@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -15,9 +15,10 @@ import hypothesis
 import numpy as np
 
 from bench import measure
-from properties import subjects
 from properties.cases.case import Case
-from properties.engine import counterexample, laws
+from properties.engine.check import Check
+from properties.engine.law import Law
+from properties.engine.trial import Engine, Engines
 from properties.laws import test_agreement
 from properties.operators import Operator, operator
 from properties.selftest import hostile
@@ -29,7 +30,7 @@ from properties.worker import programs
 from properties.worker.call import Call, Outcome
 from properties.worker.execute import execute
 
-AGREEMENT: laws.Law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
+AGREEMENT: Law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
 OPERATOR, SUBJECT = operator("conv2d"), Subject("cpu", "float32")
 CRASH = Call(hostile.crashes, {"input": np.ones((1, 2))}, dtype="float32")
 SMALL = Call(
@@ -51,21 +52,21 @@ def restart(workers: Workers) -> float:
 def calls(workers: Workers, rounds: int) -> dict[str, list[float]]:
     """Seconds of the same call by a worker and here, round by round."""
 
-    def each(engine: subjects.Engine) -> float:
-        return measure.seconds(lambda: [engine(SMALL) for _ in range(CALLS)]) / CALLS
+    def each(answer: Callable[[Call], Outcome]) -> float:
+        return measure.seconds(lambda: [answer(SMALL) for _ in range(CALLS)]) / CALLS
 
     return measure.interleave({"worker": lambda: each(workers.run), "here": lambda: each(execute)}, rounds)
 
 
-def search(cases: int, turn: int) -> float:
+def search(engines: Engines, cases: int, turn: int) -> float:
     """Seconds a case of one search for agreement, as ``pytest properties`` makes it; each turn draws other cases.
 
     It is to run in a sandbox, where calls are made in place.
     """
-    return _search(AGREEMENT, cases, turn)
+    return _search(engines, AGREEMENT, cases, turn)
 
 
-def _search(law: laws.Law, cases: int, turn: int) -> float:
+def _search(engines: Engines, law: Law, cases: int, turn: int) -> float:
     name = f"{SUBJECT} {turn}"
     result = evidence.Result(law.name, law.title, OPERATOR.name, name, SUBJECT.device, SUBJECT.dtype, (), "")
     settings = hypothesis.settings(
@@ -73,8 +74,8 @@ def _search(law: laws.Law, cases: int, turn: int) -> float:
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )  # fmt: skip
     with evidence.collecting(result):
-        seconds = measure.seconds(lambda: counterexample.search(law, OPERATOR, SUBJECT, result, settings))
-    return seconds / result.cases
+        seconds = measure.seconds(lambda: Check(law, OPERATOR, SUBJECT, result, engines).search(settings))
+    return seconds / result.tally.cases
 
 
 @dataclass
@@ -93,22 +94,21 @@ class Clock:
             self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
 
 
-def shares(cases: int, turn: int) -> dict[str, float]:
+def shares(engines: Engines, cases: int, turn: int) -> dict[str, float]:
     """The shares of a search's time, in a sandbox. What is none of them is drawing: Hypothesis, values, evidence."""
     clock = Clock()
 
-    def engine(call: Call) -> Outcome:
+    def answer(call: Call) -> Outcome:
         with clock.on("torch"):
-            return execute(call)
+            return engines.by_torch[""].answer(call)
 
-    with subjects.served_by(engine):
-        whole = _search(_clocked(clock), cases, turn) * cases
+    whole = _search(Engines({"": Engine(answer)}), _clocked(clock), cases, turn) * cases
     parts = dict.fromkeys(PARTS, 0.0) | clock.seconds
     parts["drawing"] = whole - sum(parts.values())
     return {part: spent / whole for part, spent in parts.items()}
 
 
-def _clocked(clock: Clock) -> laws.Law:
+def _clocked(clock: Clock) -> Law:
     """The law of agreement, timed part by part."""
 
     @functools.wraps(AGREEMENT.body)

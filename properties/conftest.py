@@ -1,8 +1,7 @@
-"""Options and profiles. How laws become tests is in :mod:`properties.engine.laws`."""
+"""Options and profiles. How laws become tests is in :mod:`properties.session.law_tests`."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import subprocess
@@ -20,9 +19,20 @@ import torch
 from hypothesis import settings
 
 from properties import subjects
-from properties.engine import laws, recording
+from properties.engine.law import REST
 from properties.engine.sandbox import Lost, Sandbox
-from properties.session import absent, example_database, memory, profiles, progress, search_plugin, shards
+from properties.engine.trial import HERE, Engine, Engines, Trial
+from properties.session import (
+    absent,
+    example_database,
+    law_tests,
+    memory,
+    profiles,
+    progress,
+    recording,
+    search_plugin,
+    shards,
+)
 from properties.subjects.environment import cores, environment
 from properties.subjects.launchers import Copy, Interpreter, Launcher
 from properties.subjects.workers import Forked, Workers
@@ -91,34 +101,35 @@ def pytest_configure(config: pytest.Config) -> None:
     other = _other_torch(python) if python else ""
     try:
         names = config.getoption("--subjects") or (subjects.few() if profile == profiles.QUICK else None)
-        config.stash[laws.SUBJECTS] = subjects.select(names, kernels, other)
+        config.stash[law_tests.SUBJECTS] = subjects.select(names, kernels, other)
     except ValueError as error:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     workers: list[Forked] = []
-    config.stash[_WORKERS] = workers
+    engines = dict(HERE.by_torch)
+    config.stash[_WORKERS], config.stash[law_tests.ENGINES] = workers, Engines(engines)
     config.stash[_LOST] = []
     if process.FORKS and not config.getoption("--in-process"):
         config.stash[_COPY] = Copy()
         own = _start(workers, config, config.stash[_COPY])
-        subjects.run_by(own.run, renew=own.renew)
+        engines[""] = Engine(own.run, own.renew)
     config.stash[_SANDBOXED] = not (config.getoption("--in-process") or kernels or python) and process.FORKS
     if python:
         beside = _start(workers, config, Interpreter(python))
-        subjects.run_by(beside.run, other, beside.renew)
+        engines[other] = Engine(beside.run, beside.renew)
     if kernels:
         for trouble in filter(None, map(_trouble, workers)):
             pytest.exit(trouble, returncode=2)
-        _load(kernels, config.getoption("--kernels"))
+        _load(kernels, config.getoption("--kernels"), config.stash[law_tests.ENGINES])
     config.stash[memory.PEAK] = memory.Peak()
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # its controller writes nothing
         config.pluginmanager.register(config.stash[memory.PEAK], "convproof-memory")
     config.stash[recording.WRITER] = evidence.Writer(config.getoption("--evidence"), _header(config, profile))
-    config.pluginmanager.register(laws, "convproof-laws")
+    config.pluginmanager.register(law_tests, "convproof-laws")
     config.pluginmanager.register(absent, "convproof-absent")
     if profile == profiles.SEARCH:
         config.pluginmanager.register(search_plugin.Plugin(config, search_plugin.minutes(searched)), "convproof-search")
     elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test
-        known = config.stash[laws.SUBJECTS]
+        known = config.stash[law_tests.SUBJECTS]
         config.pluginmanager.register(progress.Checks(config, known), "convproof-progress")
 
 
@@ -162,7 +173,7 @@ def _trouble(forked: Forked) -> str | None:
         if isinstance(forked, Workers):
             error = forked.run(Call(programs.pointwise.sigmoid, {"input": np.ones(1)})).error
         elif isinstance(forked, Sandbox):
-            forked.run(subjects.known)
+            forked.run(_answering)
     except Lost as lost:
         error = str(lost)
     except (RuntimeError, OSError) as failure:
@@ -174,6 +185,11 @@ def _trouble(forked: Forked) -> str | None:
     python = launcher.python if isinstance(launcher, Interpreter) else sys.executable
     option, said = f"--call-memory={forked.memory / 2**30:g}", error.partition("\n")[0]
     return f"{option}: a worker of {python} ends in its first call ({said}); give more, or another torch"
+
+
+def _answering(engines: Engines) -> bool:
+    """What a sandbox that works can tell."""
+    return bool(engines.by_torch)
 
 
 def _load_profile(config: pytest.Config, profile: str) -> None:
@@ -233,7 +249,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     copy = config.stash[_COPY]
     if config.stash[_SANDBOXED]:
-        config.stash[laws.SANDBOX] = sandbox = Sandbox(copy, **_limits(config))
+        config.stash[law_tests.SANDBOX] = sandbox = Sandbox(copy, **_limits(config))
         config.stash[_WORKERS].append(sandbox)
     copy.open()
 
@@ -261,9 +277,9 @@ def _kernels(config: pytest.Config) -> str | None:
     return where
 
 
-def _load(kernels: str, given: str) -> None:
+def _load(kernels: str, given: str, engines: Engines) -> None:
     """Load the kernels once where they will run, so that what cannot be loaded ends the run before it starts."""
-    place = subjects.Subject("cpu", "float32", kernels=kernels)
+    place = Trial.of(subjects.Subject("cpu", "float32", kernels=kernels), engines)
     try:
         # torch.nn.functional has no flatten, so kernels that were loaded have no part in it, and decline.
         error = place.run(programs.dense.flatten, {"input": np.ones(1)}, {"start_dim": 0}).error
@@ -300,7 +316,7 @@ def _header(config: pytest.Config, profile: str) -> dict[str, object]:
         "profile": profile,
         "seed": config.getoption("--hypothesis-seed", None),
         "arguments": [example_database.masked(str(argument)) for argument in config.invocation_params.args],
-        "subjects": [str(subject) for subject in config.stash[laws.SUBJECTS]],
+        "subjects": [str(subject) for subject in config.stash[law_tests.SUBJECTS]],
         "environment": environment(),
     }
 
@@ -321,12 +337,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--kernels"):
         _keep(config, items, _held)
     if config.getoption("--hypothesis-profile", None) == profiles.QUICK:
-        _keep(config, items, lambda item: _held(item) and laws.rank(item) < laws.REST)
+        _keep(config, items, lambda item: _held(item) and law_tests.rank(item) < REST)
     if config.getoption("--hypothesis-profile", None) == profiles.TESTS:
         _keep(config, items, lambda item: not _compiled(item))
-    items.sort(key=laws.rank)
-    known = config.stash[laws.SUBJECTS]
-    config.stash[absent.ROWS] = absent.rows(items, known)
+    items.sort(key=law_tests.rank)
+    known = config.stash[law_tests.SUBJECTS]
+    config.stash[absent.ROWS] = absent.rows(items, known, law_tests.row)
     if shard := config.stash[_SHARD]:
         config.stash[recording.WRITER].header["split"]["checks"] = shards.digest(items)
         items[:], others = shards.split(items, shard)
@@ -357,13 +373,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def one_torch(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The tests of the suite itself know of no other torch."""
-    with contextlib.nullcontext() if _held(request.node) else subjects.alone():
-        yield
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

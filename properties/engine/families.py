@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from properties.cases.case import COIN, REAL_FILLS, Case, among, whole
 from properties.edges.huge import formula
 from properties.edges.one_number_changed import disturbed
+from properties.engine.law import Law
 from properties.operators import Operator
 from refimpl.rounding import FORMATS
-
-if TYPE_CHECKING:
-    from properties.engine.laws import Law
 
 MEMBERS = 44
 """Cases of a family beside the one that its function is compiled for first."""

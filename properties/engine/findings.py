@@ -72,7 +72,7 @@ def script(result: evidence.Result, failure: AssertionError, folder: Path) -> No
     call, expected = getattr(failure, "call", None), getattr(failure, "expected", None)
     group, name = getattr(failure, "group", "outputs"), getattr(failure, "name", "output")
     described = next((o for o in CATALOGUE if o.name == result.operator), None)
-    call = call or result.call
+    call = call or result.tally.call
     if call is None or isinstance(failure, Vacuous):
         return
     if expected is None and described and call.program is described.program:

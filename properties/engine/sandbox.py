@@ -21,14 +21,15 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 
-from properties import operators, subjects
-from properties.engine import counterexample, laws, recording
-from properties.engine.laws import Law
-from properties.operators import Operator
+from properties import operators
+from properties.engine import law
+from properties.engine.check import Check
+from properties.engine.judgement import HELD, judge
+from properties.engine.trial import Engine, Engines
 from properties.subjects import Subject
 from properties.subjects.launchers import Copy, Launcher
 from properties.subjects.workers import IDLE, Forked, Late, Patience
-from properties.verdicts import evidence
+from properties.verdicts.evidence import Result, collecting
 from properties.worker.call import Call, Outcome
 from properties.worker.execute import execute
 from properties.worker.wire import TICK
@@ -65,20 +66,22 @@ class Sandbox(Forked):
             subject.mode == "eager" and subject.device in ("cpu", "meta") and not subject.kernels and not subject.torch
         )
 
-    def judge(
-        self, law: Law, operator: Operator | None, subject: Subject | None, result: evidence.Result, seed: int | None
-    ) -> evidence.Result:
+    def judge(self, check: Check, seed: int | None) -> Result:
         """What a check comes to; its status is "error" where it ended the sandbox or used up its time."""
         try:
-            judged = self.run(_judged, law.name, operator and operator.name, subject, result, seed)
+            names = check.law.name, check.operator and check.operator.name
+            judged = self.run(_judged, *names, check.subject, check.result, seed)
         except Lost as lost:
-            return replace(result, status="error", message=str(lost))
-        if judged.status not in recording.HELD:  # what broke the law may have broken more
+            return replace(check.result, status="error", message=str(lost))
+        if judged.status not in HELD:  # what broke the law may have broken more
             self.renew()
         return judged
 
     def run(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
-        """What a module's function gives there. Raises Lost where it ends the sandbox, or a call uses up its time."""
+        """What a module's function gives there, called with the sandbox's engines first.
+
+        Raises Lost where it ends the sandbox, or a call uses up its time.
+        """
         process, connection = self._worker or self._start()
         with Connection(os.dup(connection.fileno())) as pipe:
             try:
@@ -107,11 +110,11 @@ class Sandbox(Forked):
         COUNT.pack_into(self._calls, 0, 0)  # one before it may have ended in the middle of a call
         random.seed()
         torch.set_num_threads(1)
-        subjects.run_by(self._run)
+        engines = Engines({"": Engine(self._run)})
         with contextlib.suppress(EOFError), Connection(connection.detach()) as pipe:
             while True:
                 function, arguments = pipe.recv()
-                pipe.send(function(*arguments))
+                pipe.send(function(engines, *arguments))
 
     def _run(self, call: Call) -> Outcome:
         """Make a call here, and let the suite see that one is being made: their count is odd meanwhile."""
@@ -128,12 +131,10 @@ class Sandbox(Forked):
 
 
 def _judged(
-    name: str, about: str | None, subject: Subject | None, result: evidence.Result, seed: int | None
-) -> evidence.Result:
+    engines: Engines, name: str, about: str | None, subject: Subject | None, result: Result, seed: int | None
+) -> Result:
     """The result of one check, without what cannot leave the process."""
-    law, operator = laws.LAWS[name], operators.operator(about) if about else None
-    with evidence.collecting(result), contextlib.suppress(Exception):
-        recording.judge(
-            result, subject, lambda: counterexample.search_enough(law, operator, subject, result, seed=seed)
-        )
-    return replace(result, call=None, entry=None)
+    check = Check(law.LAWS[name], operators.operator(about) if about else None, subject, result, engines)
+    with collecting(result), contextlib.suppress(Exception):
+        judge(result, subject, lambda: check.search_enough(seed))
+    return replace(result, tally=replace(result.tally, call=None, entry=None))

@@ -18,11 +18,13 @@ from pathlib import Path
 
 import hypothesis
 
-from properties.engine import counterexample, findings, recording
-from properties.engine.laws import Law
-from properties.operators import Operator
+from properties.engine import findings
+from properties.engine.check import Check, Enough
+from properties.engine.judgement import judge
+from properties.engine.trial import Trial
 from properties.subjects import Declined, Subject
 from properties.verdicts import evidence
+from properties.verdicts.tally import Tally, counting
 from properties.verdicts.verdict import Vacuous
 
 FIRST, MOST = 20, 20_000
@@ -34,13 +36,9 @@ UNVISITED = "the time was up before its turn"
 
 
 @dataclass(eq=False)
-class Pair:
-    """One law on one operator and subject, and what came of it so far."""
+class Pair(Check):
+    """A check that the search comes back to: an operator and a subject, or what there is of them."""
 
-    law: Law
-    operator: Operator | None
-    subject: Subject | None
-    result: evidence.Result
     visited: bool = False
     aside: bool = False
     stub: str | None = None
@@ -52,7 +50,7 @@ class Pair:
 
     @property
     def failed(self) -> bool:
-        """Whether it is a find, or the suite's own failure."""
+        """True if it is a find, or the suite's own failure."""
         return self.result.status in FAILED
 
     def visit(self, settings: hypothesis.settings, until: float) -> None:
@@ -61,40 +59,40 @@ class Pair:
         self._renew()
         watched = replace(self.law, body=self._watched(until))
         with evidence.collecting(self.result), contextlib.redirect_stdout(io.StringIO()):  # Hypothesis names its seed
-            recording.judge(
-                self.result,
-                self.subject,
-                lambda: counterexample.search(watched, self.operator, self.subject, self.result, settings),
-            )
+            check = Check(watched, self.operator, self.subject, self.result, self.engines)
+            judge(self.result, self.subject, lambda: check.search(settings))
 
     def settle(self) -> None:
         """Settle the status by all visits so far, after one that was broken off."""
         self._renew()
         with contextlib.suppress(Vacuous):
-            recording.judge(self.result, self.subject, lambda: None)
+            judge(self.result, self.subject, lambda: None)
 
     def close(self) -> None:
         """At the end of the search: what was not tried enough is not run, whatever it seems to prove."""
         result = self.result
         if not self.visited:
             result.status, result.reason = "not run", UNVISITED
-        elif result.status == "vacuous" and not counterexample.settled(result, self.subject):
-            result.status, result.reason = "not run", f"the time was up after {result.cases} cases that prove nothing"
+        elif result.status == "vacuous" and not self.settled:
+            result.status, result.reason = (
+                "not run",
+                f"the time was up after {self.tally.cases} cases that prove nothing",
+            )
 
     def _renew(self) -> None:
         result = self.result
-        result.status, result.reason, result.message, result.call = "passed", None, None, None
+        result.status, result.reason, result.message, result.tally.call = "passed", None, None, None
         result.severity = result.upstream = None
 
     def _watched(self, until: float) -> Callable[..., None]:
         """The law's body, which notes how it fails and ends the search when it is late and has not failed."""
-        body, before = self.law.body, self.result.cases
+        body, before = self.law.body, self.tally.cases
 
         @functools.wraps(body)
         def watched(**about: object) -> None:
-            if self.failure is None and self.result.cases > before + 1 and time.monotonic() > until:
-                self.result.cases -= 1  # this one is not tried
-                raise counterexample.Enough("late")
+            if self.failure is None and self.tally.cases > before + 1 and time.monotonic() > until:
+                self.tally.cases -= 1  # this one is not tried
+                raise Enough("late")
             try:
                 body(**about)
             except AssertionError as failure:
@@ -203,9 +201,10 @@ class Search:
 
 
 def _fails(pair: Pair, subject: Subject) -> bool:
-    """Whether a pair's case fails on another subject; these calls count for no result."""
-    about = {"operator": pair.operator, "subject": subject, "case": pair.case}
-    with evidence.collecting(replace(pair.result, profiles={}, figures={})):
+    """True if a pair's case fails on another subject; these calls count for no result."""
+    nobody = Tally()
+    about = {"operator": pair.operator, "subject": Trial.of(subject, pair.engines, nobody), "case": pair.case}
+    with counting(nobody):
         try:
             pair.law.body(**{name: thing for name, thing in about.items() if name in pair.law.parameters()})
         except AssertionError:

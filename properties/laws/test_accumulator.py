@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from properties.cases.case import Case
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import SIXTEEN_BITS, Subject
-from properties.verdicts import evidence
+from properties.verdicts import tally
 from properties.verdicts.verdict import Expected, shares, verdict
 from properties.worker.call import Observed
 from refimpl.rounding import Format
@@ -43,4 +43,4 @@ def test_accumulator(operator: Operator, subject: Subject, case: Case) -> None:
     for direction, group, expected in (("forward", "outputs", forward), ("gradient", "gradients", gradients)):
         verdict(outcome, expected[storage.name], subject, group)
         found = {name: worst(getattr(outcome, group), e) for name, e in expected.items()}
-        evidence.profile(direction, found, storage.name)
+        tally.profile(direction, found, storage.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from properties.cases.case import Case
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.laws.test_scaling import factors, is_linear
 from properties.operators import Operator
 from properties.subjects import Subject

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import Case
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import Expected, verdict

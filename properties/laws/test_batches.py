@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from properties.cases.case import Case
 from properties.edges.one_number_changed import disturbed
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import same_shape, verdict

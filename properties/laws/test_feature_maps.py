@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.images import lenet_pictures
 from properties.images.idx import SAMPLE_TEST, SIDE, sample
 from properties.laws.test_lenet import LAYERS, start
 from properties.subjects import Subject
-from properties.verdicts import evidence
+from properties.verdicts import tally
 from properties.verdicts.verdict import Expected, holds, verdict
 from properties.worker import programs
 from properties.worker.call import Outcome
@@ -64,7 +64,7 @@ def test_feature_maps(subject: Subject, case: int) -> None:
     verdict(outcome, locally(seen, parameters, image, subject.format), subject)
     if subject.dtype == "float32" and case == SHOWN_IMAGE:
         own = {i: seen[f"activation {i}"][0] for i in range(LAYERS)}
-        evidence.figure("feature-maps", lenet_pictures.feature_maps(image[0, 0], int(sample().test.labels[case]), own))
+        tally.figure("feature-maps", lenet_pictures.feature_maps(image[0, 0], int(sample().test.labels[case]), own))
 
 
 def field(layers: int, position: int) -> tuple[int, int]:
@@ -112,7 +112,7 @@ def test_receptive_fields(subject: Subject, case: tuple[int, int, int, int]) -> 
     inside[top : bottom + 1, left : right + 1] = True
     holds(bool((support == inside).all()), f"the gradient at {position} is not non-zero on {inside.sum()} pixels alone")
     if subject.dtype == "float32" and case == SHOWN_CASE:
-        evidence.figure("receptive-field", fields(subject, image))
+        tally.figure("receptive-field", fields(subject, image))
 
 
 def fields(subject: Subject, image: Array) -> dict[str, object]:

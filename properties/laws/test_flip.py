@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import Case, Geometry, cases
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator, operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import Expected, exactly, verdict

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from properties.cases.case import Axis, Case, convolution_axis, pooling_axis
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import same_shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from properties.edges.huge import COMPUTED, LARGEST, Huge, formula, huge, looped
-from properties.engine.laws import law, valued
+from properties.engine.law import law, valued
 from properties.operators import Operator
 from properties.subjects import META, Subject
 from properties.verdicts.verdict import Refusal, rejected, same_shape, verdict

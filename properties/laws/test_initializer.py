@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.subjects import Subject
 from properties.verdicts.verdict import holds
 from properties.worker import programs

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.laws.test_worked_examples import EDGE, EDGE_KERNEL
 from properties.operators import operator
 from properties.subjects import Subject
-from properties.verdicts import evidence
+from properties.verdicts import tally
 from properties.verdicts.verdict import Expected, holds, verdict
 from properties.worker import programs
 from refimpl import bounds, convolution
@@ -59,4 +59,4 @@ def test_kernel_learning(subject: Subject, case: int) -> None:
         weight = np.asarray(stepped.outputs["output"].values)
         weights.append(weight.reshape(-1).tolist())
     holds(losses == sorted(set(losses), reverse=True), f"the loss does not fall at every step: {losses}")
-    evidence.figure("kernel-learning", {"loss": losses, "weight": weights})
+    tally.figure("kernel-learning", {"loss": losses, "weight": weights})

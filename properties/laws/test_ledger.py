@@ -11,26 +11,28 @@ from pathlib import Path
 import pytest
 import torch
 
-from properties.engine import laws, recording, repro
+from properties.engine import repro
+from properties.engine.law import every
+from properties.engine.trial import Trial
 from properties.ledger.known import LEDGER
 from properties.ledger.record import Divergence
 from properties.operators import operator
-from properties.session import absent, profiles
+from properties.session import absent, law_tests, profiles, recording
 from properties.subjects import Subject, scripts
 from properties.subjects.workers import Late
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 
 
-def divergence(entry: Divergence, subject: Subject) -> Diverged | None:
+def divergence(entry: Divergence, trial: Trial) -> Diverged | None:
     """How the entry's example diverges on a subject, or None if it agrees."""
     try:
-        laws.every()[entry.law].body(operator=operator(entry.operator), subject=subject, case=entry.example)
+        every()[entry.law].body(operator=operator(entry.operator), subject=trial, case=entry.example)
     except Diverged as diverged:
         return diverged
     finally:
         if entry.overwrites:  # the next example is to crash of itself
-            subject.renew()
+            trial.renew()
     return None
 
 
@@ -103,7 +105,7 @@ def blank(item: pytest.Item, entry: Divergence, place: Subject) -> evidence.Resu
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each entry on each present subject that it is said to show on."""
-    subjects = metafunc.config.stash[laws.SUBJECTS]
+    subjects = metafunc.config.stash[law_tests.SUBJECTS]
     pairs = [(entry, s) for entry in LEDGER for s in absent.standing(s for s in subjects if pinned(entry, s))]
     metafunc.parametrize(("entry", "place"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])
 
@@ -116,14 +118,14 @@ def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureReques
     def attempt() -> None:
         under = entry.concerns(entry.law, operator(entry.operator), place) and entry.holds(entry.example, place)
         assert under, f"{entry.id}: its example is not under its predicate"
-        seen = divergence(entry, place)
+        seen = divergence(entry, law_tests.trial(place, result, request.node))
         assert seen, f"{entry.id} is fixed in torch {torch.__version__}: say so in the entry (fixed=…)"
         folder = request.config.stash[recording.WRITER].folder.parent / "repro"
         result.repro = f"repro/{script(entry, place, seen, folder).name}"
         # Those of other dtypes and modes are the same script, but for its numbers, and how it is compiled.
         if (place.dtype, place.mode) == (entry.dtypes[0], entry.modes[0]):
             confirm(folder.parent / result.repro, seen, entry.overwrites, run)
-        result.known, result.entry = 1, entry
+        result.tally.known, result.tally.entry = 1, entry
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"
 
     recording.record(result, place, request.node, attempt)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.images.idx import sample
 from properties.subjects import Subject
 from properties.verdicts.verdict import Expected, holds, verdict

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from properties.cases.case import Case, window, with_spatial
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import Expected, holds, same, tensor, verdict, weighted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.operators.constraints import Invalid, invalid
 from properties.subjects import Subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from properties.cases.case import Case
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import Expected, verdict

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from properties.cases.case import Case
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.laws.test_equivariance import has_window
 from properties.operators import Operator, operator
 from properties.subjects import Subject

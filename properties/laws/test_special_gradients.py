@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from properties.edges.special_gradients import of_gradients, specials
 from properties.edges.special_values import Special
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.laws.test_special_values import one_product
 from properties.operators import Operator
 from properties.subjects import Subject

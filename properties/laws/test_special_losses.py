@@ -9,7 +9,7 @@ import numpy as np
 from properties.edges.special_gradients import specials
 from properties.edges.special_losses import PALETTES, cotangent, of_losses
 from properties.edges.special_values import Special
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator, operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import verdict

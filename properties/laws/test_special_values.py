@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from properties.edges.special_values import Special, of_integers, of_places, of_sums, special
-from properties.engine.laws import law, valued
+from properties.engine.law import law, valued
 from properties.operators import Operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import verdict

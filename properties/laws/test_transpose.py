@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from properties.cases.case import Case, window
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.laws.test_rewrites import CONVOLUTIONS, has_kernel
 from properties.operators import Operator, operator
 from properties.subjects import Subject

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from properties.engine import laws, recording
+from properties.engine.law import law
 from properties.operators import operator
+from properties.session import law_tests, recording
 from properties.subjects import Subject
-from properties.verdicts import evidence
+from properties.verdicts import evidence, tally
 from properties.verdicts.verdict import exactly, same_shape, verdict
 from refimpl import convolution, pooling
 from refimpl.arrays import Array
@@ -85,17 +86,18 @@ def _worked(item: pytest.Item, subject: Subject, example: Example) -> evidence.R
     return recording.describe("worked example", title, operator(example.operator), subject, (example.system,), item)
 
 
-@laws.described_by(_worked)
+@law_tests.described_by(_worked)
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_worked_example(example: Example, subject: Subject, request: pytest.FixtureRequest) -> None:
     """The loops and the subject give the numbers that the chapter prints."""
     result = _worked(request.node, subject, example)
 
     def attempt() -> None:
-        result.begin_case()
+        result.tally.begin_case()
+        trial = law_tests.trial(subject, result, request.node)
         assert np.array_equal(example.loops(), example.printed)
-        outcome = subject.run(operator(example.operator).program, example.operands, example.arguments)
-        verdict(outcome, exactly(example.printed), subject)
+        outcome = trial.run(operator(example.operator).program, example.operands, example.arguments)
+        verdict(outcome, exactly(example.printed), trial)
 
     recording.record(result, subject, request.node, attempt)
 
@@ -114,7 +116,7 @@ def _printed(item: pytest.Item, subject: Subject, system: str, **about: Any) -> 
     return recording.describe("printed shape", title, CONV2D, subject, (system,), item)
 
 
-@laws.described_by(_printed)
+@law_tests.described_by(_printed)
 @pytest.mark.parametrize(("system", "kernel", "arguments", "printed"), SHAPES)
 def test_printed_shape(
     system: str, kernel: Any, arguments: Any, printed: Any, subject: Subject, request: pytest.FixtureRequest
@@ -123,15 +125,16 @@ def test_printed_shape(
     result = _printed(request.node, subject, system)
 
     def attempt() -> None:
-        result.begin_case()
+        result.tally.begin_case()
+        trial = law_tests.trial(subject, result, request.node)
         x, weight = np.ones((1, 8, 8)), np.ones((1, 1, *kernel))
         assert convolution.cross_correlate(x, weight, **arguments).shape == (1, *printed)
-        same_shape(subject.run(CONV2D.program, {"input": x, "weight": weight}, arguments), (1, *printed))
+        same_shape(trial.run(CONV2D.program, {"input": x, "weight": weight}, arguments), (1, *printed))
 
     recording.record(result, subject, request.node, attempt)
 
 
-@laws.law("edge detection", systems=("S6",))
+@law("edge detection", systems=("S6",))
 def test_edge_detection(subject: Subject) -> None:
     """The kernel [1, −1] finds the vertical edges of S6's image, and none in the transposed image."""
     found = np.tile([0.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0], (6, 1))
@@ -139,7 +142,7 @@ def test_edge_detection(subject: Subject) -> None:
         operands = {"input": image[None], "weight": EDGE_KERNEL[None, None]}
         assert np.array_equal(convolution.corr2d(image, EDGE_KERNEL), expected)
         verdict(subject.run(CONV2D.program, operands), exactly(expected[None]), subject)
-    evidence.figure(
+    tally.figure(
         "edge-detection",
         {
             "image": EDGE.tolist(),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from properties.cases.case import Case
 from properties.edges.huge import formula
-from properties.engine.laws import law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_window
 from properties.subjects import Subject

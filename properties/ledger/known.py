@@ -38,7 +38,7 @@ from properties.ledger import (
 from properties.ledger.record import Divergence
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Subject
-from properties.worker.call import Call, Program
+from properties.worker.call import Program
 
 LEDGER: tuple[Divergence, ...] = (
     *wrong.ENTRIES,
@@ -79,30 +79,7 @@ def concerning(law: str, operator: Operator, subject: Subject) -> tuple[Divergen
     return tuple(entry for entry in LEDGER if entry.concerns(law, operator, subject))
 
 
-class Steered(Exception):
-    """Raised before a call that runs into an entry of the ledger."""
-
-    def __init__(self, entry: Divergence) -> None:
-        super().__init__(entry.id)
-        self.entry = entry
-
-
-def steer(law: str, case: object, torch: str, call: Call) -> Divergence | None:
-    """The entry that a call of a law runs into, whatever its case describes. Raises Steered if that is certain.
-
-    torch: which one makes the call, as its subject says.
-    """
-    if not isinstance(case, Case):
-        return None
-    subject = Subject(call.device, call.dtype, call.mode, call.kernels, torch)
-    shapes = {name: values.shape if hasattr(values, "shape") else values for name, values in call.operands.items()}
-    made = Case(shapes, call.arguments, case.fill, case.seed, case.setting)
-    entry = known(law, _computed_by(call.program), subject, made)
-    if entry and entry.certain():
-        raise Steered(entry)
-    return entry
-
-
 @functools.cache
-def _computed_by(program: Program) -> Operator | None:
+def computed_by(program: Program) -> Operator | None:
+    """The operator that a program computes, None if it is no operator's."""
     return next((operator for operator in CATALOGUE if operator.program is program), None)

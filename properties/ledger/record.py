@@ -10,7 +10,7 @@ from torch.torch_version import TorchVersion
 
 from properties.cases.case import Case
 from properties.operators import Operator
-from properties.subjects import Subject, comparing, devices
+from properties.subjects import Subject, devices
 
 CONVOLUTIONS = tuple(f"conv{axes}d{kind}" for kind in ("", "_padded") for axes in (1, 2, 3))
 TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
@@ -86,14 +86,6 @@ class Divergence:
     def _on_this_processor(self) -> bool:
         here = devices.instructions()
         return (self.having is None or self.having in here) and self.lacking not in here
-
-    def certain(self) -> bool:
-        """Whether nothing is learnt from trying: the ledger holds the suite's own torch to its examples already.
-
-        Beside another torch both are tried, each of whose cases that diverges is known: a rounding does not show in
-        every case, so that only counts from the same cases tell what one does and the other does not.
-        """
-        return not comparing()
 
     def concerns(self, law: str, operator: Operator, subject: Subject) -> bool:
         """Whether some case of a law on a subject may run into this defect; which, ``holds`` says."""

@@ -37,8 +37,6 @@ def blank(item: Any, subject: Subject, operator: str) -> evidence.Result | None:
 class Collected:
     """A test of a law on an operator and a subject, as far as it is looked at."""
 
-    function = SimpleNamespace(blank=blank)
-
     def __init__(self, operator: str, subject: Subject) -> None:
         self.nodeid = f"test_law.py::test_law[{operator}-{subject}]"
         self.callspec = SimpleNamespace(params={"operator": operator, "subject": subject})
@@ -49,7 +47,7 @@ def test_a_row_for_each_operator() -> None:
     tests: list[Any] = [
         Collected("conv2d", HERE), Collected("conv2d", Subject("cpu", "float64")), Collected("linear", HERE),
     ]  # fmt: skip
-    found = absent.rows(tests, [HERE, *GONE])
+    found = absent.rows(tests, [HERE, *GONE], blank)
     assert list(found) == [tests[0], tests[2]]
     (row,) = found[tests[2]]
     assert (row.status, row.reason, row.operator, row.subject) == ("not run", "none here", "linear", str(GONE[1]))
@@ -61,7 +59,7 @@ def test_one_that_is_absent_stands_for_others() -> None:
     assert absent.standing([HERE, *GONE]) == [HERE]
     assert absent.standing(GONE) == GONE[:1]
     test: Any = Collected("conv2d", GONE[1])
-    assert absent.rows([test], GONE) == {}
+    assert absent.rows([test], GONE, blank) == {}
     assert absent.standing([]) == []
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from properties import subjects
-from properties.engine import counterexample, families, laws, repro
+from properties.engine import families, repro
+from properties.engine.check import Check
+from properties.engine.law import every
+from properties.engine.trial import Engine, Engines, Trial
 from properties.operators import CATALOGUE, Operator, operator
 from properties.subjects import Subject
 from properties.verdicts import evidence
@@ -25,7 +27,7 @@ from refimpl import activation
 from refimpl.arrays import Array
 
 DYNAMIC = Subject("cpu", "float32", "dynamic")
-AGREEMENT = laws.every()["agreement"]
+AGREEMENT = every()["agreement"]
 FEW = hypothesis.settings(max_examples=80, derandomize=True, database=None, deadline=None)
 
 
@@ -34,14 +36,10 @@ def row(columns: int) -> Array:
     return np.linspace(-1.0, 1.0, 2 * columns).reshape(2, columns)
 
 
-def sigmoid(columns: int) -> Outcome:
-    """The sigmoid of two rows, compiled."""
-    return execute_by(DYNAMIC, row(columns))
-
-
-def execute_by(subject: Subject, values: Array) -> Outcome:
-    """The sigmoid of values."""
-    return subject.run(programs.pointwise.sigmoid, {"input": values})
+def sigmoids(*operands: Array, served: list[Call] | None) -> list[Outcome]:
+    """The sigmoid of each, compiled; by one function where there is a list of the calls that it has served."""
+    trial = Trial.of(DYNAMIC, served=served)
+    return [trial.run(programs.pointwise.sigmoid, {"input": values}) for values in operands]
 
 
 def compilations(*outcomes: Outcome) -> list[int]:
@@ -52,25 +50,22 @@ def compilations(*outcomes: Outcome) -> list[int]:
 
 def test_one_function_serves_several_sizes() -> None:
     """Within, one compilation is enough for all; apart, each call has its own."""
-    with subjects.served_by(execute):
-        with subjects.one_function():
-            assert compilations(*map(sigmoid, (5, 9, 16, 3))) == [1, 0, 0, 0]
-        assert compilations(*map(sigmoid, (5, 9))) == [1, 1]
+    assert compilations(*sigmoids(*map(row, (5, 9, 16, 3)), served=[])) == [1, 0, 0, 0]
+    assert compilations(*sigmoids(*map(row, (5, 9)), served=None)) == [1, 1]
 
 
 def test_compilations_are_counted() -> None:
     """Fewer than the cases, in the evidence of a check."""
     result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "")
-    with subjects.served_by(execute), evidence.collecting(result):
-        counterexample.search(AGREEMENT, operator("sigmoid"), DYNAMIC, result, FEW)
-    assert 0 < result.compilations < result.cases / 5
+    with evidence.collecting(result):
+        Check(AGREEMENT, operator("sigmoid"), DYNAMIC, result).search(FEW)
+    assert 0 < result.tally.compilations < result.tally.cases / 5
 
 
 def test_too_many_compilations_are_no_silent_eager_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Past its limit torch would go on uncompiled: here that is an error."""
     monkeypatch.setattr(runner, "RECOMPILATIONS", 1)
-    with subjects.served_by(execute), subjects.one_function():
-        first, other = (execute_by(DYNAMIC, np.ones(shape)) for shape in ((2, 3), (2, 3, 4)))
+    first, other = sigmoids(np.ones((2, 3)), np.ones((2, 3, 4)), served=[])
     assert not first.error
     assert str(other.error).startswith("FailOnRecompileLimitHit")
 
@@ -86,8 +81,9 @@ def wrong_at_later_sizes(call: Call) -> Outcome:
 def test_a_later_size_is_caught() -> None:
     """It takes two cases to show, to which Hypothesis shrinks the family."""
     result = evidence.Result("agreement", "", "tanh", "", "cpu", "float32", (), "")
-    with subjects.served_by(wrong_at_later_sizes), pytest.raises(Diverged) as failure:
-        counterexample.search(AGREEMENT, operator("tanh"), DYNAMIC, result, FEW)
+    engines = Engines({"": Engine(wrong_at_later_sizes)})
+    with pytest.raises(Diverged) as failure:
+        Check(AGREEMENT, operator("tanh"), DYNAMIC, result, engines).search(FEW)
     assert "".join(failure.value.__notes__).count(" Case(") == 1
     assert failure.value.call
     assert failure.value.call.earlier

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from properties.engine import recording
-from properties.session import progress
+from properties.session import progress, recording
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
 

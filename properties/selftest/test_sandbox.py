@@ -12,22 +12,27 @@ from typing import Any
 import hypothesis
 import pytest
 
-from properties import operators, subjects
-from properties.engine import laws, recording
+from properties import operators
+from properties.engine.check import Check
+from properties.engine.law import every
 from properties.engine.sandbox import Sandbox
+from properties.engine.trial import Engines
 from properties.selftest import hostile
+from properties.session import recording
 from properties.subjects import Subject
 from properties.verdicts import evidence
 from properties.worker.call import Program
 
 FLOAT32 = Subject("cpu", "float32")
+NOWHERE = Engines({})
+"""A call that is made in this process, or in a worker, fails."""
 Judged = Callable[[Program], evidence.Result]
 
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Judged]:
     """Holds a program, in the place of torch's sigmoid, to the law of agreement, each time in the same sandbox."""
-    law, sigmoid = laws.every()["agreement"], operators.operator("sigmoid")
+    law, sigmoid = every()["agreement"], operators.operator("sigmoid")
     planted = {
         program: replace(sigmoid, name=program.__name__, program=program)
         for program in (hostile.crashes_on_long_rows, hostile.spins, hostile.hoards, hostile.unwritten, sigmoid.program)
@@ -38,18 +43,17 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Judged]:
 
     def judge(program: Program) -> evidence.Result:
         blank = evidence.Result("agreement", "", program.__name__, "cpu-float32", "cpu", "float32", (), "")
-        return sandbox.judge(law, planted[program], FLOAT32, blank, seed=1)
+        return sandbox.judge(Check(law, planted[program], FLOAT32, blank, NOWHERE), seed=1)
 
     yield judge
     sandbox.close()
 
 
-def test_what_holds_is_counted_there(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_holds_is_counted_there(judged: Judged) -> None:
     """A check passes in the sandbox without a call in this process or in a worker."""
-    monkeypatch.setattr(subjects, "_engines", {})
     result = judged(operators.operator("sigmoid").program)
-    assert (result.status, result.cases) == ("passed", hypothesis.settings().max_examples)
-    assert result.comparisons == result.cases
+    assert (result.status, result.tally.cases) == ("passed", hypothesis.settings().max_examples)
+    assert result.tally.comparisons == result.tally.cases
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ def test_a_hang_after_a_hang(judged: Judged) -> None:
 def test_same_seed_same_cases(judged: Judged) -> None:
     """A check of one seed can be made again, elsewhere too: it meets the same worst case."""
     first, second = (judged(operators.operator("sigmoid").program) for _ in range(2))
-    assert (first.worst_case, first.worst_share) == (second.worst_case, second.worst_share)
+    assert (first.tally.worst_case, first.tally.worst_share) == (second.tally.worst_case, second.tally.worst_share)
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
 
 from properties.cases.case import Case
-from properties.engine import counterexample, findings, search
-from properties.engine.laws import Law
+from properties.engine import findings, search
+from properties.engine.law import Law
 from properties.engine.search import Pair, Search
 from properties.operators import operator
 from properties.session import profiles
 from properties.subjects import Declined, Subject
-from properties.verdicts import evidence
+from properties.verdicts import evidence, tally
 from properties.verdicts.verdict import Diverged, holds
 from properties.worker.call import Setting
 
@@ -73,17 +73,17 @@ def test_too_few_cases_to_say_that_none_prove_anything() -> None:
     """A law that proves nothing is searched again, until it does or has had cases enough."""
 
     def late(case: int) -> None:
-        evidence.compared(None, exact=True, vacuous=first.result.cases <= once)
+        tally.compared(None, exact=True, vacuous=first.tally.cases <= once)
 
     def never(case: int) -> None:
-        evidence.compared(None, exact=True, vacuous=True)
+        tally.compared(None, exact=True, vacuous=True)
 
     first, last, once = pair("late", late), pair("never", never), hypothesis.settings().max_examples
     for tried in (first, last):
         with evidence.collecting(tried.result):
-            counterexample.search_enough(tried.law, None, None, tried.result)
-    assert once < first.result.cases < 3 * once
-    assert counterexample.settled(last.result, None)
+            tried.search_enough()
+    assert once < first.tally.cases < 3 * once
+    assert last.settled
 
 
 def test_every_pair_gets_its_turn(tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_every_pair_gets_its_turn(tmp_path: Path) -> None:
     searched = Told(tmp_path, pairs).run(seconds=6.0)
     assert searched.round > 1
     assert {p.result.status for p in pairs} == {"passed"}
-    assert all(p.result.cases > 3 for p in pairs)
-    assert pairs[-1].result.cases > search.FIRST
+    assert all(p.tally.cases > 3 for p in pairs)
+    assert pairs[-1].tally.cases > search.FIRST
 
 
 def test_a_find_is_shrunk_and_set_aside(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_find_is_shrunk_and_set_aside(tmp_path: Path) -> None:
     (find,) = told.finds
     assert (find.case, str(find.result.message).partition("\n")[0]) == (1000, "1000 is too large")
     assert searched.round > 1
-    assert told.pairs[1].result.cases > search.FIRST
+    assert told.pairs[1].tally.cases > search.FIRST
 
 
 def test_a_search_is_taken_up_again(tmp_path: Path) -> None:
@@ -202,9 +202,9 @@ def test_what_is_not_implemented_is_not_run(tmp_path: Path) -> None:
 
     told = Told(tmp_path, [pair("declines", declines)])
     told.run(seconds=1.0)
-    result = told.pairs[0].result
+    result, tally = told.pairs[0].result, told.pairs[0].tally
     assert (result.status, result.reason) == ("not run", "no such kernel")
-    assert result.declined == result.cases > search.FIRST
+    assert tally.declined == tally.cases > search.FIRST
 
 
 def test_time_is_up(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from properties import subjects
-from properties.engine import laws
+from properties.engine.law import valued
 from properties.session import shards
 from properties.session.shards import Shard
 from properties.subjects import Subject
@@ -88,7 +88,7 @@ def test_a_run_on_two_machines(tmp_path: Path) -> None:
     assert [one.returncode for one in finished] == [0, 0], finished[0].stdout + finished[1].stdout
     rows = Counter((row["law"], row["operator"], row["subject"]) for row in evidence(tmp_path, "result"))
     assert set(rows.values()) == {1}
-    gone = [subject for subject in subjects.known() if subject.absence and laws.valued(subject)]
+    gone = [subject for subject in subjects.known() if subject.absence and valued(subject)]
     assert len(rows) == 2 + 2 * len(gone)
     splits = [header["split"] for header in evidence(tmp_path, "run")]
     assert {(split["part"], split["of"]) for split in splits} == {(1, 2), (2, 2)}

@@ -24,11 +24,15 @@ import pytest
 import refimpl
 from properties.cases.case import Case
 from properties.edges.huge import huge
-from properties.engine import counterexample, laws, recording
+from properties.engine.check import Check
+from properties.engine.law import every
 from properties.engine.sandbox import Lost
+from properties.engine.trial import Engines
 from properties.ledger.known import LEDGER, known
 from properties.operators import CATALOGUE, operator
 from properties.selftest import faults
+from properties.session import recording
+from properties.session.law_tests import ENGINES, SANDBOX
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.subjects.devices import INSTRUCTIONS
 from properties.verdicts import evidence
@@ -64,9 +68,9 @@ class Attempt:
     vacuous: bool = False
 
 
-def attempt(law: str, name: str, subject: Subject, settings: hypothesis.settings) -> Attempt:
+def attempt(engines: Engines, law: str, name: str, subject: Subject, settings: hypothesis.settings) -> Attempt:
     """Hold a program to a law in its operator's place, until the law fails or the search ends."""
-    described, seen, planted = laws.every()[law], Attempt(), (faults.FAULTS | faults.CORRECT)[name]
+    described, seen, planted = every()[law], Attempt(), (faults.FAULTS | faults.CORRECT)[name]
     failures: list[Diverged] = []
 
     @functools.wraps(described.body)
@@ -77,14 +81,15 @@ def attempt(law: str, name: str, subject: Subject, settings: hypothesis.settings
             described.body(**about)
         except Diverged as failure:
             failures.append(failure)
-            seen.caught, seen.message = result.cases, str(failure).partition("\n")[0]
+            seen.caught, seen.message = check.tally.cases, str(failure).partition("\n")[0]
             raise
 
     standing = replace(operator(planted.operator), program=planted.program)
     result = evidence.Result(law, "", planted.operator, str(subject), subject.device, subject.dtype, (), "")
+    check = Check(replace(described, body=body), standing, subject, result, engines)
     with evidence.collecting(result), contextlib.suppress(Diverged):
-        counterexample.search(replace(described, body=body), standing, subject, result, settings)
-    seen.tried, seen.known, seen.vacuous = result.cases, result.known, 4 * result.vacuous > 3 * result.comparisons
+        check.search(settings)
+    seen.tried, seen.known, seen.vacuous = check.tally.cases, check.tally.known, check.tally.proves_nothing
     return seen
 
 
@@ -94,13 +99,13 @@ Try = Callable[[str, str, Subject, hypothesis.settings], Attempt]
 @pytest.fixture
 def tried(request: pytest.FixtureRequest) -> Try:
     """Makes an attempt in the sandbox, and where that is lost, call by call in a worker."""
-    sandbox = request.config.stash.get(laws.SANDBOX, None)
+    sandbox, engines = request.config.stash.get(SANDBOX, None), request.config.stash[ENGINES]
 
     def try_it(law: str, name: str, subject: Subject, settings: hypothesis.settings) -> Attempt:
         with contextlib.suppress(Lost):
             if sandbox and sandbox.suits(subject):
                 return sandbox.run(attempt, law, name, subject, settings)
-        return attempt(law, name, subject, settings)
+        return attempt(engines, law, name, subject, settings)
 
     return try_it
 
@@ -161,7 +166,7 @@ def test_no_false_alarm(name: str, dtype: str, law: str, tried: Try, request: py
 
 def test_kill_matrix_is_wide() -> None:
     """There are faults for every law that a single program can break, and names are told apart."""
-    about_both = [law for law in laws.every().values() if {"operator", "subject"} <= set(law.parameters())]
+    about_both = [law for law in every().values() if {"operator", "subject"} <= set(law.parameters())]
     here = [*map(cpu, (*FLOATS, *INTEGERS)), Subject("cpu", "float32", "compiled")]
     breakable = {law.name for law in about_both if any(map(law.on, here))}
     assert {fault.law for fault in faults.FAULTS.values()} == breakable

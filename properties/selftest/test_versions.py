@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +10,13 @@ import hypothesis
 import numpy as np
 import pytest
 
-from properties import subjects
 from properties.cases.case import Case
-from properties.engine import counterexample
-from properties.engine.laws import Law
+from properties.engine import trial
+from properties.engine.check import Check
+from properties.engine.law import Law
+from properties.engine.trial import HERE, Engine, Engines
 from properties.laws import test_agreement, test_batches
-from properties.ledger import known
-from properties.ledger.known import LEDGER
+from properties.ledger.known import LEDGER, known
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.subjects import Subject
@@ -50,60 +49,59 @@ def wrong(call: Call) -> Outcome:
 
 
 @pytest.fixture
-def held() -> Iterator[Callable[..., evidence.Result]]:
+def held() -> Callable[..., evidence.Result]:
     """Hold an engine, as another torch, to a law, by default to agreement."""
-    engines = ExitStack()
+    engines = dict(HERE.by_torch)
 
     def hold(
-        engine: subjects.Engine,
+        answer: Callable[[Call], Outcome],
         name: str,
         subject: Subject = OTHER,
         law: Law = AGREEMENT,
         settings: hypothesis.settings = FEW,
-        renew: Callable[[], None] | None = None,
+        renew: Callable[[], None] = lambda: None,
     ) -> evidence.Result:
         if subject.torch:
-            engines.enter_context(subjects.served_by(engine, subject.torch, renew))
+            engines[subject.torch] = Engine(answer, renew)
         result = evidence.Result(law.name, "", name, str(subject), "cpu", "bfloat16", (), "")
         with evidence.collecting(result):
-            counterexample.search(law, operator(name), subject, result, settings)
+            Check(law, operator(name), subject, result, Engines(engines)).search(settings)
         return result
 
-    with engines:
-        yield hold
+    return hold
 
 
 def test_an_old_defect_is_known(held: Callable[..., evidence.Result]) -> None:
     """Another torch is tried; where it diverges under the predicate, that is known."""
     result = held(execute, "log_softmax")
-    assert 0 < result.known <= result.cases
-    assert result.entry.id == "log-softmax-sum-in-storage"
-    assert result.comparisons
+    assert 0 < result.tally.known <= result.tally.cases
+    assert result.tally.entry.id == "log-softmax-sum-in-storage"
+    assert result.tally.comparisons
 
 
 def test_overwritten_memory_is_given_up(held: Callable[..., evidence.Result], monkeypatch: pytest.MonkeyPatch) -> None:
     """After a case that may overwrite other memory, and no other, calls are made in a new process."""
-    ask, renewed = known.known, []
+    renewed: list[int] = []
 
     def overwriting(*case: Any) -> Divergence | None:
-        entry = ask(*case)
+        entry = known(*case)
         return replace(entry, overwrites=True) if entry else None
 
-    monkeypatch.setattr(known, "known", overwriting)
+    monkeypatch.setattr(trial, "known", overwriting)
     result = held(execute, "log_softmax", renew=lambda: renewed.append(1))
-    assert result.known <= len(renewed) < result.cases
+    assert result.tally.known <= len(renewed) < result.tally.cases
 
 
 def test_a_torch_without_the_defect_passes(held: Callable[..., evidence.Result]) -> None:
     """A torch that is right where the suite's own is wrong has no known case: the report shows the difference."""
     result = held(right, "log_softmax")
-    assert (result.known, result.comparisons) == (0, result.cases)
+    assert (result.tally.known, result.tally.comparisons) == (0, result.tally.cases)
 
 
 def test_the_suites_own_torch_is_tried_beside_another(held: Callable[..., evidence.Result]) -> None:
     """Both sides try the same cases, so that their counts of known ones can be compared; alone, none is tried."""
-    other = held(execute, "log_softmax")
-    own = held(execute, "log_softmax", replace(OTHER, torch=""))
+    other = held(execute, "log_softmax").tally
+    own = held(execute, "log_softmax", replace(OTHER, torch="")).tally
     assert 0 < own.known == other.known < own.cases
     assert own.comparisons == other.comparisons == own.cases
     assert (own.worst_case, own.worst_share) == (other.worst_case, other.worst_share)
@@ -114,7 +112,7 @@ def test_a_call_of_a_laws_own_is_known(held: Callable[..., evidence.Result]) -> 
     arguments = {"norm_type": 3.0, "kernel_size": (1, 1), "ceil_mode": False}
     case = Case({"input": (1, 1, 1, 1)}, arguments, "normal", seed=1)
     result = held(execute, "lp_pool2d", law=replace(BATCH, examples=(case,)), settings=GIVEN)
-    assert (result.known, result.entry.id) == (1, "lp-pool-odd-root-of-negative-sum")
+    assert (result.tally.known, result.tally.entry.id) == (1, "lp-pool-odd-root-of-negative-sum")
 
 
 def test_a_release_is_told_from_the_one_before() -> None:

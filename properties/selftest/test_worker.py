@@ -18,8 +18,8 @@ import numpy as np
 import psutil
 import pytest
 
-from properties import subjects
-from properties.engine import counterexample
+from properties.engine.check import Check
+from properties.engine.trial import Engine, Engines
 from properties.laws import test_agreement
 from properties.operators import operator
 from properties.selftest import hostile
@@ -173,8 +173,9 @@ def test_a_crash_shrinks(workers: Workers) -> None:
     planted = replace(operator("sigmoid"), program=hostile.crashes_on_long_rows)
     result = evidence.Result("agreement", "", "sigmoid", "", "cpu", "float32", (), "")
     law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
-    with subjects.served_by(workers.run), pytest.raises(Diverged, match="raised NativeCrash: SIGSEGV") as crash:
-        counterexample.search(law, planted, Subject("cpu", "float32"), result)
+    engines = Engines({"": Engine(workers.run)})
+    with pytest.raises(Diverged, match="raised NativeCrash: SIGSEGV") as crash:
+        Check(law, planted, Subject("cpu", "float32"), result, engines).search()
     assert "shapes={'input': (2, 17)}" in "".join(crash.value.__notes__)
 
 

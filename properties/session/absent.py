@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
 
-from properties.engine import recording
+from properties.session import recording
 from properties.subjects import Subject
 from properties.verdicts import evidence
 
@@ -27,26 +27,28 @@ def standing(subjects: Iterable[Subject]) -> list[Subject]:
     return [subject for subject in candidates if not subject.absence] or candidates[:1]
 
 
-def rows(items: Sequence[pytest.Item], subjects: Iterable[Subject]) -> dict[pytest.Item, list[evidence.Result]]:
+def rows(
+    items: Sequence[pytest.Item], subjects: Iterable[Subject], row: Callable[..., evidence.Result | None]
+) -> dict[pytest.Item, list[evidence.Result]]:
     """The rows of absent subjects by the first of the tests that differ in the subject alone.
 
     So there is a row exactly where one of these tests is among ``items``, and of several parts of the items one has it.
-    A test says by its function's ``blank`` what its row on a subject would be, None if it would have none.
+    row: what a test's row on a subject would be, None if it would have none.
     """
     gone = [subject for subject in subjects if subject.absence]
     found: dict[pytest.Item, list[evidence.Result]] = {}
     seen: set[tuple[str, str]] = set()
     for item in items:
-        blank, about = getattr(getattr(item, "function", None), "blank", None), _parameters(item)
+        about = _parameters(item)
         name = next((name for name, value in about.items() if isinstance(value, Subject)), None)
-        if blank is None or name is None:
+        if name is None:
             continue
         head, _, tail = item.nodeid.rpartition(str(about[name]))
         if (head, tail) in seen:
             continue
         seen.add((head, tail))
         for subject in gone:
-            result = blank(item, **{**about, name: subject}) if subject != about[name] else None
+            result = row(item, **{**about, name: subject}) if subject != about[name] else None
             if result is not None:
                 result.status, result.reason, result.test = "not run", subject.absence, f"{head}{subject}{tail}"
                 found.setdefault(item, []).append(result)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from properties.engine import recording
+from properties.session import recording
 from properties.subjects import Subject
 
 SELDOM = 60.0

@@ -14,10 +14,9 @@ from typing import Any, Literal
 import pytest
 import torch
 
-from properties.engine import laws, recording
 from properties.engine.search import Pair, Search
 from properties.operators import Operator
-from properties.session import absent, progress
+from properties.session import absent, law_tests, progress, recording
 from properties.subjects import Subject
 from properties.verdicts import evidence
 
@@ -53,7 +52,7 @@ class Part(pytest.Item):
     def runtest(self) -> None:
         """Search."""
         writer = self.config.stash[recording.WRITER]
-        subjects = self.config.stash[laws.SUBJECTS]
+        subjects = self.config.stash[law_tests.SUBJECTS]
         self.search = Search(
             list(self.items),
             self.plugin.until,
@@ -101,7 +100,7 @@ class Part(pytest.Item):
         reports = [_report(pair, self.items[pair]) for pair in ended]
         state = {
             "part": self.name, "round": search.round, "turn": search.turn, "turns": search.turns, "left": search.left,
-            "cases": sum(pair.result.cases for pair in self.items), "interrupted": search.interrupted,
+            "cases": sum(pair.tally.cases for pair in self.items), "interrupted": search.interrupted,
             "found": sum(pair.failed and pair.aside for pair in self.items),
             "reports": [hook.pytest_report_to_serializable(config=self.config, report=r) for r in reports],
         }  # fmt: skip
@@ -208,7 +207,7 @@ class Plugin:
 
 
 def _holds_a_law(item: Any) -> bool:
-    """Whether a test tries a law on something: where a law covers nothing, pytest makes a test that is skipped."""
+    """True if a test tries a law on something: where a law covers nothing, pytest makes a test that is skipped."""
     about = item.callspec.params.values() if hasattr(item, "callspec") else ()
     return hasattr(getattr(item, "function", None), "law") and all(isinstance(x, Operator | Subject) for x in about)
 
@@ -216,5 +215,5 @@ def _holds_a_law(item: Any) -> bool:
 def _pair(item: Any) -> Pair:
     """What a collected test would have tried."""
     about = item.callspec.params if hasattr(item, "callspec") else {}
-    law, operator, subject = item.function.law, about.get("operator"), about.get("subject")
-    return Pair(law, operator, subject, laws.blank(law, operator, subject, item))
+    check = law_tests.planned(item.function.law, about.get("operator"), about.get("subject"), item)
+    return Pair(**vars(check))

@@ -4,15 +4,13 @@ that it infers, and kernels that stand for its functions."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from properties.subjects import devices
-from properties.verdicts import evidence
 from properties.worker.call import PLAIN, Call, Outcome, Program, Setting, Shape
 from properties.worker.execute import execute
 from refimpl.arrays import Array
@@ -50,8 +48,8 @@ class Subject:
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
     "eager", "compiled" (anew for each shape) or "dynamic" (one compiled function serves several shapes). kernels is the
-    file or module whose functions stand for torch.nn.functional's. torch names the interpreter that runs it (see
-    :func:`run_by`), "" the suite's own.
+    file or module whose functions stand for torch.nn.functional's. torch names another release under another
+    interpreter, "" is the suite's own.
     """
 
     device: str
@@ -77,12 +75,12 @@ class Subject:
 
     @property
     def integral(self) -> bool:
-        """Whether its tensors hold integers."""
+        """True if its tensors hold integers."""
         return self.dtype in INTEGERS
 
     @property
     def plain(self) -> bool:
-        """Whether it is torch itself as most people use it: eager, with values, in float64 or float32."""
+        """True if it is torch itself as most people use it: eager, with values, in float64 or float32."""
         return self.mode == "eager" and not self.kernels and self.device != "meta" and self.dtype in FLOATS[:2]
 
     @property
@@ -128,95 +126,17 @@ class Subject:
             program, dict(operands), dict(arguments or {}), cotangent, None if directions is None else dict(directions),
             self.device, self.dtype, self.mode, self.kernels, setting or PLAIN,
         )  # fmt: skip
-        if self.mode == "dynamic":
-            call = _in_turn(call)
-        evidence.called(call)
-        outcome = _engines[self.torch](call)
-        evidence.compiled(outcome.compilations)
+        outcome = self.answer(call)
         kind, _, why = (outcome.error or "").partition(": ")
         if kind == "Undefined":
             raise Undefined(why)
         if kind in DECLINING or any(refusal in why for refusal in REFUSALS):
             raise Declined(why.partition("\n")[0])
-        return replace(outcome, call=call)
+        return outcome if outcome.call else replace(outcome, call=call)
 
-    def renew(self) -> None:
-        """Make the next call in a process in which none was made: other memory than its own may be overwritten."""
-        _renewals.get(self.torch, lambda: None)()
-
-
-_served: list[Call] | None = None
-
-
-@contextmanager
-def one_function() -> Iterator[None]:
-    """Let one compiled function serve all calls of a dynamic subject made within; elsewhere each has its own."""
-    global _served
-    outer, _served = _served, []
-    try:
-        yield
-    finally:
-        _served = outer
-
-
-def _in_turn(call: Call) -> Call:
-    """The call with those that its compiled function has served before."""
-    if _served is None:
-        return call
-    if _served and _served[-1].program is not call.program:
-        _served.clear()
-    earlier = tuple(_served)
-    _served.append(call)
-    return replace(call, fresh=not earlier, earlier=earlier)
-
-
-Engine = Callable[[Call], Outcome]
-"""What makes calls: this process, or e.g. :class:`properties.subjects.workers.Workers`."""
-_engines: dict[str, Engine] = {"": execute}
-_renewals: dict[str, Callable[[], None]] = {}
-
-
-def run_by(engine: Engine, torch: str = "", renew: Callable[[], None] | None = None) -> None:
-    """Let calls run elsewhere than in this process, from now on; ``renew`` starts afresh there."""
-    _engines[torch] = engine
-    _renewals.pop(torch, None)
-    if renew:
-        _renewals[torch] = renew
-
-
-@contextmanager
-def served_by(engine: Engine, torch: str = "", renew: Callable[[], None] | None = None) -> Iterator[None]:
-    """Let calls run elsewhere for a while."""
-    with _as_before():
-        run_by(engine, torch, renew)
-        yield
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Know no other torch for a while."""
-    with _as_before():
-        for torch in filter(None, list(_engines)):
-            del _engines[torch]
-        yield
-
-
-@contextmanager
-def _as_before() -> Iterator[None]:
-    """Afterwards, have calls made where they are made now."""
-    before, renewals = dict(_engines), dict(_renewals)
-    try:
-        yield
-    finally:
-        _engines.clear()
-        _renewals.clear()
-        _engines.update(before)
-        _renewals.update(renewals)
-
-
-def comparing() -> bool:
-    """Whether another torch is held to the same cases."""
-    return len(_engines) > 1
+    def answer(self, call: Call) -> Outcome:
+        """Make a call, in this process."""
+        return execute(call)
 
 
 META = Subject("meta", "float32")

@@ -13,19 +13,26 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from properties.verdicts.tally import Tally, counting
+
 SCHEMA_VERSION = 1
+COUNTED = (
+    "cases", "known", "declined", "comparisons", "exact", "bounded", "vacuous", "worst_share", "worst_case", "raised",
+    "compilations",
+)  # fmt: skip
+"""What of a tally is written."""
 
 
 @dataclass
 class Result:
-    """One law on one operator on one subject."""
+    """One law on one operator on one subject: what was counted, and what is said of it."""
 
     law: str
     title: str
@@ -38,132 +45,32 @@ class Result:
     status: str = "passed"
     reason: str | None = None
     message: str | None = None
-    cases: int = 0
-    known: int = 0
-    declined: int = 0
-    comparisons: int = 0
-    exact: int = 0
-    bounded: int = 0
-    vacuous: int = 0
-    worst_share: float | None = None
-    worst_case: str | None = None
     seconds: float = 0.0
     repro: str | None = None
     severity: str | None = None
     upstream: str | None = None
-    raised: list[str] = field(default_factory=list)
-    compilations: int = 0
-    case_share: float = 0.0
-    declining: str | None = None
-    call: Any = None
-    entry: Any = None
-    profiles: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def begin_case(self) -> None:
-        """Count a case; its comparisons follow."""
-        self.cases += 1
-        self.case_share = 0.0
+    tally: Tally = field(default_factory=Tally)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The result as it is written, then the numbers for its pictures."""
-        inner = ("case_share", "declining", "call", "entry", "profiles", "figures")
-        yield {"kind": "result", **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in inner}}
-        for data in self.profiles.values():
-            yield {"kind": "figure", "name": "accumulators", "subject": self.subject, "data": data}
-        for name, data in self.figures.items():
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "tally"}
+        yield {"kind": "result", **said, **{name: getattr(self.tally, name) for name in COUNTED}}
+        for data in self.tally.profiles.values():
+            profile = {"operator": self.operator, **data}
+            yield {"kind": "figure", "name": "accumulators", "subject": self.subject, "data": profile}
+        for name, data in self.tally.figures.items():
             yield {"kind": "figure", "name": name, "subject": self.subject, "data": data}
-
-
-_current: Result | None = None
-_watch: Callable[[Any], None] | None = None
 
 
 @contextmanager
 def collecting(result: Result) -> Iterator[Result]:
     """Let comparisons made within count towards ``result``, and their time too."""
-    global _current
-    outer, _current = _current, result
     started = time.perf_counter()
     try:
-        yield result
+        with counting(result.tally):
+            yield result
     finally:
         result.seconds = round(result.seconds + time.perf_counter() - started, 4)
-        _current = outer
-
-
-def compared(share: float | None, exact: bool, vacuous: bool) -> None:
-    """Note one comparison: its worst error as a share of the bound, the tier, and whether it proves anything."""
-    if _current is None:
-        return
-    _current.comparisons += 1
-    _current.exact += exact
-    _current.bounded += not exact
-    _current.vacuous += vacuous
-    if share is not None:
-        _current.case_share = max(_current.case_share, share)
-
-
-def noted_case(case: object) -> None:
-    """Keep the case whose error came closest to its bound."""
-    if _current is None or not _current.bounded:
-        return
-    if _current.worst_share is None or _current.case_share > _current.worst_share:
-        _current.worst_share = _current.case_share
-        _current.worst_case = None if case is None else repr(case)
-
-
-def raised(rule: str, kind: str) -> None:
-    """Note the type of the exception with which a violated rule was met."""
-    if _current is not None and (noted := f"{rule}: {kind}") not in _current.raised:
-        _current.raised.append(noted)
-
-
-def compiled(graphs: int) -> None:
-    """Count the graphs that were compiled for a call."""
-    if _current is not None:
-        _current.compilations += graphs
-
-
-def called(call: Any) -> None:
-    """Keep the last call, for the repro script of a law that does not say which call broke it."""
-    if _current is not None:
-        _current.call = call
-    if _watch is not None:
-        _watch(call)
-
-
-@contextmanager
-def watching(watch: Callable[[Any], None]) -> Iterator[None]:
-    """Show every call to ``watch`` before it is made."""
-    global _watch
-    _watch = watch
-    try:
-        yield
-    finally:
-        _watch = None
-
-
-def profile(direction: str, shares: dict[str, float], storage: str) -> None:
-    """Note the worst error so far as a share of the bound of each accumulator, the widest first, for one direction.
-
-    The accumulator that the subject shows is the widest whose bound every error has kept.
-    """
-    if _current is None:
-        return
-    data = _current.profiles.setdefault(
-        direction, {"operator": _current.operator, "direction": direction, "shares": {}}
-    )
-    seen = {name: max(share, data["shares"].get(name, 0.0)) for name, share in shares.items()}
-    kept = [name for name, share in seen.items() if share <= 1.0]
-    worst = seen[next(iter(seen))]
-    data |= {"shares": seen, "storage": storage, "accumulator": (kept or ["none"])[0], "worst_share": worst}
-
-
-def figure(name: str, data: dict[str, Any]) -> None:
-    """Keep the numbers for a picture in the report; the first of a name stays."""
-    if _current is not None:
-        _current.figures.setdefault(name, data)
 
 
 class Writer:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from properties.verdicts import evidence
+from properties.verdicts import tally
 from properties.worker.call import Call, Observed, Outcome
 from refimpl.arrays import Array, Axes
 from refimpl.rounding import FLOAT64, Computed, Format, rounding_of
@@ -150,7 +150,7 @@ def compare(what: str, observed: Observed, expected: Expected, subject: Place) -
         if seen != should:
             raise Diverged(f"{what} has {aspect} {seen}, but should have {should}")
     if observed.values is None:
-        evidence.compared(None, exact=True, vacuous=False)
+        tally.compared(None, exact=True, vacuous=False)
         return
     _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
 
@@ -217,7 +217,7 @@ def same(what: str, left: Expected, right: Expected) -> None:
 
 def holds(condition: bool, message: str) -> None:
     """Raise Diverged with the message unless a condition, itself exact, is met."""
-    evidence.compared(None, exact=True, vacuous=False)
+    tally.compared(None, exact=True, vacuous=False)
     if not condition:
         raise Diverged(message)
 
@@ -237,9 +237,9 @@ def rejected(outcome: Outcome, wanted: Refusal) -> None:
     shapes = [observed.shape for observed in outcome.outputs.values()]
     refused = outcome.error is not None and kind not in UNCLEAN and BUG not in outcome.error
     if refused or (shapes and shapes[0] == wanted.shape):
-        evidence.compared(None, exact=True, vacuous=False)
+        tally.compared(None, exact=True, vacuous=False)
         if refused:
-            evidence.raised(wanted.rule, kind)
+            tally.raised(wanted.rule, kind)
         return
     ended = f"ended with {outcome.error}" if outcome.error else f"gave shapes {shapes}"
     should = "raise" if wanted.shape is None else f"give shape {wanted.shape} or raise"
@@ -263,7 +263,7 @@ def same_shape(outcome: Outcome, shape: tuple[int, ...], why: str = "") -> None:
 def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:
     share = shares(values, wanted, bound)
     worst = float(share.max(initial=0.0))
-    evidence.compared(worst if bound is not None else None, exact=bound is None, vacuous=_proves_nothing(wanted))
+    tally.compared(worst if bound is not None else None, exact=bound is None, vacuous=_proves_nothing(wanted))
     if worst <= 1.0:
         return
     at = np.unravel_index(int(share.argmax()), share.shape)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import unittest
 from collections.abc import Callable
 
 import pytest
 
 from properties.engine import findings
+from properties.engine.judgement import HELD, judge
 from properties.operators import Operator
-from properties.subjects import Declined, Subject
+from properties.subjects import Subject
 from properties.verdicts import evidence
-from properties.verdicts.verdict import Vacuous
 
 WRITER = pytest.StashKey[evidence.Writer]()
 """Where the run's evidence is written."""
 CASES = "cases"
 """The property of a test's report that says how many cases were tried."""
-
-
-class NotRun(unittest.SkipTest):
-    """Raised by a test body that has nothing to try here, with the reason; it ends a search at once."""
 
 
 def describe(
@@ -42,10 +37,6 @@ def describe(
         systems=systems,
         test=item.nodeid,
     )
-
-
-HELD = ("passed", "known", "not run")
-"""The statuses of what did not fail."""
 
 
 def record(
@@ -87,40 +78,6 @@ def settle(result: evidence.Result, item: pytest.Item) -> None:
 
 def write(result: evidence.Result, item: pytest.Item) -> None:
     """Write down what came of a test."""
-    item.user_properties.append((CASES, result.cases))
+    item.user_properties.append((CASES, result.tally.cases))
     for line in result.lines():
         item.config.stash[WRITER].write(line)
-
-
-def judge(result: evidence.Result, subject: Subject | None, attempt: Callable[[], None]) -> None:
-    """Make an attempt, and settle the result's status by what came of it and of any before."""
-    try:
-        if subject and subject.absence:
-            raise NotRun(subject.absence)
-        attempt()
-        if 2 * result.known > result.cases or (result.known and proves_nothing(result)):
-            result.status, result.reason = "known", result.entry.id
-            result.severity, result.upstream = result.entry.severity, result.entry.upstream
-            result.message = result.message or f"{result.entry.severity}: {result.entry.what}"
-        elif proves_nothing(result):
-            raise Vacuous(f"{result.vacuous} of {result.comparisons} comparisons prove nothing: all zero or constant")
-        elif result.known:
-            result.reason = result.reason or f"{result.known} of {result.cases} cases: {result.entry.id}"
-    except (NotRun, Declined) as reason:
-        result.status, result.reason = "not run", str(reason)
-    except AssertionError as failure:
-        result.status = "vacuous" if isinstance(failure, Vacuous) else "diverged"
-        result.message = _text(failure)
-        raise
-    except BaseException as failure:
-        result.status, result.message = "error", f"{type(failure).__name__}: {_text(failure)}"
-        raise
-
-
-def proves_nothing(result: evidence.Result) -> bool:
-    """Whether more than three of four comparisons could easily have come out the same from a wrong subject."""
-    return 4 * result.vacuous > 3 * result.comparisons
-
-
-def _text(failure: BaseException) -> str:
-    return "\n".join([str(failure), *getattr(failure, "__notes__", ())])

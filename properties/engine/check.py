@@ -1,0 +1,184 @@
+"""A check, and the search for a case on which it fails: Hypothesis draws, the ledger is asked, both tiers are tried."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import unittest
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import hypothesis
+from hypothesis import Phase
+
+from properties.cases.case import Case
+from properties.engine import families
+from properties.engine.judgement import NotRun
+from properties.engine.law import Law
+from properties.engine.trial import HERE, Engines, Steered, Trial
+from properties.operators import Operator
+from properties.subjects import Declined, Subject, Undefined
+from properties.verdicts.evidence import Result
+from properties.verdicts.tally import Tally
+from properties.verdicts.verdict import Diverged
+from properties.worker.call import Call
+
+SETTLED = 100
+"""Cases of a subject with the whole budget."""
+
+
+class Enough(unittest.SkipTest):
+    """Raised by a test body to end a search early: Hypothesis takes it for no failure, and lets it through."""
+
+
+@dataclass(eq=False)
+class Check:
+    """One law on one operator and one subject, and what came of it so far; engines: where calls are made."""
+
+    law: Law
+    operator: Operator | None
+    subject: Subject | None
+    result: Result
+    engines: Engines = HERE
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        return self.result.tally
+
+    @property
+    def settled(self) -> bool:
+        """True if so many cases were tried that what proves nothing never will."""
+        return self.tally.cases >= SETTLED * (self.subject.budget if self.subject else 1.0)
+
+    def search_enough(self, seed: int | None = None) -> None:
+        """Search, and again while the cases so far prove nothing and are too few to say that none will.
+
+        Hypothesis varies what it drew, so that the smallest cases come in swarms. Where it was told to take a seed of
+        its own, a search that is repeated has another, or the same cases would come again.
+        """
+        self.search(seed=seed)
+        while "case" in self.law.parameters() and self.tally.proves_nothing and not self.settled:
+            self.search(seed=seed or 0)
+
+    def search(self, settings: hypothesis.settings | None = None, seed: int | None = None) -> None:
+        """Look for a counterexample: once where the law draws no case, else as often as the settings say.
+
+        Of one seed, the cases are the same ones in any process; None leaves that to Hypothesis.
+        """
+        if "case" not in self.law.parameters():
+            self.tally.begin_case()
+            self._hold(self.trial())
+            self.tally.end_case(None)
+            return
+        with contextlib.suppress(Enough):
+            self._searching(settings or hypothesis.settings(), seed)()
+        tally = self.tally
+        if tally.declined and (tally.declined + tally.known == tally.cases or tally.proves_nothing):
+            raise NotRun(str(tally.declining))
+        if tally.declined:
+            self.result.reason = f"{tally.declined} of {tally.cases} cases not run ({tally.declining})"
+
+    def trial(self, case: object = None, served: list[Call] | None = None) -> Trial | None:
+        """The subject as the law's body gets it."""
+        if self.subject is None:
+            return None
+        asked = case if isinstance(case, Case) else None
+        return Trial.of(self.subject, self.engines, self.tally, law=self.law.name, case=asked, served=served)
+
+    def tried(self, case: Any, served: list[Call] | None = None) -> None:
+        """Hold the law on a case, in both tiers, and count what comes of it. Raises Diverged."""
+        tally, trial = self.tally, self.trial(case, served)
+        tally.begin_case()
+        try:
+            if trial and self.subject and trial.case is not None:
+                trial.ask(self.operator, trial.case, self.subject)
+            for variant in self._tiers(case):
+                self._hold(trial, case=variant)
+        except Steered as steered:
+            tally.known, tally.entry = tally.known + 1, steered.entry
+        except Declined as reason:
+            tally.declined, tally.declining = tally.declined + 1, tally.declining or str(reason)
+            if isinstance(reason, Undefined) and tally.declined == tally.cases:
+                raise NotRun(str(reason)) from reason
+        except Diverged:
+            if not (trial and trial.entries):
+                raise
+            tally.known, tally.entry = tally.known + 1, trial.entries[0]
+        else:
+            tally.end_case(case)
+        finally:
+            if trial and any(entry.overwrites for entry in trial.entries):
+                trial.renew()
+
+    def tried_in_turn(self, family: families.Family) -> None:
+        """Hold the law on the cases of a family, all of which one compiled function serves."""
+        if len(family.cases) == 1:  # Hypothesis begins with it; to serve one case is what "compiled" does
+            return
+        before, first, served = self.tally.compilations, family.cases[0], list[Call]()
+        for member in family:
+            many = self.tally.compilations - before >= families.COMPILATIONS
+            self.tried(replace(member, shapes=first.shapes) if many else member, served)
+
+    def _hold(self, trial: Trial | None, **about: Any) -> None:
+        """Call the law's body with what it asks for."""
+        about = {"operator": self.operator, "subject": trial, **about}
+        self.law.body(**{name: about[name] for name in self.law.parameters()})
+
+    def _tiers(self, case: Any) -> Iterator[Any]:
+        """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
+        inexact = self.operator and self.operator.inexact
+        exact = self.law.exact and hasattr(case, "with_integers") and not inexact
+        integers = case.with_integers() if exact else None
+        if exact:
+            yield integers
+        if not (self.subject and self.subject.integral) and integers != case:
+            yield case
+
+    def _searching(self, settings: hypothesis.settings, seed: int | None) -> Callable[[], None]:
+        """The law as Hypothesis's test, which draws the cases."""
+        shared = bool(self.operator and self.subject and self.subject.mode == "dynamic")
+
+        def tried(case: Any) -> None:
+            self.tried_in_turn(case) if shared else self.tried(case)
+
+        name = f"law {self.law.name} {self.result.operator} {self.result.subject}"
+        tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", name)
+        # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's
+        # parameters.
+        tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
+        strategy = self.law.strategy(self.operator)
+        if shared and self.operator:
+            strategy = families.families(self.law, self.operator)
+        test = hypothesis.given(case=strategy)(tried)
+        settings = _within_budget(self.subject, settings)
+        if self.engines.comparing:
+            settings, seed = _of_twins(settings), self._seed_of_twins()
+        if seed is not None:
+            test = hypothesis.seed(seed + self.tally.cases)(test)  # another each time that a check is searched
+        test = settings(test)
+        for example in self.law.examples:
+            test = hypothesis.example(case=families.Family((example,)) if shared else example)(test)
+        return test
+
+    def _seed_of_twins(self) -> int:
+        """One seed for a check on two torches."""
+        subject = str(replace(self.subject, torch="")) if self.subject else ""
+        return zlib.crc32("\n".join((self.law.name, self.result.operator, subject)).encode())
+
+
+def _of_twins(settings: hypothesis.settings) -> hypothesis.settings:
+    """Settings under which two torches are tried on the same cases: none from before."""
+    phases = [phase for phase in settings.phases if phase is not Phase.reuse]
+    return hypothesis.settings(settings, database=None, phases=phases)
+
+
+def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:
+    share = subject.budget if subject else 1.0
+    # The first cases are trivial ones: fewer than four would prove nothing. So is the first family, alone.
+    least = 4
+    if subject and subject.mode == "dynamic":
+        least, share = 2, share / families.MEMBERS
+    return hypothesis.settings(settings, max_examples=max(least, round(share * settings.max_examples)))

@@ -1,0 +1,131 @@
+"""Laws: what one is, and the decorator that makes a test of a body that reads like it.
+
+The test asks for the fixture ``hold`` (:mod:`properties.session.law_tests`), which holds the law to each operator and
+subject that it covers.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from properties.operators import CATALOGUE, Operator
+from properties.subjects import Subject
+
+Hold = Callable[["Law", Operator | None, Subject | None], None]
+"""What tries a law on one operator and subject."""
+Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
+
+
+REST = 4
+"""The rank of a law that others explain."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """What a law is called, which systems of the chapter it proves, what it covers and what it is tried on.
+
+    Laws are tried in the order of their ``rank``: a wrong shape explains a wrong value, and that a wrong gradient. The
+    profile "quick" tries those below :data:`REST`.
+    """
+
+    name: str
+    body: Callable[..., None]
+    systems: tuple[str, ...] | None
+    covers: Callable[[Operator], bool] | None
+    on: Callable[[Subject], bool]
+    cases: Cases | None
+    examples: tuple[Any, ...]
+    exact: bool = True
+    rank: int = REST
+
+    @property
+    def title(self) -> str:
+        """The first line of the body's docstring: the law in words."""
+        return inspect.getdoc(self.body).partition("\n")[0]  # type: ignore[union-attr]
+
+    @property
+    def operators(self) -> list[Operator]:
+        """The operators that the law holds for, by their properties."""
+        return [] if self.covers is None else [o for o in CATALOGUE if self.covers(o)]
+
+    def includes(self, operator: Operator | None, subject: Subject) -> bool:
+        """Whether the law speaks of this pair; integers need an operator that is exact on them."""
+        return self.on(subject) and not (subject.integral and (operator is None or operator.inexact is not None))
+
+    def parameters(self) -> list[str]:
+        """Which of "operator", "subject" and "case" the body asks for."""
+        return list(inspect.signature(self.body).parameters)
+
+    def strategy(self, operator: Operator | None) -> st.SearchStrategy[Any]:
+        """What "case" is drawn from: the law's own cases, else the operator's."""
+        if self.cases is None:
+            assert operator is not None, f"{self.name}: a law without an operator needs cases"
+            return operator.cases
+        if isinstance(self.cases, st.SearchStrategy):
+            return self.cases
+        return self.cases(operator)  # type: ignore[arg-type]
+
+
+LAWS: dict[str, Law] = {}
+"""The laws by their names, as far as the modules that state them have been imported."""
+
+
+def every() -> dict[str, Law]:
+    """Every law by its name."""
+    for path in sorted((Path(__file__).parent.parent / "laws").glob("test_*.py")):
+        importlib.import_module(f"properties.laws.{path.stem}")
+    return LAWS
+
+
+def valued(subject: Subject) -> bool:
+    """Eager subjects with floating values: what most laws are about."""
+    return subject.mode == "eager" and subject.device != "meta" and not subject.integral
+
+
+def law(
+    name: str,
+    *,
+    covers: Callable[[Operator], bool] | None = None,
+    on: Callable[[Subject], bool] = valued,
+    cases: Cases | None = None,
+    systems: Iterable[str] | None = None,
+    examples: Iterable[Any] = (),
+    exact: bool = True,
+    rank: int = REST,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a pytest test of a law's body.
+
+    The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
+    ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
+    are tried first, always. ``systems`` are the chapter's, by default those of the operator.
+    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``: see :class:`Law`.
+    """
+
+    def decorate(body: Callable[..., None]) -> Callable[..., None]:
+        described = Law(
+            name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank
+        )
+        assert name not in LAWS, f"two laws are called {name!r}"
+        LAWS[name] = described
+
+        def test(hold: Hold, operator: Operator | None = None, subject: Subject | None = None) -> None:
+            hold(described, operator, subject)
+
+        functools.update_wrapper(test, body)
+        wanted = [p for p in described.parameters() if p != "case"]
+        test.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(p, inspect.Parameter.KEYWORD_ONLY) for p in ["hold", *wanted]]
+        )
+        test.law = described  # type: ignore[attr-defined]
+        del test.__wrapped__  # type: ignore[attr-defined]
+        return test
+
+    return decorate

@@ -1,0 +1,119 @@
+"""Trials: what a law's body receives as its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from properties.cases.case import Case
+from properties.ledger.known import computed_by, known
+from properties.ledger.record import Divergence
+from properties.operators import Operator
+from properties.subjects import Subject
+from properties.verdicts.tally import Tally
+from properties.worker.call import Call, Outcome
+from properties.worker.execute import execute
+
+
+def _nothing() -> None:
+    """An engine that keeps nothing has nothing to renew."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What makes calls: this process, a sandbox or workers. ``renew`` makes the next call in a process that made none:
+    a call may have overwritten memory that is not its own."""
+
+    answer: Callable[[Call], Outcome] = execute
+    renew: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The engines of a run, each by the torch with which it makes calls; "" is the suite's own."""
+
+    by_torch: Mapping[str, Engine] = field(default_factory=lambda: {"": Engine()})
+
+    @property
+    def comparing(self) -> bool:
+        """True if another torch is held to the same cases."""
+        return len(self.by_torch) > 1
+
+
+HERE = Engines()
+"""Calls made in this process."""
+
+
+class Steered(Exception):
+    """Raised before a case or a call that runs into an entry of the ledger."""
+
+    def __init__(self, entry: Divergence) -> None:
+        super().__init__(entry.id)
+        self.entry = entry
+
+
+@dataclass(frozen=True, eq=False)
+class Trial(Subject):
+    """A subject while a law is held to it on a case: it asks the ledger, has its calls made, and counts.
+
+    law, case: what the ledger is asked about; without a case it is not asked. entries: those under which this case, or
+    a call, falls and which is tried all the same. served: the calls that one compiled function has served before; None
+    where each call has a function of its own.
+    """
+
+    engines: Engines = HERE
+    tally: Tally = field(default_factory=Tally)
+    law: str = ""
+    case: Case | None = None
+    entries: list[Divergence] = field(default_factory=list)
+    served: list[Call] | None = None
+
+    @classmethod
+    def of(cls, subject: Subject, engines: Engines = HERE, tally: Tally | None = None, **about: Any) -> Trial:
+        """A trial of a subject."""
+        own = {name: getattr(subject, name) for name in ("device", "dtype", "mode", "kernels", "torch")}
+        return cls(**own, engines=engines, tally=tally or Tally(), **about)
+
+    def ask(self, operator: Operator | None, case: Case, subject: Subject) -> None:
+        """Ask the ledger about a case of an operator on a subject.
+
+        Raises Steered where it has an entry: nothing is learnt from trying, since the entry's example is tried in any
+        run. Beside another torch both are tried, on the same cases: only counts from the same cases tell what one does
+        and the other does not.
+        """
+        entry = known(self.law, operator, subject, case)
+        if entry and not self.engines.comparing:
+            raise Steered(entry)
+        if entry:
+            self.entries.append(entry)
+
+    def answer(self, call: Call) -> Outcome:
+        """Have a call made, after the ledger was asked about it: it may be another than the case describes."""
+        if self.mode == "dynamic" and self.served is not None:
+            call = _in_turn(call, self.served)
+        self.tally.call = call
+        if self.case is not None:
+            made = Case(_shapes(call), call.arguments, self.case.fill, self.case.seed, self.case.setting)
+            subject = Subject(call.device, call.dtype, call.mode, call.kernels, self.torch)
+            self.ask(computed_by(call.program), made, subject)
+        outcome = self.engines.by_torch[self.torch].answer(call)
+        self.tally.compilations += outcome.compilations
+        return replace(outcome, call=call)
+
+    def renew(self) -> None:
+        """Make the next call in a process in which none was made."""
+        self.engines.by_torch[self.torch].renew()
+
+
+def _shapes(call: Call) -> dict[str, Any]:
+    return {name: values if isinstance(values, tuple) else values.shape for name, values in call.operands.items()}
+
+
+def _in_turn(call: Call, served: list[Call]) -> Call:
+    """The call with those that its compiled function has served before."""
+    if served and served[-1].program is not call.program:
+        served.clear()
+    earlier = tuple(served)
+    served.append(call)
+    return replace(call, fresh=not earlier, earlier=earlier)

@@ -1,0 +1,115 @@
+"""Laws as tests: one for each operator × subject that a law covers, and what each test does."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis
+import pytest
+
+from properties.engine.check import Check
+from properties.engine.judgement import HELD
+from properties.engine.law import REST, Hold, Law
+from properties.engine.sandbox import Sandbox
+from properties.engine.trial import Engines, Trial
+from properties.operators import Operator
+from properties.session import absent, recording
+from properties.subjects import Subject
+from properties.verdicts.evidence import Result
+
+SUBJECTS = pytest.StashKey[list[Subject]]()
+SANDBOX = pytest.StashKey[Sandbox]()
+ENGINES = pytest.StashKey[Engines]()
+"""Where this run's calls are made."""
+
+
+def rank(item: Any) -> int:
+    """A test's place in the order of laws; one that is no law's has the last."""
+    described: Law | None = getattr(getattr(item, "function", None), "law", None)
+    return described.rank if described else REST
+
+
+@pytest.fixture
+def hold(request: pytest.FixtureRequest) -> Hold:
+    """Tries a law on an operator and a subject, and writes down what came of it.
+
+    Where there is a sandbox, what holds there holds. The rest is searched again with every call in a worker.
+    """
+    item = request.node
+    sandbox = item.config.stash.get(SANDBOX, None)
+
+    def run(law: Law, operator: Operator | None, subject: Subject | None) -> None:
+        check, seed, first = planned(law, operator, subject, item), _fresh_seed(item.config), None
+        if sandbox and sandbox.suits(subject) and not (subject and subject.absence):
+            first = sandbox.judge(check, seed)
+        if first and first.status in HELD:
+            recording.settle(first, item)
+            return
+        doubt = first.message if first else None
+        recording.record(check.result, subject, item, lambda: check.search_enough(seed), doubt)
+
+    return run
+
+
+def planned(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> Check:
+    """The check of a test, of which nothing was tried yet."""
+    return Check(law, operator, subject, _blank(law, operator, subject, item), item.config.stash[ENGINES])
+
+
+def trial(subject: Subject, result: Result, item: pytest.Item) -> Trial:
+    """A subject as a test that draws no cases uses it."""
+    return Trial.of(subject, item.config.stash[ENGINES], result.tally)
+
+
+def _blank(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> Result:
+    systems = law.systems if law.systems is not None else operator.systems if operator else ()
+    return recording.describe(law.name, law.title, operator, subject, systems, item)
+
+
+def _fresh_seed(config: pytest.Config) -> int | None:
+    """A seed for one check, so that it can be searched again; None where Hypothesis was told to take its own."""
+    told = config.getoption("--hypothesis-seed", None) is not None or hypothesis.settings().derandomize
+    return None if told else secrets.randbits(64)
+
+
+def described_by(describe: Callable[..., Result]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a test of plain subjects that is no law's have rows on absent ones, too."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        def blank(item: pytest.Item, subject: Subject, **about: Any) -> Result | None:
+            return describe(item, subject, **about) if subject.plain else None
+
+        test.blank = blank  # type: ignore[attr-defined]
+        return test
+
+    return decorate
+
+
+def row(item: pytest.Item, **about: Any) -> Result | None:
+    """The row that a test would have on a subject, None if it would have none."""
+    function: Any = getattr(item, "function", None)
+    described: Law | None = getattr(function, "law", None)
+    if described is None:
+        return function.blank(item, **about) if hasattr(function, "blank") else None
+    operator, subject = about.get("operator"), about["subject"]
+    return _blank(described, operator, subject, item) if described.includes(operator, subject) else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each operator × present subject that a law covers, or for each plain subject of any other test."""
+    described: Law | None = getattr(metafunc.function, "law", None)
+    subjects = metafunc.config.stash[SUBJECTS]
+    if described is None and "subject" in metafunc.fixturenames:
+        metafunc.parametrize("subject", absent.standing(s for s in subjects if s.plain), ids=str)
+    if described is None:
+        return
+    names = [name for name in ("operator", "subject") if name in metafunc.fixturenames]
+    operators = described.operators if "operator" in names else [None]
+    pairs: list[tuple[Operator | None, Subject | None]] = [(o, None) for o in operators]
+    if "subject" in names:
+        pairs = [(o, s) for o in operators for s in absent.standing(s for s in subjects if described.includes(o, s))]
+    chosen = [tuple(thing for thing in pair if thing is not None) for pair in pairs]
+    if names:
+        metafunc.parametrize(names, chosen, ids=["-".join(map(str, pair)) for pair in chosen])
