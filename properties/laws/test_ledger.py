@@ -18,6 +18,7 @@ from properties.ledger.known import LEDGER
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.session import absent, law_tests, profiles, recording
+from properties.session.options import OPTIONS
 from properties.subjects import Subject, scripts
 from properties.subjects.workers import Late
 from properties.verdicts import evidence
@@ -105,7 +106,7 @@ def blank(item: pytest.Item, entry: Divergence, place: Subject) -> evidence.Resu
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each entry on each present subject that it is said to show on."""
-    subjects = metafunc.config.stash[law_tests.SUBJECTS]
+    subjects = metafunc.config.stash[OPTIONS].subjects
     pairs = [(entry, s) for entry in LEDGER for s in absent.standing(s for s in subjects if pinned(entry, s))]
     metafunc.parametrize(("entry", "place"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis.database import InMemoryExampleDatabase
 
-from properties.session import example_database, search_plugin
+from properties.session import example_database, options, search_plugin
 from properties.subjects.launchers import ROOT
 from properties.verdicts import evidence
 
@@ -24,7 +24,7 @@ from properties.verdicts import evidence
 def test_no_time_is_an_error(given: str) -> None:
     """The time budget is a number above 0."""
     with pytest.raises(ValueError, match="no number of minutes above 0"):
-        search_plugin.minutes(given)
+        options.minutes(given)
 
 
 @pytest.mark.parametrize("place", ["ftp://host", "", str(ROOT / "README.md"), "redis://localhost:1/0"])

@@ -16,10 +16,10 @@ from properties.engine.sandbox import Sandbox
 from properties.engine.trial import Engines, Trial
 from properties.operators import Operator
 from properties.session import absent, recording
+from properties.session.options import OPTIONS
 from properties.subjects import Subject
 from properties.verdicts.evidence import Result
 
-SUBJECTS = pytest.StashKey[list[Subject]]()
 SANDBOX = pytest.StashKey[Sandbox]()
 ENGINES = pytest.StashKey[Engines]()
 """Where this run's calls are made."""
@@ -100,7 +100,7 @@ def row(item: pytest.Item, **about: Any) -> Result | None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each operator × present subject that a law covers, or for each plain subject of any other test."""
     described: Law | None = getattr(metafunc.function, "law", None)
-    subjects = metafunc.config.stash[SUBJECTS]
+    subjects = metafunc.config.stash[OPTIONS].subjects
     if described is None and "subject" in metafunc.fixturenames:
         metafunc.parametrize("subject", absent.standing(s for s in subjects if s.plain), ids=str)
     if described is None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from properties.subjects.environment import cores
+
 GIB = 2**30
 PROCESS = 0.9
 """GiB that a process of a run takes with the sandbox and the workers that it forks, as measured (Linux, torch 2.13)."""
@@ -57,3 +59,16 @@ class Peak:
 
 
 PEAK = pytest.StashKey[Peak]()
+FEWER = pytest.StashKey[str]()
+"""Why there are fewer processes than cores."""
+
+
+def fewer_processes(config: pytest.Config) -> int | None:
+    """How many processes there is memory for, and a line that says so; None if for as many as there are cores."""
+    here, free = cores(), available()
+    allowed = processes(here, free)
+    if allowed == here:
+        return None
+    about = f"{PROCESS} GiB each, {free:.1f} GiB free"
+    config.stash[FEWER] = f"{allowed} processes for {here} cores: memory allows no more ({about}); -n {here} insists"
+    return allowed

@@ -6,7 +6,6 @@ the user started on reports that pytest passes on anyway; there each pair become
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from typing import Any, Literal
@@ -17,24 +16,13 @@ import torch
 from properties.engine.search import Pair, Search
 from properties.operators import Operator
 from properties.session import absent, law_tests, progress, recording
+from properties.session.options import OPTIONS
 from properties.subjects import Subject
 from properties.verdicts import evidence
 
-MINUTES = 30.0
 CARRIED = "convproof search"
 OFTEN, SNAPSHOT = 0.5, 20.0
 """Seconds between signs of life, and between rewrites of the evidence."""
-
-
-def minutes(given: str | None) -> float:
-    """The time budget of an option's value. Raises ValueError."""
-    try:
-        number = MINUTES if given is None else float(given)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise ValueError("no number of minutes above 0; give one, e.g. 30 or 0.5")
-    return number
 
 
 class Part(pytest.Item):
@@ -52,7 +40,7 @@ class Part(pytest.Item):
     def runtest(self) -> None:
         """Search."""
         writer = self.config.stash[recording.WRITER]
-        subjects = self.config.stash[law_tests.SUBJECTS]
+        subjects = self.config.stash[OPTIONS].subjects
         self.search = Search(
             list(self.items),
             self.plugin.until,

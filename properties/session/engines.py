@@ -1,0 +1,123 @@
+"""Where a run's calls are made: the workers and the sandbox that it starts, tries before the first test, and ends."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import properties
+from properties import subjects
+from properties.engine.sandbox import Lost, Sandbox
+from properties.engine.trial import HERE, Engine, Engines, Trial
+from properties.session import law_tests
+from properties.session.options import OPTIONS
+from properties.subjects.launchers import Copy, Interpreter, Launcher
+from properties.subjects.workers import Forked, Workers
+from properties.verdicts.verdict import UNCLEAN
+from properties.worker import process, programs
+from properties.worker.call import Call
+
+
+class Processes:
+    """The processes of one run beside pytest's own."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        options, engines = config.stash[OPTIONS], dict(HERE.by_torch)
+        self.limits: dict[str, Any] = {"timeout": options.timeout, "memory": options.memory}
+        self.started: list[Forked] = []
+        self.copy: Copy | None = None
+        self.sandboxed = process.FORKS and not (options.in_process or options.kernels or options.python)
+        config.stash[law_tests.ENGINES] = Engines(engines)
+        if process.FORKS and not options.in_process:
+            self.copy = Copy()
+            engines[""] = self._workers(self.copy)
+        if options.python:
+            engines[options.other] = self._workers(Interpreter(options.python))
+        if options.kernels:
+            for trouble in filter(None, map(_trouble, self.started)):
+                pytest.exit(trouble, returncode=2)
+            _load(options.kernels, config.getoption("--kernels"), config.stash[law_tests.ENGINES])
+
+    def _workers(self, launcher: Launcher) -> Engine:
+        workers = Workers(launcher, **self.limits)
+        self.started.append(workers)
+        return Engine(workers.run, workers.renew)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Copy this process now that all laws are known, before any of them computes."""
+        if self.copy is None or not _any_here(session):
+            return
+        if self.sandboxed:
+            session.config.stash[law_tests.SANDBOX] = sandbox = Sandbox(self.copy, **self.limits)
+            self.started.append(sandbox)
+        self.copy.open()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """End the run before its first test where no worker lives long enough for a call."""
+        config = session.config
+        if config.getoption("--collect-only") or not _any_here(session):
+            return None
+        trouble = next((said for forked in self.started if (said := _trouble(forked))), None)
+        if trouble and hasattr(config, "workerinput"):  # the controller is told, and takes an exit for a crash
+            session.shouldstop = trouble
+            return True
+        if trouble:
+            pytest.exit(trouble, returncode=2)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """End the processes before pytest looks for what was left open."""
+        for forked in self.started:
+            forked.close()
+
+
+def _any_here(session: pytest.Session) -> bool:
+    """True if a test of properties was collected."""
+    return any(Path(properties.__file__).parent in item.path.parents for item in session.items)
+
+
+def _trouble(forked: Forked) -> str | None:
+    """Why workers, or the sandbox, cannot be used, and what would do."""
+    launcher, error = forked.launcher, None
+    try:
+        if isinstance(forked, Workers):
+            error = forked.run(Call(programs.pointwise.sigmoid, {"input": np.ones(1)})).error
+        elif isinstance(forked, Sandbox):
+            forked.run(_answering)
+    except Lost as lost:
+        error = str(lost)
+    except (RuntimeError, OSError) as failure:
+        if isinstance(launcher, Interpreter):
+            return f"--subject-python={launcher.python}: {failure}"
+        return f"{failure}. With --in-process torch runs in this process"
+    if error is None or not error.startswith(UNCLEAN):
+        return None
+    python = launcher.python if isinstance(launcher, Interpreter) else sys.executable
+    option, said = f"--call-memory={forked.memory / 2**30:g}", error.partition("\n")[0]
+    return f"{option}: a worker of {python} ends in its first call ({said}); give more, or another torch"
+
+
+def _answering(engines: Engines) -> bool:
+    """What a sandbox that works can tell."""
+    return bool(engines.by_torch)
+
+
+def _load(kernels: str, given: str, engines: Engines) -> None:
+    """Load the kernels once where they will run, so that what cannot be loaded ends the run before it starts."""
+    place = Trial.of(subjects.Subject("cpu", "float32", kernels=kernels), engines)
+    try:
+        # torch.nn.functional has no flatten, so kernels that were loaded have no part in it, and decline.
+        error = place.run(programs.dense.flatten, {"input": np.ones(1)}, {"start_dim": 0}).error
+    except subjects.Declined:
+        return
+    except ImportError as failure:  # only --in-process
+        error = str(failure)
+    why = str(error).removeprefix("ImportError: ").removeprefix(f"{kernels} ").partition("\n")[0]
+    pytest.exit(f"--kernels={given}: {why}; give functions like torch.nn.functional's that can be imported", 2)

@@ -1,0 +1,193 @@
+"""The options of ``pytest properties``, each checked before anything runs: bad input is one line and exit code 2."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from properties import subjects
+from properties.session import example_database, profiles, shards
+from properties.subjects import Subject
+from properties.worker import process
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for.
+
+    kernels: where the kernels are, as a worker finds them. python: an interpreter with another torch, which is called
+    ``other``. timeout, memory: the seconds and bytes that a call may take.
+    """
+
+    profile: str
+    subjects: list[Subject]
+    shard: shards.Shard | None
+    kernels: str | None
+    python: str | None
+    other: str
+    in_process: bool
+    timeout: float
+    memory: int
+
+
+MINUTES = 30.0
+"""How long a search takes."""
+OPTIONS = pytest.StashKey[Options]()
+
+
+def add(parser: pytest.Parser) -> None:
+    """Make the options known to pytest."""
+    group = parser.getgroup("convproof")
+    group.addoption(
+        "--subjects", metavar="NAMES", help="devices or subjects, e.g. cpu,cuda or cpu-float32,compiled-cpu-float32 "
+        "(default: all, and those that are absent are reported as not run)",
+    )  # fmt: skip
+    group.addoption(
+        "--kernels", metavar="FILE", help="hold the functions of a Python file or module, with the signatures of "
+        "torch.nn.functional's, to the laws in place of torch's own",
+    )  # fmt: skip
+    group.addoption(
+        "--subject-python", metavar="PATH", help="an interpreter with another torch, to be held to the same cases",
+    )  # fmt: skip
+    group.addoption("--in-process", action="store_true", help="run torch in this process, e.g. under a debugger")
+    group.addoption(
+        "--call-timeout",
+        metavar="S",
+        type=float,
+        default=10.0,
+        help="seconds that a call may compute; without computing, six times as long (default: 10)",
+    )
+    group.addoption(
+        "--call-memory", metavar="GIB", type=float, default=2.0,
+        help="memory that a worker may take beyond what importing torch took (default: 2)",
+    )  # fmt: skip
+    group.addoption(
+        "--shard", metavar="K/N", help="run the K-th of N parts of the checks, the others being run by other machines; "
+        "`python -m reports merge` joins what they write",
+    )  # fmt: skip
+    group.addoption(
+        "--search-minutes", metavar="M", help="search over all that is collected until the time is up (default with "
+        "--hypothesis-profile=search: 30)",
+    )  # fmt: skip
+    group.addoption(
+        "--examples", metavar="PLACE", default=os.environ.get(example_database.VARIABLE),
+        help="where Hypothesis keeps its examples: a folder, which machines may share, or redis://host:6379/0 "
+        f"(default: ${example_database.VARIABLE}, else .hypothesis/examples)",
+    )  # fmt: skip
+
+
+def read(config: pytest.Config) -> Options:
+    """The options as given; ends pytest with exit code 2 where one cannot be met."""
+    searched = config.getoption("--search-minutes")
+    profile = config.getoption("--hypothesis-profile", None) or (profiles.SEARCH if searched else "default")
+    _check_limits(config)
+    _load_profile(config, profile)
+    shard, kernels, python = _shard(config, profile), _kernels(config), config.getoption("--subject-python")
+    other = _other_torch(python) if python else ""
+    try:
+        names = config.getoption("--subjects") or (subjects.few() if profile == profiles.QUICK else None)
+        chosen = subjects.select(names, kernels, other)
+    except ValueError as error:
+        pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
+    timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
+    in_process = config.getoption("--in-process")
+    return Options(profile, chosen, shard, kernels, python, other, in_process, timeout, memory)
+
+
+def minutes(given: str | None) -> float:
+    """The time budget of an option's value. Raises ValueError."""
+    try:
+        number = MINUTES if given is None else float(given)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError("no number of minutes above 0; give one, e.g. 30 or 0.5")
+    return number
+
+
+def _check_limits(config: pytest.Config) -> None:
+    for option in ("--call-timeout", "--call-memory"):
+        if not config.getoption(option) > 0:
+            pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
+    allowed = config.getoption("--call-memory")
+    if not config.getoption("--in-process") and (left := process.address_space()) < allowed * 2**30:
+        left_over = f"this process may take {left / 2**30:.1f} GiB more (ulimit -v)"
+        pytest.exit(f"--call-memory={allowed:g}: {left_over}; give less, or raise that limit", returncode=2)
+
+
+def _load_profile(config: pytest.Config, profile: str) -> None:
+    """Load the profile, its examples kept where the user says."""
+    place, searched = config.getoption("--examples"), config.getoption("--search-minutes")
+    try:
+        option = f"--hypothesis-profile={profile}"
+        profiles.check(profile)
+        option = f"--search-minutes={searched}"
+        minutes(searched)
+        if searched and profile != profiles.SEARCH:
+            raise ValueError(f"goes with --hypothesis-profile={profiles.SEARCH}, not {profile}; leave one out")
+        option = f"--hypothesis-seed={config.getoption('--hypothesis-seed', None)}"
+        if profile == profiles.SEARCH and config.getoption("--hypothesis-seed", None) is not None:
+            raise ValueError("a search takes fresh seeds in each round; leave it out")
+        option = f"--examples={example_database.masked(str(place))}"
+        if place is not None or profile == profiles.SEARCH:
+            kept = example_database.database(
+                place if place is not None else str(config.rootpath / ".hypothesis" / "examples")
+            )
+            chosen = settings.get_profile(profile)
+            if profile != profiles.TESTS:
+                settings.register_profile(profile, chosen, database=kept)
+    except ValueError as error:
+        pytest.exit(f"{option}: {error}", returncode=2)
+    settings.load_profile(profile)
+
+
+def _shard(config: pytest.Config, profile: str) -> shards.Shard | None:
+    given = config.getoption("--shard")
+    if given is None:
+        return None
+    if profile == profiles.SEARCH:
+        pytest.exit(f"--shard={given}: a search draws its own cases of all checks on each machine; leave it out", 2)
+    try:
+        return shards.parse(given)
+    except ValueError as error:
+        pytest.exit(f"--shard={given}: {error}", returncode=2)
+
+
+def _kernels(config: pytest.Config) -> str | None:
+    """Where the kernels are, as a worker finds them; which functions they define is its business."""
+    where: str | None = config.getoption("--kernels")
+    if where is None:
+        return None
+    if where.endswith(".py"):
+        if not Path(where).is_file():
+            pytest.exit(f"--kernels={where}: no such file; give a Python file or the name of a module", returncode=2)
+        return str(Path(where).resolve())
+    try:
+        found = importlib.util.find_spec(where)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        pytest.exit(f"--kernels={where}: no such module; give one, or a file that ends in .py", returncode=2)
+    return where
+
+
+def _other_torch(python: str) -> str:
+    """The name of the torch under another interpreter."""
+    if not process.FORKS:
+        pytest.exit(f"--subject-python={python}: there are no workers on this platform; leave it out", returncode=2)
+    script = "import torch, numpy; print(torch.__version__)"
+    try:
+        asked = subprocess.run([python, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    except OSError as error:
+        pytest.exit(f"--subject-python={python}: {error.strerror}; give an interpreter with torch and numpy", 2)
+    if asked.returncode:
+        why = (asked.stderr.strip().splitlines() or ["it failed"])[-1]
+        pytest.exit(f"--subject-python={python}: {why}; give an interpreter with torch and numpy", returncode=2)
+    return f"torch-{asked.stdout.strip()}"

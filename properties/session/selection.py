@@ -1,0 +1,62 @@
+"""Which tests a run has, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from properties.engine.law import REST
+from properties.session import absent, law_tests, profiles, run_evidence, shards
+from properties.session.options import OPTIONS
+from properties.subjects import Subject
+
+SELFTEST = Path(__file__).resolve().parent.parent / "selftest"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the suite's tests of itself to the profile "tests", and to who names them."""
+    named = any(SELFTEST in (path := Path(argument).absolute(), *path.parents) for argument in config.args)
+    options = config.stash[OPTIONS]
+    wanted = named or options.profile == profiles.TESTS
+    return True if collection_path == SELFTEST and (not wanted or options.kernels) else None
+
+
+@pytest.hookimpl(trylast=True)  # of what -k and the like leave
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the laws. With kernels run what holds them to one; of a quick run, the first laws of every operator."""
+    options = config.stash[OPTIONS]
+    if options.kernels:
+        _keep(config, items, holds)
+    if options.profile == profiles.QUICK:
+        _keep(config, items, lambda item: holds(item) and law_tests.rank(item) < REST)
+    if options.profile == profiles.TESTS:
+        _keep(config, items, lambda item: not _compiled(item))
+    items.sort(key=law_tests.rank)
+    config.stash[absent.ROWS] = absent.rows(items, options.subjects, law_tests.row)
+    if options.shard:
+        digest = shards.digest(items)
+        items[:], others = shards.split(items, options.shard)
+        config.hook.pytest_deselected(items=others)
+        run_evidence.of_shard(config, digest, idle=bool(others) and not items)
+
+
+def holds(item: pytest.Item) -> bool:
+    """True if a test holds a subject to something."""
+    return isinstance(_subject(item), Subject)
+
+
+def _compiled(item: pytest.Item) -> bool:
+    """True if a test holds compiled code to a law, which takes seconds: not for the tests of the suite."""
+    subject = _subject(item)
+    return isinstance(subject, Subject) and subject.compiled
+
+
+def _subject(item: pytest.Item) -> object:
+    return getattr(getattr(item, "callspec", None), "params", {}).get("subject")
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = filter(wanted, items)
