@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import unittest
 import zlib
@@ -12,9 +13,11 @@ from typing import Any
 
 import hypothesis
 from hypothesis import Phase
+from hypothesis import strategies as st
 
 from properties.cases.case import Case
-from properties.engine import families
+from properties.engine import bundles, families
+from properties.engine.bundles import Bundle
 from properties.engine.judgement import NotRun
 from properties.engine.law import Law
 from properties.engine.trial import HERE, Engines, Steered, Trial
@@ -113,7 +116,7 @@ class Check:
             if trial and any(entry.overwrites for entry in trial.entries):
                 trial.renew()
 
-    def tried_in_turn(self, family: families.Family) -> None:
+    def tried_in_turn(self, family: Bundle) -> None:
         """Hold the law on the cases of a family, all of which one compiled function serves."""
         if len(family.cases) == 1:  # Hypothesis begins with it; to serve one case is what "compiled" does
             return
@@ -121,6 +124,11 @@ class Check:
         for member in family:
             many = self.tally.compilations - before >= families.COMPILATIONS
             self.tried(replace(member, shapes=first.shapes) if many else member, served)
+
+    def tried_each(self, bundle: Bundle) -> None:
+        """Hold the law on the cases of a bundle."""
+        for case in bundle:
+            self.tried(case)
 
     def _hold(self, trial: Trial | None, **about: Any) -> None:
         """Call the law's body with what it asks for."""
@@ -138,30 +146,40 @@ class Check:
             yield case
 
     def _searching(self, settings: hypothesis.settings, seed: int | None) -> Callable[[], None]:
-        """The law as Hypothesis's test, which draws the cases."""
-        shared = bool(self.operator and self.subject and self.subject.mode == "dynamic")
+        """The law as Hypothesis's test, which draws the cases in bundles."""
+        strategy, examples, try_all = self._bundled(settings.max_examples)
 
-        def tried(case: Any) -> None:
-            self.tried_in_turn(case) if shared else self.tried(case)
+        def tried(case: Bundle) -> None:
+            try_all(case)
 
         name = f"law {self.law.name} {self.result.operator} {self.result.subject}"
         tried.__name__ = tried.__qualname__ = re.sub(r"\W+", "_", name)
         # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's
         # parameters.
         tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
-        strategy = self.law.strategy(self.operator)
-        if shared and self.operator:
-            strategy = families.families(self.law, self.operator)
         test = hypothesis.given(case=strategy)(tried)
-        settings = _within_budget(self.subject, settings)
+        settings = hypothesis.settings(settings, max_examples=examples)
         if self.engines.comparing:
             settings, seed = _of_twins(settings), self._seed_of_twins()
         if seed is not None:
             test = hypothesis.seed(seed + self.tally.cases)(test)  # another each time that a check is searched
         test = settings(test)
         for example in self.law.examples:
-            test = hypothesis.example(case=families.Family((example,)) if shared else example)(test)
+            test = hypothesis.example(case=Bundle((example,)))(test)
         return test
+
+    def _bundled(self, cases: int) -> tuple[st.SearchStrategy[Bundle], int, Callable[[Bundle], None]]:
+        """What is drawn to try so many cases on a subject with the whole budget, how often, and how it is tried.
+
+        The first example is empty: Hypothesis begins with the simplest. Fewer than four cases would prove nothing.
+        """
+        if self.operator and self.subject and self.subject.mode == "dynamic":
+            drawn = max(2, round(cases / families.MEMBERS))
+            return families.families(self.law, self.operator), drawn, self.tried_in_turn
+        wanted = max(4, round(cases * (self.subject.budget if self.subject else 1.0)))
+        size = bundles.size(wanted)
+        drawn = 1 + math.ceil(wanted / size)
+        return bundles.bundles(self.law.strategy(self.operator), size), drawn, self.tried_each
 
     def _seed_of_twins(self) -> int:
         """One seed for a check on two torches."""
@@ -173,12 +191,3 @@ def _of_twins(settings: hypothesis.settings) -> hypothesis.settings:
     """Settings under which two torches are tried on the same cases: none from before."""
     phases = [phase for phase in settings.phases if phase is not Phase.reuse]
     return hypothesis.settings(settings, database=None, phases=phases)
-
-
-def _within_budget(subject: Subject | None, settings: hypothesis.settings) -> hypothesis.settings:
-    share = subject.budget if subject else 1.0
-    # The first cases are trivial ones: fewer than four would prove nothing. So is the first family, alone.
-    least = 4
-    if subject and subject.mode == "dynamic":
-        least, share = 2, share / families.MEMBERS
-    return hypothesis.settings(settings, max_examples=max(least, round(share * settings.max_examples)))

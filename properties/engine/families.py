@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from properties.cases.case import COIN, REAL_FILLS, Case, among, whole
 from properties.edges.huge import formula
 from properties.edges.one_number_changed import disturbed
+from properties.engine.bundles import PRESENT, Bundle
 from properties.engine.law import Law
 from properties.operators import Operator
 from refimpl.rounding import FORMATS
@@ -21,24 +20,13 @@ MEMBERS = 44
 """Cases of a family beside the one that its function is compiled for first."""
 COMPILATIONS = 3
 """Of one function: where the compiler makes a new one of nearly every size, the others have the first case's."""
-PRESENT = among(False, *[True] * MEMBERS)
 ROOM = 2**12
 """Elements beyond which neither batch nor channels grow: the loops take as long as there are."""
 LONGER = among(0, 1, 2, 3, 4, 5, 7, 8, 12)
 
 
-@dataclass(frozen=True)
-class Family:
-    """Cases in the order in which one function serves them."""
-
-    cases: tuple[Any, ...]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.cases)
-
-
 @st.composite
-def families(draw: st.DrawFn, law: Law, operator: Operator) -> Family:
+def families(draw: st.DrawFn, law: Law, operator: Operator) -> Bundle:
     """A case of an operator, and cases of a law made from it at other sizes, any of which may be left out."""
     first = draw(operator.cases)
     if draw(COIN):
@@ -46,7 +34,7 @@ def families(draw: st.DrawFn, law: Law, operator: Operator) -> Family:
     again = replace(operator, cases=resized(operator, first))
     sizes_alone = law.cases is disturbed
     others = disturbed(again, arguments=False) if sizes_alone else law.strategy(again)
-    return Family((first, *(draw(others) for _ in range(MEMBERS) if draw(PRESENT))))
+    return Bundle((first, *(draw(others) for _ in range(MEMBERS) if draw(PRESENT))))
 
 
 @st.composite

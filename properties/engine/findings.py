@@ -32,7 +32,7 @@ which is a guess, and move the entry to properties/ledger/. {dtypes}
 
 
 def holds(case: Case, subject: Subject) -> bool:
-    """Whether a case runs into this: the smallest condition that explains it."""
+    """True if a case runs into this: the smallest condition that explains it."""
     return ...
 
 

@@ -57,7 +57,7 @@ class Law:
         return [] if self.covers is None else [o for o in CATALOGUE if self.covers(o)]
 
     def includes(self, operator: Operator | None, subject: Subject) -> bool:
-        """Whether the law speaks of this pair; integers need an operator that is exact on them."""
+        """True if the law speaks of this pair; integers need an operator that is exact on them."""
         return self.on(subject) and not (subject.integral and (operator is None or operator.inexact is not None))
 
     def parameters(self) -> list[str]:

@@ -13,7 +13,7 @@ from refimpl.arrays import Array
 
 
 def has_window(operator: Operator) -> bool:
-    """Whether a window slides, of a bank of kernels or of a pooling."""
+    """True if a window slides, of a bank of kernels or of a pooling."""
     return operator.has("window")
 
 

@@ -12,7 +12,7 @@ from properties.verdicts.verdict import Refusal, rejected, same_shape, verdict
 
 
 def windowed(operator: Operator) -> bool:
-    """Whether an operator slides windows along axes."""
+    """True if an operator slides windows along axes."""
     return operator.has("window")
 
 

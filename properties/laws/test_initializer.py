@@ -54,7 +54,7 @@ def normal(x: float) -> float:
 
 
 def farther(values: Array, distribution: object, rounding: float) -> bool:
-    """Whether n values are farther from a distribution than chance demands.
+    """True if n values are farther from a distribution than chance demands.
 
     ``P(sup |F_n − F| > ε) ≤ 2·e^{−2nε²}`` for their empirical distribution function F_n, whatever n (Massart 1990, The
     tight constant in the Dvoretzky–Kiefer–Wolfowitz inequality), so ``ε = √(log(2/α) / 2n)``. Kolmogorov's and
@@ -68,7 +68,7 @@ def farther(values: Array, distribution: object, rounding: float) -> bool:
 
 
 def spread(values: Array) -> bool:
-    """Whether the squares of n values add up to less or more than chance demands of N(0, 1).
+    """True if the squares of n values add up to less or more than chance demands of N(0, 1).
 
     For ``Q = Σ x²``, a χ² variable, ``P(Q ≥ n + 2√(nt) + 2t) ≤ e^{−t}`` and ``P(Q ≤ n − 2√(nt)) ≤ e^{−t}`` (Laurent and
     Massart 2000, Adaptive estimation of a quadratic functional, lemma 1); t leaves each side half of α.

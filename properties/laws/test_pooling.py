@@ -17,12 +17,12 @@ from refimpl.rounding import round_to
 
 
 def selects(operator: Operator) -> bool:
-    """Whether each output is an element of its window, the largest."""
+    """True if each output is an element of its window, the largest."""
     return operator.has("pooling") and operator.has("selecting")
 
 
 def averages(operator: Operator) -> bool:
-    """Whether each output is an average."""
+    """True if each output is an average."""
     return operator.has("pooling") and operator.has("linear")
 
 
@@ -85,7 +85,7 @@ def test_indices(operator: Operator, subject: Subject, case: Case) -> None:
 
 
 def in_window(indices: Array, case: Case) -> Array:
-    """Whether each index is that of a tap of the window at its place."""
+    """True if each index is that of a tap of the window at its place."""
     windows = window(case)
     coordinates = np.unravel_index(indices, case.shapes["input"][-len(windows) :])
     inside = np.ones(indices.shape, dtype=bool)

@@ -19,7 +19,7 @@ from refimpl.rounding import Computed, round_to
 
 
 def has_kernel(operator: Operator) -> bool:
-    """Whether a bank of kernels slides."""
+    """True if a bank of kernels slides."""
     return operator.has("kernel")
 
 

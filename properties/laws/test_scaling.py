@@ -15,7 +15,7 @@ from refimpl.rounding import Format, round_to
 
 
 def is_linear(operator: Operator) -> bool:
-    """Whether a layer is linear in each of its operands, the bias counted with it, while the others stay."""
+    """True if a layer is linear in each of its operands, the bias counted with it, while the others stay."""
     return operator.has("linear") or operator.has("kernel")
 
 

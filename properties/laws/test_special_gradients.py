@@ -12,7 +12,7 @@ from properties.verdicts.verdict import verdict
 
 
 def selecting(operator: Operator) -> bool:
-    """Whether elements of the input are selected by their values alone."""
+    """True if elements of the input are selected by their values alone."""
     return operator.has("selecting") and not operator.given
 
 

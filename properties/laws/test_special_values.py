@@ -15,12 +15,12 @@ def computing(subject: Subject) -> bool:
 
 
 def summing(operator: Operator) -> bool:
-    """Whether an output is a sum of products, or an average."""
+    """True if an output is a sum of products, or an average."""
     return operator.has("linear") or operator.has("kernel")
 
 
 def dense(operator: Operator) -> bool:
-    """Whether every term of a sum is one product: of three, as a bilinear layer has, the order of ∞ and 0 decides."""
+    """True if every term of a sum is one product: of three, as a bilinear layer has, the order of ∞ and 0 decides."""
     return operator.has("linear") and not operator.axes and not operator.staged
 
 

@@ -19,7 +19,7 @@ from refimpl.rounding import Format
 
 
 def laid_out(operator: Operator) -> bool:
-    """Whether an operator's input has channels and axes after them."""
+    """True if an operator's input has channels and axes after them."""
     return operator.axes > 0 or operator.has("sized")
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from properties.engine import families, repro
+from properties.engine.bundles import Bundle
 from properties.engine.check import Check
 from properties.engine.law import every
 from properties.engine.trial import Engine, Engines, Trial
@@ -110,7 +111,7 @@ def test_members_are_valid(about: Operator) -> None:
 
     @hypothesis.settings(FEW, max_examples=5, phases=[hypothesis.Phase.generate])
     @hypothesis.given(families.families(AGREEMENT, about))
-    def drawn(family: families.Family) -> None:
+    def drawn(family: Bundle) -> None:
         for case in family.cases[:8]:
             operands = about.operands(case, DYNAMIC.format)
             expected = about.expected(operands, case.arguments, DYNAMIC.format)

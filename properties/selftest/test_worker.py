@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import psutil
 import pytest
@@ -175,12 +176,12 @@ def test_a_crash_shrinks(workers: Workers) -> None:
     law = test_agreement.test_agreement.law  # type: ignore[attr-defined]
     engines = Engines({"": Engine(workers.run)})
     with pytest.raises(Diverged, match="raised NativeCrash: SIGSEGV") as crash:
-        Check(law, planted, Subject("cpu", "float32"), result, engines).search()
+        Check(law, planted, Subject("cpu", "float32"), result, engines).search(hypothesis.settings(max_examples=100))
     assert "shapes={'input': (2, 17)}" in "".join(crash.value.__notes__)
 
 
 def running(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
+    """True if a process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -188,7 +189,7 @@ def running(pid: int) -> bool:
 
 
 def shares_memory(pid: int) -> bool:
-    """Whether a process maps memory that has a name, and so outlives every process that is killed."""
+    """True if a process maps memory that has a name, and so outlives every process that is killed."""
     maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
     return "/dev/shm/" in maps or "/SYSV" in maps
 
@@ -200,7 +201,8 @@ def test_no_orphans(end: signal.Signals) -> None:
     script = textwrap.dedent(
         """
         import signal
-        import numpy as np
+        import hypothesis
+import numpy as np
         from properties import programs
         from properties.selftest import hostile
         from properties.worker.call import Call

@@ -292,7 +292,7 @@ def shares(values: Array, wanted: Array, bound: Array | None) -> Array:
 
 
 def _proves_nothing(wanted: Array) -> bool:
-    """Whether a wrong implementation could easily give the same: nothing, zeros alone, or one repeated value."""
+    """True if a wrong implementation could easily give the same: nothing, zeros alone, or one repeated value."""
     return wanted.size == 0 or not wanted.any() or (wanted.size > 1 and bool((wanted == wanted.flat[0]).all()))
 
 

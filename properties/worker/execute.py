@@ -285,7 +285,7 @@ def _changed(tensors: dict[str, torch.Tensor], operands: Mapping[str, Array | Sh
 
 
 def _same(values: Array, before: Array | Shape) -> bool:
-    """Whether values are what they were; to look for NaN takes longer, and is seldom needed."""
+    """True if values are what they were; to look for NaN takes longer, and is seldom needed."""
     return np.array_equal(values, before) or np.array_equal(values, before, equal_nan=values.dtype.kind == "f")
 
 

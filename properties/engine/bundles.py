@@ -1,0 +1,50 @@
+"""Bundles: cases that are drawn together, as one example of Hypothesis.
+
+What Hypothesis does for an example, beside drawing it, takes as long as to draw one: the record of what was tried, and
+the choice of what to vary. Each case may be absent, so that a failing bundle shrinks to the one case that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
+
+from properties.cases.case import among
+
+LARGEST = 8
+LEAST = 5
+"""Bundles of a search: fewer, and Hypothesis would vary none of them."""
+PRESENT = among(False, *[True] * 255)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Cases in the order in which they are tried."""
+
+    cases: tuple[Any, ...]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.cases)
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        """Show a case alone as what it is."""
+        printer.pretty(self.cases[0] if len(self.cases) == 1 else self.cases)
+
+
+def size(cases: int) -> int:
+    """How many cases a bundle has, of a search of so many.
+
+    >>> size(4), size(15), size(40), size(800)
+    (1, 3, 8, 8)
+    """
+    return max(1, min(LARGEST, cases // LEAST))
+
+
+@st.composite
+def bundles(draw: st.DrawFn, cases: st.SearchStrategy[Any], size: int) -> Bundle:
+    """Up to ``size`` cases, any of which may be left out."""
+    return Bundle(tuple(draw(cases) for _ in range(size) if draw(PRESENT)))
