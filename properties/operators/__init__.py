@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from properties.operators import (
+    activation,
     adaptive_pooling,
     convolution,
     dense,
     further_pooling,
-    losses,
+    loss,
+    optimizer,
     padded_convolution,
     padding,
-    pointwise,
     pooling,
     soft_targets,
     transposed,
     unfolding,
-    updates,
 )
 from properties.operators.record import Operator
 
@@ -25,10 +25,10 @@ CATALOGUE: tuple[Operator, ...] = (
     *adaptive_pooling.OPERATORS,
     *further_pooling.OPERATORS,
     *dense.OPERATORS,
-    *pointwise.OPERATORS,
-    *losses.OPERATORS,
+    *activation.OPERATORS,
+    *loss.OPERATORS,
     *soft_targets.OPERATORS,
-    *updates.OPERATORS,
+    *optimizer.OPERATORS,
     *padded_convolution.OPERATORS,
     *transposed.OPERATORS,
     *padding.OPERATORS,

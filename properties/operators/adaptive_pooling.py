@@ -14,7 +14,7 @@ from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, long
 from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import further_pooling as programs
-from refimpl import adaptive, bounds, pooling, second
+from refimpl import adaptive_pooling, bounds, double_backward, pooling
 from refimpl.arrays import Array
 from refimpl.geometry import adaptive_window
 
@@ -43,28 +43,28 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
 def output_shape(case: Case) -> tuple[int, ...]:
     """(N, C, *output_size), None spelled out."""
     x, wanted = case.shapes["input"], case.arguments["output_size"]
-    return (*x[: -len(wanted)], *adaptive.output_sizes(x, wanted))
+    return (*x[: -len(wanted)], *adaptive_pooling.output_sizes(x, wanted))
 
 
 def output_shape_of_maxima(case: Case) -> tuple[int, ...]:
     """The same. Raises ValueError where there is nothing of which an element could be the largest."""
     shape = output_shape(case)
-    if adaptive.has_nothing(case.shapes["input"], shape[-len(case.arguments["output_size"]) :]):
+    if adaptive_pooling.has_nothing(case.shapes["input"], shape[-len(case.arguments["output_size"]) :]):
         raise ValueError(f"an input of shape {case.shapes['input']} has no maximum")
     return shape
 
 
-def counts(input_shape: tuple[int, ...], output_size: adaptive.Sizes) -> Array:
+def counts(input_shape: tuple[int, ...], output_size: adaptive_pooling.Sizes) -> Array:
     """The elements of each window: the product of its extents."""
-    output = adaptive.output_sizes(input_shape, output_size)
+    output = adaptive_pooling.output_sizes(input_shape, output_size)
     axes = zip(input_shape[-len(output) :], output, strict=True)
     windows = [[adaptive_window(i, size, outputs) for i in range(outputs)] for size, outputs in axes]
     return functools.reduce(np.multiply.outer, [np.array([stop - start for start, stop in axis]) for axis in windows])
 
 
 def _max_operator(axes: int) -> Operator:
-    def gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
-        indices = adaptive.adaptive_max_pool(x, output_size)[1]
+    def gradients(g: Array, x: Array, output_size: adaptive_pooling.Sizes) -> tuple[Array]:
+        indices = adaptive_pooling.adaptive_max_pool(x, output_size)[1]
         return (pooling.max_pool_gradient(g, indices, x.shape, axes),)
 
     return Operator(
@@ -73,11 +73,11 @@ def _max_operator(axes: int) -> Operator:
         systems=("S15",),
         cases=cases(geometry(axes)),
         program=getattr(programs, f"adaptive_max_pool{axes}d"),
-        reference=adaptive.adaptive_max_pool,
+        reference=adaptive_pooling.adaptive_max_pool,
         bound=bounds.adaptive_max_pool,
         gradients=gradients,
         gradient_bounds=bounds.adaptive_max_pool_gradients,
-        second=partial(second.selecting, adaptive.adaptive_max_pool, axes),
+        second=partial(double_backward.selecting, adaptive_pooling.adaptive_max_pool, axes),
         gradient_magnitude=lambda g, x, output_size: gradients(np.abs(g), x, output_size),
         output_shape=output_shape_of_maxima,
         traits=frozenset({"pooling", "selecting"}),
@@ -87,13 +87,13 @@ def _max_operator(axes: int) -> Operator:
 
 
 def _average_operator(axes: int) -> Operator:
-    def summed(x: Array, output_size: adaptive.Sizes) -> Array:
-        return adaptive.adaptive_average_pool(np.abs(x), output_size) * counts(x.shape, output_size)
+    def summed(x: Array, output_size: adaptive_pooling.Sizes) -> Array:
+        return adaptive_pooling.adaptive_average_pool(np.abs(x), output_size) * counts(x.shape, output_size)
 
-    def gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
-        return (adaptive.adaptive_average_pool_gradient(g, x.shape, output_size),)
+    def gradients(g: Array, x: Array, output_size: adaptive_pooling.Sizes) -> tuple[Array]:
+        return (adaptive_pooling.adaptive_average_pool_gradient(g, x.shape, output_size),)
 
-    def summed_gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
+    def summed_gradients(g: Array, x: Array, output_size: adaptive_pooling.Sizes) -> tuple[Array]:
         return gradients(np.abs(g) * counts(x.shape, output_size), x, output_size)
 
     return Operator(
@@ -102,11 +102,11 @@ def _average_operator(axes: int) -> Operator:
         systems=("S15",),
         cases=cases(geometry(axes)),
         program=getattr(programs, f"adaptive_avg_pool{axes}d"),
-        reference=adaptive.adaptive_average_pool,
+        reference=adaptive_pooling.adaptive_average_pool,
         bound=bounds.adaptive_average_pool,
         gradients=gradients,
         gradient_bounds=bounds.adaptive_average_pool_gradients,
-        second=second.adaptive_average,
+        second=double_backward.adaptive_average,
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,

@@ -14,7 +14,7 @@ from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, who
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import dense as programs
-from refimpl import bounds, dense, second
+from refimpl import bounds, dense, double_backward
 from refimpl.arrays import Array
 from refimpl.rounding import Computed
 
@@ -188,7 +188,7 @@ OPERATORS = (
         bound=bounds.linear,
         gradients=_linear_gradients,
         gradient_bounds=bounds.linear_gradients,
-        second=partial(second.bilinear, bounds.linear, bounds.linear_gradients),
+        second=partial(double_backward.bilinear, bounds.linear, bounds.linear_gradients),
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},
@@ -204,7 +204,7 @@ OPERATORS = (
         bound=bounds.bilinear_layer,
         gradients=dense.bilinear_gradients,
         gradient_bounds=bounds.bilinear_layer_gradients,
-        second=partial(second.trilinear, bounds.bilinear_layer, bounds.bilinear_layer_gradients),
+        second=partial(double_backward.trilinear, bounds.bilinear_layer, bounds.bilinear_layer_gradients),
         output_shape=lambda case: (*case.shapes["input1"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
         rows=lambda case: {"input1": 1, "input2": 1},
@@ -221,7 +221,7 @@ OPERATORS = (
         bound=matmul_bound,
         gradients=_matmul_gradients,
         gradient_bounds=_matmul_gradient_bounds,
-        second=partial(second.bilinear, matmul_bound, _matmul_gradient_bounds),
+        second=partial(double_backward.bilinear, matmul_bound, _matmul_gradient_bounds),
         output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},
@@ -237,7 +237,7 @@ OPERATORS = (
         bound=bounds.flatten,
         gradients=lambda g, x, **arguments: (g.reshape(x.shape),),
         gradient_bounds=bounds.flatten_gradients,
-        second=partial(second.linear, bounds.flatten),
+        second=partial(double_backward.linear, bounds.flatten),
         output_shape=_moving(dense.flatten),
         traits=frozenset({"linear"}),
         constraints=FLATTEN,
@@ -252,7 +252,7 @@ OPERATORS = (
         bound=bounds.unflatten,
         gradients=lambda g, x, **arguments: (g.reshape(x.shape),),
         gradient_bounds=bounds.unflatten_gradients,
-        second=partial(second.linear, bounds.unflatten),
+        second=partial(double_backward.linear, bounds.unflatten),
         output_shape=_moving(dense.unflatten),
         traits=frozenset({"linear"}),
         constraints=UNFLATTEN,

@@ -15,7 +15,7 @@ from properties.operators import pooling as sliding
 from properties.operators import pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import further_pooling as programs
-from refimpl import bounds, fractional, pooling, power_pooling, second, unpooling
+from refimpl import bounds, double_backward, fractional_pooling, pooling, power_pooling, unpooling
 from refimpl.arrays import Array
 from refimpl.geometry import fractional_starts, unpooled_size
 from refimpl.rounding import BFLOAT16, Format
@@ -114,7 +114,7 @@ def apart(case: Case, format: Format | None = None) -> Array:
 def certain_samples(size: int, kernel: int, outputs: int) -> tuple[float, ...]:
     """Sixty-fourths with which the starts of fractional windows are certain in bfloat16, so in every format."""
     grid = (k / 64 for k in range(64))
-    return tuple(u for u in grid if fractional.certain_starts(size, kernel, outputs, u, BFLOAT16))
+    return tuple(u for u in grid if fractional_pooling.certain_starts(size, kernel, outputs, u, BFLOAT16))
 
 
 @st.composite
@@ -187,7 +187,7 @@ def _unpool_operator(axes: int) -> Operator:
         bound=bounds.max_unpool,
         gradients=gradients,
         gradient_bounds=bounds.max_unpool_gradients,
-        second=partial(second.linear, bounds.max_unpool),
+        second=partial(double_backward.linear, bounds.max_unpool),
         output_shape=unpooled_shape,
         traits=frozenset({"pooling"}),
         axes=axes,
@@ -198,7 +198,7 @@ def _unpool_operator(axes: int) -> Operator:
 
 def _fractional_operator(axes: int) -> Operator:
     def loops(x: Array, samples: Array, **arguments: Any) -> tuple[Array, Array]:
-        return fractional.fractional_max_pool(x, samples=_batched(samples), **arguments)
+        return fractional_pooling.fractional_max_pool(x, samples=_batched(samples), **arguments)
 
     def gradients(g: Array, x: Array, **arguments: Any) -> tuple[Array]:
         return (pooling.max_pool_gradient(g, loops(x, **arguments)[1], x.shape, axes),)
@@ -215,7 +215,7 @@ def _fractional_operator(axes: int) -> Operator:
         gradient_bounds=lambda g, x, samples, **arguments: bounds.fractional_max_pool_gradients(
             g, x, samples=_batched(samples), **arguments
         ),
-        second=partial(second.selecting, loops, axes),
+        second=partial(double_backward.selecting, loops, axes),
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=fractional_shape,
         traits=frozenset({"pooling", "selecting"}),

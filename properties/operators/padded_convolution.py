@@ -10,7 +10,7 @@ from properties.cases.case import Axis, Case, Geometry, batches, cases, convolut
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import convolution as programs
-from refimpl import bounds, padding, second
+from refimpl import bounds, double_backward, padding
 from refimpl.geometry import convolution_output, effective_kernel, same_split
 
 KERNELS = {1: 5, 2: 4, 3: 3}
@@ -69,7 +69,7 @@ def _operator(axes: int) -> Operator:
         bound=bounds.padded_convolution,
         gradients=padding.padded_convolution_gradients,
         gradient_bounds=bounds.padded_convolution_gradients,
-        second=partial(second.bilinear, bounds.padded_convolution, bounds.padded_convolution_gradients),
+        second=partial(double_backward.bilinear, bounds.padded_convolution, bounds.padded_convolution_gradients),
         output_shape=output_shape,
         staged_gradients=True,  # the gradient of the padded input, before what lies in the padding is added up
         traits=frozenset({"linear", "padded"}),

@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import COIN, Case, Geometry, among, cases
-from properties.operators.losses import chosen, input_shapes, output_shape
+from properties.operators.loss import chosen, input_shapes, output_shape
 from properties.operators.record import Operator
-from properties.worker.programs import losses as programs
+from properties.worker.programs import loss as programs
 from refimpl import bounds, loss, soft_targets
 from refimpl.arrays import Array
 

@@ -12,7 +12,7 @@ from properties.cases.case import Axis, Case, Geometry, batches, cases, convolut
 from properties.operators import convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import unfolding as programs
-from refimpl import bounds, second, unfolding
+from refimpl import bounds, double_backward, unfolding
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output
 
@@ -81,7 +81,7 @@ OPERATORS = (
         bound=bounds.unfold,
         gradients=_unfold_gradients,
         gradient_bounds=bounds.unfold_gradients,
-        second=partial(second.linear, bounds.unfold),
+        second=partial(double_backward.linear, bounds.unfold),
         output_shape=unfold_shape,
         traits=frozenset({"linear"}),
         axes=2,
@@ -97,7 +97,7 @@ OPERATORS = (
         bound=bounds.fold,
         gradients=_fold_gradients,
         gradient_bounds=bounds.fold_gradients,
-        second=partial(second.linear, bounds.fold),
+        second=partial(double_backward.linear, bounds.fold),
         output_shape=fold_shape,
         traits=frozenset({"linear", "columns"}),
         axes=2,

@@ -115,7 +115,7 @@ def _refuse(path: Path, target: Path) -> None:
 def diverged() -> Diverged:
     """What a law raises of a call."""
     failure = Diverged("wrong")
-    failure.call = Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, dtype="float32")
+    failure.call = Call(programs.activation.sigmoid, {"input": np.ones(2)}, dtype="float32")
     return failure
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import adaptive, fractional, pooling, power_pooling, unpooling
+from refimpl import adaptive_pooling, fractional_pooling, pooling, power_pooling, unpooling
 from refimpl.arrays import Array, Axes
 from refimpl.bounds.common import covered, rounded_constant, with_error_of
 from refimpl.bounds.padding import summed
@@ -16,40 +16,42 @@ from refimpl.bounds.pooling import averaged
 from refimpl.rounding import Computed
 
 
-def adaptive_max_pool(x: Computed, output_size: adaptive.Sizes) -> tuple[Computed, Array]:
-    """:func:`refimpl.adaptive.adaptive_max_pool`: exact, as max pooling is."""
-    return _exact(x, *adaptive.adaptive_max_pool(_known(x), output_size))
+def adaptive_max_pool(x: Computed, output_size: adaptive_pooling.Sizes) -> tuple[Computed, Array]:
+    """:func:`refimpl.adaptive_pooling.adaptive_max_pool`: exact, as max pooling is."""
+    return _exact(x, *adaptive_pooling.adaptive_max_pool(_known(x), output_size))
 
 
-def adaptive_max_pool_gradients(cotangent: Computed, x: Computed, output_size: adaptive.Sizes) -> tuple[Computed, ...]:
+def adaptive_max_pool_gradients(
+    cotangent: Computed, x: Computed, output_size: adaptive_pooling.Sizes
+) -> tuple[Computed, ...]:
     """Gradient of adaptive max pooling: m, the windows whose largest element this is, make m − 1 additions."""
-    indices = adaptive.adaptive_max_pool(x.value, output_size)[1]
+    indices = adaptive_pooling.adaptive_max_pool(x.value, output_size)[1]
     return (_to_indices(cotangent, indices, x.shape, len(output_size)),)
 
 
-def adaptive_average_pool(x: Computed, output_size: adaptive.Sizes) -> Computed:
-    """:func:`refimpl.adaptive.adaptive_average_pool`: ``γ_{k+1+a}·avg(|x|)``, k the largest window, a the axes.
+def adaptive_average_pool(x: Computed, output_size: adaptive_pooling.Sizes) -> Computed:
+    """:func:`refimpl.adaptive_pooling.adaptive_average_pool`: ``γ_{k+1+a}·avg(|x|)``, k the largest window, a the axes.
 
     k − 1 additions and a division, or a product with a rounded reciprocal, for each axis: some divide by the window's
     extents one after the other.
     """
-    sizes = adaptive.output_sizes(x.shape, output_size)
+    sizes = adaptive_pooling.output_sizes(x.shape, output_size)
     axes = len(sizes)
     if 0 in (*x.shape[-axes:], *sizes):  # nothing is computed
-        return x.map(lambda a: adaptive.adaptive_average_pool(a, output_size))
+        return x.map(lambda a: adaptive_pooling.adaptive_average_pool(a, output_size))
     largest = math.prod(-(-size // wanted) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
-    return averaged(x, lambda a: adaptive.adaptive_average_pool(a, output_size), largest + 1 + axes)
+    return averaged(x, lambda a: adaptive_pooling.adaptive_average_pool(a, output_size), largest + 1 + axes)
 
 
 def adaptive_average_pool_gradients(
-    cotangent: Computed, x: Computed, output_size: adaptive.Sizes
+    cotangent: Computed, x: Computed, output_size: adaptive_pooling.Sizes
 ) -> tuple[Computed, ...]:
     """Gradient of adaptive average pooling: ``γ_{m+1+a}·adjoint(|g|)``, m the windows that can hold an element."""
-    sizes = adaptive.output_sizes(x.shape, output_size)
+    sizes = adaptive_pooling.output_sizes(x.shape, output_size)
     axes = len(sizes)
 
     def spread(g: Array) -> Array:
-        return adaptive.adaptive_average_pool_gradient(g, x.shape, output_size)
+        return adaptive_pooling.adaptive_average_pool_gradient(g, x.shape, output_size)
 
     if 0 in (*x.shape[-axes:], *sizes):
         return (cotangent.map(spread),)
@@ -58,13 +60,13 @@ def adaptive_average_pool_gradients(
 
 
 def fractional_max_pool(x: Computed, **arguments: Any) -> tuple[Computed, Array]:
-    """:func:`refimpl.fractional.fractional_max_pool`: exact, as max pooling is, where the starts are certain."""
-    return _exact(x, *fractional.fractional_max_pool(_known(x), **arguments))
+    """:func:`refimpl.fractional_pooling.fractional_max_pool`: exact like max pooling, where the starts are certain."""
+    return _exact(x, *fractional_pooling.fractional_max_pool(_known(x), **arguments))
 
 
 def fractional_max_pool_gradients(cotangent: Computed, x: Computed, **arguments: Any) -> tuple[Computed, ...]:
     """Gradient of fractional max pooling: m, the windows whose largest element this is, make m − 1 additions."""
-    indices = fractional.fractional_max_pool(x.value, **arguments)[1]
+    indices = fractional_pooling.fractional_max_pool(x.value, **arguments)[1]
     return (_to_indices(cotangent, indices, x.shape, len(arguments["kernel_size"])),)
 
 

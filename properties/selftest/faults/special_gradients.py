@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from properties.selftest.faults.record import WIDE, fault, with_slope_of
-from properties.worker.programs import convolution, losses
+from properties.worker.programs import convolution
+from properties.worker.programs.loss import cross_entropy, nll_loss
 
 
 @fault("special values", "conv2d_padded", dtypes=WIDE)
@@ -52,7 +53,7 @@ def gradient_through_every_window(input: Tensor, **arguments: Any) -> Tensor:
 @fault("special losses", "nll_loss", dtypes=WIDE)
 def ignored_times_zero(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Negative log-likelihood that multiplies the rows it ignores by zero."""
-    loss = losses.nll_loss(input, target, **options)
+    loss = nll_loss(input, target, **options)
     counted = torch.tensor(target) != options.get("ignore_index", -100)
     return loss if counted.all() else loss + 0.0 * input.sum()
 
@@ -61,5 +62,5 @@ def ignored_times_zero(input: Tensor, target: Any, **options: Any) -> Tensor:
 def infinity_of_another_row(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Cross-entropy that shifts all rows by the largest logit of any."""
     if input.ndim != 2 or not len(input):
-        return losses.cross_entropy(input, target, **options)
-    return losses.cross_entropy(input - input.detach().max(), target, **options)
+        return cross_entropy(input, target, **options)
+    return cross_entropy(input - input.detach().max(), target, **options)

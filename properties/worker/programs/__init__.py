@@ -8,17 +8,17 @@ called through the module's own ``F``, for which kernels can stand.
 from __future__ import annotations
 
 from properties.worker.programs import (
+    activation,
     convolution,
     dense,
     further_pooling,
     lenet,
-    losses,
+    loss,
+    optimizer,
     padding,
-    pointwise,
     pooling,
     rewrites,
     unfolding,
-    updates,
 )
 
 VIEWS = (dense.flatten, dense.unflatten)
@@ -26,15 +26,15 @@ VIEWS = (dense.flatten, dense.unflatten)
 
 __all__ = [
     "VIEWS",
+    "activation",
     "convolution",
     "dense",
     "further_pooling",
     "lenet",
-    "losses",
+    "loss",
+    "optimizer",
     "padding",
-    "pointwise",
     "pooling",
     "rewrites",
     "unfolding",
-    "updates",
 ]

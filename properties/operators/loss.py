@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
 from properties.operators import constraints as must
-from properties.operators.pointwise import classes
+from properties.operators.activation import classes
 from properties.operators.record import Operator
-from properties.worker.programs import losses as programs
-from refimpl import bounds, loss, second
+from properties.worker.programs import loss as programs
+from refimpl import bounds, double_backward, loss
 from refimpl.arrays import Array
 from refimpl.targets import divisor, losses_shape
 
@@ -207,7 +207,7 @@ OPERATORS = (
         bound=_taking_arrays(bounds.nll_loss),
         gradients=NLL_GRADIENTS,
         gradient_bounds=_taking_arrays(bounds.nll_loss_gradients),
-        second=partial(second.linear, _taking_arrays(bounds.nll_loss)),
+        second=partial(double_backward.linear, _taking_arrays(bounds.nll_loss)),
         output_shape=output_shape,
         traits=frozenset({"loss"}),
         # Integers that the divisor of a mean divides have integer means.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from properties.cases.case import COIN, Case, Geometry, among, cases
 from properties.operators import constraints as must
 from properties.operators.record import Operator
-from properties.worker.programs import updates as programs
+from properties.worker.programs import optimizer as programs
 from refimpl import bounds, optimizer
 
 Some = dict[str, Any]

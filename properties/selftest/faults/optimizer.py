@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from properties.selftest.faults.record import fault
-from properties.worker.programs.updates import sgd
+from properties.worker.programs.optimizer import sgd
 
 
 @fault("agreement", "sgd")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
-from properties.worker.programs import pointwise as programs
+from properties.worker.programs import activation as programs
 from refimpl import activation, bounds
 from refimpl.rounding import Computed
 

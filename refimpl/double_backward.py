@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import adaptive, bounds, pooling
+from refimpl import adaptive_pooling, bounds, pooling
 from refimpl.arrays import Array
 from refimpl.rounding import Computed, rounding_of
 
@@ -84,7 +84,7 @@ def linear(layer: Callable[..., Computed], cotangent: Computed, *operands: Compu
 
 
 def adaptive_average(
-    cotangent: Computed, x: Computed, h: Computed, output_size: adaptive.Sizes
+    cotangent: Computed, x: Computed, h: Computed, output_size: adaptive_pooling.Sizes
 ) -> tuple[Computed, Computed]:
     """The same for adaptive average pooling: to g the layer of h, to x nothing.
 
@@ -92,7 +92,7 @@ def adaptive_average(
     ``u·|h|/n + η``, which is that of an h off by ``u·|h| + n·η``.
     """
     zero = Computed.operand(np.zeros(x.shape), x.format)
-    sizes, storage = adaptive.output_sizes(x.shape, output_size), h.format.storage
+    sizes, storage = adaptive_pooling.output_sizes(x.shape, output_size), h.format.storage
     if max(sizes) > 1 or storage is h.precision:
         return bounds.adaptive_average_pool(h, output_size), zero
     elements = math.prod(x.shape[-len(sizes) :])

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from properties.selftest.faults.record import WIDE, correct, fault, with_slope_of
-from properties.worker.programs import losses
+from properties.worker.programs.loss import cross_entropy, cross_entropy_probabilities, nll_loss
 
 
 @fault("agreement", "cross_entropy", dtypes=WIDE)
 def one_row_too_many(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Cross-entropy that divides by one row too many."""
-    loss = losses.cross_entropy(input, target, **options)
+    loss = cross_entropy(input, target, **options)
     rows = input.numel() / input.shape[min(1, input.ndim - 1)]
     return loss * rows / (rows + 1) if options.get("reduction", "mean") == "mean" else loss
 
@@ -26,15 +26,15 @@ def class_zero_ignored(input: Tensor, target: Any, **options: Any) -> Tensor:
     labels = torch.tensor(target)
     if labels.shape != input.shape and labels.any():
         options.setdefault("ignore_index", 0)
-    return losses.cross_entropy(input, target, **options)
+    return cross_entropy(input, target, **options)
 
 
 @fault("agreement", "cross_entropy", dtypes=WIDE)
 def ignored_rows_counted(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Cross-entropy whose mean counts the rows that it ignores."""
     if options.get("reduction", "mean") != "mean" or "weight" in options:
-        return losses.cross_entropy(input, target, **options)
-    total = losses.cross_entropy(input, target, **{**options, "reduction": "sum"})
+        return cross_entropy(input, target, **options)
+    total = cross_entropy(input, target, **{**options, "reduction": "sum"})
     return total * input.shape[min(1, input.ndim - 1)] / input.numel()
 
 
@@ -43,40 +43,40 @@ def smoothed_over_other_classes(input: Tensor, target: Any, label_smoothing: flo
     """Cross-entropy whose label smoothing shares among the other classes only."""
     classes = input.shape[min(1, input.ndim - 1)]
     more = min(label_smoothing * classes / max(classes - 1, 1), 1.0)
-    return losses.cross_entropy(input, target, label_smoothing=more, **options)
+    return cross_entropy(input, target, label_smoothing=more, **options)
 
 
 @fault("agreement", "nll_loss")
 def mean_over_rows(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Negative log-likelihood whose mean forgets the weights of the classes in its divisor."""
     if options.get("reduction", "mean") != "mean" or "weight" not in options:
-        return losses.nll_loss(input, target, **options)
+        return nll_loss(input, target, **options)
     counted = (torch.tensor(target) != options.get("ignore_index", -100)).sum()
-    return losses.nll_loss(input, target, **{**options, "reduction": "sum"}) / counted
+    return nll_loss(input, target, **{**options, "reduction": "sum"}) / counted
 
 
 @fault("agreement", "nll_loss")
 def unweighted_without_reduction(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Negative log-likelihood that weighs no class where it returns every row's loss."""
-    return losses.nll_loss(input, target, **({} if options.get("reduction") == "none" else {**options}))
+    return nll_loss(input, target, **({} if options.get("reduction") == "none" else {**options}))
 
 
 @fault("gradients", "cross_entropy", dtypes=WIDE)
 def gradient_of_summed_loss(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Cross-entropy whose gradient is not divided by the number of rows."""
-    loss = losses.cross_entropy(input, target, **options)
+    loss = cross_entropy(input, target, **options)
     if options.get("reduction", "mean") != "mean":
         return loss
-    return with_slope_of(loss, losses.cross_entropy(input, target, **{**options, "reduction": "sum"}))
+    return with_slope_of(loss, cross_entropy(input, target, **{**options, "reduction": "sum"}))
 
 
 @fault("gradients", "nll_loss")
 def gradient_to_ignored_rows(input: Tensor, target: Any, **options: Any) -> Tensor:
     """Negative log-likelihood whose gradient goes to ignored rows too, where they name a class."""
-    loss = losses.nll_loss(input, target, **options)
+    loss = nll_loss(input, target, **options)
     if not 0 <= options.pop("ignore_index", -100) < input.shape[min(1, input.ndim - 1)]:
         return loss
-    return with_slope_of(loss, losses.nll_loss(input, target, **options))
+    return with_slope_of(loss, nll_loss(input, target, **options))
 
 
 @fault("agreement", "accuracy")
@@ -114,8 +114,8 @@ def cross_entropy_class_by_class(
 @fault("gradients", "cross_entropy_probabilities", dtypes=WIDE)
 def target_is_a_constant(input: Tensor, target: Tensor, **options: Any) -> Tensor:
     """Cross-entropy of probabilities whose target has the gradient of an unsmoothed one."""
-    loss = losses.cross_entropy_probabilities(input, target.detach(), **options)
-    plain = losses.cross_entropy_probabilities(input.detach(), target, **{**options, "label_smoothing": 0.0})
+    loss = cross_entropy_probabilities(input, target.detach(), **options)
+    plain = cross_entropy_probabilities(input.detach(), target, **{**options, "label_smoothing": 0.0})
     return loss + (plain - plain.detach())
 
 
@@ -123,7 +123,7 @@ def target_is_a_constant(input: Tensor, target: Tensor, **options: Any) -> Tenso
 def probabilities_made_to_sum_to_one(input: Tensor, target: Tensor, **options: Any) -> Tensor:
     """Cross-entropy that divides the probabilities of each row by their sum."""
     total = target.sum(min(1, input.ndim - 1), keepdim=True)
-    return losses.cross_entropy_probabilities(input, target / torch.where(total == 0, 1.0, total), **options)
+    return cross_entropy_probabilities(input, target / torch.where(total == 0, 1.0, total), **options)
 
 
 @fault("gradients of gradients", "cross_entropy_probabilities", dtypes=WIDE)
@@ -137,14 +137,14 @@ class _ApartFromLogits(torch.autograd.Function):
     def forward(context: Any, input: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         context.save_for_backward(input, target)
         context.options = options
-        return losses.cross_entropy_probabilities(input, target, **options)
+        return cross_entropy_probabilities(input, target, **options)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         input, target = context.saved_tensors
         with torch.enable_grad():
-            kept = losses.cross_entropy_probabilities(input, target.detach(), **context.options)
+            kept = cross_entropy_probabilities(input, target.detach(), **context.options)
             (to_input,) = torch.autograd.grad(kept, input, gradient, create_graph=True)
-            other = losses.cross_entropy_probabilities(input.detach(), target, **context.options)
+            other = cross_entropy_probabilities(input.detach(), target, **context.options)
             (to_target,) = torch.autograd.grad(other, target, gradient, create_graph=True)
         return to_input, to_target, None
