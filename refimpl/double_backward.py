@@ -7,13 +7,12 @@ differentiate ``S = ⟨h, G(g, x, …)⟩`` once more. These are the gradients o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from refimpl import adaptive_pooling, bounds, pooling
+from refimpl import pooling
 from refimpl.arrays import Array
 from refimpl.rounding import Computed, rounding_of
 
@@ -81,23 +80,6 @@ def linear(layer: Callable[..., Computed], cotangent: Computed, *operands: Compu
     """The same for a layer of one operand x that is linear in it: to g the layer of h, to x nothing."""
     x, h = operands
     return layer(h, **arguments), Computed.operand(np.zeros(x.shape), x.format)
-
-
-def adaptive_average(
-    cotangent: Computed, x: Computed, h: Computed, output_size: adaptive_pooling.Sizes
-) -> tuple[Computed, Computed]:
-    """The same for adaptive average pooling: to g the layer of h, to x nothing.
-
-    One mean of everything may be differentiated as a quotient and a sum, each stored: a quotient h/n is off by
-    ``u·|h|/n + η``, which is that of an h off by ``u·|h| + n·η``.
-    """
-    zero = Computed.operand(np.zeros(x.shape), x.format)
-    sizes, storage = adaptive_pooling.output_sizes(x.shape, output_size), h.format.storage
-    if max(sizes) > 1 or storage is h.precision:
-        return bounds.adaptive_average_pool(h, output_size), zero
-    elements = math.prod(x.shape[-len(sizes) :])
-    quotients = Computed(h.value, h.format, storage.unit_roundoff * np.abs(h.value) + elements * storage.underflow)
-    return bounds.adaptive_average_pool(quotients, output_size), zero
 
 
 def selecting(

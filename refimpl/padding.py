@@ -1,4 +1,4 @@
-"""Padding and cropping of the last axes, and convolutions whose padding is not zeros.
+"""Padding and cropping of the last axes.
 
 Padding computes nothing: each output position takes one input element or the constant. One index map per axis says
 which, and the gradient scatters along the same maps.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-from refimpl import convolution
 from refimpl.arrays import Array, Axes, float64, lift
 from refimpl.convolution import Padding
 from refimpl.geometry import padded_size, per_axis, same_split
@@ -105,59 +103,6 @@ def convolution_padding(kernel: Sequence[int], padding: Padding = 0, dilation: A
     else:
         sides = [(amount, amount) for amount in per_axis(padding, len(kernel))]
     return tuple(amount for side in reversed(sides) for amount in side)
-
-
-def padded_convolution(
-    x: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: Axes = 1,
-    padding: Padding = 0,
-    dilation: Axes = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-) -> Array:
-    """A convolution layer with its ``padding_mode``: pad, then :func:`refimpl.convolution.cross_correlate`.
-
-    Operands, shapes and errors as there; padding_mode: "zeros", "reflect", "replicate" or "circular".
-    Source: torch.nn.Conv2d.
-
-    >>> padded_convolution(np.array([[1, 2, 3]]), np.array([[[1, 10, 100]]]), padding=1, padding_mode="circular")
-    array([[213., 321., 132.]])
-    """
-    window: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
-    padded = pad(x, convolution_padding(np.shape(weight)[2:], padding, dilation), mode_of(padding_mode))
-    return convolution.cross_correlate(padded, weight, bias, **window)
-
-
-def padded_convolution_gradients(
-    cotangent: Array,
-    x: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: Axes = 1,
-    padding: Padding = 0,
-    dilation: Axes = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-) -> tuple[Array, ...]:
-    """Gradients of :func:`padded_convolution` to x, weight and, where there is one, bias: the two steps back.
-
-    cotangent: as the output; the rest as there.
-
-    >>> x, weight = np.array([[1., 2, 3]]), np.array([[[1., 10, 100]]])
-    >>> padded_convolution_gradients(np.array([[1., 0, 0]]), x, weight, padding=1, padding_mode="circular")
-    (array([[ 10., 100.,   1.]]), array([[[3., 1., 2.]]]))
-    """
-    window: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
-    amounts, mode = convolution_padding(np.shape(weight)[2:], padding, dilation), mode_of(padding_mode)
-    padded = pad(x, amounts, mode)
-    to_padded = convolution.input_gradient(cotangent, padded.shape, weight, **window)
-    gradients = (
-        pad_gradient(to_padded, np.shape(x), amounts, mode),
-        convolution.weight_gradient(cotangent, padded, np.shape(weight), **window),
-    )
-    return gradients if bias is None else (*gradients, convolution.bias_gradient(cotangent, np.ndim(weight) - 2))
 
 
 def mode_of(padding_mode: str) -> str:

@@ -106,7 +106,7 @@ def _average_operator(axes: int) -> Operator:
         bound=bounds.adaptive_average_pool,
         gradients=gradients,
         gradient_bounds=bounds.adaptive_average_pool_gradients,
-        second=double_backward.adaptive_average,
+        second=bounds.adaptive_average_pool_second,
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,

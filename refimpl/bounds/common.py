@@ -80,6 +80,14 @@ def product(*factors: Computed, stored: bool = True) -> Computed:
     return Computed(result.value, result.format, result.off + underflow * remaining)
 
 
+def summed(x: Computed, scatter: Callable[[Array], Array]) -> Computed:
+    """Elements added where they meet, m of them: ``γ_{m−1}·scatter(|x̂|) + scatter(e)``; exact if none meet."""
+    additions = np.maximum(scatter(np.ones(x.shape)) - 1.0, 0.0)
+    if x.error is None and not additions.any():
+        return x.map(scatter)
+    return x.scattered(scatter, additions).stored()
+
+
 def smallest(x: Computed) -> float:
     """η of the storage or the accumulator, whichever is larger."""
     return max(x.format.storage.underflow, x.format.accumulator.underflow)

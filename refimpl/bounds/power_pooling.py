@@ -1,4 +1,4 @@
-"""Adaptive, fractional and power-average pooling and max unpooling with their errors."""
+"""Power-average (Lp) pooling with its errors."""
 
 from __future__ import annotations
 
@@ -8,78 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import adaptive_pooling, fractional_pooling, pooling, power_pooling, unpooling
+from refimpl import pooling, power_pooling
 from refimpl.arrays import Array, Axes
 from refimpl.bounds.common import covered, rounded_constant, with_error_of
-from refimpl.bounds.padding import summed
-from refimpl.bounds.pooling import averaged
+from refimpl.bounds.pooling import averaged, to_indices
 from refimpl.rounding import Computed
-
-
-def adaptive_max_pool(x: Computed, output_size: adaptive_pooling.Sizes) -> tuple[Computed, Array]:
-    """:func:`refimpl.adaptive_pooling.adaptive_max_pool`: exact, as max pooling is."""
-    return _exact(x, *adaptive_pooling.adaptive_max_pool(_known(x), output_size))
-
-
-def adaptive_max_pool_gradients(
-    cotangent: Computed, x: Computed, output_size: adaptive_pooling.Sizes
-) -> tuple[Computed, ...]:
-    """Gradient of adaptive max pooling: m, the windows whose largest element this is, make m − 1 additions."""
-    indices = adaptive_pooling.adaptive_max_pool(x.value, output_size)[1]
-    return (_to_indices(cotangent, indices, x.shape, len(output_size)),)
-
-
-def adaptive_average_pool(x: Computed, output_size: adaptive_pooling.Sizes) -> Computed:
-    """:func:`refimpl.adaptive_pooling.adaptive_average_pool`: ``γ_{k+1+a}·avg(|x|)``, k the largest window, a the axes.
-
-    k − 1 additions and a division, or a product with a rounded reciprocal, for each axis: some divide by the window's
-    extents one after the other.
-    """
-    sizes = adaptive_pooling.output_sizes(x.shape, output_size)
-    axes = len(sizes)
-    if 0 in (*x.shape[-axes:], *sizes):  # nothing is computed
-        return x.map(lambda a: adaptive_pooling.adaptive_average_pool(a, output_size))
-    largest = math.prod(-(-size // wanted) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
-    return averaged(x, lambda a: adaptive_pooling.adaptive_average_pool(a, output_size), largest + 1 + axes)
-
-
-def adaptive_average_pool_gradients(
-    cotangent: Computed, x: Computed, output_size: adaptive_pooling.Sizes
-) -> tuple[Computed, ...]:
-    """Gradient of adaptive average pooling: ``γ_{m+1+a}·adjoint(|g|)``, m the windows that can hold an element."""
-    sizes = adaptive_pooling.output_sizes(x.shape, output_size)
-    axes = len(sizes)
-
-    def spread(g: Array) -> Array:
-        return adaptive_pooling.adaptive_average_pool_gradient(g, x.shape, output_size)
-
-    if 0 in (*x.shape[-axes:], *sizes):
-        return (cotangent.map(spread),)
-    windows = math.prod(-(-wanted // size) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
-    return (averaged(cotangent, spread, windows + 1 + axes),)
-
-
-def fractional_max_pool(x: Computed, **arguments: Any) -> tuple[Computed, Array]:
-    """:func:`refimpl.fractional_pooling.fractional_max_pool`: exact like max pooling, where the starts are certain."""
-    return _exact(x, *fractional_pooling.fractional_max_pool(_known(x), **arguments))
-
-
-def fractional_max_pool_gradients(cotangent: Computed, x: Computed, **arguments: Any) -> tuple[Computed, ...]:
-    """Gradient of fractional max pooling: m, the windows whose largest element this is, make m − 1 additions."""
-    indices = fractional_pooling.fractional_max_pool(x.value, **arguments)[1]
-    return (_to_indices(cotangent, indices, x.shape, len(arguments["kernel_size"])),)
-
-
-def max_unpool(x: Computed, indices: Array, kernel_size: Sequence[int], **arguments: Any) -> Computed:
-    """:func:`refimpl.unpooling.max_unpool` moves elements and computes nothing."""
-    return x.map(lambda a: unpooling.max_unpool(a, indices, kernel_size, **arguments))
-
-
-def max_unpool_gradients(
-    cotangent: Computed, x: Computed, indices: Array, kernel_size: Sequence[int], **arguments: Any
-) -> tuple[Computed, ...]:
-    """Gradient of max unpooling, which moves elements and computes nothing."""
-    return (cotangent.map(lambda g: unpooling.max_unpool_gradient(g, indices, kernel_size, **arguments)),)
 
 
 def lp_pool(
@@ -119,7 +52,7 @@ def lp_pool_gradients(
     value = power_pooling.lp_pool_gradient(cotangent.value, x.value, norm_type, **window)
     if math.isinf(norm_type):
         indices = power_pooling.extreme(x.value, norm_type, **window)[1]
-        taken = _to_indices(cotangent, indices, x.shape, len(kernel_size))
+        taken = to_indices(cotangent, indices, x.shape, len(kernel_size))
         error = None if taken.error is None else taken.error * np.abs(np.sign(x.value))
         return (Computed(value, x.format, error),)
     size = Computed.operand(float(math.prod(kernel_size)), x.format)
@@ -226,17 +159,3 @@ def _averages(x: Computed, window: dict[str, Any]) -> Computed:
         return pooling.average_pool(a, divisor_override=elements, **window)
 
     return averaged(x, average, elements + 1)
-
-
-def _known(x: Computed) -> Array:
-    if x.error is not None:
-        raise ValueError("the index of a maximum among values with errors has no bound")
-    return x.value
-
-
-def _exact(x: Computed, values: Array, indices: Array) -> tuple[Computed, Array]:
-    return Computed(values, x.format), indices
-
-
-def _to_indices(cotangent: Computed, indices: Array, input_shape: Sequence[int], axes: int) -> Computed:
-    return summed(cotangent, lambda g: pooling.max_pool_gradient(g, indices, input_shape, axes))
