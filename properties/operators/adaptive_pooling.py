@@ -11,9 +11,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
-from properties.operators import pooling_constraints as rules
+from properties.operators import constraints as must
 from properties.operators.record import Operator
-from properties.worker.programs import further_pooling as programs
+from properties.worker.programs import adaptive_pooling as programs
 from refimpl import adaptive_pooling, bounds, double_backward, pooling
 from refimpl.arrays import Array
 from refimpl.geometry import adaptive_window
@@ -62,6 +62,21 @@ def counts(input_shape: tuple[int, ...], output_size: adaptive_pooling.Sizes) ->
     return functools.reduce(np.multiply.outer, [np.array([stop - start for start, stop in axis]) for axis in windows])
 
 
+def constraints(axes: int, mode: str) -> tuple[must.Constraint, ...]:
+    """What the documents of AdaptiveMaxPool and AdaptiveAvgPool demand; mode "Max" or "Avg"."""
+    layer = f"torch.nn.Adaptive{mode}Pool{axes}d"
+    size = f"{layer}: output_size is 'the target output size', a count of elements"
+    return (
+        must.each_axis("output_size is at least 0", "output_size", (-1, -2, -(2**31), -(2**62)), size),
+        must.Constraint("output_size has one value per axis", f"{layer}: " + must.TUPLE.format(axes), _size_too_many),
+        must.rank(axes, must.BATCHED.format(layer)),
+    )
+
+
+def _size_too_many(draw: st.DrawFn, case: Case) -> Case:
+    return case.with_arguments(output_size=(*case.arguments["output_size"], 1))
+
+
 def _max_operator(axes: int) -> Operator:
     def gradients(g: Array, x: Array, output_size: adaptive_pooling.Sizes) -> tuple[Array]:
         indices = adaptive_pooling.adaptive_max_pool(x, output_size)[1]
@@ -82,7 +97,7 @@ def _max_operator(axes: int) -> Operator:
         output_shape=output_shape_of_maxima,
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
-        constraints=rules.adaptive(axes, "Max"),
+        constraints=constraints(axes, "Max"),
     )
 
 
@@ -110,7 +125,7 @@ def _average_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,
-        constraints=rules.adaptive(axes, "Avg"),
+        constraints=constraints(axes, "Avg"),
         # Integers that the elements of every window divide have integer averages.
         scale=_divisor,
         magnitude=summed,

@@ -20,6 +20,10 @@ from refimpl.rounding import Format
 
 Violate = Callable[[st.DrawFn, Case], Case]
 
+TUPLE = "a number or a tuple of {}"
+BATCHED = "{}, Shape: (N, C, *spatial) or (C, *spatial)"
+"""What torch says of many layers."""
+
 
 @dataclass(frozen=True)
 class Constraint:

@@ -7,9 +7,9 @@ from functools import partial
 from hypothesis import strategies as st
 
 from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
-from properties.operators import convolution_constraints as rules
+from properties.operators import padded_convolution_constraints as rules
 from properties.operators.record import Operator
-from properties.worker.programs import convolution as programs
+from properties.worker.programs import padded_convolution as programs
 from refimpl import bounds, double_backward, padded_convolution, padding
 from refimpl.geometry import convolution_output, effective_kernel, same_split
 

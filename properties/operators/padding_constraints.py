@@ -12,7 +12,7 @@ LAYERS = {"constant": "Constant", "reflect": "Reflection", "replicate": "Replica
 
 
 def padding(mode: str) -> tuple[must.Constraint, ...]:
-    """Of the padding of a mode."""
+    """The rules of padding in a mode."""
     layer = f"torch.nn.{LAYERS[mode]}Pad2d"
     even = PAD + "an 'm-elements tuple, where m/2 <= input dimensions and m is even'"
     left = f"{layer}: 'the output dimensions must remain positive'" if mode == "replicate" else f"{layer}, Shape"

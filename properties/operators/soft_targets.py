@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from properties.cases.case import COIN, Case, Geometry, among, cases
 from properties.operators.loss import chosen, input_shapes, output_shape
 from properties.operators.record import Operator
-from properties.worker.programs import loss as programs
+from properties.worker.programs import soft_targets as programs
 from refimpl import bounds, loss, soft_targets
 from refimpl.arrays import Array
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
-from properties.operators import convolution_constraints as rules
+from properties.operators import unfolding_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import unfolding as programs
 from refimpl import bounds, double_backward, unfolding

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 from properties.worker.programs import (
     activation,
+    adaptive_pooling,
     convolution,
     dense,
-    further_pooling,
+    fractional_pooling,
+    initializer,
     lenet,
     loss,
     optimizer,
+    padded_convolution,
     padding,
     pooling,
+    power_pooling,
     rewrites,
+    soft_targets,
+    transposed,
     unfolding,
+    unpooling,
 )
 
 VIEWS = (dense.flatten, dense.unflatten)
@@ -27,14 +34,21 @@ VIEWS = (dense.flatten, dense.unflatten)
 __all__ = [
     "VIEWS",
     "activation",
+    "adaptive_pooling",
     "convolution",
     "dense",
-    "further_pooling",
+    "fractional_pooling",
+    "initializer",
     "lenet",
     "loss",
     "optimizer",
+    "padded_convolution",
     "padding",
     "pooling",
+    "power_pooling",
     "rewrites",
+    "soft_targets",
+    "transposed",
     "unfolding",
+    "unpooling",
 ]

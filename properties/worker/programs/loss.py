@@ -17,13 +17,6 @@ def cross_entropy(input: Tensor, target: Numbers, weight: tuple[float, ...] | No
     return F.cross_entropy(input, _target(target, input), _weight(weight, input), **options)
 
 
-def cross_entropy_probabilities(
-    input: Tensor, target: Tensor, weight: tuple[float, ...] | None = None, **options: Any
-) -> Tensor:
-    """torch.nn.CrossEntropyLoss of class probabilities."""
-    return F.cross_entropy(input, target, _weight(weight, input), **options)
-
-
 def nll_loss(input: Tensor, target: Numbers, weight: tuple[float, ...] | None = None, **options: Any) -> Tensor:
     """torch.nn.NLLLoss."""
     return F.nll_loss(input, _target(target, input), _weight(weight, input), **options)

@@ -1,4 +1,4 @@
-"""Updates and initial values as torch computes them."""
+"""Steps of optimizers as torch computes them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,3 @@ def sgd(
     optimizer.step()
     velocity = optimizer.state[stepped].get("momentum_buffer")
     return {"output": stepped.detach()} | ({} if velocity is None else {"velocity": velocity})
-
-
-def xavier_uniform(empty: Tensor, seed: int, gain: float = 1.0) -> Tensor:
-    """torch.nn.init.xavier_uniform_ of a tensor, from a seed."""
-    torch.manual_seed(seed)
-    return nn.init.xavier_uniform_(empty.clone(), gain)
-
-
-def xavier_normal(empty: Tensor, seed: int, gain: float = 1.0) -> Tensor:
-    """torch.nn.init.xavier_normal_ of a tensor, from a seed."""
-    torch.manual_seed(seed)
-    return nn.init.xavier_normal_(empty.clone(), gain)
