@@ -80,8 +80,8 @@ def cross_entropy_second(
 ) -> tuple[Array, Array]:
     """Gradients of ``S = ⟨h, cross_entropy_gradient(logits, target, g)⟩`` to g and to logits.
 
-    ``∂g = Σ_i h[n,i]·(p[n,i]·A_n − a[n,i]) / D``, summed over n too where g is one number, and
-    ``∂logits[n] = (g_n/D)·A_n · J_n·h[n]``, with p the softmax, J its Jacobian and ``A_n = Σ_c a[n,c]``.
+    ``∂g = Σ_i h[n,i]·(P[n,i]·A_n − a[n,i]) / D``, summed over n too where g is one number, and
+    ``∂logits[n] = (g_n/D)·A_n · J_n·h[n]``, with P the softmax, J its Jacobian and ``A_n = Σ_c a[n,c]``.
     h: as logits; g: as the loss; the rest as for :func:`cross_entropy`.
 
     >>> cross_entropy_second(np.array([[4.0, 0.0]]), 2.0, np.zeros((1, 2)), np.array([0]))

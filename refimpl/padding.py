@@ -24,8 +24,9 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     """Which input element each position of a padded axis takes; −1 where it takes the constant.
 
     A negative amount first removes elements from its end; what is then padded is the rest, of ``kept`` elements.
-    With j the position's distance from the first of these: "constant" takes j where 0 ≤ j < kept; "reflect" mirrors j
-    at the first and last element, −j or 2·(kept − 1) − j; "replicate" takes the nearest; "circular" takes j mod kept.
+    With ``place`` counted from the first of these: "constant" takes place where 0 ≤ place < kept; "reflect" mirrors it
+    at the first and last element, −place or 2·(kept − 1) − place; "replicate" takes the nearest; "circular" takes
+    place mod kept.
 
     Returns (size + before + after,) indices (int64). Raises ValueError where that is negative or, but for
     "constant", more is removed than there is; where "reflect" or "circular" would need an element more than once on a
@@ -47,7 +48,7 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     if max(before, after) > most:
         raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")
     places = np.arange(max(before, 0) + kept + max(after, 0)) - max(before, 0)
-    return np.array([_source(int(j), kept, first, mode) for j in places], dtype=np.int64)
+    return np.array([_source(int(place), kept, first, mode) for place in places], dtype=np.int64)
 
 
 def pad(x: Array, padding: Sequence[int], mode: str = "constant", value: float = 0.0) -> Array:
