@@ -99,7 +99,7 @@ def output_sizes(input_shape: Sequence[int], output_size: Sizes) -> tuple[int, .
 
 
 def has_nothing(input_shape: Sequence[int], output: Sequence[int]) -> bool:
-    """Whether there are windows, and they hold no elements.
+    """True if there are windows, and they hold no elements.
 
     >>> has_nothing((2, 0), (1,)), has_nothing((0, 0), (1,)), has_nothing((2, 0), (0,))
     (True, False, False)

@@ -53,7 +53,7 @@ def fractional_max_pool(
 
 
 def certain_starts(size: int, kernel: int, outputs: int, sample: float, precision: Precision) -> bool:
-    """Whether arithmetic of a precision is sure to find the starts of :func:`refimpl.geometry.fractional_starts`.
+    """True if arithmetic of a precision is sure to find the starts of :func:`refimpl.geometry.fractional_starts`.
 
     torch computes ``(i + sample)·α`` in the input's format, α rounded too: a sum, a quotient and a product, so it is
     off by at most ``γ_3·(i + sample)·α``. Where an integer is that near, the window may start one element off.

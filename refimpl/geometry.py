@@ -248,9 +248,10 @@ def unpooled_size(size: int, kernel: int, stride: int | None = None, padding: in
 
 
 def reaches(start: int, steps: int, step: int, size: int) -> bool:
-    """Whether one of ``steps`` positions from ``start`` on, a ``step`` apart, lies in an input of ``size`` elements.
+    """True if one of ``steps`` positions, ``start`` and a ``step`` apart, lies in an input of ``size`` elements.
 
-    A window's taps are such positions, a dilation apart; so are the places of one tap in all windows, a stride apart.
+    The taps of a window are such positions, a dilation apart; so are the places of one tap in all windows, a stride
+    apart.
 
     >>> reaches(-1, steps=2, step=1, size=3), reaches(-1, steps=2, step=2, size=1)
     (True, False)

@@ -217,7 +217,7 @@ def shares_of(
 
 
 def _counted(x: tuple[int, ...], target: Array, ignore_index: int) -> Array:
-    """Whether each row counts: one with probabilities always does."""
+    """True for each row that counts; one with probabilities always does."""
     if is_probabilities(x, target):
         return np.ones(int(np.prod(losses_shape(x))), dtype=np.bool_)
     return np.asarray(target, dtype=np.int64).reshape(-1) != ignore_index

@@ -28,9 +28,9 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     at the first and last element, −place or 2·(kept − 1) − place; "replicate" takes the nearest; "circular" takes
     place mod kept.
 
-    Returns (size + before + after,) indices (int64). Raises ValueError where that is negative or, but for
-    "constant", more is removed than there is; where "reflect" or "circular" would need an element more than once on a
-    side; where nothing is left to repeat; and where "replicate" leaves nothing, whose output must not be empty.
+    Returns (size + before + after,) indices (int64). Raises ValueError where that is negative. All modes but "constant"
+    raise it where more is removed than there is and where nothing is left to repeat; "reflect" and "circular" where an
+    element would be needed more than once on a side; "replicate" where nothing is left, for its output is never empty.
     Source: torch.nn.ReflectionPad2d, ReplicationPad2d, CircularPad2d ("the ends of the tensor get removed").
 
     >>> sources(3, 2, 1), sources(3, 2, 1, "reflect"), sources(3, 2, 1, "replicate"), sources(3, 2, 1, "circular")

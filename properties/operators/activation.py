@@ -22,7 +22,7 @@ LEADING = among(*[(2,), (), (3,), (2, 2), (17,)] * 4, (0,))
 
 
 def classes(longest: int) -> st.SearchStrategy[int]:
-    """Near vector tails. One class alone has the same result whatever its value, so most often there are more."""
+    """Sizes near vector tails, seldom one: the result of a single class is the same whatever its value."""
     return st.one_of(sizes(2, longest), sizes(2, longest), sizes(1, longest))
 
 
@@ -53,7 +53,7 @@ ROWS = (
 
 
 def _over(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of rows and its last axis as one of the axis ``dim``."""
+    """A function over the last axis, as one over the axis ``dim``."""
 
     def over(*operands: Any, dim: int) -> Any:
         results = function(*(_moved(operand, dim, -1) for operand in operands))

@@ -24,7 +24,7 @@ OUTPUTS = {1: 12, 2: 8, 3: 5}
 
 @st.composite
 def output_of(draw: st.DrawFn, size: int, axes: int) -> int | None:
-    """What is asked of an axis: often a divisor, at times more than there is, or None for the same."""
+    """The output size asked of an axis: often a divisor, at times more than the input's, or None for the input's."""
     if axes > 1 and draw(st.integers(0, 4)) == 4:  # torch takes no None for a single axis
         return None
     divisors = [d for d in range(1, min(size, OUTPUTS[axes]) + 1) if size % d == 0]
@@ -47,7 +47,7 @@ def output_shape(case: Case) -> tuple[int, ...]:
 
 
 def output_shape_of_maxima(case: Case) -> tuple[int, ...]:
-    """The same. Raises ValueError where there is nothing of which an element could be the largest."""
+    """The same. Raises ValueError where windows hold no elements, of which none is the largest."""
     shape = output_shape(case)
     if adaptive_pooling.has_nothing(case.shapes["input"], shape[-len(case.arguments["output_size"]) :]):
         raise ValueError(f"an input of shape {case.shapes['input']} has no maximum")

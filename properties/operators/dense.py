@@ -65,7 +65,7 @@ def flatten_geometry(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def unflatten_geometry(draw: st.DrawFn) -> Geometry:
-    """One to three axes, one of them a product of one to three sizes, of which one may be left open."""
+    """One to three axes, one of them the product of one to three sizes, one of which may be left open."""
     unflattened = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
     others = draw(st.lists(st.integers(1, 5), max_size=2))
     dim = draw(whole(0, len(others)))
@@ -98,7 +98,7 @@ def _matmul_gradient_bounds(g: Computed, a: Computed, b: Computed) -> tuple[Comp
 
 
 def _moving(function: Callable[..., Array]) -> Callable[[Case], tuple[int, ...]]:
-    """The shape that a function gives which moves elements."""
+    """The output's shape of a function that only moves elements."""
     return lambda case: function(np.empty(case.shapes["input"]), **case.arguments).shape
 
 
@@ -149,7 +149,7 @@ UNFLATTEN = (
 
 
 def _unflattened(draw: st.DrawFn, case: Case, more: int) -> Case:
-    """Sizes whose product is the axis's size with one more of them open, or else with one element more."""
+    """Sizes that do not make up the axis: two of them are open, or their product is too large."""
     size = case.shapes["input"][case.arguments["dim"]]
     sizes = (-1, size, -1) if more < 0 else draw(among((size + 1,), (1, size + 2), (size + 1, -1)))
     return case.with_arguments(unflattened_size=sizes)
@@ -172,7 +172,7 @@ BILINEAR = (
 
 
 def _other_leading(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Another number of axes before the last, or another size of one; one of 1 might be broadcast."""
+    """Another number of leading axes, or another size of one of them; a size of 1 might be broadcast."""
     leading = [(2, *shape), shape[1:]] if len(shape) > 1 else [(2, *shape)]
     return leading + [must.longer(shape, axis) for axis in range(len(shape) - 1)]
 

@@ -48,7 +48,7 @@ def _too_many_windows(draw: st.DrawFn, case: Case) -> Case:
 
 
 def _with_ratio(case: Case, ratio: float | None) -> Case:
-    """A ratio of each axis, or none, in the place of the output size."""
+    """The case with a ratio for each axis, or with none, in place of its output size."""
     kept = {name: value for name, value in case.arguments.items() if name != "output_size"}
     axes = len(case.arguments["kernel_size"])
     return replace(case, arguments=kept | ({} if ratio is None else {"output_ratio": (ratio,) * axes}))
@@ -59,12 +59,12 @@ def _ratio(*ratios: float) -> Callable[[st.DrawFn, Case], Case]:
 
 
 def _ratio_of_all(draw: st.DrawFn, case: Case) -> Case:
-    """As many windows as elements, which fit if each is of one."""
+    """As many windows as elements: they fit if each holds one element."""
     axes = len(case.arguments["kernel_size"])
     return _with_ratio(case.with_arguments(kernel_size=(1,) * axes), 1.0)
 
 
 def _middle(case: Case, format: Format) -> Array:
-    """A sample of one half of each plane and axis."""
+    """A sample of one half for each plane and axis."""
     axes = len(case.arguments["kernel_size"])
     return np.full((*case.shapes["input"][:-axes], axes), 0.5)

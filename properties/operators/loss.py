@@ -33,7 +33,7 @@ def labelled_geometry(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def judged_geometry(draw: st.DrawFn) -> Geometry:
-    """(N, classes) and the class of each row; as often as not, of so many rows that some are right by chance."""
+    """(N, classes) and the class of each row; in half of the cases so many rows that some are right by chance."""
     rows, count = draw(sizes(1, 17)), draw(classes(33))
     rows += 2 * count if draw(COIN) else 0
     generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
@@ -85,7 +85,7 @@ def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def chosen(draw: st.DrawFn, count: int) -> dict[str, Any]:
-    """A reduction and weights of the classes, each as often as not."""
+    """A reduction and weights of the classes, each in half of the cases."""
     options: dict[str, Any] = {}
     if draw(COIN):
         options["reduction"] = draw(among(*loss.REDUCTIONS))
@@ -122,7 +122,7 @@ def output_shape(case: Case) -> tuple[int, ...]:
 
 
 def _divisor(case: Case) -> int:
-    """What a mean divides by, if not by zero."""
+    """What a mean divides by, or 1 where that is zero."""
     arguments = _arrays(**case.arguments)
     if arguments.pop("reduction", "mean") != "mean":
         return 1

@@ -20,7 +20,7 @@ FORMS: st.SearchStrategy[Some] = st.sampled_from([{}, {"foreach": True}, {"forea
 
 @st.composite
 def update_geometry(draw: st.DrawFn) -> Geometry:
-    """A parameter, its gradient and perhaps a velocity; a learning rate, each option as often as not, and a form."""
+    """A parameter, its gradient and perhaps a velocity; a learning rate, options, each in half of the cases, a form."""
     shape = draw(among((1,), (3, 2), (65,), (4, 1, 3, 3), (0,)))
     shapes: dict[str, tuple[int, ...]] = {"parameter": shape, "gradient": shape}
     arguments: dict[str, Any] = {"lr": draw(among(0.5, 0.9, 0.1, 0.03, 1.0))}

@@ -34,7 +34,7 @@ def padded(axes: int) -> tuple[must.Constraint, ...]:
 
 
 def _numbered(rule: must.Constraint) -> must.Constraint:
-    """A rule of convolutions for one whose padding is a word, or whose mode takes what zeros do not."""
+    """A rule of convolutions for cases whose padding may be a word, or in a mode that allows what zeros do not."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         axes = len(kernel_size(case))
@@ -57,7 +57,7 @@ def _strided(draw: st.DrawFn, case: Case) -> Case:
 
 
 def _much(mode: str) -> must.Violate:
-    """Padding on one axis that the input does not have the elements for; the window fits all the same."""
+    """More padding on one axis than the input has elements for; the window fits all the same."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         axis, axes = must.draw_axis(draw, case), len(kernel_size(case))

@@ -37,11 +37,11 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
 
 
 def with_a_root(case: Case, name: str, values: Array) -> Array:
-    """Values whose powers have a sum with a root: none negative where the exponent is no integer.
+    """Values for which every sum of powers has a root: none negative where the exponent is no integer.
 
-    Where it is odd, sums may be negative and have a root all the same; every other case is without. Where it is a
-    fraction below two, the power's slope at zero, or the slope of that, is infinite: no zero is in several windows,
-    which may have any share of it.
+    Where the exponent is odd, a negative sum has a root too; half of these cases have no negative values all the same.
+    Where it is a fraction below two, the slope of the power at zero, or the slope's slope, is infinite: no zero lies in
+    several windows, for nothing says how they would share it.
     """
     norm_type, kernel = case.arguments["norm_type"], case.arguments["kernel_size"]
     whole = math.isinf(norm_type) or norm_type == int(norm_type)

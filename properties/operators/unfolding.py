@@ -21,7 +21,7 @@ KERNELS, LONGEST = 4, 17
 
 @st.composite
 def windows(draw: st.DrawFn) -> tuple[list[Axis], dict[str, Any]]:
-    """The windows of both axes, and the arguments that say them."""
+    """The windows of both axes, and the arguments that describe them."""
     axes = [draw(convolution_axis(KERNELS, length)) for length in draw(longest_axis(2, LONGEST))]
     words = {"kernel_size": "kernel", "dilation": "dilation", "padding": "padding", "stride": "stride"}
     return axes, {name: tuple(getattr(axis, word) for axis in axes) for name, word in words.items()}

@@ -61,9 +61,10 @@ def output_shape(case: Case) -> tuple[int, ...]:
 
 
 def apart(case: Case, format: Format | None = None) -> Array:
-    """Indices as a max pooling may give them, all of a plane distinct: of each window, an element that no other holds.
+    """Indices that a max pooling may give, all of a plane distinct: each window's is of an element that no other holds.
 
-    Of a window longer than the stride these are the first so many; otherwise all that lie in the output.
+    In a window longer than the stride these are its first elements, as many as the stride; in another, all that lie in
+    the output.
     """
     x, arguments = case.shapes["input"], case.arguments
     kernel, padding = arguments["kernel_size"], arguments["padding"]

@@ -43,7 +43,7 @@ def unpooling(axes: int) -> tuple[must.Constraint, ...]:
 
 
 def _axis(draw: st.DrawFn, case: Case, size: int | None = None) -> tuple[Case, int]:
-    """The case without an output size, with room along one axis, which is not padded, or with a size of one's own."""
+    """The case of the default output size with one axis unpadded and longer by two, or of a size; and that axis."""
     axis, axes = must.draw_axis(draw, case), len(case.arguments["kernel_size"])
     sizes = list(case.shapes["input"][-axes:])
     sizes[axis] = sizes[axis] + 2 if size is None else size
@@ -57,7 +57,7 @@ def _asked(draw: st.DrawFn, case: Case) -> Case:
 
 
 def _valued(draw: st.DrawFn, case: Case) -> Case:
-    """The case with values, whatever its batch."""
+    """The case with at least one element, whatever its batch."""
     leading = (max(size, 1) for size in case.shapes["input"])
     return _asked(draw, case).with_shape("input", tuple(leading))
 
@@ -102,7 +102,7 @@ def _first(case: Case, format: Format) -> Array:
 
 
 def outside(case: Case, format: Format | None = None) -> Array:
-    """Indices one of which is of no element of the output."""
+    """Indices, one of which lies outside the output."""
     elements, indices = elements_of(case), np.zeros(case.shapes["input"], dtype=np.int64)
     indices.flat[case.seed % indices.size] = (elements, elements + 1000, -1, 2**62)[case.seed % 4]
     return indices

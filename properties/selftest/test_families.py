@@ -76,7 +76,7 @@ def test_too_many_compilations_are_no_silent_eager_mode(monkeypatch: pytest.Monk
 
 
 def wrong_at_later_sizes(call: Call) -> Outcome:
-    """What a function would answer that is right for the shape for which it was compiled alone."""
+    """The answer of a function that is right only for the shape for which it was compiled."""
     outcome = execute(replace(call, mode="eager"))
     compiled_for = call.earlier[0] if call.earlier else call
     same = np.shape(compiled_for.operands["input"]) == np.shape(call.operands["input"])
@@ -84,7 +84,7 @@ def wrong_at_later_sizes(call: Call) -> Outcome:
 
 
 def test_a_later_size_is_caught() -> None:
-    """It takes two cases to show, to which Hypothesis shrinks the family."""
+    """Two cases are needed to show it, and Hypothesis shrinks the family to two."""
     result = evidence.Result("agreement", "", "tanh", "", "cpu", "float32", (), "")
     with subjects.served_by(wrong_at_later_sizes), pytest.raises(Diverged) as failure:
         counterexample.search(AGREEMENT, operator("tanh"), DYNAMIC, result, FEW)
@@ -95,7 +95,7 @@ def test_a_later_size_is_caught() -> None:
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_script_serves_the_earlier_sizes_first(wrong: bool, tmp_path: Path) -> None:
-    """Its one function is compiled once, for another size than that which it shows."""
+    """Its one function is compiled once, for an earlier size, and then serves the size that fails."""
     earlier = Call(programs.activation.sigmoid, {"input": row(5)}, cotangent=row(5), mode="dynamic")
     call = replace(earlier, operands={"input": row(7)}, cotangent=row(7), fresh=False, earlier=(earlier,))
     should = activation.sigmoid(row(7)) + wrong

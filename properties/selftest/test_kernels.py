@@ -175,7 +175,7 @@ def test_loading_gets_an_allowance(tmp_path: Path) -> None:
 
 
 def test_what_no_call_could_use_is_undefined(workers: Workers, tmp_path: Path) -> None:
-    """Nothing of a program defined: so for every call. Something of it: a call that needs the rest declines."""
+    """A file that defines nothing of a program is undefined for every call; else the calls that need more decline."""
     source = "def tanh(input):\n    return input.tanh()\n"
     assert outcome_of(source, SIGMOID, workers, tmp_path) == "Undefined: mine defines no sigmoid"
     either = Call(hostile.sigmoid_of_vectors, {"input": np.ones(2)})

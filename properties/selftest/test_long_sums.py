@@ -61,7 +61,7 @@ def output(name: str, case: Case) -> tuple[int, ...]:
 
 
 def is_exact(name: str, case: Case) -> bool:
-    """Whether integers leave nothing to round."""
+    """True if integers leave nothing to round."""
     return (
         operator(name).expected(operator(name).operands(case, FLOAT32), case.arguments, FLOAT32)["output"].bound is None
     )

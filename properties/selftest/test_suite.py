@@ -210,7 +210,7 @@ PAST_64_BITS = Case(
 
 @pytest.mark.parametrize("name", [described.name for described in CATALOGUE if described.has("window")])
 def test_predicates_answer_for_huge_arguments(name: str) -> None:
-    """Whether the ledger knows a case can be asked of arguments that no loop can count to."""
+    """The ledger's predicates give an answer for arguments that no loop can count to."""
     pool, subjects = operator(name), [Subject("cpu", dtype) for dtype in FLOATS]
 
     @hypothesis.settings(NO_ALARM, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])

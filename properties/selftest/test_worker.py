@@ -179,7 +179,7 @@ def test_a_crash_shrinks(workers: Workers) -> None:
 
 
 def running(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
+    """True if a process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -187,7 +187,7 @@ def running(pid: int) -> bool:
 
 
 def shares_memory(pid: int) -> bool:
-    """Whether a process maps memory that has a name, and so outlives every process that is killed."""
+    """True if a process maps memory that has a name, which would outlive every process that is killed."""
     maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
     return "/dev/shm/" in maps or "/SYSV" in maps
 

@@ -16,7 +16,7 @@ from refimpl.rounding import Computed, round_to
 
 
 def pad(x: Computed, padding: Sequence[int], mode: str = "constant", value: float = 0.0) -> Computed:
-    """:func:`refimpl.padding.pad` moves elements; a constant that the storage has not is rounded to it."""
+    """:func:`refimpl.padding.pad` moves elements; a constant that is no number of the storage is rounded to it."""
     rounding = abs(float(round_to(np.asarray(value), x.format.storage)) - value)
     padded = paddings.pad(x.value, padding, mode, value)
     if x.error is None and not rounding:

@@ -1,4 +1,4 @@
-"""Faults that laws between several calls are there to catch: pooling."""
+"""Faults of pooling that are there for laws about several calls to catch."""
 
 from __future__ import annotations
 
