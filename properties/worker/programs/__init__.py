@@ -1,8 +1,9 @@
 """What subjects run: torch calls with operands and arguments by name.
 
 torch only, and nothing else of the suite, so that a worker under another interpreter can run them. A program is a
-function of a module here or of torch itself; a worker finds it by its name. Whatever torch.nn.functional computes is
-called through the module's own ``F``, for which kernels can stand.
+function of a module here or of torch itself; a worker finds it by its name. Modules that are listed below are loaded
+before workers are forked; any other is when it is first asked for. Whatever torch.nn.functional computes is called
+through the module's own ``F``, for which kernels can stand.
 """
 
 from __future__ import annotations
