@@ -200,7 +200,7 @@ def test_no_orphans(end: signal.Signals) -> None:
         """
         import signal
         import numpy as np
-        from properties import programs
+        from properties.worker import programs
         from properties.selftest import hostile
         from properties.worker.call import Call
         from properties.subjects.workers import Workers
