@@ -122,9 +122,9 @@ def softmax_gradient(cotangent: Array, x: Array) -> Array:
 
 
 def softmax_second(h: Array, g: Array, x: Array) -> tuple[Array, Array]:
-    """With J the Jacobian ``J_ij = y_i·([i=j] − y_j)`` of the softmax y: ``∂g = J·h`` and ``∂x = J·q``.
+    """With J the Jacobian ``J_ij = y_i·([i=j] − y_j)`` of the softmax y: ``∂g = J·h`` and ``∂x = J·∂y``.
 
-    ``S = Σ h_i·g_i·y_i − (h·y)·(g·y)``, so ``q_i = ∂S/∂y_i = h_i·g_i − h_i·(g·y) − g_i·(h·y)``. All (*, classes).
+    ``S = Σ h_i·g_i·y_i − (h·y)·(g·y)``, so ``∂y_i = h_i·g_i − h_i·(g·y) − g_i·(h·y)``. All (*, classes).
 
     >>> softmax_second(np.array([4.0, 0.0]), np.array([1.0, 0.0]), np.zeros(2))
     (array([ 1., -1.]), array([0., 0.]))

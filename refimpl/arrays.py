@@ -19,7 +19,7 @@ def float64(values: Array) -> Array:
 
 
 def lift(values: Sequence[int], unit: int) -> Triple:
-    """Put a value of one, two or three axes behind as many units as make three.
+    """The values of one, two or three axes, with as many units before them as make three.
 
     >>> lift((5,), 1), lift((3, 5), 1)
     ((1, 1, 5), (1, 3, 5))

@@ -53,7 +53,7 @@ def cross_correlate(
 ) -> Array:
     """Cross-correlation of a batch with a bank of kernels (S3, S10–S13).
 
-    ``y[n,o,i,j] = bias[o] + Σ_{c,a,b} weight[o,c,a,b] · x[n, c₀+c, i·s−p+a·d, j·s−p+b·d]``
+    ``y[n,o,i,j] = bias[o] + Σ_{c,a,b} weight[o,c,a,b] · x[n, c₀+c, i·s−q+a·e, j·s−q+b·e]``
 
     x: (N, C_in, *spatial) or unbatched (C_in, *spatial); weight: (C_out, C_in/groups, *kernel);
     bias: (C_out,); spatial is 1, 2 or 3 axes. Returns (N, C_out, *output), without N if x had none.
@@ -81,7 +81,7 @@ def convolve(
 ) -> Array:
     """Convolution in the mathematician's sense: the kernel runs against the input (S2, S8).
 
-    ``y[n,o,i,j] = bias[o] + Σ_{c,a,b} weight[o,c,a,b] · x[n, c₀+c, i·s−p+(A−1−a)·d, j·s−p+(B−1−b)·d]``
+    ``y[n,o,i,j] = bias[o] + Σ_{c,a,b} weight[o,c,a,b] · x[n, c₀+c, i·s−q+(A−1−a)·e, j·s−q+(B−1−b)·e]``
 
     Shapes and errors as for :func:`cross_correlate`, from which it differs by one choice of index.
 
@@ -121,7 +121,7 @@ def input_gradient(
 ) -> Array:
     """Gradient of ``⟨cotangent, cross_correlate(x, weight)⟩`` to x: each tap scatters back what it gathered.
 
-    ``∂x[n, c₀+c, i·s−p+a·d, j·s−p+b·d] += cotangent[n,o,i,j] · weight[o,c,a,b]`` over all o, c, i, j, a, b.
+    ``∂x[n, c₀+c, i·s−q+a·e, j·s−q+b·e] += cotangent[n,o,i,j] · weight[o,c,a,b]`` over all o, c, i, j, a, b.
 
     cotangent: as the output of :func:`cross_correlate`; weight and the arguments as there. Returns
     ``input_shape``. Raises ValueError where they do not fit together.
@@ -148,7 +148,7 @@ def weight_gradient(
 ) -> Array:
     """Gradient of ``⟨cotangent, cross_correlate(x, weight)⟩`` to weight.
 
-    ``∂weight[o,c,a,b] += cotangent[n,o,i,j] · x[n, c₀+c, i·s−p+a·d, j·s−p+b·d]`` over all n, i, j.
+    ``∂weight[o,c,a,b] += cotangent[n,o,i,j] · x[n, c₀+c, i·s−q+a·e, j·s−q+b·e]`` over all n, i, j.
 
     Operands as for :func:`cross_correlate`. Returns ``weight_shape``. Raises ValueError as there.
 

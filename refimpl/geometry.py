@@ -1,7 +1,7 @@
 """Output sizes of windows that slide over an axis: exact Python integers, one cited formula each.
 
-All sizes are counts of elements along one axis. ``padding`` is torch's, per side; the chapter's ``p`` is the
-total of an axis, ``p = 2·padding``.
+All sizes are counts of elements along one axis. ``padding`` is torch's, per side; the chapter's is the total of an
+axis, ``total_padding = 2·padding``.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def convolution_output(size: int, kernel: int, stride: int = 1, padding: int = 0
 
 
 def chapter_output(size: int, kernel: int, stride: int = 1, total_padding: int = 0) -> int:
-    """Output size as the chapter prints it (S11): ``⌊(n − k + p + s) / s⌋``, ``p`` the TOTAL padding.
+    """Output size as the chapter prints it (S11): ``⌊(size − kernel + total_padding + stride) / stride⌋``.
+
+    The chapter calls them n, k, p and s, each with the axis's index.
 
     >>> chapter_output(8, kernel=3, stride=2, total_padding=2)
     4
@@ -197,9 +199,9 @@ def adaptive_window(position: int, size: int, outputs: int) -> tuple[int, int]:
 
 
 def fractional_starts(size: int, kernel: int, outputs: int, sample: float) -> tuple[int, ...]:
-    """First element of each window of a fractional pooling, from one sample u in [0, 1).
+    """First element of each window of a fractional pooling, from one sample in [0, 1).
 
-    ``⌊(i + u)·α⌋ − ⌊u·α⌋`` with ``α = (size − kernel) / (outputs − 1)``, and ``size − kernel`` for the last window.
+    ``⌊(i + sample)·α⌋ − ⌊sample·α⌋`` with ``α = (size − kernel) / (outputs − 1)``, and ``size − kernel`` for the last.
     The sample is taken as the rational number that it is, so nothing is rounded. Raises ValueError where
     ``kernel + outputs − 1`` exceeds the size. Source: torch.nn.FractionalMaxPool2d for the condition;
     ATen/native/FractionalMaxPooling.h, generate_intervals, for the formula.
@@ -215,8 +217,8 @@ def fractional_starts(size: int, kernel: int, outputs: int, sample: float) -> tu
         raise ValueError(
             f"{outputs} windows of {kernel} do not fit in {size} elements: {kernel} + {outputs} − 1 > {size}"
         )
-    u, free, steps = Fraction(float(sample)), size - kernel, outputs - 1
-    starts = ((i + u) * free // steps - u * free // steps for i in range(steps))
+    exact, free, steps = Fraction(float(sample)), size - kernel, outputs - 1
+    starts = ((i + exact) * free // steps - exact * free // steps for i in range(steps))
     return (*starts, free) if outputs else ()
 
 
@@ -246,9 +248,10 @@ def unpooled_size(size: int, kernel: int, stride: int | None = None, padding: in
 
 
 def reaches(start: int, steps: int, step: int, size: int) -> bool:
-    """Whether one of ``steps`` positions from ``start`` on, a ``step`` apart, lies in an input of ``size`` elements.
+    """True if one of ``steps`` positions, ``start`` and a ``step`` apart, lies in an input of ``size`` elements.
 
-    A window's taps are such positions, a dilation apart; so are the places of one tap in all windows, a stride apart.
+    The taps of a window are such positions, a dilation apart; so are the places of one tap in all windows, a stride
+    apart.
 
     >>> reaches(-1, steps=2, step=1, size=3), reaches(-1, steps=2, step=2, size=1)
     (True, False)

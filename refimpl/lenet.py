@@ -78,7 +78,7 @@ LOOPS = Arithmetic(
     },
     loss=loss.cross_entropy,
     loss_gradient=loss.cross_entropy_gradient,
-    update=lambda p, g, lr: optimizer.sgd_step(p, g, lr)[0],
+    update=lambda w, g, lr: optimizer.sgd_step(w, g, lr)[0],
 )
 COMPUTED = Arithmetic(
     forward={
@@ -106,7 +106,7 @@ COMPUTED = Arithmetic(
 def initial_parameters(seed: int) -> dict[str, Array]:
     """Xavier uniform weights (S19) and zero biases, drawn from ``seed``; names and shapes as in PARAMETER_SHAPES.
 
-    >>> sum(p.size for p in initial_parameters(0).values())
+    >>> sum(w.size for w in initial_parameters(0).values())
     61706
     """
     generator = np.random.default_rng(seed)
@@ -151,7 +151,7 @@ def step(
 ) -> tuple[dict[str, Any], Any]:
     """One step of mini-batch SGD (S20, S23). Returns the new parameters and the loss before the step."""
     before, gradients = backward(parameters, images, labels, arithmetic)
-    return {name: arithmetic.update(p, gradients[name], lr) for name, p in parameters.items()}, before
+    return {name: arithmetic.update(w, gradients[name], lr) for name, w in parameters.items()}, before
 
 
 def _of_layer(parameters: Parameters, layer: int) -> list[Any]:

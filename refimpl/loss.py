@@ -80,8 +80,8 @@ def cross_entropy_second(
 ) -> tuple[Array, Array]:
     """Gradients of ``S = ⟨h, cross_entropy_gradient(logits, target, g)⟩`` to g and to logits.
 
-    ``∂g = Σ_i h[n,i]·(p[n,i]·A_n − a[n,i]) / D``, summed over n too where g is one number, and
-    ``∂logits[n] = (g_n/D)·A_n · J_n·h[n]``, with p the softmax, J its Jacobian and ``A_n = Σ_c a[n,c]``.
+    ``∂g = Σ_i h[n,i]·(P[n,i]·A_n − a[n,i]) / D``, summed over n too where g is one number, and
+    ``∂logits[n] = (g_n/D)·A_n · J_n·h[n]``, with P the softmax, J its Jacobian and ``A_n = Σ_c a[n,c]``.
     h: as logits; g: as the loss; the rest as for :func:`cross_entropy`.
 
     >>> cross_entropy_second(np.array([[4.0, 0.0]]), 2.0, np.zeros((1, 2)), np.array([0]))
@@ -217,7 +217,7 @@ def shares_of(
 
 
 def _counted(x: tuple[int, ...], target: Array, ignore_index: int) -> Array:
-    """Whether each row counts: one with probabilities always does."""
+    """True for each row that counts; one with probabilities always does."""
     if is_probabilities(x, target):
         return np.ones(int(np.prod(losses_shape(x))), dtype=np.bool_)
     return np.asarray(target, dtype=np.int64).reshape(-1) != ignore_index

@@ -19,11 +19,11 @@ def sgd_step(
     nesterov: bool = False,
     maximize: bool = False,
 ) -> tuple[Array, Array]:
-    """One step of mini-batch SGD (S20): ``d = g + λp``, ``v' = μv + (1 − τ)d``, ``p' = p − lr·v'``.
+    """One step of mini-batch SGD (S20): ``g' = g + λw``, ``v' = μv + (1 − τ)g'``, ``w' = w − lr·v'``.
 
-    parameter p, gradient g, momentum_buffer v: any one shape; μ is ``momentum``, λ ``weight_decay``, τ ``dampening``.
-    Before the first step v is absent, and without momentum it plays no part: there ``v' = d``. With ``nesterov``,
-    ``p' = p − lr·(d + μv')``; with ``maximize``, −g takes the place of g. Returns p' and v'. Raises ValueError where
+    parameter w, gradient g, momentum_buffer v: any one shape; μ is ``momentum``, λ ``weight_decay``, τ ``dampening``.
+    Before the first step v is absent, and without momentum it plays no part: there ``v' = g'``. With ``nesterov``,
+    ``w' = w − lr·(g' + μv')``; with ``maximize``, −g takes the place of g. Returns w' and v'. Raises ValueError where
     shapes differ and for Nesterov momentum without momentum or with dampening. Source: torch.optim.SGD.
 
     >>> sgd_step(np.array([1.0]), np.array([2.0]), lr=0.5)[0]
@@ -33,32 +33,32 @@ def sgd_step(
     >>> sgd_step(np.array([1.0]), np.array([2.0]), 0.5, np.array([4.0]), momentum=0.5, nesterov=True)   # v' = 2 + 2
     (array([-1.]), array([4.]))
     """
-    p, g = float64(parameter), float64(gradient)
-    if p.shape != g.shape:
-        raise ValueError(f"the gradient has shape {g.shape}, but the parameter {p.shape}")
+    w, g = float64(parameter), float64(gradient)
+    if w.shape != g.shape:
+        raise ValueError(f"the gradient has shape {g.shape}, but the parameter {w.shape}")
     if nesterov and (momentum <= 0.0 or dampening != 0.0):
         raise ValueError(f"nesterov needs momentum and no dampening, not momentum={momentum}, dampening={dampening}")
-    direction = _direction(p, -g if maximize else g, weight_decay)
-    velocity = direction
+    decayed = _decayed(w, -g if maximize else g, weight_decay)
+    velocity = decayed
     if momentum != 0.0 and momentum_buffer is not None:
-        velocity = _velocity(float64(momentum_buffer), direction, momentum, dampening)
-    taken = _velocity(velocity, direction, momentum, 0.0) if nesterov else velocity
-    return _stepped(p, taken, lr), velocity
+        velocity = _velocity(float64(momentum_buffer), decayed, momentum, dampening)
+    taken = _velocity(velocity, decayed, momentum, 0.0) if nesterov else velocity
+    return _stepped(w, taken, lr), velocity
 
 
-def _direction(p: Array, g: Array, weight_decay: float) -> Array:
-    """``d = g + λp``."""
-    return _combined(p, g, weight_decay, 1.0)
+def _decayed(w: Array, g: Array, weight_decay: float) -> Array:
+    """``g' = g + λw``."""
+    return _combined(w, g, weight_decay, 1.0)
 
 
-def _velocity(v: Array, d: Array, momentum: float, dampening: float) -> Array:
-    """``μv + (1 − τ)d``."""
-    return _combined(v, d, momentum, 1.0 - dampening)
+def _velocity(v: Array, g: Array, momentum: float, dampening: float) -> Array:
+    """``μv + (1 − τ)g``."""
+    return _combined(v, g, momentum, 1.0 - dampening)
 
 
-def _stepped(p: Array, v: Array, lr: float) -> Array:
-    """``p − lr·v``."""
-    return _combined(v, p, -lr, 1.0)
+def _stepped(w: Array, v: Array, lr: float) -> Array:
+    """``w − lr·v``."""
+    return _combined(v, w, -lr, 1.0)
 
 
 def _combined(a: Array, b: Array, of_a: float, of_b: float) -> Array:

@@ -1,4 +1,4 @@
-"""Padding and cropping of the last axes, and convolutions whose padding is not zeros.
+"""Padding and cropping of the last axes.
 
 Padding computes nothing: each output position takes one input element or the constant. One index map per axis says
 which, and the gradient scatters along the same maps.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numba import njit
 
-from refimpl import convolution
 from refimpl.arrays import Array, Axes, float64, lift
 from refimpl.convolution import Padding
 from refimpl.geometry import padded_size, per_axis, same_split
@@ -26,12 +24,13 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     """Which input element each position of a padded axis takes; −1 where it takes the constant.
 
     A negative amount first removes elements from its end; what is then padded is the rest, of ``kept`` elements.
-    With j the position's distance from the first of these: "constant" takes j where 0 ≤ j < kept; "reflect" mirrors j
-    at the first and last element, −j or 2·(kept − 1) − j; "replicate" takes the nearest; "circular" takes j mod kept.
+    With ``place`` counted from the first of these: "constant" takes place where 0 ≤ place < kept; "reflect" mirrors it
+    at the first and last element, −place or 2·(kept − 1) − place; "replicate" takes the nearest; "circular" takes
+    place mod kept.
 
-    Returns (size + before + after,) indices (int64). Raises ValueError where that is negative or, but for
-    "constant", more is removed than there is; where "reflect" or "circular" would need an element more than once on a
-    side; where nothing is left to repeat; and where "replicate" leaves nothing, whose output must not be empty.
+    Returns (size + before + after,) indices (int64). Raises ValueError where that is negative. All modes but "constant"
+    raise it where more is removed than there is and where nothing is left to repeat; "reflect" and "circular" where an
+    element would be needed more than once on a side; "replicate" where nothing is left, for its output is never empty.
     Source: torch.nn.ReflectionPad2d, ReplicationPad2d, CircularPad2d ("the ends of the tensor get removed").
 
     >>> sources(3, 2, 1), sources(3, 2, 1, "reflect"), sources(3, 2, 1, "replicate"), sources(3, 2, 1, "circular")
@@ -49,7 +48,7 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     if max(before, after) > most:
         raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")
     places = np.arange(max(before, 0) + kept + max(after, 0)) - max(before, 0)
-    return np.array([_source(int(j), kept, first, mode) for j in places], dtype=np.int64)
+    return np.array([_source(int(place), kept, first, mode) for place in places], dtype=np.int64)
 
 
 def pad(x: Array, padding: Sequence[int], mode: str = "constant", value: float = 0.0) -> Array:
@@ -105,59 +104,6 @@ def convolution_padding(kernel: Sequence[int], padding: Padding = 0, dilation: A
     else:
         sides = [(amount, amount) for amount in per_axis(padding, len(kernel))]
     return tuple(amount for side in reversed(sides) for amount in side)
-
-
-def padded_convolution(
-    x: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: Axes = 1,
-    padding: Padding = 0,
-    dilation: Axes = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-) -> Array:
-    """A convolution layer with its ``padding_mode``: pad, then :func:`refimpl.convolution.cross_correlate`.
-
-    Operands, shapes and errors as there; padding_mode: "zeros", "reflect", "replicate" or "circular".
-    Source: torch.nn.Conv2d.
-
-    >>> padded_convolution(np.array([[1, 2, 3]]), np.array([[[1, 10, 100]]]), padding=1, padding_mode="circular")
-    array([[213., 321., 132.]])
-    """
-    window: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
-    padded = pad(x, convolution_padding(np.shape(weight)[2:], padding, dilation), mode_of(padding_mode))
-    return convolution.cross_correlate(padded, weight, bias, **window)
-
-
-def padded_convolution_gradients(
-    cotangent: Array,
-    x: Array,
-    weight: Array,
-    bias: Array | None = None,
-    stride: Axes = 1,
-    padding: Padding = 0,
-    dilation: Axes = 1,
-    groups: int = 1,
-    padding_mode: str = "zeros",
-) -> tuple[Array, ...]:
-    """Gradients of :func:`padded_convolution` to x, weight and, where there is one, bias: the two steps back.
-
-    cotangent: as the output; the rest as there.
-
-    >>> x, weight = np.array([[1., 2, 3]]), np.array([[[1., 10, 100]]])
-    >>> padded_convolution_gradients(np.array([[1., 0, 0]]), x, weight, padding=1, padding_mode="circular")
-    (array([[ 10., 100.,   1.]]), array([[[3., 1., 2.]]]))
-    """
-    window: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
-    amounts, mode = convolution_padding(np.shape(weight)[2:], padding, dilation), mode_of(padding_mode)
-    padded = pad(x, amounts, mode)
-    to_padded = convolution.input_gradient(cotangent, padded.shape, weight, **window)
-    gradients = (
-        pad_gradient(to_padded, np.shape(x), amounts, mode),
-        convolution.weight_gradient(cotangent, padded, np.shape(weight), **window),
-    )
-    return gradients if bias is None else (*gradients, convolution.bias_gradient(cotangent, np.ndim(weight) - 2))
 
 
 def mode_of(padding_mode: str) -> str:

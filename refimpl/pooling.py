@@ -45,7 +45,7 @@ def max_pool(
 ) -> tuple[Array, Array]:
     """Largest element of each window, and where it is (S15–S17).
 
-    ``y[n,c,i,j] = max_{a,b} x[n, c, i·s−p+a·d, j·s−p+b·d]``; what lies outside counts as −∞. A NaN is larger
+    ``y[n,c,i,j] = max_{a,b} x[n, c, i·s−q+a·e, j·s−q+b·e]``; what lies outside counts as −∞. A NaN is larger
     than anything before it, so the last of several is taken, as torch does without saying so; among equal numbers the
     first in row-major order wins. A window that sees nothing but padding, as a
     dilated one can, has value −∞ and index −1. Every channel is pooled on its own.
@@ -112,7 +112,7 @@ def average_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
-    """Mean of each window (S15–S17): ``y[n,c,i,j] = Σ_{a,b} x[n, c, i·s−p+a, j·s−p+b] / divisor``.
+    """Mean of each window (S15–S17): ``y[n,c,i,j] = Σ_{a,b} x[n, c, i·s−q+a, j·s−q+b] / divisor``.
 
     The divisor counts the window's elements that lie in the padded input, or in the input itself where
     ``count_include_pad`` is false; ``divisor_override`` replaces both. Every channel is pooled on its own.
@@ -146,7 +146,7 @@ def average_pool_gradient(
 ) -> Array:
     """Gradient of ``⟨cotangent, average_pool(x)⟩`` to x: each window spreads its cotangent evenly.
 
-    ``∂x[n, c, i·s−p+a, j·s−p+b] += cotangent[n,c,i,j] / divisor`` over all windows, the divisor as in
+    ``∂x[n, c, i·s−q+a, j·s−q+b] += cotangent[n,c,i,j] / divisor`` over all windows, the divisor as in
     :func:`average_pool`. cotangent: (N, C, *output) or (C, *output). Returns ``input_shape``.
     """
     output = output_sizes(tuple(input_shape), kernel_size, stride, padding, 1, ceil_mode)

@@ -1,7 +1,7 @@
 """Power-average (Lp) pooling, its gradient and the gradient of that.
 
-Axes as in :mod:`refimpl.pooling`. S is the sum of a window's p-th powers. The p-th root of a negative sum is the real
-one where p is an odd integer, and NaN otherwise, as is a fractional power of a negative element.
+Axes as in :mod:`refimpl.pooling`. S is the sum of a window's r-th powers. The r-th root of a negative sum is the real
+one where r is an odd integer, and NaN otherwise, as is a fractional power of a negative element.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def lp_pool(
     stride: Axes | None = None,
     ceil_mode: bool = False,
 ) -> Array:
-    """p-norm without absolute values: ``y[n,c,i,j] = S^{1/p}``, ``S = Σ_{a,b} x[n, c, i·s+a, j·s+b]^p``.
+    """Norm without absolute values: ``y[n,c,i,j] = S^{1/r}``, ``S = Σ_{a,b} x[n, c, i·s+a, j·s+b]^r``.
 
-    p is ``norm_type``; p = ∞ gives the largest ``|x|`` of the window and p = −∞ the smallest. A window that reaches
+    r is ``norm_type``; r = ∞ gives the largest ``|x|`` of the window and r = −∞ the smallest. A window that reaches
     beyond the input, in ceil mode, sums the elements that it has. Every channel is pooled on its own.
 
     x: (N, C, *spatial) or (C, *spatial), ``len(kernel_size)`` spatial axes. Returns (N, C, *output). Raises
-    ValueError where a window does not fit or p is zero. Source: torch.nn.LPPool2d.
+    ValueError where a window does not fit or r is zero. Source: torch.nn.LPPool2d.
 
     >>> lp_pool(np.array([[3, 4, 6, 8, 5]]), 2, (2,))
     array([[ 5., 10.]])
@@ -54,10 +54,10 @@ def lp_pool_gradient(
     stride: Axes | None = None,
     ceil_mode: bool = False,
 ) -> Array:
-    """Gradient of ``⟨cotangent, lp_pool(x)⟩`` to x: ``∂x = x^{p−1} · Σ cotangent · |S|^{1/p−1}``.
+    """Gradient of ``⟨cotangent, lp_pool(x)⟩`` to x: ``∂x = x^{r−1} · Σ cotangent · |S|^{1/r−1}``.
 
     The sum is over the windows that hold the element x, whose cotangent and S these are; where S is zero nothing is
-    added. For p = ±∞ a window hands its cotangent, with the sign of x, to the element that it took. cotangent: as the
+    added. For r = ±∞ a window hands its cotangent, with the sign of x, to the element that it took. cotangent: as the
     output; the rest as for :func:`lp_pool`. Source: the note in torch.nn.LPPool2d on a sum of zero.
 
     >>> lp_pool_gradient(np.array([[10., 5, 1]]), np.array([[3, 4, 0, 0, 5]]), 2, (2,), ceil_mode=True)
@@ -88,9 +88,9 @@ def lp_pool_second(
 ) -> tuple[Array, Array]:
     """Gradients of ``⟨h, lp_pool_gradient(g, x)⟩`` to g and to x.
 
-    With ``T = Σ_{a,b} h·x^{p−1}`` of a window, ``∂g = |S|^{1/p−1}·T``, and
-    ``∂x = x^{p−1}·Σ g·(1−p)·sign(S)·|S|^{1/p−2}·T + (p−1)·h·x^{p−2}·Σ g·|S|^{1/p−1}``, the sums over the windows that
-    hold the element x; where S is zero nothing is added, and for p = 1 nothing goes to x at all. For p = ±∞ the element
+    With ``T = Σ_{a,b} h·x^{r−1}`` of a window, ``∂g = |S|^{1/r−1}·T``, and
+    ``∂x = x^{r−1}·Σ g·(1−r)·sign(S)·|S|^{1/r−2}·T + (r−1)·h·x^{r−2}·Σ g·|S|^{1/r−1}``, the sums over the windows that
+    hold the element x; where S is zero nothing is added, and for r = 1 nothing goes to x at all. For r = ±∞ the element
     that a window took hands it h with the sign of x. h: as x; g: as the output; the rest as for :func:`lp_pool`.
 
     >>> lp_pool_second(np.array([[5.0, 0.0]]), np.array([[25.0]]), np.array([[3.0, 4.0]]), 2, (2,))
@@ -111,7 +111,7 @@ def lp_pool_second(
 def power_sums(
     x: Array, norm_type: float, kernel_size: Sequence[int], stride: Axes | None = None, ceil_mode: bool = False
 ) -> Array:
-    """S of each window, the sum of p-th powers; operands, shapes and errors as for :func:`lp_pool`."""
+    """S of each window, the sum of r-th powers; operands, shapes and errors as for :func:`lp_pool`."""
     if norm_type == 0:
         raise ValueError("norm_type=0 has no root; choose another")
     axes = len(kernel_size)
@@ -126,7 +126,7 @@ def power_sums(
 def extreme(
     x: Array, norm_type: float, kernel_size: Sequence[int], stride: Axes | None = None, ceil_mode: bool = False
 ) -> tuple[Array, Array]:
-    """The largest of ``|x|`` in each window, or of ``−|x|`` for p = −∞, and its index."""
+    """The largest of ``|x|`` in each window, or of ``−|x|`` for r = −∞, and its index."""
     return max_pool(_sign(norm_type) * np.abs(x), kernel_size, stride, ceil_mode=ceil_mode)
 
 
@@ -138,80 +138,80 @@ def _sign(norm_type: float) -> float:
 
 
 @njit(cache=True)
-def _power_sums(sums, x, kernel, stride, p):  # type: ignore[no-untyped-def]
-    for n, c, o, i, j in np.ndindex(sums.shape):
+def _power_sums(sums, x, kernel, stride, r):  # type: ignore[no-untyped-def]
+    for n, c, p, i, j in np.ndindex(sums.shape):
         total = 0.0
-        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+        for z in range(p * stride[0], min(p * stride[0] + kernel[0], x.shape[2])):
             for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
                 for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
-                    total += _power(x[n, c, z, u, v], p)
-        sums[n, c, o, i, j] = total
+                    total += _power(x[n, c, z, u, v], r)
+        sums[n, c, p, i, j] = total
 
 
 @njit(cache=True)
-def _roots(y, sums, p):  # type: ignore[no-untyped-def]
+def _roots(y, sums, r):  # type: ignore[no-untyped-def]
     for i in range(sums.shape[0]):
-        if sums[i] < 0.0 and p % 2.0 == 1.0:
-            y[i] = -_power(-sums[i], 1.0 / p)
+        if sums[i] < 0.0 and r % 2.0 == 1.0:
+            y[i] = -_power(-sums[i], 1.0 / r)
         else:
-            y[i] = _power(sums[i], 1.0 / p)
+            y[i] = _power(sums[i], 1.0 / r)
 
 
 @njit(cache=True)
-def _spread(gradient, x, g, sums, kernel, stride, p):  # type: ignore[no-untyped-def]
+def _spread(gradient, x, g, sums, kernel, stride, r):  # type: ignore[no-untyped-def]
     reached = np.zeros(x.shape, dtype=np.bool_)
-    for n, c, o, i, j in np.ndindex(g.shape):
-        s = sums[n, c, o, i, j]
-        if s == 0.0:
+    for n, c, p, i, j in np.ndindex(g.shape):
+        total = sums[n, c, p, i, j]
+        if total == 0.0:
             continue
-        slope = g[n, c, o, i, j] * _power(_size(s, p), 1.0 / p - 1.0)
-        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+        slope = g[n, c, p, i, j] * _power(_size(total, r), 1.0 / r - 1.0)
+        for z in range(p * stride[0], min(p * stride[0] + kernel[0], x.shape[2])):
             for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
                 for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
                     gradient[n, c, z, u, v] += slope
                     reached[n, c, z, u, v] = True
     for at in np.ndindex(x.shape):
         if reached[at]:
-            gradient[at] *= _power(x[at], p - 1.0)
+            gradient[at] *= _power(x[at], r - 1.0)
 
 
 @njit(cache=True)
-def _second(to_g, to_x, h, g, x, sums, kernel, stride, p):  # type: ignore[no-untyped-def]
+def _second(to_g, to_x, h, g, x, sums, kernel, stride, r):  # type: ignore[no-untyped-def]
     slopes, curves, reached = np.zeros(x.shape), np.zeros(x.shape), np.zeros(x.shape, dtype=np.bool_)
-    for n, c, o, i, j in np.ndindex(g.shape):
-        s, t = sums[n, c, o, i, j], 0.0
-        if s == 0.0:
+    for n, c, p, i, j in np.ndindex(g.shape):
+        total, t = sums[n, c, p, i, j], 0.0
+        if total == 0.0:
             continue
-        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+        for z in range(p * stride[0], min(p * stride[0] + kernel[0], x.shape[2])):
             for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
                 for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
-                    t += h[n, c, z, u, v] * _power(x[n, c, z, u, v], p - 1.0)
-        root = _power(_size(s, p), 1.0 / p - 1.0)
-        to_g[n, c, o, i, j] = root * t
-        slope = g[n, c, o, i, j] * root
-        curve = g[n, c, o, i, j] * (1.0 - p) * np.sign(s) * _power(_size(s, p), 1.0 / p - 2.0) * t
-        for z in range(o * stride[0], min(o * stride[0] + kernel[0], x.shape[2])):
+                    t += h[n, c, z, u, v] * _power(x[n, c, z, u, v], r - 1.0)
+        root = _power(_size(total, r), 1.0 / r - 1.0)
+        to_g[n, c, p, i, j] = root * t
+        slope = g[n, c, p, i, j] * root
+        curve = g[n, c, p, i, j] * (1.0 - r) * np.sign(total) * _power(_size(total, r), 1.0 / r - 2.0) * t
+        for z in range(p * stride[0], min(p * stride[0] + kernel[0], x.shape[2])):
             for u in range(i * stride[1], min(i * stride[1] + kernel[1], x.shape[3])):
                 for v in range(j * stride[2], min(j * stride[2] + kernel[2], x.shape[4])):
                     slopes[n, c, z, u, v] += slope
                     curves[n, c, z, u, v] += curve
-                    reached[n, c, z, u, v] = p != 1.0
+                    reached[n, c, z, u, v] = r != 1.0
     for at in np.ndindex(x.shape):
         if reached[at]:
-            to_x[at] = curves[at] * _power(x[at], p - 1.0) + slopes[at] * h[at] * (p - 1.0) * _power(x[at], p - 2.0)
+            to_x[at] = curves[at] * _power(x[at], r - 1.0) + slopes[at] * h[at] * (r - 1.0) * _power(x[at], r - 2.0)
 
 
 @njit(cache=True)
-def _size(s, p):  # type: ignore[no-untyped-def]
+def _size(total, r):  # type: ignore[no-untyped-def]
     """A sum, of odd powers without its sign."""
-    return abs(s) if p % 2.0 == 1.0 else s
+    return abs(total) if r % 2.0 == 1.0 else total
 
 
 @njit(cache=True)
-def _power(x, p):  # type: ignore[no-untyped-def]
-    """``x^p`` with NaN and infinity in place of Python's exceptions, compiled or not."""
-    if x == 0.0 and p < 0.0:
+def _power(x, r):  # type: ignore[no-untyped-def]
+    """``x^r`` with NaN and infinity in place of Python's exceptions, compiled or not."""
+    if x == 0.0 and r < 0.0:
         return math.inf
-    if x < 0.0 and p != math.floor(p):
+    if x < 0.0 and r != math.floor(r):
         return math.nan
-    return x**p
+    return x**r

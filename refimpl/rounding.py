@@ -223,11 +223,11 @@ class Computed:
             return self._library(np.log(self.value), -np.log1p(-relative))
 
     def pow(self, exponent: float) -> Computed:
-        """``x̂^p̂`` for a constant p, which a subject may round to its storage first, by ``δ = |p̂ − p|``.
+        """``x̂^r̂`` for a constant r, which a subject may round to its storage first, by ``δ = |r̂ − r|``.
 
-        ``x̂^p̂ / x^p = e^{p̂·log x̂ − p·log x}``, and with ``L = −log(1 − e_x/|x|) ≥ |log|x̂/x||`` the exponent is at most
-        ``|p|·L + δ·(|log|x|| + L)``. Where x̂ may be zero or of the other sign and p > 0, ``x^p`` is off by at most
-        ``(|x| + e_x)^p̂ + |x|^p``; where p < 0 it is unbounded. A library's pow is taken to be within ε = 4u (2 ulp).
+        ``x̂^r̂ / x^r = e^{r̂·log x̂ − r·log x}``, and with ``L = −log(1 − e_x/|x|) ≥ |log|x̂/x||`` the exponent is at most
+        ``|r|·L + δ·(|log|x|| + L)``. Where x̂ may be zero or of the other sign and r > 0, ``x^r`` is off by at most
+        ``(|x| + e_x)^r̂ + |x|^r``; where r < 0 it is unbounded. A library's pow is taken to be within ε = 4u (2 ulp).
 
         >>> root = Computed.operand(np.array([4.0]), FORMATS["float32"]).pow(0.5)
         >>> root.value, bool(root.error[0] <= 4 * FLOAT32.unit_roundoff * 2.0 + FLOAT32.underflow)

@@ -1,6 +1,6 @@
 """Gradients of cross-entropy whose target is class probabilities, which are a function's values like the logits.
 
-With ``y = log softmax(logits)``, p its exponential, ``b[c] = weight[c]·(1 − s)`` and ``a[n,c] = b[c]·t[n,c] +
+With ``y = log softmax(logits)``, ``P = e^y``, ``b[c] = weight[c]·(1 − s)`` and ``a[n,c] = b[c]·t[n,c] +
 weight[c]·s/C`` (:mod:`refimpl.targets`) the loss of a row is ``ℓ_n = −Σ_c a[n,c]·y[n,c]``. Shapes: logits, target, and
 directions for either, (N, C, *spatial) or (C,); cotangents as the loss. D is the number of rows where reduction is
 "mean", else 1.
@@ -52,9 +52,9 @@ def cross_entropy_soft_second(
 ) -> tuple[Array, Array, Array]:
     """Gradients of ``⟨h, ∂logits⟩ + ⟨k, ∂t⟩`` to the loss's cotangent g, to logits and to target.
 
-    With ``v[n,c] = h[n,c] − Σ_j h[n,j]·p[n,j]``, ``A_n = Σ_c a[n,c]`` and ``e[n,c] = b[c]·k[n,c]``:
-    ``∂g_n = −Σ_c (a[n,c]·v[n,c] + e[n,c]·y[n,c]) / D``, summed over n too where g is one number;
-    ``∂logits[n,i] = (g_n/D)·(A_n·p[n,i]·v[n,i] − e[n,i] + p[n,i]·Σ_c e[n,c])``; ``∂t[n,c] = −(g_n/D)·b[c]·v[n,c]``.
+    With ``v[n,c] = h[n,c] − Σ_j h[n,j]·P[n,j]``, ``A_n = Σ_c a[n,c]`` and ``f[n,c] = b[c]·k[n,c]``:
+    ``∂g_n = −Σ_c (a[n,c]·v[n,c] + f[n,c]·y[n,c]) / D``, summed over n too where g is one number;
+    ``∂logits[n,i] = (g_n/D)·(A_n·P[n,i]·v[n,i] − f[n,i] + P[n,i]·Σ_c f[n,c])``; ``∂t[n,c] = −(g_n/D)·b[c]·v[n,c]``.
 
     >>> zeros, one = np.zeros((1, 2)), np.array([[1.0, 0.0]])
     >>> cross_entropy_soft_second(4 * one, zeros, 2.0, zeros, one)
@@ -94,7 +94,7 @@ def _second(losses, to_logits, to_target, h, k, y, a, b, shares):  # type: ignor
             mass += a[n, c]
             mixed += b[c] * k[n, c]
         for c in range(y.shape[1]):
-            p, v, e = np.exp(y[n, c]), h[n, c] - mean, b[c] * k[n, c]
-            losses[n] -= a[n, c] * v + e * y[n, c]
-            to_logits[n, c] = shares[n] * (mass * p * v - e + p * mixed)
+            probability, v, f = np.exp(y[n, c]), h[n, c] - mean, b[c] * k[n, c]
+            losses[n] -= a[n, c] * v + f * y[n, c]
+            to_logits[n, c] = shares[n] * (mass * probability * v - f + probability * mixed)
             to_target[n, c] = -shares[n] * b[c] * v

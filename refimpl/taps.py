@@ -2,7 +2,7 @@
 
 Every array has five axes and every argument three values (:mod:`refimpl.arrays` lifts them). Axes: ``n`` batch,
 ``c`` input channel, ``o`` output channel, output position ``(p, i, j)``, kernel offset ``(d, a, b)``. Along an axis
-with stride s, padding q before it and dilation e, position p and offset d meet at element ``p·s − q + d·e``; a tap
+with stride s, padding q before it and dilation e, position p and offset d meet at element ``z = p·s − q + d·e``; a tap
 outside the input is skipped, which is what a zero there would contribute. How many positions there are is up to the
 caller: the arrays say it.
 

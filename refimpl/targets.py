@@ -60,7 +60,7 @@ def divisor(x: tuple[int, ...], target: Array, weight: Array | None = None, igno
 
 
 def is_probabilities(x: tuple[int, ...], target: Array) -> bool:
-    """Whether a target gives probabilities: it has the shape of x, where indices lack the axis of classes."""
+    """True if a target gives probabilities: then it has the shape of x, where indices lack the axis of classes."""
     return np.shape(target) == tuple(x)
 
 

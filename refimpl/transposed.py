@@ -31,7 +31,7 @@ def conv_transpose(
 ) -> Array:
     """Transposed convolution: each element of x adds a multiple of its kernel to the output.
 
-    ``y[n, o₀+o, i·s−p+a·d, j·s−p+b·d] += weight[c,o,a,b] · x[n,c,i,j]`` over all n, c, o, i, j, a, b, on top of
+    ``y[n, o₀+o, i·s−q+a·e, j·s−q+b·e] += weight[c,o,a,b] · x[n,c,i,j]`` over all n, c, o, i, j, a, b, on top of
     ``bias[o₀+o]``; what falls outside the output is dropped, and ``output_padding`` adds positions at the end that
     taps may reach or not. Channel c gives to the ``C_out/groups`` output channels of its own group, which start at
     ``o₀ = (c // (C_in/groups)) · (C_out/groups)``.
@@ -66,7 +66,7 @@ def input_gradient(
 ) -> Array:
     """Gradient of ``⟨cotangent, conv_transpose(x, weight)⟩`` to x: the convolution of which this is the transpose.
 
-    ``∂x[n,c,i,j] = Σ_{o,a,b} weight[c,o,a,b] · cotangent[n, o₀+o, i·s−p+a·d, j·s−p+b·d]``
+    ``∂x[n,c,i,j] = Σ_{o,a,b} weight[c,o,a,b] · cotangent[n, o₀+o, i·s−q+a·e, j·s−q+b·e]``
 
     cotangent: as the output of :func:`conv_transpose`; weight and the arguments as there. Returns ``input_shape``.
     Raises ValueError where they do not fit together.
@@ -95,7 +95,7 @@ def weight_gradient(
 ) -> Array:
     """Gradient of ``⟨cotangent, conv_transpose(x, weight)⟩`` to weight.
 
-    ``∂weight[c,o,a,b] = Σ_{n,i,j} x[n,c,i,j] · cotangent[n, o₀+o, i·s−p+a·d, j·s−p+b·d]``
+    ``∂weight[c,o,a,b] = Σ_{n,i,j} x[n,c,i,j] · cotangent[n, o₀+o, i·s−q+a·e, j·s−q+b·e]``
 
     Operands as for :func:`conv_transpose`. Returns ``weight_shape``. Raises ValueError as there. The gradient to
     bias is :func:`refimpl.convolution.bias_gradient`.

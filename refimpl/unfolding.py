@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 def unfold(x: Array, kernel_size: Axes, dilation: Axes = 1, padding: Axes = 0, stride: Axes = 1) -> Array:
     """Every window of an image as a column.
 
-    ``y[n, (c·A+a)·B+b, i·J+j] = x[n, c, i·s−p+a·d, j·s−p+b·d]``, zero outside x.
+    ``y[n, (c·A+a)·B+b, i·J+j] = x[n, c, i·s−q+a·e, j·s−q+b·e]``, zero outside x.
 
     x: (N, C, H, W) or (C, H, W). Returns (N, C·A·B, I·J), without N if x had none. Raises ValueError where the axes
     or sizes do not fit. Source: torch.nn.Unfold.
@@ -47,7 +47,7 @@ def fold(
 ) -> Array:
     """Every column added to its window of an image.
 
-    ``y[n, c, i·s−p+a·d, j·s−p+b·d] += x[n, (c·A+a)·B+b, i·J+j]`` over all a, b, i, j; what falls outside is dropped.
+    ``y[n, c, i·s−q+a·e, j·s−q+b·e] += x[n, (c·A+a)·B+b, i·J+j]`` over all a, b, i, j; what falls outside is dropped.
 
     x: (N, C·A·B, I·J) or (C·A·B, I·J). Returns (N, C, *output_size), without N if x had none. Raises ValueError
     where the axes or sizes do not fit. Source: torch.nn.Fold.

@@ -81,7 +81,7 @@ def output_sizes(
     window = zip(input_shape[-axes:], kernel_size, strides, per_axis(padding, axes), strict=True)
     default = tuple(unpooled_size(*axis) for axis in window)
     output = default if output_size is None else tuple(output_size)
-    if len(output) != axes or any(abs(o - d) >= s for o, d, s in zip(output, default, strides, strict=True)):
+    if len(output) != axes or any(abs(o - usual) >= s for o, usual, s in zip(output, default, strides, strict=True)):
         raise ValueError(f"output_size={output} is not within a stride of {default}")
     if min(output) < 1:
         raise ValueError(f"padding={padding} leaves an output of sizes {output}")

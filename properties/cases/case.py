@@ -84,7 +84,7 @@ def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, f
 
 @functools.cache
 def whole(least: int, most: int) -> st.SearchStrategy[int]:
-    """Integers of a range. Here, and below, a strategy is made once: that takes longer than to draw from it."""
+    """Integers of a range. Strategies are cached, here and below: to make one takes longer than to draw from it."""
     return st.integers(least, most)
 
 
@@ -96,7 +96,7 @@ def among(*values: Any) -> st.SearchStrategy[Any]:
 
 COIN = st.booleans()
 CHANNELS = among(1, 2, 3, 8, 17, 65)
-"""In channels_last they are what kernels take as vectors, of up to 64 elements of eight bits."""
+"""In channels_last kernels take vectors of channels, of up to 64 elements of eight bits."""
 
 
 def unpadded(case: Case) -> Case:
@@ -180,7 +180,7 @@ def convolution_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool =
 def convolution_of(
     windows: Sequence[Axis], batch: tuple[int, ...], inputs: int, outputs: int, groups: int, bias: bool
 ) -> Geometry:
-    """Shapes and arguments of a convolution by its windows and, of each of its groups, the channels and kernels."""
+    """Shapes and arguments of a convolution of these windows, with so many input and output channels in each group."""
     shapes = {
         "input": (*batch, groups * inputs, *(w.size for w in windows)),
         "weight": (groups * outputs, inputs, *(w.kernel for w in windows)),
@@ -221,7 +221,7 @@ def longest_axis(axes: int, long: int) -> st.SearchStrategy[tuple[int, ...]]:
 
 @st.composite
 def in_layouts(draw: st.DrawFn, cases: st.SearchStrategy[Case], given: Iterable[str] = ()) -> Case:
-    """Cases whose operands and cotangent each lie in memory in some way; those ``given`` keep all of their values."""
+    """Cases with a memory layout for each operand and the cotangent; ``given`` operands keep all of their values."""
     case = draw(cases)
     layouts = {name: draw(among(*LAYOUTS)) for name in (*case.shapes, "cotangent")}
     layouts |= {name: draw(among(*FAITHFUL)) for name in given}

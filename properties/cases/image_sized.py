@@ -1,7 +1,7 @@
 """Convolutions of few channels over planes, or rows, as long as those of an image.
 
-Libraries take rows in blocks, and copy what a stride leaves into buffers of a size of their own: what goes wrong
-between blocks, or past a buffer's end, small planes do not show.
+Libraries take rows in blocks, and copy what a stride leaves into buffers of a size of their own. Small planes do not
+show what goes wrong between blocks, or past a buffer's end.
 """
 
 from __future__ import annotations

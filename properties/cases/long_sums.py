@@ -1,4 +1,4 @@
-"""Cases whose sums are long and whose outputs are small: what an accumulator that is too narrow cannot hide in.
+"""Cases whose sums are long and whose outputs are small, so that an accumulator that is too narrow shows.
 
 With a handful of terms a sum that is formed in 16 bits is often within the bound of one that is formed in 32.
 """
@@ -70,7 +70,7 @@ def linear(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def matmul(draw: st.DrawFn) -> Geometry:
-    """(M, K) and (K, N): K terms make the product, N and M its gradients; one of them is large."""
+    """(M, K) and (K, N): the product sums K terms, its gradients N and M terms; one of the three is large."""
     k = draw(FEATURES)
     n = draw(FEW if k > SHORT else FEATURES)
     m = draw(among(1, 2) if max(k, n) > SHORT else FEATURES)

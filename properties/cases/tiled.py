@@ -1,7 +1,7 @@
-"""Convolutions that libraries have kernels of their own for: tiled channels and taps, patches, a kernel a channel.
+"""Convolutions for which libraries have kernels of their own: tiled channels and taps, patches, one kernel a channel.
 
-How many channels and taps there are decides how a library lays its weights out, and a stride as large as the kernel
-whether it takes neighbouring positions together. Small odd shapes run into none of that.
+A library lays its weights out by the number of channels and taps, and takes neighbouring positions together or not by
+the stride, which may be as large as the kernel. Small odd shapes run into none of that.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ VALUES = (2**30, 2**31 - 1, 2**31, 2**32 + 1, 2**33, 2**53 + 1, 2**61 - 1, 2**61
 """Around the largest 32-bit, exactly representable and 64-bit integers, their halves and beyond."""
 
 LARGEST = 2**59
-"""Elements of the largest tensor on meta: eight bytes each, an index's, are counted in 64 bits."""
+"""Elements of the largest tensor on meta: 64 bits must count its bytes, eight for each element of indices."""
 
 COMPUTED = 2**10
-"""Outputs of up to so many elements are computed."""
+"""Elements of the largest output that is computed."""
 
 FEW_TAPS = 64
 SAFE = 2**60
@@ -28,7 +28,7 @@ SAFE = 2**60
 
 @dataclass(frozen=True)
 class Huge(Case):
-    """A case some of whose sizes or arguments are huge, and which of them."""
+    """A case with huge sizes or arguments, and their names."""
 
     inflated: tuple[str, ...] = ()
 
@@ -52,7 +52,7 @@ def huge(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
 
 
 def inflated(case: Case, name: str, axis: int, value: int) -> Case:
-    """The same case with one huge value; a shape's is one that a tensor in one batch can have.
+    """The same case with one huge value; a size is one that a tensor with a batch of one can have.
 
     A pooling's padding is at most half of its kernel, so a huge kernel comes with a padding that it allows.
     """
@@ -85,9 +85,9 @@ def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:
 
 
 def looped(case: Case, shape: tuple[int, ...]) -> bool:
-    """True if the loops can compute the case in a while: few taps, and positions that they can count to.
+    """True if the loops can compute the case in a short time: few taps, and positions that they can count to.
 
-    To the only window of an axis no stride leads, so that it may be any that 64 bits hold.
+    Where an axis has a single window its stride is not used, and may be any that 64 bits hold.
     """
     strides = case.arguments["stride"]
     steps = [1 if n == 1 and s < 2**63 else s for n, s in zip(shape[-len(strides) :], strides, strict=True)]
@@ -96,5 +96,5 @@ def looped(case: Case, shape: tuple[int, ...]) -> bool:
 
 
 def countable(case: Case) -> bool:
-    """Whether a 64-bit integer holds every position in the padded input."""
+    """True if a 64-bit integer holds every position in the padded input."""
     return max((v for given in case.arguments.values() if isinstance(given, tuple) for v in given), default=0) < SAFE

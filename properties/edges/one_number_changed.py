@@ -1,7 +1,7 @@
 """Cases with one number changed, perhaps to a value that no layer allows.
 
-Whether such a case is valid is not known here, so it serves laws that hold either way: what one subject, or one batch,
-accepts, another must not reject.
+Such a case may be valid or not, so it serves laws that hold either way: what one subject, or one batch, accepts,
+another must not reject.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def disturbed(draw: st.DrawFn, operator: Operator, arguments: bool = True) -> Di
 
 
 def _numbers(value: Any) -> bool:
-    """Whether there is a number to change."""
+    """True if there is a number to change."""
     if isinstance(value, tuple):
         return any(map(_numbers, value))
     return isinstance(value, int) and not isinstance(value, bool)

@@ -1,14 +1,14 @@
 """What is promised of gradients where the cotangent or an operand holds special values.
 
 A gradient is NaN or infinite where its formula in float64 says so, and nothing else is touched: a NaN in the cotangent
-reaches the elements that the output was formed from, and one in an operand the gradients to what it was multiplied
-with. Beside what :mod:`properties.edges.special_values` says of every sum of products, nobody promises whether zeros
-are multiplied that stand for nothing: in the gradient to an input those between the elements of the cotangent that a
-stride sets apart, and around them (by weights that are NaN or ∞), and in the gradient to a weight those of the padding
-(by the cotangent, or for a transposed layer by its input).
+reaches the elements that the output was formed from, and one in an operand reaches the gradients to what it was
+multiplied with. Beside what :mod:`properties.edges.special_values` says of every sum of products, nobody promises
+whether zeros that stand for no element are multiplied. In the gradient to an input these are the zeros between the
+elements of the cotangent that a stride sets apart, and around them; they meet weights that are NaN or ∞. In the
+gradient to a weight these are the zeros of the padding; they meet the cotangent, or for a transposed layer its input.
 
-Of activations nobody promises whether the slope of a saturated one is zero or only small, which ∞ tells apart, and
-what the slope at NaN is.
+For activations nobody promises whether the slope of a saturated one is zero or only small, which a product with ∞ tells
+apart, nor what the slope at NaN is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def of_gradients(
     """What the gradient to each operand should be, where all are linear or elements are selected."""
     assert operator.gradients is not None
     values = [cotangent, *operands.values()]
-    # Of what selects elements, which ones those are depends on the special values.
+    # Where elements are selected, the special values decide which.
     finite = [np.where(np.isfinite(v), v, 0.0) for v in values]
     finite = [finite[0], *values[1:]] if operator.has("selecting") else finite
     with np.errstate(over="ignore", invalid="ignore"):
@@ -47,7 +47,7 @@ def of_gradients(
         near = operator.expected_gradients(finite[0], beside, case.arguments, format)
         flushed = operator.gradients(*(flush(v, format) for v in values), **case.arguments)
         most, kept = (_magnitudes(operator, case, v) for v in (finite, [flush(v, format) for v in finite]))
-    # What is padded first has its gradient stored before the elements meet that stand for one.
+    # A padded layer stores the gradient of its padded input before the copies of an element are added up.
     largest = (format.storage if operator.has("padded") else format.accumulator).largest / 2.0
     open_, promises = _meets_zeros(operator, case, cotangent, operands), {}
     stored = 1.0 + 2.0 * format.storage.unit_roundoff
@@ -69,7 +69,7 @@ def _magnitudes(operator: Operator, case: Case, values: list[Array]) -> tuple[Ar
 
 
 def _meets_zeros(operator: Operator, case: Case, cotangent: Array, operands: Mapping[str, Array]) -> dict[str, Array]:
-    """Where a NaN or infinity may meet a zero that is no element: by operand, in the shape of its gradient, or less."""
+    """Where a NaN or infinity may meet a zero that stands for no element: by operand, broadcast to its gradient."""
     weight = operands.get("weight")
     if not operator.axes or weight is None:
         return {}

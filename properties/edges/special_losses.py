@@ -1,11 +1,11 @@
 """What is promised of classification losses where logits or log-probabilities are NaN or infinite.
 
-A row's loss is NaN and infinite where the formula in float64 says so, and the row's gradient too; the other rows are
-not touched, and a row that is ignored has no loss and no gradient, whatever it holds. Nobody promises what a class that
-counts for nothing, by a weight or a probability of zero or a smoothing of one, makes of an infinite log-probability:
-the formula multiplies zero and ∞, and some implementations skip the class. Numbers near the largest, whose differences
-may be past it on the way, are left out, and so are infinite cotangents, which the two terms of a gradient may or may
-not both get.
+A row's loss is NaN or infinite where the formula in float64 says so, and so is the row's gradient; the other rows are
+not touched, and a row that is ignored has no loss and no gradient, whatever it holds. Some classes count for nothing,
+by a weight or a probability of zero or a smoothing of one. Nobody promises what such a class makes of an infinite
+log-probability: the formula multiplies zero and ∞, and some implementations skip the class. Numbers near the largest
+are left out, for a difference on the way may be past it, and so are infinite cotangents, which may reach one or both
+terms of a gradient.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def cotangent(operator: Operator, case: Case, format: Format) -> Array:
 def of_losses(
     operator: Operator, case: Case, g: Array, operands: Mapping[str, Array], format: Format
 ) -> tuple[Promise, dict[str, Promise]]:
-    """Where NaN and infinities should be in the loss and in its gradients, and nothing of the numbers beside."""
+    """Where NaN and infinities should be in the loss and in its gradients; other numbers may be any."""
     assert operator.gradients is not None
     given = [(operands, case.arguments), *(_where_all_count(operands, case.arguments, by) for by in (-LITTLE, LITTLE))]
     with np.errstate(all="ignore"):
@@ -49,7 +49,7 @@ def of_losses(
 
 
 def _places(found: Sequence[Array], format: Format) -> Promise:
-    """The first of the results, where NaN and infinities stand in the same places of the others."""
+    """The first of the results, promised where the others have NaN and infinities in the same places."""
     stored = round_to(found[0], format.storage)
     certain = np.logical_and.reduce([same_places(np.asarray(found[0]), np.asarray(other)) for other in found[1:]])
     return Promise(Expected(stored, np.full(stored.shape, np.inf)), certain)
@@ -58,10 +58,10 @@ def _places(found: Sequence[Array], format: Format) -> Promise:
 def _where_all_count(
     operands: Mapping[str, Array], arguments: Mapping[str, Any], little: float
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The same with weights and probabilities of a little in place of zero.
+    """The same with a little in place of weights and probabilities of zero.
 
-    What they are multiplied with then shows: a NaN, an infinity, or two that are opposite and make NaN, whichever of
-    them the little turns about.
+    What they are multiplied with then shows: a NaN, an infinity, or opposite infinities that make NaN for a little of
+    one sign or the other.
     """
     others, given = dict(operands), dict(arguments)
     if "target" in others:

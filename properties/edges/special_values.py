@@ -4,12 +4,14 @@ An output whose taps hold no NaN and no infinity is what it would be without any
 or infinite as the loops in float64 say: NaN where a NaN is added or multiplied, where ∞ meets 0 or the other ∞. What
 padding repeats of the input, reflected, replicated or in a circle, is the input's value like any other.
 
-Five things are promised by nobody and left open: whether a tap in a padding of zeros multiplies its zero (a weight of ∞
-there may give NaN); whether a transposed layer multiplies zeros between the elements that a stride sets apart, around
-them and for the output padding (so that an output may be NaN whenever one of its channel's weights is NaN or ∞);
-whether units for bfloat16 products take subnormal numbers for zeros, which shows where they meet ∞ or large numbers; a
-sum whose terms together exceed the accumulator's largest number (it depends on the order); and a result so near the
-storage's largest number that its error decides between it and ∞.
+Five things nobody promises, and they are left open:
+
+- whether a tap in a padding of zeros multiplies its zero: a weight of ∞ there may give NaN;
+- whether a transposed layer multiplies zeros between the elements that a stride sets apart, around them and for the
+  output padding, so that an output may be NaN whenever one of its channel's weights is NaN or ∞;
+- whether units for bfloat16 products take subnormal numbers for zeros, which shows where they meet ∞ or large numbers;
+- a sum whose terms together exceed the accumulator's largest number, for it depends on the order;
+- a result so near the storage's largest number that its error decides between it and ∞.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ PALETTES = ("nan", "inf", "-inf", "both inf", "all -inf", "zeros", "tiny", "larg
 
 @dataclass(frozen=True)
 class Special(Case):
-    """A case of whose values some are special; which, the palette says."""
+    """A case with some special values, which the palette names."""
 
     palette: str = "every"
 
@@ -52,7 +54,7 @@ class Special(Case):
 
 
 def specials(palette: str, storage: Precision) -> list[float]:
-    """The special values of a palette that a format has."""
+    """The special values of a palette, as a format has them."""
     if storage.name in INTEGERS:
         return [least(storage), most(storage)]
     tiny = {"float16": 2.0**-24, "bfloat16": 2.0**-133, "float32": 2.0**-149}.get(storage.name, 2.0**-1074)
@@ -69,7 +71,7 @@ def least(storage: Precision) -> float:
 
 
 def most(storage: Precision) -> float:
-    """The largest integer of a type, of those that float64 has as well."""
+    """The largest integer of a type that float64 represents too."""
     largest = np.iinfo(storage.name).max
     return float(largest) if largest < 2**53 else float(largest - 1023)
 
@@ -91,7 +93,7 @@ class Promise:
     certain: Array
 
     def kept(self, outcome: Outcome, name: str = "output", group: str = "outputs") -> Expected:
-        """The expectation of every element, which is what was seen where nothing is promised."""
+        """The expectation of every element; where nothing is promised it is what was seen."""
         seen = getattr(outcome, group).get(name)
         if seen is None or seen.shape != self.certain.shape:
             return self.expected
@@ -126,7 +128,7 @@ def promised(exact: Array, near: Expected, certain: Array, format: Format) -> Pr
 
 
 def flush(values: Array, format: Format) -> Array:
-    """Operands as units for products of narrower numbers than they add up may take them: without subnormal ones.
+    """Operands without subnormal numbers, as units that multiply narrower numbers than they add up may take them.
 
     Those of float16 no hardware flushes (:class:`refimpl.rounding.Precision`).
     """
@@ -149,7 +151,7 @@ def of_integers(operator: Operator, case: Case, operands: Mapping[str, Array], f
 
 
 def of_places(operator: Operator, case: Case, operands: Mapping[str, Array], format: Format) -> Promise:
-    """Where NaN and infinities should be, past the storage's largest number too, and nothing of the numbers beside."""
+    """Where NaN and infinities should be, those past the storage's largest number too; other numbers may be any."""
     with np.errstate(all="ignore"):
         exact = round_to(operator.reference(*operands.values(), **case.arguments), format.storage)
     return Promise(Expected(exact, np.full(exact.shape, np.inf)), np.ones(exact.shape, dtype=bool))

@@ -84,7 +84,7 @@ def test_xavier_uniform(subject: Subject, case: Draw) -> None:
     ``P(max|w| ≤ t·r) = tⁿ`` for n uniform weights, so a largest one below ``r·α^(1/n)`` has probability α. A weight
     is ``from + (to − from)·U``, three roundings of magnitudes up to 2r.
     """
-    weights, bound = drawn(subject, programs.updates.xavier_uniform, case), initializer.xavier_bound(*case[:2])
+    weights, bound = drawn(subject, programs.initializer.xavier_uniform, case), initializer.xavier_bound(*case[:2])
     roundings = 6 * subject.format.storage.unit_roundoff
     largest, least = float(np.abs(weights).max()), bound * FALSE_ALARM ** (1 / weights.size)
     holds(largest <= bound * (1 + roundings), f"the largest weight is {largest}, but r is {bound}")
@@ -99,7 +99,7 @@ def test_xavier_normal(subject: Subject, case: Draw) -> None:
     Made of uniform numbers on a grid of steps 2u, and with a relative error of some u, which moves the distribution
     function by at most ``max |x·φ(x)| < 1/4`` times as much.
     """
-    weights = drawn(subject, programs.updates.xavier_normal, case) / initializer.xavier_std(*case[:2])
+    weights = drawn(subject, programs.initializer.xavier_normal, case) / initializer.xavier_std(*case[:2])
     roundings = 6 * subject.format.storage.unit_roundoff
     holds(not farther(weights, normal, roundings), f"{weights.size} weights are not those of N(0, σ²)")
     holds(not spread(weights), f"the squares of {weights.size} weights add up to {float((weights**2).sum())} σ²")

@@ -15,7 +15,7 @@ from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.worker.call import Setting
 from refimpl import pooling
 from refimpl.arrays import Array
-from refimpl.bounds.further_pooling import largest_on_the_way, power_sums
+from refimpl.bounds.power_pooling import largest_on_the_way, power_sums
 from refimpl.rounding import Computed
 
 POWER = ("lp_pool1d", "lp_pool2d", "lp_pool3d")

@@ -10,9 +10,9 @@ from properties.cases.case import Case
 from properties.ledger.lossy import OPMATH, POOLING_GRADIENT, windows_overlap
 from properties.ledger.record import OF_GRADIENTS, Divergence
 from properties.operators.adaptive_pooling import counts
-from properties.operators.further_pooling import samples
+from properties.operators.fractional_pooling import samples
 from properties.subjects import SIXTEEN_BITS, Subject
-from refimpl import adaptive
+from refimpl import adaptive_pooling as adaptive
 from refimpl.arrays import Array
 from refimpl.geometry import fractional_starts
 

@@ -13,7 +13,7 @@ from properties.cases.case import Case, kernel_size
 from properties.ledger.missing import violates
 from properties.ledger.record import COMPILED, MODES, Divergence
 from properties.operators.constraints import Invalid
-from properties.operators.pooling_constraints import elements_of, outside
+from properties.operators.unpooling_constraints import elements_of, outside
 from properties.subjects import FLOATS, INTEGERS, Subject
 
 UNPOOLING = ("max_unpool1d", "max_unpool2d", "max_unpool3d")

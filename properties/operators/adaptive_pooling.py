@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
-from properties.operators import pooling_constraints as rules
+from properties.operators import constraints as must
 from properties.operators.record import Operator
-from properties.worker.programs import further_pooling as programs
-from refimpl import adaptive, bounds, pooling, second
+from properties.worker.programs import adaptive_pooling as programs
+from refimpl import adaptive_pooling, bounds, double_backward, pooling
 from refimpl.arrays import Array
 from refimpl.geometry import adaptive_window
 
@@ -24,7 +24,7 @@ OUTPUTS = {1: 12, 2: 8, 3: 5}
 
 @st.composite
 def output_of(draw: st.DrawFn, size: int, axes: int) -> int | None:
-    """What is asked of an axis: often a divisor, at times more than there is, or None for the same."""
+    """The output size asked of an axis: often a divisor, at times more than the input's, or None for the input's."""
     if axes > 1 and draw(st.integers(0, 4)) == 4:  # torch takes no None for a single axis
         return None
     divisors = [d for d in range(1, min(size, OUTPUTS[axes]) + 1) if size % d == 0]
@@ -43,28 +43,43 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
 def output_shape(case: Case) -> tuple[int, ...]:
     """(N, C, *output_size), None spelled out."""
     x, wanted = case.shapes["input"], case.arguments["output_size"]
-    return (*x[: -len(wanted)], *adaptive.output_sizes(x, wanted))
+    return (*x[: -len(wanted)], *adaptive_pooling.output_sizes(x, wanted))
 
 
 def output_shape_of_maxima(case: Case) -> tuple[int, ...]:
-    """The same. Raises ValueError where there is nothing of which an element could be the largest."""
+    """The same. Raises ValueError where windows hold no elements, of which none is the largest."""
     shape = output_shape(case)
-    if adaptive.has_nothing(case.shapes["input"], shape[-len(case.arguments["output_size"]) :]):
+    if adaptive_pooling.has_nothing(case.shapes["input"], shape[-len(case.arguments["output_size"]) :]):
         raise ValueError(f"an input of shape {case.shapes['input']} has no maximum")
     return shape
 
 
-def counts(input_shape: tuple[int, ...], output_size: adaptive.Sizes) -> Array:
+def counts(input_shape: tuple[int, ...], output_size: adaptive_pooling.Sizes) -> Array:
     """The elements of each window: the product of its extents."""
-    output = adaptive.output_sizes(input_shape, output_size)
+    output = adaptive_pooling.output_sizes(input_shape, output_size)
     axes = zip(input_shape[-len(output) :], output, strict=True)
     windows = [[adaptive_window(i, size, outputs) for i in range(outputs)] for size, outputs in axes]
     return functools.reduce(np.multiply.outer, [np.array([stop - start for start, stop in axis]) for axis in windows])
 
 
+def constraints(axes: int, mode: str) -> tuple[must.Constraint, ...]:
+    """What the documents of AdaptiveMaxPool and AdaptiveAvgPool demand; mode "Max" or "Avg"."""
+    layer = f"torch.nn.Adaptive{mode}Pool{axes}d"
+    size = f"{layer}: output_size is 'the target output size', a count of elements"
+    return (
+        must.each_axis("output_size is at least 0", "output_size", (-1, -2, -(2**31), -(2**62)), size),
+        must.Constraint("output_size has one value per axis", f"{layer}: " + must.TUPLE.format(axes), _size_too_many),
+        must.rank(axes, must.BATCHED.format(layer)),
+    )
+
+
+def _size_too_many(draw: st.DrawFn, case: Case) -> Case:
+    return case.with_arguments(output_size=(*case.arguments["output_size"], 1))
+
+
 def _max_operator(axes: int) -> Operator:
-    def gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
-        indices = adaptive.adaptive_max_pool(x, output_size)[1]
+    def gradients(g: Array, x: Array, output_size: adaptive_pooling.Sizes) -> tuple[Array]:
+        indices = adaptive_pooling.adaptive_max_pool(x, output_size)[1]
         return (pooling.max_pool_gradient(g, indices, x.shape, axes),)
 
     return Operator(
@@ -73,27 +88,27 @@ def _max_operator(axes: int) -> Operator:
         systems=("S15",),
         cases=cases(geometry(axes)),
         program=getattr(programs, f"adaptive_max_pool{axes}d"),
-        reference=adaptive.adaptive_max_pool,
+        reference=adaptive_pooling.adaptive_max_pool,
         bound=bounds.adaptive_max_pool,
         gradients=gradients,
         gradient_bounds=bounds.adaptive_max_pool_gradients,
-        second=partial(second.selecting, adaptive.adaptive_max_pool, axes),
+        second=partial(double_backward.selecting, adaptive_pooling.adaptive_max_pool, axes),
         gradient_magnitude=lambda g, x, output_size: gradients(np.abs(g), x, output_size),
         output_shape=output_shape_of_maxima,
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
-        constraints=rules.adaptive(axes, "Max"),
+        constraints=constraints(axes, "Max"),
     )
 
 
 def _average_operator(axes: int) -> Operator:
-    def summed(x: Array, output_size: adaptive.Sizes) -> Array:
-        return adaptive.adaptive_average_pool(np.abs(x), output_size) * counts(x.shape, output_size)
+    def summed(x: Array, output_size: adaptive_pooling.Sizes) -> Array:
+        return adaptive_pooling.adaptive_average_pool(np.abs(x), output_size) * counts(x.shape, output_size)
 
-    def gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
-        return (adaptive.adaptive_average_pool_gradient(g, x.shape, output_size),)
+    def gradients(g: Array, x: Array, output_size: adaptive_pooling.Sizes) -> tuple[Array]:
+        return (adaptive_pooling.adaptive_average_pool_gradient(g, x.shape, output_size),)
 
-    def summed_gradients(g: Array, x: Array, output_size: adaptive.Sizes) -> tuple[Array]:
+    def summed_gradients(g: Array, x: Array, output_size: adaptive_pooling.Sizes) -> tuple[Array]:
         return gradients(np.abs(g) * counts(x.shape, output_size), x, output_size)
 
     return Operator(
@@ -102,15 +117,15 @@ def _average_operator(axes: int) -> Operator:
         systems=("S15",),
         cases=cases(geometry(axes)),
         program=getattr(programs, f"adaptive_avg_pool{axes}d"),
-        reference=adaptive.adaptive_average_pool,
+        reference=adaptive_pooling.adaptive_average_pool,
         bound=bounds.adaptive_average_pool,
         gradients=gradients,
         gradient_bounds=bounds.adaptive_average_pool_gradients,
-        second=second.adaptive_average,
+        second=bounds.adaptive_average_pool_second,
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,
-        constraints=rules.adaptive(axes, "Avg"),
+        constraints=constraints(axes, "Avg"),
         # Integers that the elements of every window divide have integer averages.
         scale=_divisor,
         magnitude=summed,

@@ -1,8 +1,8 @@
-"""What each layer forbids, and how a valid case comes to violate just that.
+"""What each layer forbids, and how to make a valid case violate one rule and no other.
 
 A :class:`Constraint` takes a valid case and breaks one rule of the documentation, keeping every other: a padding of −1
-comes with an input so much larger that the window still fits. An operator's record lists its own; the functions here
-make those that several share.
+comes with an input so much larger that the window still fits. An operator's record lists its own rules; the functions
+here make those that several operators share.
 """
 
 from __future__ import annotations
@@ -20,14 +20,18 @@ from refimpl.rounding import Format
 
 Violate = Callable[[st.DrawFn, Case], Case]
 
+TUPLE = "a number or a tuple of {}"
+BATCHED = "{}, Shape: (N, C, *spatial) or (C, *spatial)"
+"""What torch says of many layers."""
+
 
 @dataclass(frozen=True)
 class Constraint:
     """One documented rule: its name, the sentence that states it, and a draw of cases that break it alone.
 
     ``of_values`` marks a rule about values, which a subject that has only shapes cannot check; ``of_rank`` one about
-    the number of axes, beside which the batch is not changed. ``given`` makes the operands that are no free values, as
-    an operator does of its valid cases.
+    the number of axes, whose cases keep their batch. ``given`` makes the operands that are not free values, as an
+    operator's own does for valid cases.
     """
 
     name: str
@@ -50,9 +54,9 @@ class Invalid(Case):
 
 @st.composite
 def invalid(draw: st.DrawFn, cases: st.SearchStrategy[Case], constraints: tuple[Constraint, ...], rank: int) -> Invalid:
-    """A valid case that one of the constraints was taken from, in a batch of none, one, three, or without an axis.
+    """A case that violates one of the constraints, in a batch of none, one or three, or without a batch.
 
-    rank: how many axes one example's input has; 0: any number, and the batch is left as it is.
+    rank: the number of axes of one example; 0 for any number, which leaves the batch as it is.
     """
     constraint, case = draw(st.sampled_from(constraints)), draw(cases)
     if rank and not constraint.of_rank:
@@ -62,7 +66,7 @@ def invalid(draw: st.DrawFn, cases: st.SearchStrategy[Case], constraints: tuple[
 
 
 def with_batch(case: Case, batch: tuple[int, ...], rank: int) -> Case:
-    """The same case with other axes before the last so many."""
+    """The same case with another batch before the last ``rank`` axes."""
     return case.with_shape("input", (*batch, *case.shapes["input"][-rank:]))
 
 
@@ -78,7 +82,7 @@ def below(
 
 
 def each_axis(name: str, argument: str, values: Iterable[int], source: str) -> Constraint:
-    """One value of ``argument``, which has one for each axis, is one of some that it must not be."""
+    """``argument``, which has a value for each axis, has a forbidden one on one axis."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         given = list(case.arguments[argument])
@@ -152,7 +156,7 @@ def one_value_per_axis(argument: str, source: str) -> Constraint:
 
 
 def argument_is(name: str, argument: str, values: Iterable[Any], source: str) -> Constraint:
-    """``argument`` has one of some values that it must not have."""
+    """``argument`` has a forbidden value."""
     return Constraint(
         name, source, lambda draw, case: case.with_arguments(**{argument: draw(st.sampled_from(list(values)))})
     )
@@ -170,7 +174,7 @@ def rank(axes: int, source: str) -> Constraint:
 
 
 def operand_shape(name: str, operand: str, source: str, shapes: Callable[[Case], list[tuple[int, ...]]]) -> Constraint:
-    """One operand has one of some shapes that do not go with the others."""
+    """One operand has a shape that does not fit the others."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         return case.with_shape(operand, draw(st.sampled_from(shapes(case))))

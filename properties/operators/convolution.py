@@ -25,7 +25,7 @@ from properties.cases.case import (
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import convolution as programs
-from refimpl import bounds, convolution, second
+from refimpl import bounds, convolution, double_backward
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output
 
@@ -135,7 +135,7 @@ def _operator(axes: int) -> Operator:
         bound=bounds.cross_correlate,
         gradients=gradients,
         gradient_bounds=bounds.convolution_gradients,
-        second=partial(second.bilinear, bounds.cross_correlate, bounds.convolution_gradients),
+        second=partial(double_backward.bilinear, bounds.cross_correlate, bounds.convolution_gradients),
         output_shape=output_shape,
         traits=frozenset({"window", "kernel", "products"}),
         axes=axes,

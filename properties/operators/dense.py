@@ -14,7 +14,7 @@ from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, who
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import dense as programs
-from refimpl import bounds, dense, second
+from refimpl import bounds, dense, double_backward
 from refimpl.arrays import Array
 from refimpl.rounding import Computed
 
@@ -65,7 +65,7 @@ def flatten_geometry(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def unflatten_geometry(draw: st.DrawFn) -> Geometry:
-    """One to three axes, one of them a product of one to three sizes, of which one may be left open."""
+    """One to three axes, one of them the product of one to three sizes, one of which may be left open."""
     unflattened = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
     others = draw(st.lists(st.integers(1, 5), max_size=2))
     dim = draw(whole(0, len(others)))
@@ -98,7 +98,7 @@ def _matmul_gradient_bounds(g: Computed, a: Computed, b: Computed) -> tuple[Comp
 
 
 def _moving(function: Callable[..., Array]) -> Callable[[Case], tuple[int, ...]]:
-    """The shape that a function gives which moves elements."""
+    """The output's shape of a function that only moves elements."""
     return lambda case: function(np.empty(case.shapes["input"]), **case.arguments).shape
 
 
@@ -149,7 +149,7 @@ UNFLATTEN = (
 
 
 def _unflattened(draw: st.DrawFn, case: Case, more: int) -> Case:
-    """Sizes whose product is the axis's size with one more of them open, or else with one element more."""
+    """Sizes that do not make up the axis: two of them are open, or their product is too large."""
     size = case.shapes["input"][case.arguments["dim"]]
     sizes = (-1, size, -1) if more < 0 else draw(among((size + 1,), (1, size + 2), (size + 1, -1)))
     return case.with_arguments(unflattened_size=sizes)
@@ -172,7 +172,7 @@ BILINEAR = (
 
 
 def _other_leading(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Another number of axes before the last, or another size of one; one of 1 might be broadcast."""
+    """Another number of leading axes, or another size of one of them; a size of 1 might be broadcast."""
     leading = [(2, *shape), shape[1:]] if len(shape) > 1 else [(2, *shape)]
     return leading + [must.longer(shape, axis) for axis in range(len(shape) - 1)]
 
@@ -188,7 +188,7 @@ OPERATORS = (
         bound=bounds.linear,
         gradients=_linear_gradients,
         gradient_bounds=bounds.linear_gradients,
-        second=partial(second.bilinear, bounds.linear, bounds.linear_gradients),
+        second=partial(double_backward.bilinear, bounds.linear, bounds.linear_gradients),
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},
@@ -204,7 +204,7 @@ OPERATORS = (
         bound=bounds.bilinear_layer,
         gradients=dense.bilinear_gradients,
         gradient_bounds=bounds.bilinear_layer_gradients,
-        second=partial(second.trilinear, bounds.bilinear_layer, bounds.bilinear_layer_gradients),
+        second=partial(double_backward.trilinear, bounds.bilinear_layer, bounds.bilinear_layer_gradients),
         output_shape=lambda case: (*case.shapes["input1"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear"}),
         rows=lambda case: {"input1": 1, "input2": 1},
@@ -221,7 +221,7 @@ OPERATORS = (
         bound=matmul_bound,
         gradients=_matmul_gradients,
         gradient_bounds=_matmul_gradient_bounds,
-        second=partial(second.bilinear, matmul_bound, _matmul_gradient_bounds),
+        second=partial(double_backward.bilinear, matmul_bound, _matmul_gradient_bounds),
         output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},
@@ -237,7 +237,7 @@ OPERATORS = (
         bound=bounds.flatten,
         gradients=lambda g, x, **arguments: (g.reshape(x.shape),),
         gradient_bounds=bounds.flatten_gradients,
-        second=partial(second.linear, bounds.flatten),
+        second=partial(double_backward.linear, bounds.flatten),
         output_shape=_moving(dense.flatten),
         traits=frozenset({"linear"}),
         constraints=FLATTEN,
@@ -252,7 +252,7 @@ OPERATORS = (
         bound=bounds.unflatten,
         gradients=lambda g, x, **arguments: (g.reshape(x.shape),),
         gradient_bounds=bounds.unflatten_gradients,
-        second=partial(second.linear, bounds.unflatten),
+        second=partial(double_backward.linear, bounds.unflatten),
         output_shape=_moving(dense.unflatten),
         traits=frozenset({"linear"}),
         constraints=UNFLATTEN,

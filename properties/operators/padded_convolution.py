@@ -7,10 +7,10 @@ from functools import partial
 from hypothesis import strategies as st
 
 from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
-from properties.operators import convolution_constraints as rules
+from properties.operators import padded_convolution_constraints as rules
 from properties.operators.record import Operator
-from properties.worker.programs import convolution as programs
-from refimpl import bounds, padding, second
+from properties.worker.programs import padded_convolution as programs
+from refimpl import bounds, double_backward, padded_convolution, padding
 from refimpl.geometry import convolution_output, effective_kernel, same_split
 
 KERNELS = {1: 5, 2: 4, 3: 3}
@@ -65,11 +65,11 @@ def _operator(axes: int) -> Operator:
         systems=("S4", "S10") if axes == 2 else (),
         cases=cases(geometry(axes)),
         program=PROGRAMS[axes],
-        reference=padding.padded_convolution,
+        reference=padded_convolution.padded_convolution,
         bound=bounds.padded_convolution,
-        gradients=padding.padded_convolution_gradients,
+        gradients=padded_convolution.padded_convolution_gradients,
         gradient_bounds=bounds.padded_convolution_gradients,
-        second=partial(second.bilinear, bounds.padded_convolution, bounds.padded_convolution_gradients),
+        second=partial(double_backward.bilinear, bounds.padded_convolution, bounds.padded_convolution_gradients),
         output_shape=output_shape,
         staged_gradients=True,  # the gradient of the padded input, before what lies in the padding is added up
         traits=frozenset({"linear", "padded"}),

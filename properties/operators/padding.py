@@ -11,7 +11,7 @@ from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, long
 from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import padding as programs
-from refimpl import bounds, padding, second
+from refimpl import bounds, double_backward, padding
 from refimpl.arrays import Array
 from refimpl.rounding import Computed
 
@@ -63,7 +63,7 @@ def output_shape(case: Case, mode: str = "constant") -> tuple[int, ...]:
 
 def _second(mode: str, g: Computed, x: Computed, h: Computed, **arguments: Any) -> Any:
     """Without the constant, which no gradient depends on."""
-    return second.linear(partial(bounds.pad, mode=mode), g, x, h, padding=arguments["padding"])
+    return double_backward.linear(partial(bounds.pad, mode=mode), g, x, h, padding=arguments["padding"])
 
 
 def _operator(name: str, mode: str) -> Operator:

@@ -12,7 +12,7 @@ LAYERS = {"constant": "Constant", "reflect": "Reflection", "replicate": "Replica
 
 
 def padding(mode: str) -> tuple[must.Constraint, ...]:
-    """Of the padding of a mode."""
+    """The rules of padding in a mode."""
     layer = f"torch.nn.{LAYERS[mode]}Pad2d"
     even = PAD + "an 'm-elements tuple, where m/2 <= input dimensions and m is even'"
     left = f"{layer}: 'the output dimensions must remain positive'" if mode == "replicate" else f"{layer}, Shape"
@@ -53,14 +53,14 @@ def _one_amount_less(draw: st.DrawFn, case: Case) -> Case:
 
 
 def _too_many_amounts(draw: st.DrawFn, case: Case) -> Case:
-    """Amounts for an axis more than there are."""
+    """Amounts for one axis more than there are."""
     axes = len(case.arguments["padding"]) // 2
     case = case.with_shape("input", case.shapes["input"][-axes:])
     return case.with_arguments(padding=(*case.arguments["padding"], *draw(st.sampled_from([(0, 0), (1, 1)]))))
 
 
 def _cropped_to(size: int) -> must.Violate:
-    """Amounts that leave so many elements, or fewer, along one axis."""
+    """Amounts that leave ``size`` elements, or fewer, along one axis."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         case = _in_some_batch(draw, case)
@@ -73,7 +73,7 @@ def _cropped_to(size: int) -> must.Violate:
 
 
 def _much(least: int) -> must.Violate:
-    """Amounts on one side of one axis of the whole input and so much more, or yet more."""
+    """An amount on one side of one axis, at least the input's size plus ``least``."""
 
     def violate(draw: st.DrawFn, case: Case) -> Case:
         case = _in_some_batch(draw, case)

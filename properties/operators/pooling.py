@@ -15,7 +15,7 @@ from properties.cases.case import CHANNELS, COIN, Case, Geometry, batches, cases
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import pooling as programs
-from refimpl import bounds, pooling, second
+from refimpl import bounds, double_backward, pooling
 from refimpl.arrays import Array
 
 KERNELS = {1: 7, 2: 4, 3: 3}
@@ -102,7 +102,7 @@ def _max_operator(axes: int) -> Operator:
         bound=bounds.max_pool,
         gradients=gradients,
         gradient_bounds=bounds.max_pool_gradients,
-        second=partial(second.selecting, pooling.max_pool, axes),
+        second=partial(double_backward.selecting, pooling.max_pool, axes),
         gradient_magnitude=lambda g, x, **arguments: gradients(np.abs(g), x, **arguments),
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "selecting"}),
@@ -131,7 +131,7 @@ def _average_operator(axes: int) -> Operator:
         bound=bounds.average_pool,
         gradients=gradients,
         gradient_bounds=bounds.average_pool_gradients,
-        second=partial(second.linear, bounds.average_pool),
+        second=partial(double_backward.linear, bounds.average_pool),
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "linear"}),
         axes=axes,

@@ -31,17 +31,17 @@ class Operator:
     ``second`` takes the cotangent, the operands and a direction h for each of them, and returns, with errors, the
     gradients of ⟨h, gradients⟩ to the cotangent and to each operand.
 
-    ``given`` makes the operands that are no free values, such as indices or random samples: the loops and bounds take
-    them by name, as arrays, and nothing is differentiated to them. ``domain`` maps the values of an operand, by its
-    name, to some for which the layer is defined.
+    ``given`` makes the operands that are not free values, such as indices or random samples: the loops and bounds take
+    them by name, as arrays, and there are no gradients to them. ``domain`` maps the values of an operand, by its name,
+    to values for which the layer is defined.
 
     For the exact tier, ``scale`` is what integers are multiplied by so that divisions leave no remainder, and
     ``magnitude`` and ``gradient_magnitude`` sum absolute values in place of values (by default: the reference on
     absolute values); ``inexact`` says why a layer has no exact tier, ``staged`` and ``staged_gradients`` that partial
     results may be stored.
 
-    ``rows`` says which operands hold one example for each of a batch, and how many axes one has; by default those are
-    the input's, and what is given with it, a channel's axis and the spatial ones.
+    ``rows`` names the operands that hold a batch of examples, and the number of axes of one example. By default these
+    are the input and the given operands, whose examples have an axis of channels and the spatial axes.
 
     ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
     """
@@ -75,42 +75,47 @@ class Operator:
         return self.name
 
     def has(self, trait: str) -> bool:
-        """Whether a trait holds.
+        """True if the operator has a trait.
 
-        "window": windows of one size slide in strides; "kernel": a bank of weights does; "pooling": no weights do, and
-        channels keep apart; "products": every result is a sum of products of two operands' elements, none of which has
-        a part in two of its terms, and perhaps a bias; "sized": a formula gives the size of each axis, however many
-        there are; "linear": the output is linear in each real operand, the bias counted with it, while the others stay;
-        "selecting": every output is an element of the input, whose index is returned; "activation": a function of each
-        value or row; "transposed": a bank of weights scatters, as the gradient of a convolution does; "padded": one
-        slides over an input that is padded in a mode; "loss": of rows of classes; "columns": an example is a matrix of
-        columns, whatever the number of axes they are laid out on.
+        - "window": windows of one size slide over the input in strides;
+        - "kernel": a bank of weights slides over the input;
+        - "transposed": a bank of weights scatters, as the gradient of a convolution does;
+        - "padded": a bank of weights slides over an input that is padded in a mode;
+        - "pooling": there are no weights, and channels keep apart;
+        - "selecting": every output is an element of the input, whose index is returned;
+        - "linear": the output is linear in each real operand, counted with the bias, while the others stay;
+        - "products": every result is a sum of products of two operands' elements, and perhaps a bias; no element has a
+          part in two terms of one sum;
+        - "sized": a formula gives the size of each axis, however many there are;
+        - "columns": an example is a matrix of columns, whatever the number of axes they are laid out on;
+        - "activation": a function of each value or row;
+        - "loss": a loss of rows of classes.
         """
         return trait in self.traits
 
     @property
     def rank(self) -> int:
-        """How many axes one example's input has: channels' and those of windows, or a matrix's; 0: any number."""
+        """The number of axes of one example: channels and spatial axes, or those of a matrix; 0 for any number."""
         if self.has("columns"):
             return 2
         return self.axes + 1 if self.axes else 0
 
     @property
     def differentiable(self) -> bool:
-        """Whether gradients are defined."""
+        """True if gradients are defined."""
         return self.gradients is not None
 
     @property
     def batched(self) -> bool:
-        """Whether there are batches, none of whose examples sees the others."""
+        """True if an input may be a batch of examples, none of which sees the others."""
         return self.axes > 0 or self.rows is not None
 
     def example(self, case: Case) -> dict[str, int]:
-        """How many axes one example has, for each operand that holds one for each of a batch."""
+        """The number of axes of one example, for each operand that holds a batch of examples."""
         return dict(self.rows(case)) if self.rows else dict.fromkeys(("input", *self.given), self.axes + 1)
 
     def in_batch(self, case: Case, batch: tuple[int, ...]) -> Case:
-        """The same case with other leading axes; what is an axis's number is counted from the last."""
+        """The same case with other leading axes; an axis that an argument names is then counted from the last."""
         axes = self.example(case)
         shapes = {
             n: (*batch, *shape[len(shape) - axes[n] :]) if n in axes else shape for n, shape in case.shapes.items()
@@ -124,7 +129,10 @@ class Operator:
         return free | {name: make(case, format) for name, make in self.given.items()}
 
     def any_operands(self, case: Case, format: Format, broken: Constraint | None = None) -> dict[str, Array]:
-        """The values of a case that breaks a rule, or may break one; what is given is then as for the first."""
+        """The values of a case that breaks a rule, or may break one: given operands are as that rule makes them.
+
+        Without a rule they are as the operator's first rule makes them.
+        """
         free = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items()}
         rule = broken or next(iter(self.constraints), None)
         given = (rule and rule.given) or self.given
@@ -139,7 +147,7 @@ class Operator:
         return self.domain(case, name, self._drawn(name, shape, case, format))
 
     def unscaled(self, case: Case, format: Format) -> dict[str, Array]:
-        """Values of a case whose arguments may be invalid, so that nothing can be computed of them."""
+        """Values of a case whose arguments may be invalid, so that no scale can be computed from them."""
         tensors = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items()}
         return {name: self.domain(case, name, values) for name, values in tensors.items()}
 
@@ -198,7 +206,7 @@ class Operator:
 
         def largest(*operands: Array, **arguments: Any) -> tuple[Array, ...]:
             sums = _on_absolute_values(in_values)(*operands, **arguments)
-            # What is divided after it is summed: a linear layer's second gradient is itself, of the directions.
+            # A mean sums before it divides; the second gradient of a linear layer is the layer of the directions.
             return sums if self.magnitude is None else (*sums, self.magnitude(*operands[1 + len(free) :], **arguments))
 
         results: Any = None
@@ -224,7 +232,7 @@ class Operator:
         format: Format,
         staged: bool,
     ) -> tuple[Array, ...] | None:
-        """The results, if every partial result, in any order, is an integer that what it is kept in has; else None."""
+        """The results, if every partial result, in any order, is an integer that its format represents; else None."""
         if self.inexact or not all(_integral(value) for value in values):
             return None
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
@@ -240,7 +248,7 @@ class Operator:
 
 
 def _most(values: list[Array]) -> float:
-    """What no sum of "products" exceeds: as many terms as the largest operand has elements, and a bias.
+    """A bound on any sum of "products": as many terms as the largest operand has elements, and a bias.
 
     A gradient of gradients adds up to three of them.
     """

@@ -9,16 +9,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import COIN, Case, Geometry, among, cases
-from properties.operators.losses import chosen, input_shapes, output_shape
+from properties.operators.loss import chosen, input_shapes, output_shape
 from properties.operators.record import Operator
-from properties.worker.programs import losses as programs
+from properties.worker.programs import soft_targets as programs
 from refimpl import bounds, loss, soft_targets
 from refimpl.arrays import Array
 
 
 @st.composite
 def geometry(draw: st.DrawFn) -> Geometry:
-    """Any input, a probability for each of its elements, and, as often as not, each option."""
+    """Any input, a probability for each of its elements, and each option in half of the cases."""
     shape = draw(input_shapes())
     options = draw(chosen(shape[min(1, len(shape) - 1)]))
     if 0 in shape:  # what is no mean of nothing
@@ -29,7 +29,7 @@ def geometry(draw: st.DrawFn) -> Geometry:
 
 
 def probabilities(case: Case, name: str, values: Array) -> Array:
-    """For the target numbers of its format from 0 to 1: fractions, and 1 for whole numbers but 0; NaN for neither."""
+    """For the target numbers from 0 to 1: the fraction of a value, 1 for whole numbers but 0, NaN unless finite."""
     if name != "target":
         return values
     with np.errstate(invalid="ignore"):
@@ -38,7 +38,7 @@ def probabilities(case: Case, name: str, values: Array) -> Array:
 
 
 def _weighted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """With a case's weights as an array."""
+    """The function of a case's arguments, whose weights are a tuple, not an array."""
 
     def weighted(*operands: Any, weight: Any = None, **options: Any) -> Any:
         return function(*operands, weight=None if weight is None else np.array(weight), **options)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from properties.cases import image_sized, long_sums, tiled
 from properties.cases.case import Axis, Case, Geometry, batches, cases, longest_axis, sizes
-from properties.operators import convolution_constraints as rules
+from properties.operators import transposed_constraints as rules
 from properties.operators.record import Operator
-from properties.worker.programs import convolution as programs
-from refimpl import bounds, convolution, second, transposed
+from properties.worker.programs import transposed as programs
+from refimpl import bounds, convolution, double_backward, transposed
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output, effective_kernel, transposed_output
 
@@ -106,7 +106,7 @@ def _operator(axes: int) -> Operator:
         bound=bounds.conv_transpose,
         gradients=gradients,
         gradient_bounds=bounds.conv_transpose_gradients,
-        second=partial(second.bilinear, bounds.conv_transpose, bounds.conv_transpose_gradients),
+        second=partial(double_backward.bilinear, bounds.conv_transpose, bounds.conv_transpose_gradients),
         output_shape=output_shape,
         traits=frozenset({"linear", "transposed", "products"}),
         axes=axes,

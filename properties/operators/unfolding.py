@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
-from properties.operators import convolution_constraints as rules
+from properties.operators import unfolding_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import unfolding as programs
-from refimpl import bounds, second, unfolding
+from refimpl import bounds, double_backward, unfolding
 from refimpl.arrays import Array
 from refimpl.geometry import convolution_output
 
@@ -21,7 +21,7 @@ KERNELS, LONGEST = 4, 17
 
 @st.composite
 def windows(draw: st.DrawFn) -> tuple[list[Axis], dict[str, Any]]:
-    """The windows of both axes, and the arguments that say them."""
+    """The windows of both axes, and the arguments that describe them."""
     axes = [draw(convolution_axis(KERNELS, length)) for length in draw(longest_axis(2, LONGEST))]
     words = {"kernel_size": "kernel", "dilation": "dilation", "padding": "padding", "stride": "stride"}
     return axes, {name: tuple(getattr(axis, word) for axis in axes) for name, word in words.items()}
@@ -81,7 +81,7 @@ OPERATORS = (
         bound=bounds.unfold,
         gradients=_unfold_gradients,
         gradient_bounds=bounds.unfold_gradients,
-        second=partial(second.linear, bounds.unfold),
+        second=partial(double_backward.linear, bounds.unfold),
         output_shape=unfold_shape,
         traits=frozenset({"linear"}),
         axes=2,
@@ -97,7 +97,7 @@ OPERATORS = (
         bound=bounds.fold,
         gradients=_fold_gradients,
         gradient_bounds=bounds.fold_gradients,
-        second=partial(second.linear, bounds.fold),
+        second=partial(double_backward.linear, bounds.fold),
         output_shape=fold_shape,
         traits=frozenset({"linear", "columns"}),
         axes=2,

@@ -1,6 +1,6 @@
 """Print a digest of every reference's bits: ``python -m properties.selftest.digest``.
 
-Run with and without ``NUMBA_DISABLE_JIT=1``, it tells whether compilation changes any bit of the loops.
+The same digest with and without ``NUMBA_DISABLE_JIT=1`` shows that compilation changes no bit of the loops.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def row(columns: int) -> Array:
 def sigmoids(*operands: Array, served: list[Call] | None) -> list[Outcome]:
     """The sigmoid of each, compiled; by one function where there is a list of the calls that it has served."""
     trial = Trial.of(DYNAMIC, served=served)
-    return [trial.run(programs.pointwise.sigmoid, {"input": values}) for values in operands]
+    return [trial.run(programs.activation.sigmoid, {"input": values}) for values in operands]
 
 
 def compilations(*outcomes: Outcome) -> list[int]:
@@ -93,7 +93,7 @@ def test_a_later_size_is_caught() -> None:
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_script_serves_the_earlier_sizes_first(wrong: bool, tmp_path: Path) -> None:
     """Its one function is compiled once, for another size than that which it shows."""
-    earlier = Call(programs.pointwise.sigmoid, {"input": row(5)}, cotangent=row(5), mode="dynamic")
+    earlier = Call(programs.activation.sigmoid, {"input": row(5)}, cotangent=row(5), mode="dynamic")
     call = replace(earlier, operands={"input": row(7)}, cotangent=row(7), fresh=False, earlier=(earlier,))
     should = activation.sigmoid(row(7)) + wrong
     path = repro.write(tmp_path, "a script", call, "said", "a formula", Expected(should, np.full((2, 7), 2.0**-48)))

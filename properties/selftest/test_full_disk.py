@@ -1,4 +1,4 @@
-"""A disk that is full ends no run: what is missing is said, and shows in the evidence."""
+"""A full disk does not end a run, which says what is missing; the evidence shows it."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ def _refuse(path: Path, target: Path) -> None:
 
 
 def diverged() -> Diverged:
-    """What a law raises of a call."""
+    """What a law raises about a call."""
     failure = Diverged("wrong")
-    failure.call = Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, dtype="float32")
+    failure.call = Call(programs.activation.sigmoid, {"input": np.ones(2)}, dtype="float32")
     return failure
 
 

@@ -128,7 +128,7 @@ def test_what_cannot_be_loaded_is_named(name: str, workers: Workers, tmp_path: P
     source, why = UNLOADABLE[name]
     path = tmp_path / f"{name}.py"
     path.write_text(source, encoding="utf-8")
-    outcome = workers.run(Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, kernels=str(path)))
+    outcome = workers.run(Call(programs.activation.sigmoid, {"input": np.ones(2)}, kernels=str(path)))
     assert outcome.error == f"ImportError: {path} {why}"
 
 
@@ -141,7 +141,7 @@ def test_module_that_uses_its_own_name(workers: Workers, tmp_path: Path) -> None
         "def sigmoid(input):\n    assert json.dumps([Grid(2).size]) == '[2]'\n    return torch.sigmoid(input)\n",
         encoding="utf-8",
     )
-    assert workers.run(Call(programs.pointwise.sigmoid, {"input": np.ones(2)}, kernels=str(path))).error is None
+    assert workers.run(Call(programs.activation.sigmoid, {"input": np.ones(2)}, kernels=str(path))).error is None
 
 
 def outcome_of(source: str, call: Call, workers: Workers, folder: Path) -> str | None:
@@ -151,7 +151,7 @@ def outcome_of(source: str, call: Call, workers: Workers, folder: Path) -> str |
     return workers.run(replace(call, kernels=str(path))).error
 
 
-SIGMOID = Call(programs.pointwise.sigmoid, {"input": np.ones(2)})
+SIGMOID = Call(programs.activation.sigmoid, {"input": np.ones(2)})
 
 
 def test_first_call_of_a_kernel_gets_no_allowance(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_loading_gets_an_allowance(tmp_path: Path) -> None:
 
 
 def test_what_no_call_could_use_is_undefined(workers: Workers, tmp_path: Path) -> None:
-    """Nothing of a program defined: so for every call. Something of it: a call that needs the rest declines."""
+    """A file that defines nothing of a program is undefined for every call; else the calls that need more decline."""
     source = "def tanh(input):\n    return input.tanh()\n"
     assert outcome_of(source, SIGMOID, workers, tmp_path) == "Undefined: mine defines no sigmoid"
     either = Call(hostile.sigmoid_of_vectors, {"input": np.ones(2)})

@@ -54,7 +54,7 @@ def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ci", [{}, {"CI": "true"}])
 def test_long_runs_take_fresh_seeds(ci: dict[str, str]) -> None:
-    """Tonight's cases are not last night's, in CI neither, where Hypothesis repeats itself unless told."""
+    """Each long run draws new cases, in CI too, where Hypothesis repeats itself by default."""
     line = "from properties.session.profiles import settings; print(*(settings.get_profile(p).derandomize for p in {}))"
     command = [sys.executable, "-c", line.format(("nightly", "search"))]
     environment = {name: value for name, value in os.environ.items() if name != "CI"} | ci
@@ -97,6 +97,6 @@ def test_evidence_of_a_run(tmp_path: Path) -> None:
 
 
 def test_a_subject_on_trial_is_held_where_it_is_named() -> None:
-    """What the ledger does not know all of is in no run that did not ask for it."""
+    """A subject whose divergences are not all in the ledger is held only in runs that name it."""
     name = "dynamic-cpu-float32"
     assert [name in map(str, subjects.select(names)) for names in (None, "cpu", name)] == [False, False, True]

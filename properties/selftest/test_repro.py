@@ -40,7 +40,7 @@ def test_a_script_shows_what_is_wrong(name: str, tmp_path: Path) -> None:
     """Dtype, operands, memory, shape and values, each wrong alone."""
     kernels = tmp_path / "kernels.py"
     kernels.write_text(f"import torch\n\n\ndef sigmoid(input):\n    {KERNELS[name]}\n", encoding="utf-8")
-    call = Call(programs.pointwise.sigmoid, {"input": X}, kernels=str(kernels))
+    call = Call(programs.activation.sigmoid, {"input": X}, kernels=str(kernels))
     should = X if name == "memory shared" else activation.sigmoid(X)
     assert ends(tmp_path, call, should, np.full(X.shape, 2.0**-50)) == (name != "right")
 

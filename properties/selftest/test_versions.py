@@ -34,7 +34,7 @@ FEW = hypothesis.settings(max_examples=20, derandomize=True, database=None, dead
 
 
 def right(call: Call) -> Outcome:
-    """What a torch would answer that rounds once."""
+    """The answer of a torch that rounds once."""
     outcome = execute(replace(call, dtype="float64"))
     return replace(outcome, outputs={name: _rounded(seen) for name, seen in outcome.outputs.items()})
 
@@ -108,7 +108,7 @@ def test_the_suites_own_torch_is_tried_beside_another(held: Callable[..., eviden
 
 
 def test_a_call_of_a_laws_own_is_known(held: Callable[..., evidence.Result]) -> None:
-    """A case that is right, of whose batch another image runs into an entry, is known where that diverges."""
+    """A case that is right itself is known where another image of its batch diverges as an entry says."""
     arguments = {"norm_type": 3.0, "kernel_size": (1, 1), "ceil_mode": False}
     case = Case({"input": (1, 1, 1, 1)}, arguments, "normal", seed=1)
     result = held(execute, "lp_pool2d", law=replace(BATCH, examples=(case,)), settings=GIVEN)

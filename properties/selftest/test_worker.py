@@ -40,7 +40,7 @@ X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
 def workers() -> Iterator[Workers]:
     """Workers with little patience, closed afterwards."""
     pool = Workers(timeout=1.0)
-    call(pool, programs.pointwise.sigmoid)
+    call(pool, programs.activation.sigmoid)
     yield pool
     pool.close()
 
@@ -67,7 +67,7 @@ def test_survives(workers: Workers, program: Program, error: str) -> None:
     outcome = call(workers, program)
     assert outcome.error is not None
     assert outcome.error.startswith(error)
-    assert call(workers, programs.pointwise.sigmoid).error is None
+    assert call(workers, programs.activation.sigmoid).error is None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not run (processes cannot be kept on one processor)")
@@ -92,7 +92,7 @@ def test_a_process_that_is_kept_waiting_is_no_hang(workers: Workers) -> None:
     process.suspend()
     going_on = threading.Timer(2.5 * workers.timeout, process.resume)
     going_on.start()
-    assert call(workers, programs.pointwise.sigmoid).error is None
+    assert call(workers, programs.activation.sigmoid).error is None
     assert workers._worker[0] == process.pid
 
 
@@ -103,7 +103,7 @@ def test_what_is_late_once_is_tried_again(workers: Workers, tmp_path: Path) -> N
 
 def test_chatter_is_no_answer(workers: Workers) -> None:
     """What a program prints does not get in the way of its result."""
-    assert np.array_equal(values(call(workers, hostile.chatters)), values(call(workers, programs.pointwise.sigmoid)))
+    assert np.array_equal(values(call(workers, hostile.chatters)), values(call(workers, programs.activation.sigmoid)))
 
 
 def test_a_warning_is_no_error() -> None:
@@ -166,7 +166,7 @@ def test_an_interpreter_without_torch_is_named() -> None:
     """An interpreter that cannot start workers is named, with what it needs."""
     pool = Workers(Interpreter("/bin/false"))
     with pytest.raises(RuntimeError, match=r"/bin/false .* ended with status 1; does it have torch and numpy"):
-        call(pool, programs.pointwise.sigmoid)
+        call(pool, programs.activation.sigmoid)
 
 
 def test_a_crash_shrinks(workers: Workers) -> None:
@@ -203,14 +203,14 @@ def test_no_orphans(end: signal.Signals) -> None:
         import signal
         import hypothesis
 import numpy as np
-        from properties import programs
+        from properties.worker import programs
         from properties.selftest import hostile
         from properties.worker.call import Call
         from properties.subjects.workers import Workers
         signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
         pool = Workers(timeout=100)
         run = lambda program: pool.run(Call(program, {"input": np.ones((1, 2))}))
-        run(programs.pointwise.sigmoid)
+        run(programs.activation.sigmoid)
         print(pool.launcher._process.pid, pool._worker[0], flush=True)
         run(hostile.hangs)
         """

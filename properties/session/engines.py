@@ -88,7 +88,7 @@ def _trouble(forked: Forked) -> str | None:
     launcher, error = forked.launcher, None
     try:
         if isinstance(forked, Workers):
-            error = forked.run(Call(programs.pointwise.sigmoid, {"input": np.ones(1)})).error
+            error = forked.run(Call(programs.activation.sigmoid, {"input": np.ones(1)})).error
         elif isinstance(forked, Sandbox):
             forked.run(_answering)
     except Lost as lost:

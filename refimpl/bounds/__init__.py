@@ -28,14 +28,15 @@ from refimpl.bounds.activation import (
     tanh_gradients,
     tanh_second,
 )
-from refimpl.bounds.common import bilinear, product, trilinear
-from refimpl.bounds.convolution import (
-    conv_transpose,
-    conv_transpose_gradients,
-    convolution_gradients,
-    convolve,
-    cross_correlate,
+from refimpl.bounds.adaptive_pooling import (
+    adaptive_average_pool,
+    adaptive_average_pool_gradients,
+    adaptive_average_pool_second,
+    adaptive_max_pool,
+    adaptive_max_pool_gradients,
 )
+from refimpl.bounds.common import bilinear, product, trilinear
+from refimpl.bounds.convolution import convolution_gradients, convolve, cross_correlate
 from refimpl.bounds.dense import (
     bilinear_layer,
     bilinear_layer_gradients,
@@ -46,19 +47,7 @@ from refimpl.bounds.dense import (
     unflatten,
     unflatten_gradients,
 )
-from refimpl.bounds.further_pooling import (
-    adaptive_average_pool,
-    adaptive_average_pool_gradients,
-    adaptive_max_pool,
-    adaptive_max_pool_gradients,
-    fractional_max_pool,
-    fractional_max_pool_gradients,
-    lp_pool,
-    lp_pool_gradients,
-    lp_pool_second,
-    max_unpool,
-    max_unpool_gradients,
-)
+from refimpl.bounds.fractional_pooling import fractional_max_pool, fractional_max_pool_gradients
 from refimpl.bounds.loss import (
     cross_entropy,
     cross_entropy_gradients,
@@ -69,22 +58,19 @@ from refimpl.bounds.loss import (
     squared_error_gradient,
 )
 from refimpl.bounds.optimizer import momentum_step, sgd_step
-from refimpl.bounds.padding import (
-    fold,
-    fold_gradients,
-    pad,
-    pad_gradients,
-    padded_convolution,
-    padded_convolution_gradients,
-    unfold,
-    unfold_gradients,
-)
+from refimpl.bounds.padded_convolution import padded_convolution, padded_convolution_gradients
+from refimpl.bounds.padding import pad, pad_gradients
 from refimpl.bounds.pooling import average_pool, average_pool_gradients, max_pool, max_pool_gradients
+from refimpl.bounds.power_pooling import lp_pool, lp_pool_gradients, lp_pool_second
 from refimpl.bounds.soft_targets import cross_entropy_soft_gradients, cross_entropy_soft_second
+from refimpl.bounds.transposed import conv_transpose, conv_transpose_gradients
+from refimpl.bounds.unfolding import fold, fold_gradients, unfold, unfold_gradients
+from refimpl.bounds.unpooling import max_unpool, max_unpool_gradients
 
 __all__ = [
     "adaptive_average_pool",
     "adaptive_average_pool_gradients",
+    "adaptive_average_pool_second",
     "adaptive_max_pool",
     "adaptive_max_pool_gradients",
     "average_pool",

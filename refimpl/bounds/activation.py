@@ -114,12 +114,12 @@ def softmax_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
 
 
 def softmax_second(h: Computed, g: Computed, x: Computed) -> tuple[Computed, Computed]:
-    """``J·h`` and ``J·q`` with ``q = h·g − h·(g·y) − g·(h·y)`` from the computed y; every step is stored."""
+    """``J·h`` and ``J·∂y`` with ``∂y = h·g − h·(g·y) − g·(h·y)`` from the computed y; every step is stored."""
     y = softmax(x)
     hy, gy = (_sum((v * y).stored()) for v in (h, g))
-    q = (((h * g).stored() - (h * gy).stored()).stored() - (g * hy).stored()).stored()
+    to_y = (((h * g).stored() - (h * gy).stored()).stored() - (g * hy).stored()).stored()
     values = activation.softmax_second(h.value, g.value, x.value)
-    return with_error_of(values[0], _through_softmax(h, y)), with_error_of(values[1], _through_softmax(q, y))
+    return with_error_of(values[0], _through_softmax(h, y)), with_error_of(values[1], _through_softmax(to_y, y))
 
 
 def log_softmax(x: Computed) -> Computed:
@@ -136,12 +136,17 @@ def log_softmax_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, .
 
 
 def log_softmax_second(h: Computed, g: Computed, x: Computed) -> tuple[Computed, Computed]:
-    """``h − h·p`` and ``q − p·Σ_j q_j`` with ``q = −(Σ_j g_j)·p·h`` and p = e^y from the computed log-softmax y."""
-    p = log_softmax(x).exp().stored()
-    hp = (h * p).stored()
-    q = product(h, p, _sum(-g))
+    """``h − Σ_j h_j·P_j`` and ``∂y − P·Σ_j ∂y_j`` with ``∂y = −(Σ_j g_j)·P·h``.
+
+    ``P = e^y`` is from the computed log-softmax y.
+    """
+    softmaxed = log_softmax(x).exp().stored()
+    weighted = (h * softmaxed).stored()
+    to_y = product(h, softmaxed, _sum(-g))
     values = activation.log_softmax_second(h.value, g.value, x.value)
-    return with_error_of(values[0], h - _sum(hp)), with_error_of(values[1], q - (p * _sum(q)).stored())
+    return with_error_of(values[0], h - _sum(weighted)), with_error_of(
+        values[1], to_y - (softmaxed * _sum(to_y)).stored()
+    )
 
 
 def _tanh_slope(x: Computed) -> Computed:

@@ -20,8 +20,8 @@ def bilinear(
     underflow by η. Operands that may be rounded to a narrower format first, with roundoff t, put each product off by
     δ = 2t + t² of itself more: ``δ·(1 + γ_{n+1})``.
     Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
-    ``product`` takes two arrays, and a third where there is a bias. ``terms`` is n, of a shape that broadcasts to y's,
-    where it takes less than a product of ones to count them.
+    ``product`` takes two arrays, and a third where there is a bias. ``terms`` is n, in a shape that broadcasts to y's;
+    by default a product of ones counts it.
     """
     terms = product(np.ones(x.shape), np.ones(w.shape)) if terms is None else terms
     value = product(x.value, w.value, *(() if bias is None else (bias.value,)))
@@ -80,6 +80,14 @@ def product(*factors: Computed, stored: bool = True) -> Computed:
     return Computed(result.value, result.format, result.off + underflow * remaining)
 
 
+def summed(x: Computed, scatter: Callable[[Array], Array]) -> Computed:
+    """Elements added where they meet, m of them: ``γ_{m−1}·scatter(|x̂|) + scatter(e)``; exact if none meet."""
+    additions = np.maximum(scatter(np.ones(x.shape)) - 1.0, 0.0)
+    if x.error is None and not additions.any():
+        return x.map(scatter)
+    return x.scattered(scatter, additions).stored()
+
+
 def smallest(x: Computed) -> float:
     """η of the storage or the accumulator, whichever is larger."""
     return max(x.format.storage.underflow, x.format.accumulator.underflow)
@@ -91,14 +99,14 @@ def with_error_of(value: Array, computed: Computed) -> Computed:
 
 
 def rounded_constant(value: float, like: Computed) -> Computed:
-    """A hyperparameter, which a subject may round to its storage first: off by what that changes.
+    """A hyperparameter, which a subject may round to its storage first: its error is what that changes.
 
-    Where it is rounded to the accumulator instead, it is nearer, for every number of the storage is one of it.
+    Rounded to the accumulator instead it is nearer, for that has every number of the storage.
     """
     change = abs(float(round_to(np.asarray(value), like.format.storage)) - value)
     return Computed(np.asarray(value), like.format, np.asarray(change))
 
 
 def covered(computed: Computed) -> Computed:
-    """Without a bound where the derivation covers nothing, as at zero times infinity."""
+    """The same with an infinite bound where the derivation gives none (NaN), as for zero times infinity."""
     return Computed(computed.value, computed.format, np.where(np.isnan(computed.off), np.inf, computed.off))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import convolution, transposed
+from refimpl import convolution
 from refimpl.arrays import Array
 from refimpl.bounds.common import bilinear
 from refimpl.rounding import Computed
@@ -16,20 +16,12 @@ from refimpl.rounding import Computed
 
 def cross_correlate(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
     """:func:`refimpl.convolution.cross_correlate`: n valid taps × C_in/groups."""
-    return _layer(convolution.cross_correlate, x, weight, bias, arguments)
+    return sliding(convolution.cross_correlate, weight.shape[1], x, weight, bias, arguments)
 
 
 def convolve(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
     """:func:`refimpl.convolution.convolve`, bounded like the cross-correlation that it mirrors."""
-    return _layer(convolution.convolve, x, weight, bias, arguments)
-
-
-def _layer(
-    layer: Callable[..., Array], x: Computed, weight: Computed, bias: Computed | None, arguments: dict[str, Any]
-) -> Computed:
-    taps = layer(_ones(x, weight), _ones(weight, weight), **_ungrouped(arguments))
-    terms = _as_in(x, weight, taps * weight.shape[1])
-    return bilinear(partial(layer, **arguments), x, weight, bias, terms)
+    return sliding(convolution.convolve, weight.shape[1], x, weight, bias, arguments)
 
 
 def convolution_gradients(
@@ -39,47 +31,45 @@ def convolution_gradients(
 
     n is the number of taps that reach an element × C_out/groups for x, and batch × output positions for the others.
     """
-
-    def to_x(g: Array, w: Array) -> Array:
-        return convolution.input_gradient(g, x.shape, w, **arguments)
-
-    def to_weight(g: Array, a: Array) -> Array:
-        return convolution.weight_gradient(g, a, weight.shape, **arguments)
-
-    g, a, w = (_ones(operand, weight) for operand in (cotangent, x, weight))
+    loops = (convolution.input_gradient, convolution.weight_gradient)
     kernels = weight.shape[0] // int(arguments.get("groups", 1))
-    taps = _as_in(x, weight, convolution.input_gradient(g, a.shape, w, **_ungrouped(arguments)) * kernels)
-    positions = convolution.weight_gradient(g, a, w.shape, **_ungrouped(arguments)) * _images(x, weight)
-    gradients = (
-        bilinear(to_x, cotangent, weight, terms=taps), bilinear(to_weight, cotangent, x, terms=positions),
-    )  # fmt: skip
-    return gradients if bias is None else (*gradients, _bias_gradient(cotangent, len(weight.shape) - 2))
+    return sliding_gradients(*loops, kernels, cotangent, x, weight, bias, arguments)
 
 
-def conv_transpose(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
-    """:func:`refimpl.transposed.conv_transpose`: n is the taps that reach an element × C_in/groups."""
-    taps = transposed.conv_transpose(_ones(x, weight), _ones(weight, weight), **_ungrouped(arguments))
-    terms = _as_in(x, weight, taps * (weight.shape[0] // int(arguments.get("groups", 1))))
-    return bilinear(partial(transposed.conv_transpose, **arguments), x, weight, bias, terms)
+def sliding(
+    layer: Callable[..., Array],
+    channels: int,
+    x: Computed,
+    weight: Computed,
+    bias: Computed | None,
+    arguments: dict[str, Any],
+) -> Computed:
+    """A layer of kernels that slide, each output of which sums the taps of so many channels."""
+    taps = layer(_ones(x, weight), _ones(weight, weight), **_ungrouped(arguments))
+    return bilinear(partial(layer, **arguments), x, weight, bias, _as_in(x, weight, taps * channels))
 
 
-def conv_transpose_gradients(
-    cotangent: Computed, x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any
+def sliding_gradients(
+    input_gradient: Callable[..., Array],
+    weight_gradient: Callable[..., Array],
+    channels: int,
+    cotangent: Computed,
+    x: Computed,
+    weight: Computed,
+    bias: Computed | None,
+    arguments: dict[str, Any],
 ) -> tuple[Computed, ...]:
-    """Gradients of a transposed convolution to x, weight and, where there is one, bias.
-
-    n is valid taps × C_out/groups for x, and batch × positions of x whose tap lies in the output for weight.
-    """
+    """Gradients of a layer of kernels that slide, whose gradient to x sums the taps of so many channels."""
 
     def to_x(g: Array, w: Array) -> Array:
-        return transposed.input_gradient(g, x.shape, w, **arguments)
+        return input_gradient(g, x.shape, w, **arguments)
 
     def to_weight(g: Array, a: Array) -> Array:
-        return transposed.weight_gradient(g, a, weight.shape, **arguments)
+        return weight_gradient(g, a, weight.shape, **arguments)
 
     g, a, w = (_ones(operand, weight) for operand in (cotangent, x, weight))
-    taps = _as_in(x, weight, transposed.input_gradient(g, a.shape, w, **_ungrouped(arguments)) * weight.shape[1])
-    positions = transposed.weight_gradient(g, a, w.shape, **_ungrouped(arguments)) * _images(x, weight)
+    taps = _as_in(x, weight, input_gradient(g, a.shape, w, **_ungrouped(arguments)) * channels)
+    positions = weight_gradient(g, a, w.shape, **_ungrouped(arguments)) * _images(x, weight)
     gradients = (
         bilinear(to_x, cotangent, weight, terms=taps), bilinear(to_weight, cotangent, x, terms=positions),
     )  # fmt: skip

@@ -46,12 +46,12 @@ def cross_entropy_gradients(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> tuple[Computed, ...]:
-    """``e^{y_i}·Σ_c q_c − q_i`` with ``q = a·(g/D)`` from the computed log-softmax y, as autograd keeps it."""
+    """``P_i·Σ_c f_c − f_i`` with ``f = a·(g/D)`` and P = e^y from the computed log-softmax y, as autograd keeps it."""
     options = (target, weight, ignore_index)
     value = loss.cross_entropy_gradient(logits.value, target, cotangent.value, *options[1:], reduction, label_smoothing)
-    q = _to_log_probabilities(cotangent, logits.shape, *options, reduction, label_smoothing)
-    p = log_softmax(logits.map(rows_of)).exp().stored()
-    computed = (p * q.sum(axis=-1, keepdims=True).stored()).stored() - q
+    f = _to_log_probabilities(cotangent, logits.shape, *options, reduction, label_smoothing)
+    softmaxed = log_softmax(logits.map(rows_of)).exp().stored()
+    computed = (softmaxed * f.sum(axis=-1, keepdims=True).stored()).stored() - f
     return (covered(with_error_of(value, computed.map(lambda rows: unrowed(rows, logits.shape)))),)
 
 
@@ -67,18 +67,18 @@ def cross_entropy_second(
 ) -> tuple[Computed, Computed]:
     """:func:`refimpl.loss.cross_entropy_second`, step by step and stored: first back through the log-softmax.
 
-    With ``v = h − h·p`` and q as in :func:`cross_entropy_gradients`, ``∂g`` is the weighted sum of v, and ``∂logits``
-    is ``r − p·Σ_c r_c`` with ``r = (Σ_c q_c)·p·h``.
+    With ``v = h − Σ_c h_c·P_c`` and f as in :func:`cross_entropy_gradients`, ``∂g`` is the weighted sum of v, and
+    ``∂logits`` is ``∂y − P·Σ_c ∂y_c`` with ``∂y = (Σ_c f_c)·P·h``.
     """
     options = (target, weight, ignore_index)
     values = loss.cross_entropy_second(h.value, g.value, logits.value, *options, reduction, label_smoothing)
-    p, rows = log_softmax(logits.map(rows_of)).exp().stored(), h.map(rows_of)
-    hp = (rows * p).stored()
-    v = (rows - hp.sum(axis=-1, keepdims=True).stored()).stored()
+    softmaxed, rows = log_softmax(logits.map(rows_of)).exp().stored(), h.map(rows_of)
+    weighted = (rows * softmaxed).stored()
+    v = (rows - weighted.sum(axis=-1, keepdims=True).stored()).stored()
     to_g = _weighted(values[0], v, logits.shape, *options, reduction, label_smoothing)
-    q = _to_log_probabilities(g, logits.shape, *options, reduction, label_smoothing)
-    r = product(rows, p, q.sum(axis=-1, keepdims=True).stored())
-    to_logits = r - (p * r.sum(axis=-1, keepdims=True).stored()).stored()
+    f = _to_log_probabilities(g, logits.shape, *options, reduction, label_smoothing)
+    to_y = product(rows, softmaxed, f.sum(axis=-1, keepdims=True).stored())
+    to_logits = to_y - (softmaxed * to_y.sum(axis=-1, keepdims=True).stored()).stored()
     return to_g, covered(with_error_of(values[1], to_logits.map(lambda a: unrowed(a, logits.shape))))
 
 
@@ -138,7 +138,7 @@ def _to_log_probabilities(
     reduction: str,
     label_smoothing: float = 0.0,
 ) -> Computed:
-    """``q = a·(g/D)``, the gradient to the log-probabilities but for its sign: (rows, classes)."""
+    """``f = a·(g/D)``, the gradient to the log-probabilities but for its sign: (rows, classes)."""
     a = weighted_target(x, target, weight, ignore_index, label_smoothing)
     scale = np.float64(divisor(x, target, weight, ignore_index) or np.nan if reduction == "mean" else 1.0)
     roundings = _roundings(x, target, weight, reduction, label_smoothing)

@@ -8,7 +8,7 @@ from refimpl.rounding import Computed
 
 
 def sgd_step(parameter: Computed, gradient: Computed, lr: float, weight_decay: float = 0.0) -> Computed:
-    """``p − lr·(g + λp)``; lr and λ may be rounded to the subject's storage first, and products stored."""
+    """``w − lr·(g + λw)``; lr and λ may be rounded to the subject's storage first, and products stored."""
     rate, decay = (rounded_constant(value, parameter) for value in (lr, weight_decay))
     direction = (gradient + (decay * parameter).stored()).stored() if weight_decay else gradient
     computed = parameter - (rate * direction).stored()
@@ -28,7 +28,7 @@ def momentum_step(
     nesterov: bool = False,
     maximize: bool = False,
 ) -> tuple[Computed, Computed]:
-    """:func:`refimpl.optimizer.sgd_step` with all its options, each line of it stored: p' and v'.
+    """:func:`refimpl.optimizer.sgd_step` with all its options, each line of it stored: w' and v'.
 
     lr, λ, μ and 1 − τ may be rounded to the storage first, and products stored, as in :func:`sgd_step`.
     """

@@ -9,6 +9,7 @@ import numpy as np
 
 from refimpl import pooling
 from refimpl.arrays import Array, Axes
+from refimpl.bounds.common import summed
 from refimpl.geometry import per_axis
 from refimpl.rounding import Computed
 
@@ -35,9 +36,7 @@ def average_pool_gradients(
 
 def max_pool(x: Computed, kernel_size: Sequence[int], **arguments: Any) -> tuple[Computed, Array]:
     """:func:`refimpl.pooling.max_pool`: comparisons do not round, so an exact x has exact maxima and indices."""
-    if x.error is not None:
-        raise ValueError("the index of a maximum among values with errors has no bound")
-    values, indices = pooling.max_pool(x.value, kernel_size, **arguments)
+    values, indices = pooling.max_pool(known(x), kernel_size, **arguments)
     return Computed(values, x.format), indices
 
 
@@ -51,6 +50,18 @@ def max_pool_gradients(
         return pooling.max_pool_gradient(g, indices, x.shape, len(kernel_size))
 
     return (cotangent.scattered(scatter, scatter(np.ones(cotangent.shape))).stored(),)
+
+
+def known(x: Computed) -> Array:
+    """The values of an x without errors. Raises ValueError for another, whose largest element may be any of several."""
+    if x.error is not None:
+        raise ValueError("the index of a maximum among values with errors has no bound")
+    return x.value
+
+
+def to_indices(cotangent: Computed, indices: Array, input_shape: Sequence[int], axes: int) -> Computed:
+    """The cotangents of windows added at the index of each; m windows of one index make m − 1 additions."""
+    return summed(cotangent, lambda g: pooling.max_pool_gradient(g, indices, input_shape, axes))
 
 
 def averaged(x: Computed, average: Callable[[Array], Array], roundings: int) -> Computed:

@@ -1,4 +1,4 @@
-"""Faults that laws between several calls are there to catch: convolutions, the linear layer, and what is compiled."""
+"""Faults of convolutions, of the linear layer and of compiled code, for laws about several calls to catch."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def unaligned_head(input: Tensor) -> Tensor:
 
 
 def _innermost(input: Tensor) -> bool:
-    """Whether channels lie innermost in memory."""
+    """True if channels lie innermost in memory."""
     return input.stride(-3) == 1 and not input.is_contiguous()
 
 

@@ -1,24 +1,32 @@
 """What subjects run: torch calls with operands and arguments by name.
 
 torch only, and nothing else of the suite, so that a worker under another interpreter can run them. A program is a
-function of a module here or of torch itself; a worker finds it by its name. Whatever torch.nn.functional computes is
-called through the module's own ``F``, for which kernels can stand.
+function of a module here or of torch itself; a worker finds it by its name. Modules that are listed below are loaded
+before workers are forked; any other is when it is first asked for. Whatever torch.nn.functional computes is called
+through the module's own ``F``, for which kernels can stand.
 """
 
 from __future__ import annotations
 
 from properties.worker.programs import (
+    activation,
+    adaptive_pooling,
     convolution,
     dense,
-    further_pooling,
+    fractional_pooling,
+    initializer,
     lenet,
-    losses,
+    loss,
+    optimizer,
+    padded_convolution,
     padding,
-    pointwise,
     pooling,
+    power_pooling,
     rewrites,
+    soft_targets,
+    transposed,
     unfolding,
-    updates,
+    unpooling,
 )
 
 VIEWS = (dense.flatten, dense.unflatten)
@@ -26,15 +34,22 @@ VIEWS = (dense.flatten, dense.unflatten)
 
 __all__ = [
     "VIEWS",
+    "activation",
+    "adaptive_pooling",
     "convolution",
     "dense",
-    "further_pooling",
+    "fractional_pooling",
+    "initializer",
     "lenet",
-    "losses",
+    "loss",
+    "optimizer",
+    "padded_convolution",
     "padding",
-    "pointwise",
     "pooling",
+    "power_pooling",
     "rewrites",
+    "soft_targets",
+    "transposed",
     "unfolding",
-    "updates",
+    "unpooling",
 ]

@@ -1,0 +1,108 @@
+"""torch.nn.Sigmoid, Tanh, ReLU, Softmax and LogSoftmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases.case import COIN, Case, Geometry, among, cases, sizes
+from properties.operators import constraints as must
+from properties.operators.record import Operator
+from properties.worker.programs import activation as programs
+from refimpl import activation, bounds
+from refimpl.rounding import Computed
+
+INEXACT = "an exponential of an integer is no integer"
+
+
+LEADING = among(*[(2,), (), (3,), (2, 2), (17,)] * 4, (0,))
+
+
+def classes(longest: int) -> st.SearchStrategy[int]:
+    """Sizes near vector tails, seldom one: the result of a single class is the same whatever its value."""
+    return st.one_of(sizes(2, longest), sizes(2, longest), sizes(1, longest))
+
+
+@st.composite
+def elements_geometry(draw: st.DrawFn) -> Geometry:
+    """Up to two leading axes, and one near vector tails."""
+    return {"input": (*draw(LEADING), draw(sizes(1, 65)))}, {}
+
+
+@st.composite
+def rows_geometry(draw: st.DrawFn) -> Geometry:
+    """Classes on the last axis, or before one or two others, the last of which is near vector tails too."""
+    leading = draw(LEADING)
+    shape = (*leading, draw(classes(65)))
+    if draw(COIN):
+        leading = leading[:1]
+        shape = (*leading, draw(classes(17)), *draw(among((), (2,))), draw(sizes(1, 65)))
+    dim = len(leading)
+    return {"input": shape}, {"dim": draw(among(dim, dim - len(shape)))}
+
+
+ROWS = (
+    must.Constraint(
+        "dim is an axis", "torch.nn.functional.softmax: dim is 'a dimension along which softmax will be computed'",
+        lambda draw, case: case.with_arguments(dim=draw(among(1, 7, -2)) * len(case.shapes["input"])),
+    ),
+)  # fmt: skip
+
+
+def _over(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function over the last axis, as one over the axis ``dim``."""
+
+    def over(*operands: Any, dim: int) -> Any:
+        results = function(*(_moved(operand, dim, -1) for operand in operands))
+        if isinstance(results, tuple):
+            return tuple(_moved(result, -1, dim) for result in results)
+        return _moved(results, -1, dim)
+
+    return over
+
+
+def _moved(values: Any, source: int, to: int) -> Any:
+    def move(array: Any) -> Any:
+        return np.moveaxis(array, source, to)
+
+    return values.map(move) if isinstance(values, Computed) else move(values)
+
+
+def _input_shape(case: Case) -> tuple[int, ...]:
+    return case.shapes["input"]
+
+
+def _activation(name: str, layer: str, program: Any, exact: bool = False, rows: bool = False) -> Operator:
+    backward, second = getattr(activation, f"{name}_gradient"), getattr(bounds, f"{name}_second")
+    functions = {
+        "reference": getattr(activation, name),
+        "bound": getattr(bounds, name),
+        "gradients": lambda g, x: (backward(g, x),),
+        "gradient_bounds": getattr(bounds, f"{name}_gradients"),
+        "second": lambda g, x, h: second(h, g, x),
+    }
+    return Operator(
+        name=name,
+        layer=layer,
+        systems=("S18",) if name == "sigmoid" else ("S20",) if rows else (),
+        cases=cases(rows_geometry() if rows else elements_geometry()),
+        program=program,
+        output_shape=_input_shape,
+        traits=frozenset({"activation"}),
+        inexact=None if exact else INEXACT,
+        rows=lambda case: {"input": len(case.shapes["input"])},
+        constraints=ROWS if rows else (),
+        **({key: _over(function) for key, function in functions.items()} if rows else functions),
+    )
+
+
+OPERATORS = (
+    _activation("sigmoid", "torch.nn.Sigmoid", programs.sigmoid),
+    _activation("tanh", "torch.nn.Tanh", programs.tanh),
+    _activation("relu", "torch.nn.ReLU", programs.relu, exact=True),
+    _activation("softmax", "torch.nn.Softmax", programs.softmax, rows=True),
+    _activation("log_softmax", "torch.nn.LogSoftmax", programs.log_softmax, rows=True),
+)

@@ -1,0 +1,119 @@
+"""Faults of gradients of gradients, behind outputs and gradients that are right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from properties.selftest.faults.record import EVERY, WIDE, fault, with_slope_of
+
+
+class _WeightOnceOnly(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor, weight: Tensor) -> Tensor:
+        context.save_for_backward(input, weight)
+        return input @ weight.T
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        input, weight = context.saved_tensors
+        rows, outputs = input.reshape(-1, input.shape[-1]), gradient.reshape(-1, gradient.shape[-1])
+        return gradient @ weight.detach(), outputs.T @ rows
+
+
+@fault("gradients of gradients", "linear")
+def second_gradient_forgets_weight(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer whose gradient is differentiated as if it did not depend on the weight."""
+    output: Tensor = _WeightOnceOnly.apply(input, weight)
+    return output if bias is None else output + bias
+
+
+class _Sigmoid(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor) -> Tensor:
+        context.save_for_backward(input)
+        return torch.sigmoid(input)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        (input,) = context.saved_tensors
+        output = torch.sigmoid(input)
+        return gradient * with_slope_of(output * (1 - output), output)
+
+
+@fault("gradients of gradients", "sigmoid")
+def sigmoid_second_gradient(input: Tensor) -> Tensor:
+    """Sigmoid whose second derivative is its first."""
+    return _Sigmoid.apply(input)
+
+
+class _CotangentOnce(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, output: Tensor) -> Tensor:
+        return output.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        halves = torch.ones_like(gradient.detach())
+        halves[..., -1:] = 0.5
+        return with_slope_of(gradient, gradient * halves)
+
+
+@fault("gradients of gradients", "avg_pool2d")
+def half_a_column(input: Tensor, **arguments: Any) -> Tensor:
+    """Average pooling whose second gradient is halved in the last column."""
+    return _CotangentOnce.apply(F.avg_pool2d(input, **arguments))
+
+
+@fault("gradients of gradients", "conv1d", dtypes=EVERY[:3])
+def half_a_column_of_convolution(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution whose second gradient is halved in the last column."""
+    return _CotangentOnce.apply(F.conv1d(input, weight, bias, **arguments))
+
+
+class _RootOnce(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, sums: Tensor, power: float) -> Tensor:
+        context.save_for_backward(sums)
+        context.power = power
+        return sums.pow(1.0 / power)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (sums,) = context.saved_tensors
+        slope = (sums.pow(1.0 / context.power - 1.0) / context.power).detach()
+        return torch.where(sums == 0, 0.0, gradient * slope), None
+
+
+@fault("gradients of gradients", "lp_pool1d", dtypes=WIDE)
+def root_with_a_constant_slope(
+    input: Tensor, norm_type: float, kernel_size: tuple[int], stride: tuple[int] | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """Power-average pooling whose root is differentiated once more as if its slope were constant."""
+    step = (kernel_size if stride is None else stride)[0]
+    if norm_type != 2 or input.ndim != 3:
+        return F.lp_pool1d(input, norm_type, kernel_size[0], step, ceil_mode)
+    sums = F.avg_pool1d(input.pow(2), kernel_size[0], step, 0, ceil_mode) * kernel_size[0]
+    return _RootOnce.apply(sums, 2.0)
+
+
+class _SignForgotten(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor) -> Tensor:
+        context.save_for_backward(input)
+        return input.abs()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        (input,) = context.saved_tensors
+        return with_slope_of(gradient * input.detach().sign(), gradient)
+
+
+@fault("gradients of gradients", "lp_pool2d")
+def second_gradient_without_sign(input: Tensor, norm_type: float, **arguments: Any) -> Tensor:
+    """Power-average pooling of infinite power whose second gradient forgets the sign of what it took."""
+    taken = _SignForgotten.apply(input) if norm_type == float("inf") else input
+    return F.lp_pool2d(taken, norm_type, **arguments)
