@@ -6,7 +6,6 @@ axis, ``total_padding = 2·padding``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -161,26 +160,6 @@ def transposed_output(
     if output < 0:
         raise ValueError(f"padding={padding} leaves {output} elements of the output")
     return output
-
-
-def unfold_blocks(
-    sizes: Sequence[int],
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] = 0,
-    dilation: int | Sequence[int] = 1,
-) -> int:
-    """Windows that unfold cuts from an input of spatial ``sizes``.
-
-    ``Π ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1`` over the axes.
-    Source: torch.nn.Unfold, "Shape"; torch.nn.Fold says the same of its output's sizes.
-
-    >>> unfold_blocks((3, 4), (2, 3)), unfold_blocks((4, 5), 2, stride=2, padding=1)
-    (4, 9)
-    """
-    axes = len(sizes)
-    arguments = (per_axis(value, axes) for value in (kernel_size, stride, padding, dilation))
-    return math.prod(convolution_output(*axis) for axis in zip(sizes, *arguments, strict=True))
 
 
 def adaptive_window(position: int, size: int, outputs: int) -> tuple[int, int]:
