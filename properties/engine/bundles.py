@@ -16,8 +16,6 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 from properties.cases.case import among
 
 LARGEST = 8
-LEAST = 5
-"""Bundles of a search: fewer, and Hypothesis would vary none of them."""
 PRESENT = among(False, *[True] * 255)
 
 
@@ -33,15 +31,6 @@ class Bundle:
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         """Show a case alone as what it is."""
         printer.pretty(self.cases[0] if len(self.cases) == 1 else self.cases)
-
-
-def size(cases: int) -> int:
-    """How many cases a bundle has, of a search of so many.
-
-    >>> size(4), size(15), size(40), size(800)
-    (1, 3, 8, 8)
-    """
-    return max(1, min(LARGEST, cases // LEAST))
 
 
 @st.composite

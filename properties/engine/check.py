@@ -177,7 +177,7 @@ class Check:
             drawn = max(2, round(cases / families.MEMBERS))
             return families.families(self.law, self.operator), drawn, self.tried_in_turn
         wanted = max(4, round(cases * (self.subject.budget if self.subject else 1.0)))
-        size = bundles.size(wanted)
+        size = min(bundles.LARGEST, wanted)
         drawn = 1 + math.ceil(wanted / size)
         return bundles.bundles(self.law.strategy(self.operator), size), drawn, self.tried_each
 
