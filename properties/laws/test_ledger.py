@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from properties.engine import laws, recording, repro
-from properties.ledger.known import LEDGER
+from properties.ledger.known import LEDGER, check_laws
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.session import absent, profiles
@@ -103,6 +103,7 @@ def blank(item: pytest.Item, entry: Divergence, place: Subject) -> evidence.Resu
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each entry on each present subject that it is said to show on."""
+    check_laws(laws.every())
     subjects = metafunc.config.stash[laws.SUBJECTS]
     pairs = [(entry, s) for entry in LEDGER for s in absent.standing(s for s in subjects if pinned(entry, s))]
     metafunc.parametrize(("entry", "place"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])

@@ -75,13 +75,13 @@ class Divergence:
     upstream: str | None
     operator: str
     example: Case
-    modes: tuple[str, ...] = MODES
-    having: str | None = None
-    lacking: str | None = None
-    also: tuple[str, ...] = ()
-    seen: str = "2.13.0"
-    fixed: str | None = None
-    overwrites: bool = False
+    modes: tuple[str, ...]
+    having: str | None
+    lacking: str | None
+    also: tuple[str, ...]
+    seen: str
+    fixed: str | None
+    overwrites: bool
 
     @property
     def law(self) -> str:

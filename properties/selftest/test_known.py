@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from properties.cases.case import Case
-from properties.ledger import record
+from properties.engine import laws
+from properties.ledger import known, record
 from properties.ledger.record import Predicate
+from properties.ledger.rules import accepted
 from properties.subjects import FLOATS, Subject
 
 EXAMPLE = Case({"input": (1, 1), "weight": (1, 1)}, {})
@@ -79,3 +81,27 @@ def test_an_entry_says_what_happens() -> None:
     """The report shows it."""
     with pytest.raises(ValueError, match="has no docstring that says what happens"):
         register(lambda case, subject: True)
+
+
+def test_a_misspelt_rule() -> None:
+    """No case is made to break a rule that there is not."""
+    rule = "bias has one value an output"
+    with pytest.raises(ValueError, match=f"no rule of linear is called '{rule}'; the nearest: bias has one value per"):
+        accepted("bias-of-two", ("linear",), rule, why="", example=({"input": (1, 1)}, {}))
+
+
+def test_a_misspelt_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger does not know the laws; where both are known, its entries name some that there are."""
+    known.check_laws(laws.every())
+    monkeypatch.setattr(known, "LEDGER", (register(laws=("layout",)),))
+    with pytest.raises(
+        ValueError, match="'linear-of-one-row' of the ledger: no law is called 'layout'; the nearest: la"
+    ):
+        known.check_laws(laws.every())
+
+
+def test_the_worst_comes_first() -> None:
+    """A case that runs into several entries is put down to one that overwrites memory, and else to the worst."""
+    ranks = [(not entry.overwrites, record.SEVERITIES.index(entry.severity)) for entry in known.LEDGER]
+    assert ranks == sorted(ranks)
+    assert len({entry.id for entry in known.LEDGER}) == len(known.LEDGER)

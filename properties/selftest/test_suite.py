@@ -30,7 +30,6 @@ from properties.ledger.known import LEDGER, known
 from properties.operators import CATALOGUE, operator
 from properties.selftest import faults
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
-from properties.subjects.devices import INSTRUCTIONS
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 
@@ -234,12 +233,6 @@ def test_compiled_loops_give_the_bits_of_plain_python() -> None:
         for disabled in ("0", "1")
     }  # fmt: skip
     assert len(digests) == 1
-
-
-def test_ledger_names_instruction_sets() -> None:
-    """A misspelt one would hide an entry on every processor."""
-    named = {name for entry in LEDGER for name in (entry.having, entry.lacking) if name}
-    assert named <= set(INSTRUCTIONS)
 
 
 def test_readme() -> None:
