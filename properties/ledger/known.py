@@ -24,7 +24,8 @@ from properties.subjects import Subject
 from properties.worker.call import Call, Program
 
 for _module in pkgutil.iter_modules(ledger.__path__):
-    importlib.import_module(f"{ledger.__name__}.{_module.name}")
+    if _module.name != "__main__":  # which tells of what is known
+        importlib.import_module(f"{ledger.__name__}.{_module.name}")
 
 
 def _first_asked(entry: Divergence) -> tuple[bool, int, str]:

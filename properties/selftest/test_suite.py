@@ -11,7 +11,6 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from properties.cases.case import Case
 from properties.edges.huge import huge
 from properties.engine import counterexample, laws, recording
 from properties.engine.sandbox import Lost
-from properties.ledger.known import LEDGER, known
+from properties.ledger.known import known
 from properties.operators import CATALOGUE, operator
 from properties.selftest import faults
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
@@ -236,20 +235,7 @@ def test_compiled_loops_give_the_bits_of_plain_python() -> None:
 
 
 def test_readme() -> None:
-    """The README says how many entries there are, in all and by severity, planted faults and correct kernels."""
-    counts = Counter(entry.severity for entry in LEDGER)
-    said = re.sub(r"\s+", " ", (PROPERTIES.parent / "README.md").read_text(encoding="utf-8"))
-    kinds = {
-        "crash": "{} crashes or hangs", "silent wrong value": "{} silent wrong values",
-        "wrong gradient": "{} wrong gradients", "wrong shape": "{} wrong shapes", "missing error": "{} missing errors",
-        "valid arguments rejected": "{} rejections of valid arguments", "lossy accumulation": "{} are sums",
-    }  # fmt: skip
-    assert set(kinds) == set(counts)
-    phrases = [
-        f"{len(LEDGER)} entries",
-        f"{len(faults.FAULTS)} planted faults",
-        f"{len(faults.CORRECT)} correct kernels",
-    ]
-    phrases.append(f"{sum(entry.fixed is not None for entry in LEDGER)} are fixed")
-    phrases += [phrase.format(counts[kind]) for kind, phrase in kinds.items()]
-    assert not [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", said)]
+    """The README says how many planted faults and correct kernels there are."""
+    text = re.sub(r"\s+", " ", (PROPERTIES.parent / "README.md").read_text(encoding="utf-8"))
+    phrases = [f"{len(faults.FAULTS)} planted faults", f"{len(faults.CORRECT)} correct kernels"]
+    assert not [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", text)]
