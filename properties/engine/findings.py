@@ -23,7 +23,7 @@ STUB = '''"""Found by the search: {title}.
 {seen}
 
 Find out which is wrong: the law, the loop or torch. If it is torch, complete what is "..." below, check the severity,
-which is a guess, and move the entry to properties/ledger/. {dtypes}
+which is a guess, and move the entry to the module of properties/ledger/ that is called after what is wrong. {dtypes}
 
 {script}
 """
@@ -31,27 +31,22 @@ which is a guess, and move the entry to properties/ledger/. {dtypes}
 {imports}
 
 
-def holds(case: Case, subject: Subject) -> bool:
-    """True if a case runs into this: the smallest condition that explains it."""
-    return ...
-
-
-ENTRY = Divergence(
-    id={id!r},
+@known(
+    {id!r},
+    ({operator!r},),
     severity={severity!r},
-    operators=({operator!r},),
     laws=({law!r},),
     devices=({device!r},),
     dtypes={affected!r},
-    holds=holds,
-    what={what!r},
-    why=...,  # with the document that says so
-    upstream=...,  # the address of the issue, or None
-    operator={operator!r},
-    example={example},
     modes=({mode!r},),
     seen={version!r},
+    upstream=...,  # the address of the issue, or None
+    why=...,  # with the document that says so
+    example={example},
 )
+def holds(case: Case, subject: Subject) -> bool:  # to be called after the condition
+    """{what}."""
+    return ...  # the smallest condition that explains it
 '''
 
 SEVERITIES = {
@@ -101,7 +96,7 @@ def stub(
     affected = tuple(dtypes)
     text = STUB.format(
         title=title, seen=_quoted(str(result.message)), imports=_imports(case), id=slug, severity=severity(message),
-        operator=operator.name, law=result.law, device=subject.device, affected=affected, what=message,
+        operator=operator.name, law=result.law, device=subject.device, affected=affected, what=_quoted(message),
         version=subject.torch.removeprefix("torch-") or environment()["torch"].partition("+")[0],
         example=_indented(pprint.pformat(case, width=100, sort_dicts=False)), mode=subject.mode,
         dtypes=f"Of the dtypes that were tried, the example diverges in {', '.join(affected)}.",
@@ -131,8 +126,8 @@ def _indented(text: str) -> str:
 
 def _imports(case: object) -> str:
     needed = {
-        ("properties.cases.case", "Case"), ("properties.ledger.record", "Divergence"),
-        ("properties.subjects", "Subject"), *_kinds(case),
+        ("properties.cases.case", "Case"), ("properties.ledger.record", "known"), ("properties.subjects", "Subject"),
+        *_kinds(case),
     }  # fmt: skip
     lines = [f"from {module} import {name}" for module, name in sorted(needed)]
     constants = [f"from numpy import {name}" for name in ("inf", "nan") if re.search(rf"\b{name}\b", repr(case))]

@@ -14,7 +14,7 @@ import torch
 from properties.engine import repro
 from properties.engine.law import every
 from properties.engine.trial import Trial
-from properties.ledger.known import LEDGER
+from properties.ledger.known import LEDGER, check_laws
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.session import absent, law_tests, profiles, recording
@@ -106,6 +106,7 @@ def blank(item: pytest.Item, entry: Divergence, place: Subject) -> evidence.Resu
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each entry on each present subject that it is said to show on."""
+    check_laws(every())
     subjects = metafunc.config.stash[OPTIONS].subjects
     pairs = [(entry, s) for entry in LEDGER for s in absent.standing(s for s in subjects if pinned(entry, s))]
     metafunc.parametrize(("entry", "place"), pairs, ids=[f"{entry.id}-{s}" for entry, s in pairs])

@@ -1,1 +1,1 @@
-"""The entries of the ledger of known divergences, by kind (see :mod:`properties.ledger.known`)."""
+"""What torch is known to get wrong, by the component that is wrong (see :mod:`properties.ledger.known`)."""

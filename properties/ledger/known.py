@@ -4,66 +4,46 @@ Cases under a predicate are steered around and counted, so that the suite is gre
 listed and red on anything new. The pinned example must still diverge: an entry that no longer does fails
 (``properties/laws/test_ledger.py``) until it says in which release it is ``fixed``, from which on nothing is steered
 around: the ledger cannot outlive a fix. Nothing is listed that is not understood.
+
+Every module of this folder is loaded, and registers its own entries (:func:`properties.ledger.record.known`). It is
+called after the component that is wrong.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
+import pkgutil
+from collections.abc import Collection
 
+from properties import ledger
 from properties.cases.case import Case
-from properties.ledger import (
-    amx_forward,
-    avx512,
-    avx512_bfloat16,
-    batches,
-    channels_last,
-    compiled,
-    filled_tiles,
-    float16_units,
-    further_pooling,
-    losses,
-    lossy,
-    lossy_pooling,
-    matrix_units,
-    missing,
-    missing_convolution,
-    missing_further,
-    overflow,
-    padding,
-    strides,
-    transposed,
-    unpooling,
-    wrong,
-)
-from properties.ledger.record import Divergence
+from properties.ledger.record import ENTRIES, SEVERITIES, Divergence, require
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Subject
 from properties.worker.call import Program
 
-LEDGER: tuple[Divergence, ...] = (
-    *wrong.ENTRIES,
-    *avx512.ENTRIES,
-    *avx512_bfloat16.ENTRIES,
-    *batches.ENTRIES,
-    *channels_last.ENTRIES,
-    *compiled.ENTRIES,
-    *further_pooling.ENTRIES,
-    *unpooling.ENTRIES,
-    *matrix_units.ENTRIES,
-    *amx_forward.ENTRIES,
-    *float16_units.ENTRIES,
-    *filled_tiles.ENTRIES,
-    *lossy.ENTRIES,
-    *lossy_pooling.ENTRIES,
-    *padding.ENTRIES,
-    *transposed.ENTRIES,
-    *losses.ENTRIES,
-    *missing.ENTRIES,
-    *missing_convolution.ENTRIES,
-    *missing_further.ENTRIES,
-    *overflow.ENTRIES,
-    *strides.ENTRIES,
-)
+for _module in pkgutil.iter_modules(ledger.__path__):
+    if _module.name != "__main__":  # which tells of what is known
+        importlib.import_module(f"{ledger.__name__}.{_module.name}")
+
+
+def _first_asked(entry: Divergence) -> tuple[bool, int, str]:
+    return not entry.overwrites, SEVERITIES.index(entry.severity), entry.component
+
+
+LEDGER: tuple[Divergence, ...] = tuple(sorted(ENTRIES.values(), key=_first_asked))
+"""All entries. A case that runs into several of them is put down to the first: to one that overwrites memory, after
+which calls are made in a new process, and else to the worst."""
+
+
+def check_laws(names: Collection[str]) -> None:
+    """Raise ValueError for an entry about a law that there is not.
+
+    The ledger is asked by the laws and knows none of them: who knows both checks this.
+    """
+    for entry in LEDGER:
+        require(entry.id, "law", entry.laws, names)
 
 
 def known(law: str, operator: Operator | None, subject: Subject | None, case: object) -> Divergence | None:

@@ -1,18 +1,38 @@
-"""What an entry of the ledger is."""
+"""What an entry of the ledger is, and the decorator that makes one of the function that says where it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+import inspect
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
 from torch.torch_version import TorchVersion
 
 from properties.cases.case import Case
-from properties.operators import Operator
-from properties.subjects import Subject, devices
+from properties.operators import CATALOGUE, Operator
+from properties.subjects import FLOATS, INTEGERS, Subject, devices
 
-CONVOLUTIONS = tuple(f"conv{axes}d{kind}" for kind in ("", "_padded") for axes in (1, 2, 3))
+Predicate = Callable[[Case, Subject], bool]
+
+SEVERITIES = (
+    "crash", "silent wrong value", "wrong gradient", "wrong shape", "valid arguments rejected", "missing error",
+    "lossy accumulation",
+)  # fmt: skip
+"""The classes of defects, the worst first."""
+
+DEVICES = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "meta")
+"""Those that an entry may name, present or not."""
+
+COMPILED = ("compiled", "dynamic")
+"""What the compiler gets wrong for given shapes it gets wrong for symbolic ones, too, unless an entry says less."""
+MODES = ("eager", *COMPILED)
+"""What torch's own kernels get wrong, they get wrong when compiled code calls them."""
+
+PLAIN = ("conv1d", "conv2d", "conv3d")
+PADDED = tuple(f"{name}_padded" for name in PLAIN)
+CONVOLUTIONS = PLAIN + PADDED
 TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
 
 OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
@@ -24,12 +44,8 @@ OF_GRADIENTS = (
 """The laws that look at gradients, for an entry about those alone; "gradients of gradients" are another matter."""
 OF_WRONG_GRADIENTS = (*OF_GRADIENTS, "accumulator", "receptive field")
 """The same for a gradient that is wrong; one that is rounded "accumulator" measures and "receptive field" lets pass."""
-
-
-COMPILED = ("compiled", "dynamic")
-"""What the compiler gets wrong for given shapes it gets wrong for symbolic ones, too, but where an entry says less."""
-MODES = ("eager", *COMPILED)
-"""What torch's own kernels get wrong, they get wrong when compiled code calls them."""
+OF_ALL_GRADIENTS = (*OF_WRONG_GRADIENTS, "gradients of gradients")
+"""The same where a second gradient is wrong, too."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,7 @@ class Divergence:
     was seen, ``fixed`` the first that was seen without it (None: none yet). ``having`` and ``lacking`` name an
     instruction set (:data:`properties.subjects.devices.INSTRUCTIONS`) without which, or with which, a processor
     does not show it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
-    :data:`OUT_OF_RANGE` but those that are ``also`` named: ``holds`` then has to answer for arguments that no layer
+    :data:`OUT_OF_RANGE` except those that are ``also`` named: ``holds`` then has to answer for arguments that no layer
     allows.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default), every
     time; where the defect ``overwrites`` memory that is not its own, the process may end with a signal instead.
@@ -53,33 +69,38 @@ class Divergence:
     laws: tuple[str, ...]
     devices: tuple[str, ...]
     dtypes: tuple[str, ...]
-    holds: Callable[[Case, Subject], bool]
+    holds: Predicate
     what: str
     why: str
     upstream: str | None
     operator: str
     example: Case
-    modes: tuple[str, ...] = MODES
-    having: str | None = None
-    lacking: str | None = None
-    also: tuple[str, ...] = ()
-    seen: str = "2.13.0"
-    fixed: str | None = None
-    overwrites: bool = False
+    modes: tuple[str, ...]
+    having: str | None
+    lacking: str | None
+    also: tuple[str, ...]
+    seen: str
+    fixed: str | None
+    overwrites: bool
 
     @property
     def law(self) -> str:
         """The law that the example breaks."""
         return self.laws[0] if self.laws else "agreement"
 
+    @property
+    def component(self) -> str:
+        """What is wrong: the name of the module that the entry stands in."""
+        return self.holds.__module__.rpartition(".")[2]
+
     def shows(self, subject: Subject) -> bool:
-        """Whether it shows on a subject at all; what kernels other than torch's do is not listed here."""
+        """True if it shows on a subject at all; what kernels other than torch's do is not listed here."""
         cpu = subject.device == "cpu"
         here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
         return here and not subject.kernels and self._in(subject.torch) and (not cpu or self._on_this_processor)
 
     def _in(self, other: str) -> bool:
-        """Whether it shows in the release of another torch, or in the suite's own where that is none."""
+        """True if it shows in the release of another torch, or in the suite's own where that is none."""
         return self.fixed is None or TorchVersion(other.removeprefix("torch-") or torch.__version__) < self.fixed
 
     @property
@@ -88,12 +109,104 @@ class Divergence:
         return (self.having is None or self.having in here) and self.lacking not in here
 
     def concerns(self, law: str, operator: Operator, subject: Subject) -> bool:
-        """Whether some case of a law on a subject may run into this defect; which, ``holds`` says."""
+        """True if some case of a law on a subject may run into this defect; which, ``holds`` says."""
         asked = law in self.laws if self.laws else self._asked(law)
         return operator.name in self.operators and asked and self.shows(subject)
 
     def _asked(self, law: str) -> bool:
-        """Whether an entry that names no laws is about one: "accumulator" measures lossy sums."""
+        """True if an entry that names no laws is about one: "accumulator" measures lossy sums."""
         if law in OUT_OF_RANGE:
             return law in self.also
         return not (law == "accumulator" and self.severity == "lossy accumulation")
+
+
+ENTRIES: dict[str, Divergence] = {}
+"""Entries by their ids, as far as the modules that state them have been imported."""
+
+
+def known(
+    id: str,
+    operators: tuple[str, ...],
+    *,
+    severity: str,
+    why: str,
+    example: Case,
+    what: str = "",
+    laws: tuple[str, ...] = (),
+    devices: tuple[str, ...] = ("cpu",),
+    dtypes: tuple[str, ...] = FLOATS,
+    modes: tuple[str, ...] = MODES,
+    operator: str = "",
+    upstream: str | None = None,
+    having: str | None = None,
+    lacking: str | None = None,
+    also: tuple[str, ...] = (),
+    seen: str = "2.13.0",
+    fixed: str | None = None,
+    overwrites: bool = False,
+) -> Callable[[Predicate], Predicate]:
+    """Register a defect. The function below is true of the cases and subjects that show it; see :class:`Divergence`.
+
+    The function's docstring is ``what`` happens, unless that is given: several entries may share a function. The
+    ``example`` is of the first of the operators, unless another ``operator`` is given. Raises ValueError for a name
+    that there is not, which would hide the entry where it should show.
+    """
+
+    def register(holds: Predicate) -> Predicate:
+        happens = what or sentence(holds.__doc__ or "")
+        entry = Divergence(
+            id, severity, operators, laws, devices, dtypes, holds, happens, why, upstream, operator or operators[0],
+            example, modes, having, lacking, also, seen, fixed, overwrites,
+        )  # fmt: skip
+        _check(entry)
+        ENTRIES[id] = entry
+        return holds
+
+    return register
+
+
+def sentence(docstring: str) -> str:
+    """A docstring in one line, without its full stop and its first capital: a colon comes before it.
+
+    >>> sentence("The output is wrong."), sentence("NaN is lost.")
+    ('the output is wrong', 'NaN is lost')
+    """
+    text = " ".join(inspect.cleandoc(docstring).split()).removesuffix(".")
+    first = text.partition(" ")[0]
+    return text[:1].lower() + text[1:] if first[1:].lower() == first[1:] else text
+
+
+def _check(entry: Divergence) -> None:
+    """Raise ValueError for a second entry of the same id, one that says nothing, and names that there are not."""
+    if entry.id in ENTRIES:
+        raise ValueError(f"two entries of the ledger are called {entry.id!r}")
+    if not entry.what:
+        raise ValueError(f"entry {entry.id!r} of the ledger: its function has no docstring that says what happens")
+    sets = [name for name in (entry.having, entry.lacking) if name is not None]
+    for kind, given, names in (
+        ("severity", [entry.severity], SEVERITIES),
+        ("operator", [*entry.operators, entry.operator], [operator.name for operator in CATALOGUE]),
+        ("device", entry.devices, DEVICES),
+        ("dtype", entry.dtypes, (*FLOATS, *INTEGERS, "tf32")),
+        ("mode", entry.modes, MODES),
+        ("instruction set", sets, devices.INSTRUCTIONS),
+        ("law of cases that are not all valid", entry.also, OUT_OF_RANGE),
+    ):
+        require(entry.id, kind, given, names)
+
+
+def require(id: str, kind: str, given: Collection[str], names: Collection[str]) -> None:
+    """Raise ValueError for the first name that an entry gives and that there is not."""
+    for name in given:
+        if name not in names:
+            raise ValueError(f"entry {id!r} of the ledger: no {kind} is called {name!r}; {nearest(name, names)}")
+
+
+def nearest(name: str, names: Collection[str]) -> str:
+    """What a misspelt name may have meant, in words.
+
+    >>> nearest("conv2", ["conv1d", "conv2d", "linear"])
+    'the nearest: conv2d, conv1d'
+    """
+    found = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+    return f"the nearest: {', '.join(found)}" if found else f"there are: {', '.join(names)}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 
-from properties.cases.case import Case
+from properties.cases.case import Case, window
+from properties.ledger.record import Predicate
 from properties.subjects import Subject
 from refimpl import padding
 from refimpl.geometry import convolution_output, effective_kernel, padded_size, per_axis, reaches
-
-Predicate = Callable[[Case, Subject], bool]
 
 
 def _amounts(case: Case) -> list[tuple[int, int]]:
@@ -32,40 +32,69 @@ def windows_of(case: Case) -> list[dict[str, int]]:
     for axis, (before, after) in enumerate(_amounts(case)):
         kernel, stride, dilation = weight[2 + axis], strides[axis], dilations[axis]
         size = case.shapes["input"][axis - axes]
-        window = {"kernel": kernel, "stride": stride, "dilation": dilation, "before": before}
+        made = {"kernel": kernel, "stride": stride, "dilation": dilation, "before": before}
         if "output_padding" in given:
             whole = (size - 1) * stride + effective_kernel(kernel, dilation) + given["output_padding"][axis]
-            window |= {"input": whole - before - after, "output": size}
+            made |= {"input": whole - before - after, "output": size}
         else:
             padded = padded_size(size, before, after)
             inside = given.get("padding_mode", "zeros") == "zeros"
             fits = padded >= effective_kernel(kernel, dilation)
-            window |= {"output": convolution_output(padded, kernel, stride, 0, dilation) if fits else 0}
-            window |= {"input": size} if inside else {"input": padded, "before": 0}
-        found.append(window)
+            made |= {"output": convolution_output(padded, kernel, stride, 0, dilation) if fits else 0}
+            made |= {"input": size} if inside else {"input": padded, "before": 0}
+        found.append(made)
     return found
 
 
+def spans_of(case: Case) -> Iterator[tuple[int, int, int]]:
+    """For each axis of a convolution or pooling: what its window spans, the elements left beside it, and its stride.
+
+    Arguments are taken as they are given, however large.
+    """
+    windows = window(case)
+    for size, (span, stride, pad, _) in zip(case.shapes["input"][-len(windows) :], windows, strict=True):
+        yield span, size + 2 * pad - span, stride
+
+
+DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
+
+
+def division_overflows(case: Case) -> bool:
+    """True if the quotient or the remainder of that division, on some axis, is more than 32 bits hold."""
+    return any(max(abs(room) // stride, abs(room) % stride) >= 2**31 for _, room, stride in spans_of(case))
+
+
+def strides_over_four_gigabytes(case: Case) -> bool:
+    """True if along some axis a window of 16-bit numbers begins 2³² bytes or more behind the one before.
+
+    Channels, those of all groups, are innermost in memory. oneDNN refuses a stride of 2³¹.
+    """
+    channels, axes = case.shapes["input"][-len(case.shapes["weight"]) + 1], windows_of(case)
+    padded = [w["input"] + 2 * w["before"] for w in axes]
+    inner = [2 * channels * math.prod(padded[axis + 1 :]) for axis in range(len(axes))]
+    return any(w["stride"] * size >= 2**32 and w["stride"] < 2**31 for w, size in zip(axes, inner, strict=True))
+
+
 def windows_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
-    """Of each window: whether one of its taps lies in the input."""
+    """For each window, True if one of its taps lies in the input."""
     return (reaches(o * stride - before, kernel, dilation, input) for o in range(output))
 
 
 def taps_reach(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> Iterator[bool]:
-    """Of each tap: whether it lies in the input in one of the windows."""
+    """For each tap, True if it lies in the input in one of the windows."""
     return (reaches(a * dilation - before, output, stride, input) for a in range(kernel))
 
 
 def after(input: int, output: int, kernel: int, stride: int, dilation: int, before: int) -> int:
-    """What the last window sees of the padding behind the input; negative where it does not reach the end."""
+    """How many elements of padding behind the input the last window covers; negative if it ends within the input."""
     return (output - 1) * stride + effective_kernel(kernel, dilation) - input - before
 
 
 def turned(window: dict[str, int]) -> dict[str, int]:
     """The window of the convolution that gives the gradient of the gradients to the weight.
 
-    Its kernel is the output, and stride and dilation change places. Its outputs are the taps, and those that what the
-    stride leaves over of the input makes; they are computed and cut off.
+    Its kernel is the output, and stride and dilation change places. It has an output for each tap, and more where the
+    stride leaves elements of the input over: those are computed and cut off.
     """
     stride, dilation, taps = window["dilation"], window["stride"], window["output"]
     room = window["input"] + 2 * window["before"] - dilation * (taps - 1) - 1
@@ -73,7 +102,7 @@ def turned(window: dict[str, int]) -> dict[str, int]:
 
 
 def where_valid(holds: Predicate) -> Predicate:
-    """The same predicate, false of arguments that no layer allows: they make no windows."""
+    """The same predicate, false for arguments that no layer allows: they make no windows."""
 
     @functools.wraps(holds)
     def answered(case: Case, subject: Subject) -> bool:
@@ -87,7 +116,7 @@ def where_valid(holds: Predicate) -> Predicate:
 
 @where_valid
 def last_axis_of_padding(case: Case, subject: Subject) -> bool:
-    """Whether on the last axis, with a stride and a dilation, no tap of any of several windows lies in the input."""
+    """True if on the last axis, with a stride and a dilation, no tap of any of several windows lies in the input."""
     last = windows_of(case)[-1]
     apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
     return apart and not any(taps_reach(**last))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import pytest
 import torch
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDatabase
@@ -18,6 +19,7 @@ from properties.cases.case import Case
 from properties.engine import findings, search
 from properties.engine.law import Law
 from properties.engine.search import Pair, Search
+from properties.ledger import record
 from properties.operators import operator
 from properties.session import profiles
 from properties.subjects import Declined, Subject
@@ -233,10 +235,12 @@ def found_where_there_is_a_batch(folder: Path) -> Pair:
     return found
 
 
-def test_stub(tmp_path: Path) -> None:
-    """A stub is Python; its example is the smallest case, and its dtypes are those in which that case fails."""
+def test_stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stub registers an entry; its example is the smallest case, its dtypes are those in which that case fails."""
     found = found_where_there_is_a_batch(tmp_path)
-    entry = runpy.run_path(str(tmp_path / str(found.stub)))["ENTRY"]
+    monkeypatch.setattr(record, "ENTRIES", {})
+    runpy.run_path(str(tmp_path / str(found.stub)))
+    (entry,) = record.ENTRIES.values()
     assert (entry.operator, entry.law, entry.example) == ("linear", "gradients", CASE)
     assert (entry.dtypes, entry.severity, entry.modes) == (("float64", "float32"), "wrong gradient", ("eager",))
     assert entry.why is entry.upstream is entry.holds(CASE, FLOAT64) is ...
@@ -256,3 +260,4 @@ def test_severities_are_those_of_the_ledger() -> None:
     assert findings.severity("output[0] is 1.0, but should be 2.0") == "silent wrong value"
     assert findings.severity("output has shape (1,), but should have (2,)") == "wrong shape"
     assert findings.severity("raised RuntimeError: no") == "valid arguments rejected"
+    assert set(findings.SEVERITIES.values()) < set(record.SEVERITIES)

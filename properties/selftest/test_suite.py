@@ -11,7 +11,6 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,13 +27,12 @@ from properties.engine.check import Check
 from properties.engine.law import every
 from properties.engine.sandbox import Lost
 from properties.engine.trial import Engines
-from properties.ledger.known import LEDGER, known
+from properties.ledger.known import known
 from properties.operators import CATALOGUE, operator
 from properties.selftest import faults
 from properties.session import recording
 from properties.session.law_tests import ENGINES, SANDBOX
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
-from properties.subjects.devices import INSTRUCTIONS
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 
@@ -244,27 +242,8 @@ def test_compiled_loops_give_the_bits_of_plain_python() -> None:
     assert len(digests) == 1
 
 
-def test_ledger_names_instruction_sets() -> None:
-    """A misspelt one would hide an entry on every processor."""
-    named = {name for entry in LEDGER for name in (entry.having, entry.lacking) if name}
-    assert named <= set(INSTRUCTIONS)
-
-
 def test_readme() -> None:
-    """The README says how many entries there are, in all and by severity, planted faults and correct kernels."""
-    counts = Counter(entry.severity for entry in LEDGER)
-    said = re.sub(r"\s+", " ", (PROPERTIES.parent / "README.md").read_text(encoding="utf-8"))
-    kinds = {
-        "crash": "{} crashes or hangs", "silent wrong value": "{} silent wrong values",
-        "wrong gradient": "{} wrong gradients", "wrong shape": "{} wrong shapes", "missing error": "{} missing errors",
-        "valid arguments rejected": "{} rejections of valid arguments", "lossy accumulation": "{} are sums",
-    }  # fmt: skip
-    assert set(kinds) == set(counts)
-    phrases = [
-        f"{len(LEDGER)} entries",
-        f"{len(faults.FAULTS)} planted faults",
-        f"{len(faults.CORRECT)} correct kernels",
-    ]
-    phrases.append(f"{sum(entry.fixed is not None for entry in LEDGER)} are fixed")
-    phrases += [phrase.format(counts[kind]) for kind, phrase in kinds.items()]
-    assert not [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", said)]
+    """The README says how many planted faults and correct kernels there are."""
+    text = re.sub(r"\s+", " ", (PROPERTIES.parent / "README.md").read_text(encoding="utf-8"))
+    phrases = [f"{len(faults.FAULTS)} planted faults", f"{len(faults.CORRECT)} correct kernels"]
+    assert not [phrase for phrase in phrases if not re.search(rf"\b{phrase}\b", text)]

@@ -1,0 +1,65 @@
+"""ATen's sigmoid, softmax and log-softmax."""
+
+from __future__ import annotations
+
+import platform
+
+import numpy as np
+import torch
+
+from properties.cases.case import Case
+from properties.ledger.record import OF_GRADIENTS
+from properties.ledger.sums import OPMATH, lossy
+from properties.subjects import Subject
+
+
+@lossy(
+    "log-softmax-sum-in-storage",
+    ("log_softmax", "cross_entropy", "cross_entropy_probabilities"),
+    upstream="https://github.com/pytorch/pytorch/issues/140222",
+    why=OPMATH + "softmax, and log-softmax over any other axis, do so",
+    example=Case({"input": (2, 2)}, {"dim": 1}, "normal"),
+)
+def _over_last_axis(case: Case, subject: Subject) -> bool:
+    """Over the last axis, the sum of exponentials and its logarithm are each rounded to the 16-bit storage before they
+    are subtracted."""
+    shape, axis = case.shapes["input"], _class_axis(case)
+    return axis == len(shape) - 1 and shape[axis] > 1
+
+
+@lossy(
+    "softmax-powers-in-storage",
+    ("softmax",),
+    why=OPMATH + "whole vectors, and softmax over the last axis, do so",
+    example=Case({"input": (17, 17, 7)}, {"dim": 1}, "normal"),
+)
+def _tail_over_another_axis(case: Case, subject: Subject) -> bool:
+    """Over any axis but the last, the elements behind it that fill no whole vector have their exponentials rounded to
+    the 16-bit storage before they are divided by their sum."""
+    shape, axis = case.shapes["input"], _class_axis(case)
+    return axis < len(shape) - 1 and shape[axis] > 1 and int(np.prod(shape[axis + 1 :])) % lanes() != 0
+
+
+def _class_axis(case: Case) -> int:
+    """Counted from the front; a loss has its classes on axis 1, or on the only one."""
+    axes = len(case.shapes["input"])
+    return case.arguments["dim"] % axes if "dim" in case.arguments else min(1, axes - 1)
+
+
+def lanes() -> int:
+    """How many 16-bit numbers torch's own kernels for this processor hold in a vector."""
+    others = 16 if platform.machine() in ("x86_64", "AMD64") else 8
+    return {"AVX512": 32, "AVX2": 16}.get(torch.backends.cpu.get_cpu_capability(), others)
+
+
+@lossy(
+    "sigmoid-gradient-in-float16",
+    ("sigmoid",),
+    laws=OF_GRADIENTS,
+    dtypes=("float16",),
+    why=OPMATH + "the forward pass, and the gradient in bfloat16, do so",
+    example=Case({"input": (17, 33)}, {}, "normal", seed=6),
+)
+def _always(case: Case, subject: Subject) -> bool:
+    """g·(1 − s)·s is rounded to float16 after each operation."""
+    return True

@@ -1,0 +1,361 @@
+"""ATen's own convolutions, plain, padded and transposed, and the arguments that they check before oneDNN is asked."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from properties.cases.case import Case, kernel_size
+from properties.edges.huge import Huge
+from properties.ledger.examples import convolution, transposed
+from properties.ledger.memory_formats import as_convolved, passes
+from properties.ledger.record import CONVOLUTIONS, OF_GRADIENTS, PADDED, PLAIN, TRANSPOSED, known
+from properties.ledger.rules import accepted
+from properties.ledger.sums import OPMATH, lossy, sums_taps_or_images
+from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_of
+from properties.operators.constraints import Invalid
+from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
+from properties.worker.call import Setting
+
+# Shapes, and what the layers accept
+
+
+@known(
+    "conv-without-input-channels",
+    CONVOLUTIONS,
+    severity="wrong shape",
+    laws=("zero sizes",),
+    devices=("cpu", "meta"),
+    dtypes=FLOATS + INTEGERS,
+    upstream="https://github.com/pytorch/pytorch/issues/101356",
+    why="torch.nn.Conv1d, Shape: the output has out_channels channels, each the bias; or the input is refused",
+    example=Case(*convolution((2, 0, 1), (3, 0, 1))),
+)
+def _no_input_channels(case: Case, subject: Subject) -> bool:
+    """An input of no channels gives an output of no channels."""
+    return case.shapes["weight"][1] == 0
+
+
+@known(
+    "conv-of-empty-axis-depends-on-batch",
+    CONVOLUTIONS,
+    severity="valid arguments rejected",
+    laws=("whatever the batch",),
+    modes=("eager",),
+    why="torch.nn.Conv2d, Shape: the output size ⌊(size + 2·padding − kernel)/stride⌋ + 1 is positive, and no rule "
+    "there speaks of the batch",
+    operator="conv2d",
+    example=Case(*convolution((1, 1, 1, 0), (1, 1, 1, 1), padding=(0, 1)), "normal"),
+)
+def _empty_axis(case: Case, subject: Subject) -> bool:
+    """An axis without elements, with padding that the kernel fits in, is accepted in an empty batch and raises 'Only
+    zero batch or zero channel inputs are supported' in any other."""
+    empty = 0 in case.shapes["input"][2 - len(case.shapes["weight"]) :]
+    return empty and case.arguments.get("padding_mode", "zeros") == "zeros"
+
+
+@known(
+    "transposed-convolution-of-empty-batch-unchecked",
+    TRANSPOSED,
+    severity="missing error",
+    laws=("whatever the batch",),
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/pull/186524",
+    why="torch.nn.ConvTranspose2d: no rule there speaks of the batch, and torch states each of these as an error",
+    example=Case(*transposed((1, 1, 1), (1, 1, 1), output_padding=(1,)), "normal"),
+)
+def _breaks_a_rule_of_transposes(case: Case, subject: Subject) -> bool:
+    """An output padding that is not smaller than stride or dilation, an axis without elements, and an output without
+    any raise an error, but are accepted in an empty batch."""
+    given, kernel = case.arguments, case.shapes["weight"][2:]
+    steps = (given[name] for name in ("stride", "padding", "output_padding", "dilation"))
+    axes = zip(case.shapes["input"][-len(kernel) :], kernel, *steps, strict=True)
+    return any(
+        size == 0 or more >= max(s, d) or (size - 1) * s - 2 * p + d * (k - 1) + 1 + more == 0
+        for size, k, s, p, more, d in axes
+    )
+
+
+@accepted(
+    "output-padding-of-nothing",
+    TRANSPOSED,
+    "output_padding is smaller than stride or dilation",
+    devices=("cpu",),
+    dtypes=FLOATS + INTEGERS,
+    upstream="https://github.com/pytorch/pytorch/pull/186524",
+    why="torch.nn.ConvTranspose1d: output_padding is 'to resolve this ambiguity' among the sizes that a convolution "
+    "maps to one; with a batch of one it raises",
+    example=transposed((0, 1, 3), (1, 1, 1), output_padding=(1,)),
+)
+def _empty_batch(case: Case, subject: Subject) -> bool:
+    """An output padding that is not smaller than stride or dilation is accepted where the batch is empty."""
+    return case.shapes["input"][0] == 0
+
+
+@accepted(
+    "conv-dilation-of-zero-in-empty-batch",
+    CONVOLUTIONS + TRANSPOSED,
+    "dilation is at least 1",
+    laws=("rejection", "whatever the batch"),
+    devices=("cpu",),
+    dtypes=FLOATS + INTEGERS,
+    why="torch.nn.Conv1d: dilation is the 'spacing between kernel elements'; with a batch of one it raises",
+    example=convolution((0, 1, 3), (1, 1, 1), dilation=(0,)),
+)
+def _undilated_empty_batch(case: Case, subject: Subject) -> bool:
+    """A dilation of 0 is accepted where the batch is empty."""
+    # The law "whatever the batch" makes the empty batch of its cases itself.
+    undilated = min(case.arguments["dilation"]) == 0
+    return undilated and (not isinstance(case, Invalid) or _empty_batch(case, subject))
+
+
+def _undilated_kernel_of_one(case: Case, subject: Subject) -> bool:
+    """A dilation of 0 is accepted where oneDNN computes it and the kernel has one element along the axis."""
+    # In float32 oneDNN computes several groups or images, and more elements than cases have.
+    axes = list(zip(case.arguments["dilation"], kernel_size(case), strict=True))
+    batch = case.shapes["input"][0] if len(case.shapes["input"]) == len(axes) + 2 else 1
+    many = subject.dtype in SIXTEEN_BITS or batch > 1 or case.arguments["groups"] > 1
+    return many and all(d > 0 or (d == 0 and k == 1) for d, k in axes)
+
+
+for _dtype, _instructions in (("float32", None), ("bfloat16", "avx512_f"), ("float16", "avx512_fp16")):
+    accepted(
+        f"undilated-transposed-kernel-of-one-in-{_dtype}",
+        TRANSPOSED[:2],
+        "dilation is at least 1",
+        devices=("cpu",),
+        dtypes=(_dtype,),
+        having=_instructions,
+        why="torch.nn.ConvTranspose1d: dilation is the 'spacing between kernel elements'; in float64 it raises",
+        example=transposed((2, 1, 3), (1, 1, 1), dilation=(0,)),
+    )(_undilated_kernel_of_one)
+
+
+@accepted(
+    "padded-convolution-padding-values",
+    PADDED[:2],
+    "padding has one value per axis",
+    dtypes=FLOATS + INTEGERS,
+    why="torch.nn.Conv1d: padding is a number or a tuple of one for each axis; with zeros it raises",
+    example=convolution((1, 1, 1), (1, 1, 1), padding=(0, 0), padding_mode="reflect"),
+)
+def _pads_channels_by_none(case: Case, subject: Subject) -> bool:
+    """In a mode that pads before the convolution, a padding of more values than axes is accepted, and its first value
+    pads the channels."""
+    # With 0 it adds no channel, so that nothing raises.
+    mode, padding = case.arguments["padding_mode"], case.arguments["padding"]
+    return mode != "zeros" and padding[0] == 0 and len(case.shapes["input"]) == len(padding) + 1
+
+
+# Memory formats
+
+
+def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
+    """The backward pass without oneDNN raises 'slow_conv2d: grad_weight must be contiguous' where an image, or its part
+    for a group, passes for channels_last by the strides of axes of one element, and the kernels do not."""
+    # The gradient to the weight is laid out as the weight is, and wanted as either lies; kernels of one channel, or of
+    # one tap, lie in both ways.
+    weight, groups = case.shapes["weight"], case.arguments["groups"]
+    if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not _without_onednn(case, subject):
+        return False
+    image, kernels = (as_convolved(case, name) for name in ("input", "weight"))
+    format = torch.channels_last if passes(image) or passes(kernels) else torch.contiguous_format
+    image, kernels = (tensor.contiguous(memory_format=format) for tensor in (image, kernels))
+    if groups > 1:
+        image = image.narrow(1, 0, weight[1]).contiguous(memory_format=format)
+        kernels = kernels.narrow(0, 0, weight[0] // groups).contiguous(memory_format=format)
+    both = torch.empty(kernels.shape).is_contiguous(memory_format=torch.channels_last)
+    return passes(image) and not passes(kernels) and not both
+
+
+def _without_onednn(case: Case, subject: Subject) -> bool:
+    """True if torch's own loops convolve: in float32 they do so a single small image by small kernels in one group.
+
+    See use_mkldnn in ATen/native/Convolution.cpp.
+    """
+    weight, image = case.shapes["weight"], case.shapes["input"]
+    small = case.arguments["groups"] == 1 and min(weight[2:] if len(weight) == 4 else (1,)) <= 3
+    single = len(image) < len(weight) or image[0] == 1
+    return subject.dtype != "float32" or (small and single and math.prod(image) <= 20480)
+
+
+for _name, _dtypes, _instructions in (
+    ("", FLOATS[:2], None), ("bfloat16-", ("bfloat16",), "avx512_f"), ("float16-", ("float16",), "avx512_fp16")
+):  # fmt: skip
+    known(
+        f"{_name}channels-last-weight-gradient-in-another-format",
+        PLAIN[:2],
+        severity="valid arguments rejected",
+        laws=("layouts",),
+        dtypes=_dtypes,
+        lacking=_instructions,
+        why="torch.nn.Conv2d: a memory format is no part of a tensor's value, and the stride of an axis of one element "
+        "addresses nothing; contiguous operands are right",
+        operator="conv2d",
+        example=Case(
+            *convolution((1, 3, 1, 1), (1, 3, 1, 2), padding=(0, 1)),
+            setting=Setting({"input": "odd units", "weight": "transposed"}),
+        ),
+    )(_gradient_in_another_format)
+
+
+# Sums
+
+
+@lossy(
+    "conv-gradient-summed-in-float16",
+    PLAIN,
+    laws=(*OF_GRADIENTS, "gradients of gradients"),
+    dtypes=("float16",),
+    lacking="avx512_fp16",
+    why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
+    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2), "normal"),
+)
+@lossy(
+    "padded-convolution-gradient-summed-in-float16",
+    PADDED,
+    laws=(*OF_GRADIENTS, "gradients of gradients"),
+    dtypes=("float16",),
+    lacking="avx512_fp16",
+    why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
+    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2, padding_mode="zeros"), "normal"),
+)
+@lossy(
+    "conv-gradient-summed-in-bfloat16",
+    CONVOLUTIONS,
+    laws=(*OF_GRADIENTS, "gradients of gradients"),
+    dtypes=("bfloat16",),
+    lacking="avx512_f",
+    what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in bfloat16",
+    why=OPMATH + "the forward pass, and processors with AVX-512, do so",
+    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2), "normal"),
+)
+def _several_terms(case: Case, subject: Subject) -> bool:
+    """Sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in float16."""
+    return sums_taps_or_images(case)
+
+
+@lossy(
+    "transposed-convolution-with-long-output-padding-in-storage",
+    TRANSPOSED,
+    why=OPMATH + "with a shorter output padding the same sums are formed in float",
+    example=Case(*transposed((3, 3, 17), (3, 3, 3), padding=(1,), output_padding=(2,), dilation=(3,)), "normal"),
+)
+def _output_padding_past_stride(case: Case, subject: Subject) -> bool:
+    """With an output padding that is not smaller than its stride, sums over taps (the output) and over the batch (the
+    gradient to the weight) are formed in the 16-bit storage."""
+    # It is smaller than its dilation: oneDNN has no such layer.
+    pairs = zip(case.arguments["output_padding"], case.arguments["stride"], strict=True)
+    return any(output_padding >= stride for output_padding, stride in pairs)
+
+
+@lossy(
+    "transposed-convolution-summed-in-float16",
+    TRANSPOSED,
+    dtypes=("float16",),
+    lacking="avx512_fp16",
+    why=OPMATH + "in bfloat16 they are formed in float, where the processor has AVX-512",
+    example=Case(*transposed((3, 3, 17), (3, 3, 3), padding=(1,)), "normal"),
+)
+@lossy(
+    "transposed-convolution-summed-in-bfloat16",
+    TRANSPOSED,
+    dtypes=("bfloat16",),
+    lacking="avx512_f",
+    what="sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed in "
+    "bfloat16",
+    why=OPMATH + "processors with AVX-512 do so",
+    example=Case(*transposed((3, 3, 17), (3, 3, 3), padding=(1,)), "normal"),
+)
+def _terms_or_bias(case: Case, subject: Subject) -> bool:
+    """Sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed in
+    float16."""
+    return "bias" in case.shapes or sums_taps_or_images(case)
+
+
+# Huge arguments
+
+
+@known(
+    "conv-window-overflows",
+    PLAIN,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    why="torch.nn.Conv1d, Shape: no output size is positive; torch checks smaller windows and raises 'Kernel size "
+    "can't be greater than actual input size'",
+    example=Huge(*convolution((1, 5), (1, 1, 5), dilation=(2**62,)), inflated=("dilation",)),
+)
+def _window_overflows(case: Case, subject: Subject) -> bool:
+    """dilation·(kernel − 1) + 1 wraps past 2⁶³, so that a window that does not fit is accepted and an output is made
+    up."""
+    return any(span >= 2**63 for span, _, _ in spans_of(case))
+
+
+OF_NO_ELEMENTS = Huge(
+    *convolution((1, 2), (1, 1, 1), stride=(2**61 - 1,), padding=(2**31 - 1,), dilation=(2,)),
+    inflated=("padding", "stride"),
+)
+
+
+@known(
+    "conv-output-size-in-32-bits",
+    PLAIN,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    dtypes=FLOATS[:2],
+    what=f"{DIVISION}: a dilated convolution gives an output of no elements",
+    why="torch.nn.Conv1d, Shape: the formula gives one element",
+    example=OF_NO_ELEMENTS,
+)
+def _dilated_division_overflows(case: Case, subject: Subject) -> bool:
+    return _dilated(case) and division_overflows(case)
+
+
+def _dilated(case: Case) -> bool:
+    return set(case.arguments["dilation"]) != {1}
+
+
+@known(
+    "conv-float16-output-size-in-32-bits",
+    PLAIN,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    dtypes=("float16",),
+    lacking="avx512_fp16",
+    what=f"{DIVISION}: where oneDNN has no float16, a dilated convolution, or one over three axes, gives an output of "
+    "no elements",
+    why="torch.nn.Conv3d, Shape: the formula gives one element",
+    example=OF_NO_ELEMENTS,
+)
+@known(
+    "conv-bfloat16-output-size-in-32-bits",
+    PLAIN,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    dtypes=("bfloat16",),
+    lacking="avx512_f",
+    what=f"{DIVISION}: where oneDNN has no bfloat16, a dilated convolution, or one over three axes, gives an output of "
+    "no elements",
+    why="torch.nn.Conv3d, Shape: the formula gives one element",
+    example=OF_NO_ELEMENTS,
+)
+def _three_axes_or_dilated_division_overflows(case: Case, subject: Subject) -> bool:
+    return (len(kernel_size(case)) == 3 or _dilated(case)) and division_overflows(case)
+
+
+@known(
+    "conv-elements-overflow",
+    PLAIN[1:],
+    severity="crash",
+    laws=("huge arguments",),
+    dtypes=FLOATS[:2],
+    why="torch.nn.Conv2d, Shape: such an output cannot be; torch raises 'Storage size calculation overflowed' where "
+    "one axis alone is too long",
+    example=Huge(*convolution((1, 1, 33, 32), (1, 1, 1, 1), padding=(2**61 - 1, 0)), inflated=("padding",)),
+)
+@where_valid
+def _elements_overflow(case: Case, subject: Subject) -> bool:
+    """The number of outputs wraps past 2⁶⁴: only what is left of it is allocated, and the process ends with a
+    segmentation fault."""
+    return math.prod(window["output"] for window in windows_of(case)) >= 2**63

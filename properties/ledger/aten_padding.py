@@ -1,0 +1,119 @@
+"""ATen's padding, on its own and before a convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from properties.cases.case import Case
+from properties.ledger.examples import convolution
+from properties.ledger.record import OF_GRADIENTS, PADDED, known
+from properties.ledger.rules import accepted
+from properties.ledger.sums import OPMATH, lossy
+from properties.subjects import FLOATS, INTEGERS, Subject
+from refimpl import padding
+
+MODES = {"reflection_pad": "reflect", "replication_pad": "replicate", "circular_pad": "circular"}
+
+
+@known(
+    "circular-pad-of-what-cropping-leaves",
+    ("circular_pad",),
+    severity="silent wrong value",
+    laws=("whatever the batch",),
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/176254",
+    why="torch.nn.CircularPad1d: the padding must not wrap around more than once, which torch checks against the size "
+    "before it crops",
+    example=Case({"input": (1, 1, 2)}, {"padding": (-1, 2)}, "normal"),
+)
+def _wraps_past_what_is_left(case: Case, subject: Subject) -> bool:
+    """Where one side of an axis is cropped and more is wrapped around on the other than that leaves, a batch of several
+    images is filled from memory that was never written; a single image raises 'unsupported operation', and an empty
+    batch is accepted."""
+    amounts, shape = case.arguments["padding"], case.shapes["input"]
+    sides = [(shape[-1 - k], *amounts[2 * k : 2 * k + 2]) for k in range(len(amounts) // 2)]
+    return any(max(sides) > size + min(*sides, 0) for size, *sides in sides)
+
+
+@accepted(
+    "circle-of-more-than-is-left",
+    ("circular_pad",),
+    "a circle is of at most what is left",
+    severity="silent wrong value",
+    dtypes=FLOATS + INTEGERS,
+    upstream="https://github.com/pytorch/pytorch/issues/176254",
+    why="torch.nn.CircularPad2d: 'values at the end are used to pad the beginning', and 'the ends of the tensor get "
+    "removed'; where nothing is cropped, more than there is raises",
+    example=({"input": (1, 3)}, {"padding": (-3, 1)}),
+)
+def _more_than_is_left(case: Case, subject: Subject) -> bool:
+    """Where one side is cropped and the other takes more than is left, elements of the output are memory that was never
+    written."""
+    return True
+
+
+@accepted(
+    "replication-of-no-elements",
+    ("replication_pad",),
+    "something is left",
+    laws=("rejection", "zero sizes"),
+    dtypes=FLOATS + INTEGERS,
+    fixed="2.14.1",
+    upstream="https://github.com/pytorch/pytorch/pull/184254",
+    why="torch.nn.ReplicationPad2d: 'the output dimensions must remain positive'; with one axis it raises",
+    example=({"input": (1, 1, 1)}, {"padding": (0, -1, 0, 0)}),
+)
+def _something_left_elsewhere(case: Case, subject: Subject) -> bool:
+    """Amounts that leave nothing of one axis are accepted where they leave something of another."""
+    amounts, x = case.arguments["padding"], case.shapes["input"]
+    sides = [amounts[2 * axis : 2 * axis + 2] for axis in range(len(amounts) // 2)]
+    left = [x[-1 - axis] + sum(side) for axis, side in enumerate(sides[: len(x)])]
+    return min(left, default=1) == 0 < max(left)  # and no axis is left fewer than none
+
+
+# Sums
+
+
+def _summed(name: str) -> None:
+    """Register the sums of a padding on its own."""
+
+    @lossy(
+        f"{name.replace('_', '-')}-gradient-summed-in-storage",
+        (name,),
+        laws=OF_GRADIENTS,
+        why=OPMATH + "average pooling's forward pass does so",
+        example=Case({"input": (1, 8, 7, 6)}, {"padding": (5, 5, 6, 6)}, "normal"),
+    )
+    def repeats(case: Case, subject: Subject) -> bool:
+        """An element's gradient, from each place that it is copied to, is summed in the 16-bit storage, every partial
+        sum rounded."""
+        return _repeats(case.arguments["padding"], MODES[name], case.shapes["input"])
+
+
+for _name in MODES:
+    _summed(_name)
+
+
+def _repeats(amounts: tuple[int, ...], mode: str, shape: tuple[int, ...]) -> bool:
+    """True if padding takes some element more than twice: a sum of two is rounded once, as it should be."""
+    image = shape[-len(amounts) // 2 :]
+    taken = np.ones(padding.pad(np.ones(image), amounts, mode).shape)
+    return bool((padding.pad_gradient(taken, image, amounts, mode) > 2).any())
+
+
+@lossy(
+    "padded-convolution-gradient-summed-in-storage",
+    PADDED,
+    laws=(*OF_GRADIENTS, "gradients of gradients"),
+    why=OPMATH + "average pooling's forward pass does so",
+    operator="conv2d_padded",
+    example=Case(
+        *convolution((2, 3, 6, 6), (3, 3, 3, 3), stride=(2, 2), padding=(4, 4), padding_mode="reflect"), "wide", 20269
+    ),
+)
+def _convolution_repeats(case: Case, subject: Subject) -> bool:
+    """An element's gradient, from each place of the padded input that it is copied to, is summed in the 16-bit storage,
+    every partial sum rounded."""
+    given = case.arguments
+    amounts = padding.convolution_padding(case.shapes["weight"][2:], given["padding"], given["dilation"])
+    return given["padding_mode"] != "zeros" and _repeats(amounts, given["padding_mode"], case.shapes["input"])

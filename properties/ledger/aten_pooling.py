@@ -1,0 +1,282 @@
+"""ATen's maximum and average pooling."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from properties.cases.case import Case, window
+from properties.edges.huge import COMPUTED, Huge, formula
+from properties.edges.special_values import Special
+from properties.ledger.memory_formats import passes_for_channels_last
+from properties.ledger.record import OF_ALL_GRADIENTS, OF_GRADIENTS, OF_WRONG_GRADIENTS, known
+from properties.ledger.sums import OPMATH, lossy, windows_overlap
+from properties.ledger.windows import DIVISION, division_overflows, spans_of
+from properties.operators import operator
+from properties.operators.pooling import divisors
+from properties.subjects import FLOATS, INTEGERS, Subject
+from properties.worker.call import Setting
+from refimpl import pooling
+from refimpl.geometry import reaches
+from refimpl.rounding import round_to
+
+MAXIMUM = ("max_pool1d", "max_pool2d", "max_pool3d")
+AVERAGE = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
+WITHOUT_INDICES = ("max_pool1d_values", "lp_pool1d")
+"""The latter with a power of infinity."""
+
+
+@known(
+    "max-pool-window-in-padding",
+    MAXIMUM,
+    severity="silent wrong value",
+    dtypes=FLOATS + INTEGERS,
+    overwrites=True,
+    upstream="https://github.com/pytorch/pytorch/issues/114216",
+    why="torch.nn.MaxPool2d: indices are where the maxima are, for torch.nn.MaxUnpool2d. Here no such element exists; "
+    "an error or an index that backward skips would be right, another channel's element is not",
+    operator="max_pool2d",
+    example=Case(
+        {"input": (1, 1, 1, 1)}, {"kernel_size": (1, 2), "padding": (0, 1), "ceil_mode": False, "dilation": (1, 2)}
+    ),
+)
+@known(
+    "max-pool-values-window-in-padding",
+    ("max_pool1d_values",),
+    severity="wrong gradient",
+    laws=OF_ALL_GRADIENTS,
+    overwrites=True,
+    upstream="https://github.com/pytorch/pytorch/issues/114216",
+    what="the gradient of a dilated window that sees nothing but padding, −∞ whatever the input, is added to an "
+    "element past the end of its channel: in the next channel or image; after the last, the gradient of the "
+    "gradients raises 'index out of bounds'",
+    why="torch.nn.MaxPool1d: the output is the largest element of its own window and channel",
+    example=Case(
+        {"input": (2, 1, 2)}, {"kernel_size": (2,), "padding": (1,), "ceil_mode": False, "dilation": (3,)}, "normal"
+    ),
+)
+def _sees_only_padding(case: Case, subject: Subject) -> bool:
+    """A dilated window that sees nothing but padding gets an index past the end of its channel, and the backward pass
+    adds its gradient there: to the next channel, or outside the tensor after the last."""
+    kernel, given = case.arguments["kernel_size"], case.arguments
+    outputs = formula(operator("max_pool1d"), case)
+    if outputs is None or math.prod(outputs) > COMPUTED**2:
+        return False
+    per_axis = (outputs, case.shapes["input"], kernel, given.get("stride", kernel), given["padding"], given["dilation"])
+    return not all(
+        reaches(o * stride - padding, taps, dilation, size)
+        for count, size, taps, stride, padding, dilation in zip(*(v[-len(kernel) :] for v in per_axis), strict=True)
+        for o in range(count)
+    )
+
+
+@known(
+    "max-pool3d-index-of-smallest-value",
+    MAXIMUM[2:],
+    severity="silent wrong value",
+    laws=("special maxima", "layouts"),
+    dtypes=FLOATS + INTEGERS,
+    why="torch.nn.MaxPool3d: indices are where the maxima are, for torch.nn.MaxUnpool3d; contiguous input is right",
+    example=Special(
+        {"input": (1, 2, 2, 1, 1)},
+        {"kernel_size": (1, 1, 1), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
+        setting=Setting({"input": "channels_last"}),
+        palette="all -inf",
+    ),
+)
+def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
+    """In channels_last, a window beyond depth 0 that holds nothing but −∞, or the smallest integer, gets the index of
+    an element at depth 0."""
+    shape = case.shapes["input"]
+    if len(shape) != 5 or shape[2] < 2 or case.layout("input") != "channels_last":
+        return False
+    values = (case.with_integers() if subject.integral else case).tensor("input", shape, subject.format)
+    smallest = np.iinfo(subject.dtype).min if subject.integral else -np.inf
+    return bool((pooling.max_pool(values, **case.arguments)[0] == smallest).any())
+
+
+@known(
+    "avg-pool3d-ignores-padding-in-size-check",
+    ("avg_pool3d", "lp_pool3d"),
+    severity="valid arguments rejected",
+    devices=("cpu", "meta"),
+    dtypes=FLOATS + INTEGERS,
+    why="torch.nn.AvgPool3d, Shape: the output size ⌊(size + 2·padding − kernel_size)/stride⌋ + 1 is positive, rounded "
+    "up in ceil mode; avg_pool1d, avg_pool2d and max_pool3d accept the same window",
+    example=Case({"input": (1, 1, 1, 1, 1)}, {"kernel_size": (1, 1, 2), "padding": (0, 0, 1), "ceil_mode": False}),
+)
+def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
+    """Raises 'input image smaller than kernel size' though the padded input is large enough, or overhung by less than a
+    stride in ceil mode."""
+    kernel = case.arguments["kernel_size"]
+    return any(size < k for size, k in zip(case.shapes["input"][-len(kernel) :], kernel, strict=True))
+
+
+@known(
+    "max-pool3d-unbatched-channels-last",
+    MAXIMUM[2:],
+    severity="valid arguments rejected",
+    laws=("layouts", "special maxima"),
+    dtypes=FLOATS + INTEGERS,
+    why="torch.nn.MaxPool3d: an input of shape (C, D, H, W) is supported; strides are no part of a tensor's value",
+    example=Case(
+        {"input": (1, 2, 1, 2)},
+        {"kernel_size": (1, 1, 1), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
+        setting=Setting({"input": "channels_last"}),
+    ),
+)
+def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
+    """An unbatched input, or its incoming gradient, that lies in memory as channels_last does raises 'Unsupported
+    memory format'."""
+    return pools_unbatched_channels_last(case)
+
+
+def pools_unbatched_channels_last(case: Case) -> bool:
+    """True if an unbatched pooling over three axes is given a tensor that passes for channels_last."""
+    tensors = {"input": case.shapes["input"], "cotangent": operator("max_pool3d").output_shape(case)}
+    return any(len(shape) == 4 and passes_for_channels_last(case, name, shape) for name, shape in tensors.items())
+
+
+@known(
+    "max-pool-indices-of-integers-overflow",
+    MAXIMUM,
+    severity="valid arguments rejected",
+    laws=("layouts", "special maxima"),
+    dtypes=("int8", "uint8"),
+    why="torch.nn.MaxPool2d: no limit on the size of an image; the contiguous kernel has none",
+    operator="max_pool2d",
+    example=Case(
+        {"input": (1, 2, 16, 17)},
+        {"kernel_size": (1, 1), "padding": (0, 0), "ceil_mode": False, "dilation": (1, 1)},
+        setting=Setting({"input": "channels_last"}),
+    ),
+)
+def _more_elements_than_integers(case: Case, subject: Subject) -> bool:
+    """An image in channels_last with more than 127 elements a channel raises an internal check: the kernel counts
+    elements in eight bits."""
+    shape, axes = case.shapes["input"], len(case.arguments["kernel_size"])
+    batched = len(shape) == axes + 2 and shape[1] > 1
+    return batched and case.layout("input") == "channels_last" and math.prod(shape[2:]) > np.iinfo(np.int8).max
+
+
+# Sums
+
+
+@lossy(
+    "max-pool-gradient-summed-in-storage",
+    ("max_pool1d_values", *MAXIMUM),
+    laws=OF_GRADIENTS,
+    why=OPMATH + "the forward pass of average pooling does so",
+    operator="max_pool1d",
+    example=Case(
+        {"input": (1, 8, 65)},
+        {"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,), "dilation": (1,)},
+        "normal",
+    ),
+)
+@lossy(
+    "avg-pool-gradient-summed-in-storage",
+    AVERAGE,
+    laws=OF_GRADIENTS,
+    why=OPMATH + "the forward pass does so",
+    example=Case(
+        {"input": (1, 8, 65)}, {"kernel_size": (3,), "padding": (0,), "ceil_mode": False, "stride": (1,)}, "normal"
+    ),
+)
+def _windows_overlap(case: Case, subject: Subject) -> bool:
+    """The gradient of an element in several windows is summed in the 16-bit storage, every partial sum rounded."""
+    return windows_overlap(case)
+
+
+@lossy(
+    "avg-pool-gradient-divided-by-rounded-divisor",
+    AVERAGE,
+    severity="wrong gradient",
+    laws=OF_WRONG_GRADIENTS,
+    why=OPMATH + "the forward pass divides by the divisor itself",
+    operator="avg_pool2d",
+    example=Case(
+        {"input": (1, 3, 8)},
+        {"kernel_size": (1, 1), "padding": (0, 0), "ceil_mode": False, "divisor_override": 66_304},
+        "normal",
+    ),
+)
+def _divisor_is_rounded(case: Case, subject: Subject) -> bool:
+    """The divisor is rounded to the 16-bit storage before the gradient is divided by it: a window of 257 elements
+    counts as 256 in bfloat16, and one of more than 65,519 as infinitely many in float16, whose gradient is then
+    zero."""
+    counts = np.array(sorted(divisors(case)), dtype=np.float64)
+    return bool((round_to(counts, subject.format.storage) != counts).any())
+
+
+# Huge arguments
+
+
+@known(
+    "max-pool1d-window-unchecked",
+    WITHOUT_INDICES,
+    severity="crash",
+    laws=("huge arguments",),
+    upstream="https://github.com/pytorch/pytorch/pull/175223",
+    why="torch.nn.MaxPool1d, Shape: no output size is positive, or one is and padding has no values to read; with "
+    "return_indices the arguments are refused: 'value cannot be converted to type int without overflow'",
+    example=Huge(
+        {"input": (1, 3)},
+        {"stride": (1,), "padding": (0,), "dilation": (2**62,), "kernel_size": (5,), "ceil_mode": False},
+        inflated=("dilation",),
+    ),
+)
+def _long_window(case: Case, subject: Subject) -> bool:
+    """Without indices, no size is checked against overflow, and every element of a window is walked through, in the
+    input or not: reads far outside the input, outputs that no formula gives, or no end."""
+    # No kernel walks through 2³⁰ elements in the time that a call may take.
+    return takes_the_largest(case) and any(span >= 2**30 for span, _, _ in spans_of(case))
+
+
+def takes_the_largest(case: Case) -> bool:
+    """True if the largest element of a window is pooled, as a power of infinity does, too."""
+    return math.isinf(case.arguments.get("norm_type", math.inf))
+
+
+@known(
+    "max-pool1d-stride-wraps",
+    WITHOUT_INDICES,
+    severity="crash",
+    laws=("huge arguments",),
+    overwrites=True,
+    why="torch.nn.MaxPool1d, Shape: one output for each channel, which is the largest element of its only window",
+    example=Huge(
+        {"input": (1, 2, 2)},
+        {"stride": (2**63 - 1,), "padding": (2,), "dilation": (1,), "kernel_size": (4,), "ceil_mode": False},
+        inflated=("stride",),
+    ),
+)
+def _rounding_up_overflows(case: Case, subject: Subject) -> bool:
+    """Without indices, the first and the last window that a tap lies in are found by a division that rounds up after
+    adding the stride, which wraps past 2⁶³: outputs before the first or behind the last are written, which are another
+    channel's or other memory."""
+    # What is divided is how far a window's first tap lies before the input, or its last behind it.
+    windows = window(case)
+    axes = zip(case.shapes["input"][-len(windows) :], windows, strict=True)
+    return takes_the_largest(case) and any(
+        max(padding, span - padding - size) + stride > 2**63 for size, (span, stride, padding, _) in axes
+    )
+
+
+@known(
+    "max-pool-output-size-in-32-bits",
+    MAXIMUM,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    what=f"{DIVISION}: a window that does not fit is accepted, and an output of −∞ is made up",
+    why="torch.nn.MaxPool1d, Shape: no output size is positive; torch checks smaller windows and raises 'Output size "
+    "is too small'",
+    example=Huge(
+        {"input": (1, 5)},
+        {"stride": (1,), "padding": (0,), "dilation": (2**31 - 1,), "kernel_size": (3,), "ceil_mode": False},
+        inflated=("dilation",),
+    ),
+)
+def _division_overflows(case: Case, subject: Subject) -> bool:
+    return division_overflows(case)

@@ -1,0 +1,325 @@
+"""torch's compiler, where eager mode is right."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from properties.cases.case import Case, kernel_size
+from properties.edges.huge import formula
+from properties.ledger.examples import convolution
+from properties.ledger.record import COMPILED, OF_GRADIENTS, known
+from properties.ledger.rules import accepted
+from properties.operators import operator
+from properties.operators.constraints import Invalid
+from properties.operators.unpooling_constraints import elements_of, outside
+from properties.subjects import FLOATS, Subject
+from refimpl.geometry import fractional_starts
+
+compiled = functools.partial(known, dtypes=("float32",), modes=COMPILED)
+"""Register what is wrong when compiled, for given and for symbolic sizes."""
+refused = functools.partial(compiled, severity="valid arguments rejected")
+dynamic = functools.partial(refused, modes=("dynamic",), laws=(), also=("errors when compiled",))
+"""Register what raises for symbolic sizes alone."""
+
+# Values and gradients
+
+
+@compiled(
+    "compiled-fractional-pool3d-samples-reversed",
+    ("fractional_max_pool3d",),
+    severity="silent wrong value",
+    devices=("cpu", "cuda"),
+    upstream="https://github.com/pytorch/pytorch/pull/183628",
+    why="eager mode, on each device, takes the first for depth (ATen/native/FractionalMaxPool3d.cpp)",
+    example=Case(
+        {"input": (1, 1, 2, 2, 4)}, {"kernel_size": (1, 1, 1), "output_size": (1, 1, 3)}, "normal", seed=1
+    ),
+)  # fmt: skip
+def _other_windows_in_reverse(case: Case, subject: Subject) -> bool:
+    """The three samples of a channel are used for the axes in reverse order: the last places the windows in depth."""
+    given, sizes, pooled = case.arguments, case.shapes["input"][-3:], operator("fractional_max_pool3d")
+    if formula(pooled, case) is None:
+        return False
+    samples = pooled.operands(case, subject.format)["samples"].reshape(-1, 3)
+    axes = list(zip(sizes, given["kernel_size"], given["output_size"], strict=True))
+    return any(
+        fractional_starts(*axis, sample=drawn[i]) != fractional_starts(*axis, sample=drawn[2 - i])
+        for drawn in samples
+        for i, axis in enumerate(axes)
+    )
+
+
+@compiled(
+    "compiled-avg-pool-gradient-in-ceil-mode",
+    ("avg_pool1d", "avg_pool2d", "avg_pool3d"),
+    severity="wrong gradient",
+    laws=("gradients",),
+    devices=("cpu", "cuda"),
+    dtypes=FLOATS,
+    upstream="https://github.com/pytorch/pytorch/issues/198119",
+    why="torch.nn.AvgPool2d: a gradient is that of the output, which is right; eager mode divides by those",
+    operator="avg_pool2d",
+    example=Case(
+        {"input": (1, 1, 1, 3)},
+        {"kernel_size": (1, 2), "padding": (0, 0), "ceil_mode": True, "count_include_pad": True},
+        "normal",
+    ),
+)
+def _window_overhangs(case: Case, subject: Subject) -> bool:
+    """The gradient of a last window that reaches past the padded input is divided by the whole kernel size, not by the
+    elements that the forward pass averaged."""
+    kernel, given = case.arguments["kernel_size"], case.arguments
+    if not given["ceil_mode"] or not given.get("count_include_pad", True) or given.get("divisor_override"):
+        return False
+    strides, outputs = given.get("stride", kernel), operator("avg_pool2d").output_shape(case)[-len(kernel) :]
+    sizes = case.shapes["input"][-len(kernel) :]
+    axes = zip(sizes, kernel, strides, given["padding"], outputs, strict=True)
+    return any((out - 1) * s + k > size + 2 * p for size, k, s, p, out in axes)
+
+
+@compiled(
+    "compiled-nll-loss-over-no-weight",
+    ("nll_loss",),
+    severity="wrong gradient",
+    laws=("gradients",),
+    why="torch.nn.NLLLoss: only the target's element is in the sum, so none of the others has a part in the loss, "
+    "whose gradient to them is zero, as eager mode says",
+    example=Case({"input": (1, 2)}, {"target": (1,), "weight": (0.0, 0.0)}, "normal"),
+)
+def _mean_over_no_weight(case: Case, subject: Subject) -> bool:
+    """Where every example has weight zero, so that their mean is 0/0, the gradient is NaN for every class."""
+    given = case.arguments
+    target = np.ravel(given["target"])
+    counted = target[target != given.get("ignore_index", -100)]
+    mean = given.get("reduction", "mean") == "mean" and "weight" in given
+    return mean and counted.size > 0 and not np.take(given["weight"], counted).any()
+
+
+# Valid arguments that are refused
+
+
+@refused(
+    "compiled-replicate-padding-before-convolution",
+    ("conv2d_padded",),
+    laws=OF_GRADIENTS,
+    why="torch.nn.Conv2d: padding_mode 'replicate' is supported; eager mode, 'reflect', and one channel are right",
+    example=Case(*convolution((1, 2, 1, 2), (1, 2, 1, 1), padding_mode="replicate")),
+)
+def _replicated_channels(case: Case, subject: Subject) -> bool:
+    """The backward pass of a convolution of several channels with padding_mode='replicate' raises an AssertionError:
+    the convolution's gradient lies in channels_last, where the padding's is assumed to be contiguous."""
+    shape = case.shapes["input"]
+    return case.arguments.get("padding_mode") == "replicate" and len(shape) == 4 and shape[1] > 1
+
+
+@refused(
+    "compiled-convolution-of-empty-batch",
+    ("conv2d", "conv2d_padded", "conv_transpose2d"),
+    laws=OF_GRADIENTS,
+    why="torch.nn.Conv2d, Shape: N may be any number, and eager mode gives a gradient of zeros; one and three axes are "
+    "right",
+    example=Case(*convolution((0, 2, 1, 2), (1, 2, 1, 2))),
+)
+def _empty_batch_of_kernels(case: Case, subject: Subject) -> bool:
+    """The backward pass of an empty batch raises an AssertionError: the gradient to a weight of several channels and
+    elements lies in memory otherwise than the compiled code assumes."""
+    weight = case.shapes["weight"]
+    return case.shapes["input"][0] == 0 and weight[1] > 1 and math.prod(weight[2:]) > 1
+
+
+@refused(
+    "compiled-adaptive-max-pool-without-channels",
+    ("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
+    laws=("errors when compiled",),
+    why="torch.nn.AdaptiveMaxPool2d, Shape: (C, H, W), of which C is any number; eager mode gives an empty output",
+    example=Case({"input": (0, 2)}, {"output_size": (2,)}, "normal"),
+)
+def _single_without_channels(case: Case, subject: Subject) -> bool:
+    """An image of no channels without a batch raises 'Expected 3D or 4D tensor with optional 0 dim batch size'."""
+    shape, output = case.shapes["input"], case.arguments["output_size"]
+    return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1}
+
+
+@refused(
+    "compiled-fractional-max-pool-without-channels",
+    ("fractional_max_pool2d",),
+    laws=("errors when compiled",),
+    why="torch.nn.FractionalMaxPool2d, Shape: (C, H, W), of which C is any number; eager mode gives no elements",
+    example=Case({"input": (0, 1, 1)}, {"kernel_size": (1, 1), "output_size": (1, 1)}, "normal"),
+)
+def _image_without_channels(case: Case, subject: Subject) -> bool:
+    """An image of no channels without a batch raises 'Expected input to have non-zero size for non-batch
+    dimensions'."""
+    shape = case.shapes["input"]
+    return len(shape) == 3 and shape[0] == 0
+
+
+@dynamic(
+    "dynamic-convolution3d-without-batch",
+    ("conv3d", "conv3d_padded"),
+    why="torch.nn.Conv3d, Shape: (C, D, H, W); a batch of several, eager mode and dynamic=False are right",
+    example=Case(*convolution((3, 7, 10, 21), (4, 3, 1, 2, 2)), "normal"),
+)
+def _strides_of_sums(case: Case, subject: Subject) -> bool:
+    """For symbolic sizes, the strides of an output without a batch, which are products of sums, are compared; bounds of
+    their quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
+    # Several channels of several rows and columns, of lengths that are not just n // stride. Spared are images that are
+    # known to be square, and axes as long as there are channels, which is a number.
+    given, (outputs, _, *kernel), shape = case.arguments, case.shapes["weight"], case.shapes["input"]
+    if len(shape) != 4 or outputs < 2 or shape[0] in shape[1:]:
+        return False
+    steps = list(zip(kernel, given["stride"], given["dilation"], strict=True))
+    amounts = [d * (k - 1) if given["padding"] == "same" else 0 for k, _, d in steps]
+    if isinstance(given["padding"], tuple):
+        amounts = [2 * amount for amount in given["padding"]]
+    lengths = [(size, s, a - d * (k - 1) - 1 + s) for size, a, (k, s, d) in zip(shape[1:], amounts, steps, strict=True)]
+    several = all(size > 1 and (size + more) // s > 1 for size, s, more in lengths)
+    return several and all(more for *_, more in lengths[1:]) and lengths[1] != lengths[2]
+
+
+@dynamic(
+    "dynamic-max-unpool-to-default-size",
+    ("max_unpool2d", "max_unpool3d"),
+    why="torch.nn.MaxUnpool2d gives the output's size by that formula; eager mode and dynamic=False are right",
+    example=Case({"input": (3, 2, 5, 7)}, {"kernel_size": (1, 1), "padding": (0, 0), "stride": (2, 2)}, "normal"),
+)
+def _shifted_axes(case: Case, subject: Subject) -> bool:
+    """For symbolic sizes, where windows overlap, are padded or leave gaps on two axes, the default output has a number
+    of elements in which the compiler finds powers below 0: 'ValueRangeError: Invalid ranges [0:-1]'."""
+    # Two of four or more lengths are multiples of symbols and something more. Lengths that are the same multiple of the
+    # same symbol count as one: to the compiler, equal lengths are one symbol.
+    given, shape = case.arguments, case.shapes["input"]
+    if "output_size" in given or sum(size > 1 for size in shape) < 4 or 0 in shape:
+        return False
+    kernel = given["kernel_size"]
+    axes = zip(shape[-len(kernel) :], kernel, given.get("stride", kernel), given["padding"], strict=True)
+    more = {(size, (k - s - 2 * p) / s) for size, k, s, p in axes if size > 1}
+    return sum(part != 0 for _, part in more) > 1
+
+
+@dynamic(
+    "dynamic-adaptive-average-of-kept-size",
+    ("adaptive_avg_pool2d",),
+    devices=("cpu", "cuda"),
+    why="torch.nn.AdaptiveAvgPool2d: 'None which means the size will be the same as that of the input'; eager mode and "
+    "dynamic=False are right",
+    example=Case({"input": (1, 1, 1, 3)}, {"output_size": (1, None)}, "normal"),
+)
+def _length_kept(case: Case, subject: Subject) -> bool:
+    """An axis whose size is kept, by None, raises a LoweringException, 'cannot determine truth value of Relational':
+    the input's size is made a number, that of the output stays a symbol."""
+    sizes = zip(case.shapes["input"][-2:], case.arguments["output_size"], strict=True)
+    return any(size >= 3 and wanted is None for size, wanted in sizes)
+
+
+# Invalid arguments that are accepted
+
+
+@compiled(
+    "compiled-adaptive-average-of-nothing",
+    ("adaptive_avg_pool1d", "adaptive_avg_pool2d"),
+    severity="missing error",
+    laws=("errors when compiled",),
+    modes=("compiled",),
+    why="torch.nn.AdaptiveAvgPool2d: every output is the mean of some elements; eager mode raises 'Expected input to "
+    "have non-zero size for non-batch dimensions', as three axes do when compiled",
+    operator="adaptive_avg_pool2d",
+    example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
+)
+def _means_of_nothing(case: Case, subject: Subject) -> bool:
+    """Means of an axis without elements are accepted, and an output is made up where one is asked for."""
+    output = case.arguments["output_size"]
+    return 0 in case.shapes["input"][-len(output) :] and set(output) != {1}
+
+
+@compiled(
+    "dynamic-adaptive-average-of-nothing",
+    ("adaptive_avg_pool2d",),
+    severity="missing error",
+    laws=("errors when compiled",),
+    modes=("dynamic",),
+    why="torch.nn.AdaptiveAvgPool2d: every output is the mean of some elements; eager mode raises 'Expected input to "
+    "have non-zero size for non-batch dimensions', as symbolic code does where some are asked for",
+    example=Case({"input": (1, 1, 0, 1)}, {"output_size": (None, None)}, "normal"),
+)
+def _nothing_kept(case: Case, subject: Subject) -> bool:
+    """Means of an axis without elements are accepted where None asks for as many of them."""
+    output = case.arguments["output_size"]
+    return any(not size and wanted is None for size, wanted in zip(case.shapes["input"][-2:], output, strict=True))
+
+
+@compiled(
+    "compiled-fractional-empty-kernel",
+    ("fractional_max_pool2d", "fractional_max_pool3d"),
+    severity="missing error",
+    laws=("errors when compiled",),
+    fixed="2.14.1",
+    upstream="https://github.com/pytorch/pytorch/pull/190475",
+    why="torch.nn.FractionalMaxPool2d: kernel_size is 'the size of the window to take a max over'; both should refuse "
+    "it alike",
+    example=Case({"input": (1, 1, 1, 1)}, {"kernel_size": (-1, 1), "output_size": (1, 1)}, "normal"),
+)
+def _window_of_nothing(case: Case, subject: Subject) -> bool:
+    """A kernel of less than one element is accepted in eager mode, and fails within the compiler (InductorError)."""
+    return min(case.arguments["kernel_size"]) < 1
+
+
+@accepted(
+    "compiled-unpooling-index-beyond-the-plane",
+    ("max_unpool1d", "max_unpool2d", "max_unpool3d"),
+    "indices lie in the output",
+    devices=("cpu",),
+    modes=COMPILED,
+    why="torch.nn.MaxUnpool1d: 'the indices given out by MaxPool1d', which are of its channel; eager mode raises",
+    example=({"input": (1, 3)}, {"kernel_size": (1,), "padding": (0,), "stride": (1,)}),
+    seed=2,
+)
+def _in_another_channel(case: Case, subject: Subject) -> bool:
+    """Compiled, an index beyond its channel is used as one of the whole output, from its end where negative."""
+    indices, elements = outside(case), elements_of(case)
+    channels = math.prod(indices.shape[: -len(kernel_size(case))])
+    at = int(np.flatnonzero(indices)[0])
+    of_all = at // (indices.size // channels) * elements + int(indices.flat[at])
+    return -channels * elements <= of_all < channels * elements
+
+
+@known(
+    "compiled-linear-output-broadcast-to-bias",
+    ("linear",),
+    severity="missing error",
+    laws=("rejection", "errors when compiled"),
+    devices=("cpu", "cuda"),
+    modes=COMPILED,
+    upstream="https://github.com/pytorch/pytorch/issues/195579",
+    why="torch.nn.functional.linear, Shape: 'Bias: (out_features) or ()'; eager mode raises",
+    example=Invalid(
+        {"input": (1, 1), "weight": (1, 1), "bias": (2,)}, {}, violated="bias has one value per output"
+    ),
+)  # fmt: skip
+def _several_biases_of_one_row(case: Case, subject: Subject) -> bool:
+    """A single output is broadcast to a bias of several elements, so that the result has another shape."""
+    # The output is of a single row; a bias of no elements does so, too.
+    shapes = case.shapes
+    other = shapes.get("bias", (1,)) not in ((), (1,)) and shapes["weight"][0] == 1
+    return other and math.prod(shapes["input"][:-1]) == 1
+
+
+@accepted(
+    "compiled-unfold-negative-padding",
+    ("unfold",),
+    "padding is at least 0",
+    laws=("rejection", "errors when compiled"),
+    devices=("cpu",),
+    dtypes=("float32",),
+    modes=COMPILED,
+    why="torch.nn.Unfold: padding is 'implicit zero padding to be added on both sides of input'; eager mode raises",
+    example=(
+        {"input": (1, 3, 3)}, {"kernel_size": (1, 1), "dilation": (1, 1), "padding": (-1, 0), "stride": (1, 1)}
+    ),
+)  # fmt: skip
+def _negative_padding(case: Case, subject: Subject) -> bool:
+    """Compiled, a negative padding is accepted."""
+    return min(case.arguments["padding"]) < 0

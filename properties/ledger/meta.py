@@ -1,0 +1,191 @@
+"""The shapes that torch infers on the meta device."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from properties.cases.case import Case, Geometry
+from properties.edges.huge import Huge
+from properties.ledger.aten_fractional_pooling import windows_fit
+from properties.ledger.aten_pooling import takes_the_largest
+from properties.ledger.examples import convolution, transposed
+from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, Predicate, known
+from properties.ledger.rules import accepted
+from properties.ledger.windows import DIVISION, division_overflows
+from properties.subjects import Subject
+
+on_meta = functools.partial(known, devices=("meta",), dtypes=("float32",))
+accepted_on_meta = functools.partial(accepted, devices=("meta",), dtypes=("float32",))
+
+
+@on_meta(
+    "max-pool1d-output-size-in-32-bits",
+    ("max_pool1d_values", "lp_pool1d"),
+    severity="valid arguments rejected",
+    laws=("huge shapes",),
+    what=f"without indices, {DIVISION}: an output of more than 2³¹ elements raises 'Invalid computed output size'",
+    why="torch.nn.MaxPool1d, Shape: no limit on sizes; with return_indices there is none",
+    example=Huge(
+        {"input": (1, 2**31 + 1)},
+        {"stride": (1,), "padding": (0,), "dilation": (1,), "kernel_size": (1,), "ceil_mode": False},
+        inflated=("size",),
+    ),
+)
+def _largest_division_overflows(case: Case, subject: Subject) -> bool:
+    return takes_the_largest(case) and division_overflows(case)
+
+
+@on_meta(
+    "meta-transposed-convolution-without-input-channels",
+    TRANSPOSED,
+    severity="wrong shape",
+    laws=("zero sizes",),
+    why="torch.nn.ConvTranspose1d, Shape: the output has out_channels channels, each the bias; or the input is "
+    "refused, as in eager mode",
+    example=Case(*transposed((2, 0, 1), (0, 3, 1))),
+)
+def _no_input_channels(case: Case, subject: Subject) -> bool:
+    """On the meta device an input of no channels gives an output of no channels."""
+    return case.shapes["weight"][0] == 0
+
+
+@accepted_on_meta(
+    "meta-linear-output-broadcast-to-bias",
+    ("linear",),
+    "bias has one value per output",
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/195579",
+    why="torch.nn.functional.linear, Shape: 'Bias: (out_features) or ()'; eager mode raises",
+    example=({"input": (1, 1), "weight": (1, 1), "bias": (2,)}, {}),
+)
+def _several_biases(case: Case, subject: Subject) -> bool:
+    """A single output is broadcast to a bias of several elements, so that the result has another shape."""
+    return case.shapes["weight"][0] == 1
+
+
+@accepted_on_meta(
+    "meta-softmax-axis",
+    ("softmax",),
+    "dim is an axis",
+    why="torch.nn.functional.softmax: dim is 'a dimension along which softmax will be computed'; eager mode raises, as "
+    "log_softmax does on the meta device",
+    example=({"input": (2,)}, {"dim": 1}),
+)
+def _any_axis(case: Case, subject: Subject) -> bool:
+    """On the meta device any axis is accepted."""
+    return True
+
+
+@accepted_on_meta(
+    "meta-unfold-negative-padding",
+    ("unfold",),
+    "padding is at least 0",
+    modes=("eager",),
+    why="torch.nn.Unfold: padding is 'implicit zero padding to be added on both sides of input'; eager mode raises",
+    example=(
+        {"input": (1, 3, 3)}, {"kernel_size": (1, 1), "dilation": (1, 1), "padding": (-1, 0), "stride": (1, 1)}
+    ),
+)  # fmt: skip
+def _negative_padding(case: Case, subject: Subject) -> bool:
+    """On the meta device a negative padding is accepted."""
+    return min(case.arguments["padding"]) < 0
+
+
+@accepted(
+    "fractional-empty-kernel-in-inference",
+    ("fractional_max_pool2d",),
+    "kernel_size is at least 1",
+    devices=("meta",),
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/pull/190475",
+    why="torch.nn.FractionalMaxPool2d: kernel_size is 'the size of the window to take a max over'; on a CPU torch "
+    "2.14.1 refuses it, and over three axes in inference too",
+    example=({"input": (1, 2, 2)}, {"kernel_size": (0, 1), "output_size": (1, 1)}),
+)
+def _empty_kernel(case: Case, subject: Subject) -> bool:
+    """Shapes are inferred from a kernel of zero or less."""
+    return windows_fit(case)
+
+
+# Rules of convolutions that eager mode checks and the inference of shapes does not
+
+
+Shape = tuple[int, ...]
+
+
+def conv(
+    id: str, rule: str, happens: str, upstream: str | None = None, *, operators: tuple[str, ...] = CONVOLUTIONS,
+    input: Shape = (1, 1, 3), weight: Shape = (1, 1, 1), **given: Any,
+) -> Callable[[Predicate], Predicate]:  # fmt: skip
+    """Register a rule of convolutions; the example is one-dimensional."""
+    example = convolution(input, weight, **given)
+    return _unchecked(f"meta-conv-{id}", operators, "conv1d", "Conv1d", rule, happens, upstream, example)
+
+
+def conv_transpose(
+    id: str, rule: str, happens: str, upstream: str | None = None, *, input: Shape = (1, 1, 3),
+    weight: Shape = (1, 1, 1), **given: Any,
+) -> Callable[[Predicate], Predicate]:  # fmt: skip
+    """Register a rule of transposed convolutions; the example is one-dimensional."""
+    example, layers = transposed(input, weight, **given), ("conv_transpose1d", "ConvTranspose1d")
+    return _unchecked(f"meta-transposed-{id}", TRANSPOSED, *layers, rule, happens, upstream, example)
+
+
+def _unchecked(
+    id: str, operators: tuple[str, ...], function: str, layer: str, rule: str, happens: str, upstream: str | None,
+    example: Geometry,
+) -> Callable[[Predicate], Predicate]:  # fmt: skip
+    return accepted_on_meta(
+        id,
+        operators,
+        rule,
+        upstream=upstream,
+        what=f"on the meta device {happens}, and a shape is made up",
+        why=f"torch.nn.functional.{function} and the formula of torch.nn.{layer} demand it: {rule}; eager mode raises, "
+        "and a meta tensor is to have the shape that the operation would give",
+        example=example,
+    )
+
+
+# fmt: off
+@conv("negative-stride", "stride is at least 1", "a negative stride is accepted", input=(1, 1, 1), stride=(-1,))
+@conv("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
+@conv("negative-padding", "padding is at least 0", "a negative padding is accepted", padding=(-1,))
+@conv("empty-kernel", "the kernel has at least one element", "a kernel of no elements is accepted", weight=(1, 1, 0))
+@conv("stride-values", "stride has one value per axis", "a stride of more values than axes is accepted", stride=(1, 1))
+@conv("padding-values", "padding has one value per axis", "a padding of more values than axes is accepted",
+      padding=(0, 0))
+@conv("groups", "groups divides the output channels", "groups that do not divide the output channels are accepted",
+      "https://github.com/pytorch/pytorch/issues/178472", operators=PLAIN, input=(1, 2, 3), groups=2)
+@conv("bias", "bias has one value per output channel", "the size of the bias is not checked",
+      "https://github.com/pytorch/pytorch/pull/178572", bias=(2,))
+@conv_transpose("stride", "stride is at least 1", "a stride of zero or less is accepted", stride=(0,))
+@conv_transpose("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
+@conv_transpose("negative-padding", "padding is at least 0", "a negative padding is accepted", padding=(-1,))
+@conv_transpose("negative-output-padding", "output_padding is at least 0", "a negative output padding is accepted",
+                output_padding=(-1,))
+@conv_transpose("output-padding", "output_padding is smaller than stride or dilation",
+                "an output padding that is not smaller than stride or dilation is accepted",
+                "https://github.com/pytorch/pytorch/issues/178125", output_padding=(1,))
+@conv_transpose("empty-kernel", "the kernel has at least one element", "a kernel of no elements is accepted",
+                weight=(1, 1, 0))
+@conv_transpose("stride-values", "stride has one value per axis", "a stride of more values than axes is accepted",
+                stride=(1, 1))
+@conv_transpose("padding-values", "padding has one value per axis", "a padding of more values than axes is accepted",
+                padding=(0, 0))
+@conv_transpose("output-padding-values", "output_padding has one value per axis",
+                "an output padding of more values than axes is accepted", output_padding=(0, 0))
+@conv_transpose("dilation-values", "dilation has one value per axis", "a dilation of more values than axes is accepted",
+                dilation=(1, 1))
+@conv_transpose("no-groups", "groups is at least 1", "a number of groups below 1 is accepted", groups=0)
+@conv_transpose("groups", "groups divides the input channels",
+                "groups that do not divide the input channels are accepted", groups=2)
+@conv_transpose("channels", "input and weight have the same channels", "the weight's input channels are not checked",
+                input=(1, 2, 3))
+@conv_transpose("bias", "bias has one value per output channel", "the size of the bias is not checked",
+                "https://github.com/pytorch/pytorch/issues/178128", bias=(2,))
+def _wherever_it_is_broken(case: Case, subject: Subject) -> bool:
+    return True
+# fmt: on

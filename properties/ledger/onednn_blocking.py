@@ -1,0 +1,74 @@
+"""How oneDNN divides a convolution into blocks, where strides are so long that it divides by what wraps to zero."""
+
+from __future__ import annotations
+
+import math
+
+from properties.cases.case import Case
+from properties.edges.huge import COMPUTED, Huge
+from properties.ledger.examples import convolution
+from properties.ledger.record import PLAIN, known
+from properties.ledger.windows import where_valid, windows_of
+from properties.subjects import Subject
+
+LARGEST_BLOCK = 64
+"""Output channels that are computed at once, at most."""
+
+LEAST = 32
+"""Columns of bfloat16 that are computed at once, at least, where there are so many."""
+
+
+@known(
+    "conv-stride-past-64-bits",
+    PLAIN,
+    severity="crash",
+    laws=("huge arguments",),
+    dtypes=("float32",),
+    why="torch.nn.Conv2d: no limit on the stride; float64, and other strides as long, give the one output",
+    operator="conv2d",
+    example=Huge(*convolution((1, 8, 1, 1), (2, 4, 1, 1), stride=(2**62 - 1, 3), groups=2), inflated=("stride",)),
+)
+def _strides_wrap(case: Case, subject: Subject) -> bool:
+    """For a kernel of one element, where the input channels times the product of the strides wrap past 2⁶² to a little
+    less than nothing, and with the channels computed at once may come to zero, the process ends with a division by zero
+    (SIGFPE)."""
+    channels, *kernel = case.shapes["weight"][1:]
+    less = -channels * math.prod(case.arguments["stride"]) % 2**62
+    return math.prod(kernel) == 1 and 0 < less <= channels + LARGEST_BLOCK
+
+
+@known(
+    "conv-bfloat16-stride-past-64-bits",
+    PLAIN[:2],
+    severity="crash",
+    laws=("huge arguments",),
+    dtypes=("bfloat16",),
+    having="avx512_f",
+    why="torch.nn.Conv2d: no limit on the stride; float32, processors without AVX-512, and other strides as long, give "
+    "the one output",
+    operator="conv2d",
+    example=Huge(*convolution((1, 1, 1, 32), (1, 1, 1, 1), stride=(2**61 - 1, 1)), inflated=("stride",)),
+)
+@where_valid
+def _blocks_wrap(case: Case, subject: Subject) -> bool:
+    """Where the product of the strides and the taps, times the columns or channels that are computed at once, wraps
+    past 2⁶⁴ to nothing, as a stride of 2⁶¹ - 1 does for one tap and 32 columns, the process ends with a division by
+    zero (SIGFPE)."""
+    # Divisors are multiples of the strides' product and the taps: by columns, by channels, by 16, with weights or
+    # output channels added. They are computed where matrix products over few outputs at once are planned.
+    outputs, channels, *kernel = case.shapes["weight"]
+    groups, taps, axes = case.arguments["groups"], math.prod(kernel), windows_of(case)
+    outputs, columns, strides = outputs // groups, math.prod(w["output"] for w in axes), case.arguments["stride"]
+    images = groups * math.prod(case.shapes["input"][: -len(kernel) - 1])
+    if columns > COMPUTED:  # they are more than any memory holds
+        return False
+    planned = images * columns >= LEAST or columns < images or (strides[-1] == 1 and 20 * channels * taps <= outputs)
+
+    def wraps(times: int, least: int, most: int) -> bool:
+        return least <= -times * (math.prod(strides) + taps) % 2**64 <= most
+
+    return planned and (
+        any(wraps(at_once, 0, taps * outputs) for at_once in (*range(LEAST, columns), columns))
+        or wraps(channels, 1, max(outputs, 8))
+        or wraps(16, 1, 2 * taps * outputs)
+    )
