@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from bench.lenet import Training
-from properties.verdicts.verdict import Diverged, Expected, shares
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import Diverged, shares
 from refimpl import lenet
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Computed

@@ -19,7 +19,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench import measure, recipes
 from bench.fashion_mnist import DataSet
 from bench.peers.process import Batches, Peer
-from properties.verdicts.verdict import Expected, shares
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import shares
 from refimpl import lenet
 from refimpl.rounding import FORMATS, Computed
 

@@ -18,7 +18,7 @@ import numpy as np
 from properties.cases.case import Case
 from properties.edges.special_values import Promise, same_places
 from properties.operators import Operator
-from properties.verdicts.verdict import Expected
+from properties.verdicts.expected import Expected
 from refimpl.arrays import Array
 from refimpl.rounding import Format, round_to
 from refimpl.targets import is_probabilities

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from properties.cases.case import Case, unpadded
 from properties.operators import Operator
-from properties.verdicts.verdict import Expected
+from properties.verdicts.expected import Expected
 from properties.worker.call import Outcome, Setting
 from refimpl.arrays import Array
 from refimpl.rounding import INTEGERS, Format, Precision, round_to

@@ -19,7 +19,8 @@ import numpy as np
 
 from properties.subjects.environment import environment
 from properties.verdicts.evidence import write_whole
-from properties.verdicts.verdict import BUG, Expected, Refusal, Shaped
+from properties.verdicts.expected import Expected, Refusal, Shaped
+from properties.verdicts.verdict import BUG
 from properties.worker.call import GROUPS, Call, Shape
 from properties.worker.execute import RECOMPILATIONS
 from properties.worker.layouts import LAYOUTS

@@ -11,7 +11,8 @@ from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import SIXTEEN_BITS, Subject
 from properties.verdicts import tally
-from properties.verdicts.verdict import Expected, shares, verdict
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import shares, verdict
 from properties.worker.call import Observed
 from refimpl.rounding import Format
 

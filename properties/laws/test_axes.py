@@ -11,7 +11,8 @@ from properties.cases.case import Case
 from properties.engine.law import law
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import Expected, verdict
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import verdict
 from refimpl.arrays import Array
 
 UNITS = {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1, "output_padding": 0, "output_size": 1}

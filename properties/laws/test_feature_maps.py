@@ -13,7 +13,8 @@ from properties.images.idx import SAMPLE_TEST, SIDE, sample
 from properties.laws.test_lenet import LAYERS, start
 from properties.subjects import Subject
 from properties.verdicts import tally
-from properties.verdicts.verdict import Expected, holds, verdict
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import holds, verdict
 from properties.worker import programs
 from properties.worker.call import Outcome
 from refimpl import geometry, lenet

@@ -9,7 +9,8 @@ from properties.cases.case import Case, Geometry, cases
 from properties.engine.law import law
 from properties.operators import Operator, operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import Expected, exactly, verdict
+from properties.verdicts.expected import Expected, exactly
+from properties.verdicts.verdict import verdict
 from refimpl import bounds, convolution
 from refimpl.rounding import Computed, round_to
 

@@ -8,7 +8,8 @@ from properties.edges.huge import COMPUTED, LARGEST, Huge, formula, huge, looped
 from properties.engine.law import law, valued
 from properties.operators import Operator
 from properties.subjects import META, Subject
-from properties.verdicts.verdict import Refusal, rejected, same_shape, verdict
+from properties.verdicts.expected import Refusal
+from properties.verdicts.verdict import rejected, same_shape, verdict
 
 
 def windowed(operator: Operator) -> bool:

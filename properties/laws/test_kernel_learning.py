@@ -10,7 +10,8 @@ from properties.laws.test_worked_examples import EDGE, EDGE_KERNEL
 from properties.operators import operator
 from properties.subjects import Subject
 from properties.verdicts import tally
-from properties.verdicts.verdict import Expected, holds, verdict
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import holds, verdict
 from properties.worker import programs
 from refimpl import bounds, convolution
 from refimpl.arrays import Array

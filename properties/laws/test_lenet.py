@@ -10,7 +10,8 @@ import numpy as np
 from properties.engine.law import law
 from properties.images.idx import sample
 from properties.subjects import Subject
-from properties.verdicts.verdict import Expected, holds, verdict
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import holds, verdict
 from properties.worker import programs
 from properties.worker.call import Outcome
 from refimpl import lenet

@@ -13,7 +13,8 @@ from properties.edges.one_number_changed import disturbed
 from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import Refusal, holds, rejected, same_shape
+from properties.verdicts.expected import Refusal
+from properties.verdicts.verdict import holds, rejected, same_shape
 
 
 @law(

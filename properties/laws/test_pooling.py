@@ -11,7 +11,8 @@ from properties.cases.case import Case, window, with_spatial
 from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import Expected, holds, same, tensor, verdict, weighted
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import holds, same, tensor, verdict, weighted
 from refimpl.arrays import Array
 from refimpl.rounding import round_to
 

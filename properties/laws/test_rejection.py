@@ -8,7 +8,8 @@ from properties.engine.law import law
 from properties.operators import Operator
 from properties.operators.constraints import Invalid, invalid
 from properties.subjects import Subject
-from properties.verdicts.verdict import Refusal, rejected
+from properties.verdicts.expected import Refusal
+from properties.verdicts.verdict import rejected
 
 
 def violations(operator: Operator) -> st.SearchStrategy[Invalid]:

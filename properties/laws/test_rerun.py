@@ -8,7 +8,8 @@ from properties.cases.case import Case
 from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import Expected, verdict
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import verdict
 
 
 @law("rerun", covers=lambda operator: True, on=lambda subject: subject.mode == "eager" and subject.device != "meta")

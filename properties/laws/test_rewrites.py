@@ -11,7 +11,8 @@ from properties.engine.law import law
 from properties.laws.test_equivariance import has_window
 from properties.operators import Operator, operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import Expected, verdict
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import verdict
 from properties.worker import programs
 from refimpl import bounds
 from refimpl.arrays import Array

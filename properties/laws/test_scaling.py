@@ -8,7 +8,8 @@ from properties.cases.case import Case
 from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import Expected, off, tensor, verdict, weighted
+from properties.verdicts.expected import Expected, off
+from properties.verdicts.verdict import tensor, verdict, weighted
 from properties.worker.call import Outcome
 from refimpl.arrays import Array
 from refimpl.rounding import Format, round_to

@@ -14,7 +14,8 @@ from properties.operators import operator
 from properties.session import law_tests, recording
 from properties.subjects import Subject
 from properties.verdicts import evidence, tally
-from properties.verdicts.verdict import exactly, same_shape, verdict
+from properties.verdicts.expected import exactly
+from properties.verdicts.verdict import same_shape, verdict
 from refimpl import convolution, pooling
 from refimpl.arrays import Array
 

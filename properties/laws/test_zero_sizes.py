@@ -13,7 +13,8 @@ from properties.engine.law import law
 from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_window
 from properties.subjects import Subject
-from properties.verdicts.verdict import Refusal, rejected, verdict
+from properties.verdicts.expected import Refusal
+from properties.verdicts.verdict import rejected, verdict
 from refimpl.arrays import Array
 from refimpl.rounding import Format
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from properties.cases.case import INTEGERS, LARGEST_INTEGER, Case
 from properties.operators.constraints import Constraint
-from properties.verdicts.verdict import Expected
+from properties.verdicts.expected import Expected
 from properties.worker.call import Program
 from refimpl.arrays import Array
 from refimpl.rounding import INTEGERS as INTEGER_TYPES

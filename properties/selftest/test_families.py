@@ -19,7 +19,8 @@ from properties.engine.trial import Engine, Engines, Trial
 from properties.operators import CATALOGUE, Operator, operator
 from properties.subjects import Subject
 from properties.verdicts import evidence
-from properties.verdicts.verdict import Diverged, Expected
+from properties.verdicts.expected import Expected
+from properties.verdicts.verdict import Diverged
 from properties.worker import execute as runner
 from properties.worker import programs
 from properties.worker.call import Call, Outcome

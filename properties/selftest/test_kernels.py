@@ -17,7 +17,8 @@ from properties.selftest import hostile
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
 from properties.subjects.workers import Workers
-from properties.verdicts.verdict import Diverged, exactly, verdict
+from properties.verdicts.expected import exactly
+from properties.verdicts.verdict import Diverged, verdict
 from properties.worker import programs
 from properties.worker.call import Call
 

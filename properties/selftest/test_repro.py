@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from properties.engine import repro
-from properties.verdicts.verdict import Expected
+from properties.verdicts.expected import Expected
 from properties.worker import programs
 from properties.worker.call import Call, Setting
 from refimpl import activation
