@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from properties.selftest import nested
 from properties.session import absent
 from properties.subjects import Subject, devices
-from properties.subjects.launchers import ROOT
 from properties.verdicts import evidence
 
 HERE = Subject("cpu", "float32")
@@ -86,8 +84,7 @@ def test_a_run_without_cuda(processes: list[str], tmp_path: Path) -> None:
         "test_worked_example or lp-pool-cut-off-window-cpu-float32",
     ]
     options = ["--benchmark-disable", "-p", "no:cacheprovider", f"--evidence={tmp_path}", *processes]
-    command = [sys.executable, "-m", "pytest", *tests, *options]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    finished = nested.run(*tests, *options)
     assert finished.returncode == 0, finished.stdout
     assert "skipped" not in finished.stdout
     written = [

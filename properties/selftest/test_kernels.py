@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from properties.selftest import hostile
+from properties.selftest import hostile, nested
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
 from properties.subjects.workers import Workers
@@ -26,11 +26,10 @@ IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wro
 HOSTILE = ROOT / "properties" / "selftest" / "hostile_kernels.py"
 
 
-def hold(kernels: Path | str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def hold(kernels: Path | str, folder: Path, *arguments: str) -> nested.Ended:
     """``pytest properties --kernels`` with few cases, its evidence below a folder."""
-    command = [sys.executable, "-m", "pytest", "properties", f"--kernels={kernels}", f"--evidence={folder}/evidence"]
-    command += ["--hypothesis-profile=tests", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    options = [f"--evidence={folder}/evidence", "--hypothesis-profile=tests", "-p", "no:cacheprovider"]
+    return nested.run("properties", f"--kernels={kernels}", *options, *arguments)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from properties import subjects
+from properties.selftest import nested
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> nested.Ended:
     """pytest on the laws, as a user starts it."""
-    command = [sys.executable, "-m", "pytest", "properties/laws/test_rerun.py", "-k", "[linear-cpu-float64", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return nested.run("properties/laws/test_rerun.py", "-k", "[linear-cpu-float64", *arguments)
 
 
 @pytest.mark.parametrize(

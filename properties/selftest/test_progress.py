@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from properties.selftest import nested
 from properties.session import progress, recording
 from properties.subjects import Subject
-from properties.subjects.launchers import ROOT
 
 CHECK = "properties/laws/test_law.py::test_law[conv2d-cpu-float32]"
 
@@ -107,9 +106,8 @@ def test_other_tests_keep_their_letters() -> None:
 def test_a_run_that_fails(options: list[str], tmp_path: Any) -> None:
     """As a user sees it: no letters, what failed at once and in the summary; with -v pytest's own lines."""
     about = ["--kernels=examples/subtly_wrong.py", "--subjects=cpu-float32", "-k", "[linear or [conv2d-"]
-    command = [sys.executable, "-m", "pytest", "properties/laws/test_agreement.py", *about, f"--evidence={tmp_path}/e"]
-    command += ["-p", "no:cacheprovider", "--benchmark-disable", "--hypothesis-profile=tests", *options]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    about += [f"--evidence={tmp_path}/e", "-p", "no:cacheprovider", "--benchmark-disable", "--hypothesis-profile=tests"]
+    finished = nested.run("properties/laws/test_agreement.py", *about, *options)
     running = finished.stdout.partition("= FAILURES =")[0].partition("test session starts")[2]
     node = "properties/laws/test_agreement.py::test_agreement[conv2d-subtly_wrong-cpu-float32]"
     assert (f"FAILED {node} - properties.verdicts.verdict.Diverged: output[1, " in running) == (options != ["-v"])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis.database import InMemoryExampleDatabase
 
+from properties.selftest import nested
 from properties.session import example_database, options, search_plugin
 from properties.subjects.launchers import ROOT
 from properties.verdicts import evidence
@@ -82,18 +83,10 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "round 2, 6 of 20 pairs, 2,000 cases, 1.5 minutes left, 2 divergences" in terminal.getvalue()
 
 
-def searches(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def searches(folder: Path, *arguments: str) -> nested.Ended:
     """pytest as a user starts it."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "properties/laws/test_agreement.py",
-        f"--evidence={folder}/evidence",
-        *arguments,
-    ]
-    command += ["-p", "no:cacheprovider", "--benchmark-disable"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    options = [f"--evidence={folder}/evidence", *arguments, "-p", "no:cacheprovider", "--benchmark-disable"]
+    return nested.run("properties/laws/test_agreement.py", *options)
 
 
 @pytest.mark.parametrize(

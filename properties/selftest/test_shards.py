@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +12,10 @@ import pytest
 
 from properties import subjects
 from properties.engine.law import valued
+from properties.selftest import nested
 from properties.session import shards
 from properties.session.shards import Shard
 from properties.subjects import Subject
-from properties.subjects.launchers import ROOT
 
 
 class Check:
@@ -68,11 +66,10 @@ def test_no_shard(given: str) -> None:
         shards.parse(given)
 
 
-def shard(part: int, of: int, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def shard(part: int, of: int, folder: Path, *options: str) -> nested.Ended:
     """A shard as a user runs it: of the tests of two laws on one operator each."""
-    command = [sys.executable, "-m", "pytest", "properties/laws/test_dense.py", f"--shard={part}/{of}", *options]
-    command += [f"--evidence={folder}", "--hypothesis-profile=tests", "-p", "no:cacheprovider", "--benchmark-disable"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    plain = [f"--evidence={folder}", "--hypothesis-profile=tests", "-p", "no:cacheprovider", "--benchmark-disable"]
+    return nested.run("properties/laws/test_dense.py", f"--shard={part}/{of}", *options, *plain)
 
 
 def evidence(folder: Path, kind: str) -> list[dict[str, Any]]:
