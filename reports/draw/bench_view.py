@@ -6,7 +6,8 @@ from typing import Any
 
 from reports.draw import pictures
 from reports.read.load import Evidence
-from reports.tell import conditions, throughput
+from reports.tell import conditions, roofline, ten_epochs, throughput
+from reports.tell.benchmarks import reason
 
 MOST = 6  # pictures of one kind; results.json has the numbers of all
 
@@ -16,7 +17,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
     return {
         "ladders": [_ladder(entry, place) for place, entry in enumerate(throughput.ladders(evidence)[:MOST])],
         "epochs": throughput.epochs(evidence),
-        "roofs": [_roof(entry, place) for place, entry in enumerate(throughput.roofs(evidence)[:MOST])],
+        "roofs": [_roof(entry, place) for place, entry in enumerate(roofline.roofs(evidence)[:MOST])],
         "phases": [
             {**entry, "svg": pictures.stacked(entry, f"phases{place}")}
             for place, entry in enumerate(throughput.phases(evidence)[:MOST])
@@ -27,7 +28,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
         ],
         "scaling": _scaling(evidence),
         "peers": _peers(evidence),
-        "seeds": throughput.seeds(evidence),
+        "seeds": ten_epochs.seeds(evidence),
         "met": conditions.conditions(evidence),
         "busy": {
             "roof": conditions.busy(evidence, conditions.ROOF),
@@ -39,13 +40,13 @@ def view(evidence: Evidence) -> dict[str, Any]:
             "workers": conditions.busy(evidence, conditions.WORKERS),
         },
         "why": {
-            "ladder": throughput.reason(evidence, "test_training["),
-            "epochs": throughput.reason(evidence, "test_epoch"),
-            "roof": throughput.reason(evidence, "test_matrix_product"),
-            "phases": throughput.reason(evidence, "test_phases"),
-            "growth": throughput.reason(evidence, "test_batch_size", "test_threads", "test_image_size"),
-            "scaling": throughput.reason(evidence, "test_scaling"),
-            "layers": throughput.reason(evidence, "test_layer["),
+            "ladder": reason(evidence, "test_training["),
+            "epochs": reason(evidence, "test_epoch"),
+            "roof": reason(evidence, "test_matrix_product"),
+            "phases": reason(evidence, "test_phases"),
+            "growth": reason(evidence, "test_batch_size", "test_threads", "test_image_size"),
+            "scaling": reason(evidence, "test_scaling"),
+            "layers": reason(evidence, "test_layer["),
         },
     }
 

@@ -12,12 +12,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports.draw import bench_view, charts, format, grey_images, scripts, svg
+from reports.draw.histogram import histogram
 from reports.draw.mathml import mathml
 from reports.draw.matrix import matrices
 from reports.read import environments
 from reports.read.load import Evidence
 from reports.read.records import Figure
-from reports.tell import kill_matrix, precision, speed, summarise, versions
+from reports.tell import benchmarks, kill_matrix, precision, summarise, ten_epochs, throughput, versions
 from reports.tell.chapter import PRINTED, PRINTED_RATE, lines
 
 _MOST = {
@@ -61,7 +62,7 @@ def tables(evidence: Evidence, table: pd.DataFrame, level: int) -> list[dict[str
 
 def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[str, Any]:
     """Everything that the page shows and `results.json` does not hold in this form."""
-    entries, trained = speed.throughput(evidence), speed.ten_epochs(evidence)
+    entries, trained = throughput.recipes(evidence), ten_epochs.runs(evidence)
     figures = [figure for place in evidence.places for run in place.runs for figure in run.figures]
     runs = [run for place in evidence.places for run in place.runs]
     return {
@@ -77,11 +78,13 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "faults": _faults(table, output),
         "planted": kill_matrix.kill_matrix(evidence),
         "workers": kill_matrix.workers(evidence),
-        "distributions": precision.distributions(table),
+        "distributions": [
+            {**entry, "svg": histogram(entry["dtype"], entry["counts"])} for entry in precision.distributions(table)
+        ],
         "accumulators": precision.accumulators(evidence),
         "versions": versions.differences(table),
         "throughput": [{**entry, "place": _ran_on(entry, len(evidence.places) > 1)} for entry in entries],
-        "others": speed.others(evidence),
+        "others": benchmarks.others(evidence),
         "timed": bench_view.view(evidence),
         "rate_scale": max([PRINTED_RATE, *(rate for entry in entries for rate in entry["rates"])]) * 1.04,
         "ten_epochs": [_with_curves(run, position) for position, run in enumerate(_one_seed(trained)[:6])],
@@ -94,7 +97,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "meanings": format.MEANINGS,
         "severities": format.SEVERITIES,
         "no_evidence": summarise.NO_EVIDENCE,
-        "any_bundled": any(benchmark.bundled for _, _, benchmark in speed.measured(evidence)),
+        "any_bundled": any(benchmark.bundled for _, _, benchmark in benchmarks.measured(evidence)),
         "cases": int(table["cases"].sum()),
     }
 

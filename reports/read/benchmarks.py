@@ -22,8 +22,6 @@ from reports.read.untrusted import (
     text,
 )
 
-NOT_JUDGED = "not judged: machine busy"
-NO_DIFFERENCE = "no difference shown"
 MOST_PHASES = 12
 LARGEST = 10**18  # FLOP a second of a device; its inverse is the least that counts as positive
 CURVES = ("loss", "train_acc", "test_acc")
@@ -66,29 +64,10 @@ class Benchmark:
         """It ran on the bundled sample, whose figures say nothing of the real data set."""
         return "bundled" in str(self.extra.get("dataset", "")).lower()
 
-
-def warning(benchmark: Benchmark) -> str | None:
-    """What the benchmark said of a busy machine."""
-    return (benchmark.extra.get("conditions") or {}).get("warning")
-
-
-def judged(ratio: dict[str, float] | None, floor: float | None, busy: str | None) -> str | None:
-    """ "faster" or "slower" beyond the noise floor, else that nothing is shown or judged; None without a ratio.
-
-    >>> judged({"low": 1.2, "median": 1.3, "high": 1.4}, 0.1, None)
-    'faster'
-    >>> judged({"low": 1.05, "median": 1.3, "high": 1.4}, 0.1, None)
-    'no difference shown'
-    >>> judged({"low": 1.2, "median": 1.3, "high": 1.4}, 0.1, "others took half")
-    'not judged: machine busy'
-    """
-    if ratio is None or floor is None:
-        return None
-    if busy:
-        return NOT_JUDGED
-    if ratio["low"] > 1 + floor:
-        return "faster"
-    return "slower" if ratio["high"] < 1 / (1 + floor) else NO_DIFFERENCE
+    @property
+    def warning(self) -> str | None:
+        """What it says of a machine that was busy with something else."""
+        return (self.extra.get("conditions") or {}).get("warning")
 
 
 def _rates(extra: Record, key: str) -> list[float]:

@@ -19,14 +19,13 @@ from typing import Any
 from reports.read import environments, runs
 from reports.read.benchmarks import Benchmark
 from reports.read.notices import Notices
-from reports.read.records import Check
-from reports.read.runs import SCHEMA_VERSION, PropertiesRun, Shard
+from reports.read.records import FAILED, Check
+from reports.read.runs import SCHEMA_VERSION, PropertiesRun, RunFile
 from reports.read.untrusted import Unusable, clean, moment, optional, parse, record, schema, string, text
 
 PROPERTIES = "properties-*.jsonl"
 BENCHMARKS = "benchmark-*.json"
 LARGEST_FILE = 2**28
-FAILED = ("diverged", "error")
 
 File = tuple[Path, str, bool]
 
@@ -91,7 +90,7 @@ def join(sources: Sequence[Path]) -> Evidence:
     read = [run for group in groups if (run := _read(group, notices))]
     if not read and not benches:
         raise Unusable(_nothing(sources, notices))
-    runs.spread(read)
+    runs.join_machines(read)
     found: dict[str, Place] = {}
     for run in read:
         found.setdefault(environments.identity(run.environment), Place("", "")).runs.append(run)
@@ -163,7 +162,7 @@ def _newest_benchmarks(place: Place) -> None:
         seen |= {item.fullname for item in bench.benchmarks}
 
 
-def _newest(groups: Sequence[Sequence[Shard]], notices: Notices) -> PropertiesRun | None:
+def _newest(groups: Sequence[Sequence[RunFile]], notices: Notices) -> PropertiesRun | None:
     """The newest complete run with rows; failing that, the newest with rows; failing that, the newest."""
     best: PropertiesRun | None = None
     read: list[tuple[PropertiesRun, Notices]] = []
@@ -204,7 +203,7 @@ def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> Non
     remarks.add(run.files[0], None, f"not used: {why}; {best.files[0]} is used instead")
 
 
-def _read(group: Sequence[Shard], notices: Notices) -> PropertiesRun | None:
+def _read(group: Sequence[RunFile], notices: Notices) -> PropertiesRun | None:
     try:
         return runs.read(group, notices)
     except Unusable as error:
@@ -212,22 +211,22 @@ def _read(group: Sequence[Shard], notices: Notices) -> PropertiesRun | None:
         return None
 
 
-def _found(files: Iterator[File], notices: Notices) -> tuple[list[list[Shard]], list[BenchmarkRun]]:
+def _found(files: Iterator[File], notices: Notices) -> tuple[list[list[RunFile]], list[BenchmarkRun]]:
     """The property runs, each as its files, and the benchmark files; both the newest first."""
-    shards: list[Shard] = []
+    headers: list[RunFile] = []
     benches: list[BenchmarkRun] = []
     for path, name, explicit in _once(files, notices):
         try:
             if path.suffix == ".json":
                 benches.append(_benchmark_run(path, name, notices))
             else:
-                shards.append(runs.shard(path, name))
+                headers.append(runs.header(path, name))
         except Unusable as error:
             if explicit:
                 raise Unusable(f"{path}: {error}; give a file that pytest wrote, or the folder that holds it") from None
             notices.add(name, None, f"not used: {error}")
     benches.sort(key=lambda item: (item.made, item.file), reverse=True)
-    return runs.grouped(shards, notices), benches
+    return runs.grouped(headers, notices), benches
 
 
 def _files(sources: Sequence[Path], deep: bool = False) -> Iterator[File]:

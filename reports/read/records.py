@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from reports.read.untrusted import Record, Unusable, clean, count, number, numbers, optional, record, string, strings
 
 STATUSES = ("diverged", "error", "known", "vacuous", "passed", "not run")  # the worst first
+FAILED = ("diverged", "error")
 LARGEST_GRID = 32
 MOST_MAPS = 64  # of a layer, and layers of a network
 WORKER_TIMES = ("restart_ms", "call_overhead_ms", "cases_per_second")

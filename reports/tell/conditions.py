@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reports.read.benchmarks import warning
 from reports.read.load import Evidence
-from reports.tell.speed import measured
+from reports.tell.benchmarks import measured
 
 ROOF, PHASES, GROWTH, SCALING, PEERS, LOOPS, WORKERS = (
     ("machine", "layer", "training"), ("phases",), ("growth",), ("distributed",), ("peer",), ("reference",), ("worker",)
@@ -25,7 +24,7 @@ def busy(evidence: Evidence, kinds: tuple[str, ...]) -> str | None:
     """What benchmarks of these kinds said of a busy machine, the first of each environment; None where none did."""
     said: dict[str, str] = {}
     for place, _, item in measured(evidence):
-        if item.kind in kinds and (told := warning(item)):
+        if item.kind in kinds and (told := item.warning):
             said.setdefault(f"in {place.id}, " if len(evidence.places) > 1 else "", told)
     return "; ".join(where + told for where, told in said.items()) or None
 

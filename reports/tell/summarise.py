@@ -16,8 +16,8 @@ from reports.read.benchmarks import Benchmark
 from reports.read.load import Evidence, Place
 from reports.read.records import STATUSES, Result
 from reports.read.runs import PropertiesRun
+from reports.tell.benchmarks import in_brief
 from reports.tell.chapter import SYSTEMS
-from reports.tell.speed import said
 
 NO_EVIDENCE = "not run (no evidence)"
 NO_REASON = "no reason given"
@@ -214,7 +214,7 @@ def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[s
             **_standing(
                 laws.get(system.id, []),
                 {status: int(statuses.get((system.id, status), 0)) for status in STATUSES},
-                [said(benchmark) for benchmark in measured if system.id in benchmark.systems],
+                [in_brief(benchmark) for benchmark in measured if system.id in benchmark.systems],
             ),
         }
         for system in SYSTEMS

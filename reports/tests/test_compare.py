@@ -12,8 +12,9 @@ import pytest
 from reports.__main__ import main
 from reports.draw.report import render
 from reports.read.load import load
+from reports.read.results import read
 from reports.read.untrusted import Unusable
-from reports.tell.compare import Comparison, compare, read
+from reports.tell.compare import Comparison, compare
 from reports.tell.intervals import interval
 from reports.tests import fake_bench, fake_run
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from reports.draw import scripts
+from reports.draw.histogram import histogram
 from reports.draw.matrix import matrices
-from reports.draw.report import assemble, render
+from reports.draw.report import render
 from reports.read.load import Evidence, load
 from reports.tell import kill_matrix, precision, versions
+from reports.tell.report import assemble
 from reports.tell.summarise import faults, frame
 from reports.tests import fake_run
 
@@ -84,7 +86,7 @@ def test_errors_are_binned_by_their_share(tmp_path: Path) -> None:
     rows = [fake_run.result(f"law {i}", status="diverged", worst_share=share) for i, share in enumerate(shares)]
     (found,) = precision.distributions(frame(evidence(tmp_path, rows)))
     assert (found["dtype"], found["checks"], found["beyond"]) == ("float32", 6, 2)
-    assert "4 checks within the bound, 2 beyond" in found["svg"]
+    assert "4 checks within the bound, 2 beyond" in histogram("float32", found["counts"])
 
 
 def test_workers_are_shown_wherever_they_were_measured(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from reports.draw.report import assemble, render
+from reports.draw.report import render
 from reports.read.load import Evidence, load
 from reports.read.untrusted import Unusable, clean, count, text
+from reports.tell.report import assemble
 from reports.tests import fake_run
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from reports.draw.report import PAGE_LIMIT, assemble, render
+from reports.draw.report import PAGE_LIMIT, render
 from reports.read.load import join, load
 from reports.tell.chapter import SYSTEMS
+from reports.tell.report import assemble
 from reports.tests import fake_run
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}&amp;$\\frac{$`|[a](javascript:x)"

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from reports.draw import grey_images
-from reports.draw.report import assemble, render
+from reports.draw.report import render
 from reports.read.load import load
+from reports.tell.report import assemble
 from reports.tests import fake_bench, fake_run
 
 PICTURES = {
