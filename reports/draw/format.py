@@ -29,6 +29,20 @@ MEANINGS = {
     "passed": "every case agrees within its derived bound",
     "not run": "says nothing about this torch",
 }
+STATUSES = ("passed", "diverged", "error", "known", "vacuous", "not run")  # in the order of the page
+FACTS = {
+    "torch": "torch",
+    "commit": "commit",
+    "cpu": "CPU",
+    "cpu_isa": "CPU ISA",
+    "cores": "cores",
+    "threads": "threads",
+    "memory_gib": "memory, GiB",
+    "devices": "devices",
+    "os": "system",
+    "python": "Python",
+}
+"""What the page says of an environment at a glance, and what it calls it."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 SEVERITIES = {
     "crash": "The process dies or hangs: whatever runs this loses its work.",
@@ -49,6 +63,30 @@ def slug(status: str) -> str:
     ('s-passed', 's-not-run-no-evidence')
     """
     return "s-" + status.replace("(", "").replace(")", "").replace(" ", "-")
+
+
+def figure(value: float, digits: int = 0) -> str:
+    """A number with its thousands set apart.
+
+    >>> figure(12345), figure(1234.56, 1)
+    ('12,345', '1,234.6')
+    """
+    return f"{value:,}" if isinstance(value, int) and not digits else f"{value:,.{digits}f}"
+
+
+def precise(value: float) -> str:
+    """Three digits, with a minus sign."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def few(names: Sequence[str], most: int, length: int) -> str:
+    """The first ``most`` names, cut to ``length`` characters, and how many more there are.
+
+    >>> few(["a", "b", "c"], 2, 80)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return clip(", ".join(names[:most]), length) + more
 
 
 def share(value: float | None) -> str:

@@ -94,7 +94,9 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "printed_rate": PRINTED_RATE,
         "marks": format.MARKS,
         "svg_css": svg.css(),
+        "statuses": format.STATUSES,
         "meanings": format.MEANINGS,
+        "facts": format.FACTS,
         "severities": format.SEVERITIES,
         "no_evidence": summarise.NO_EVIDENCE,
         "any_bundled": any(benchmark.bundled for _, _, benchmark in benchmarks.measured(evidence)),
@@ -174,6 +176,10 @@ def formula(value: str) -> Markup:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "figure": format.figure,
+    "precise": format.precise,
+    "few": format.few,
+    "some": summarise.some,
     "share": format.share,
     "seconds": format.seconds,
     "times": format.times,

@@ -257,8 +257,12 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
 
 
 def some(number: int, noun: str) -> str:
-    """A count and its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A count and its noun.
+
+    >>> some(1, "check"), some(1200, "process")
+    ('1 check', '1,200 processes')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
