@@ -16,12 +16,12 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from reports.read import environments, runs
+from reports.read import environments, runs, schema
 from reports.read.benchmarks import Benchmark
 from reports.read.notices import Notices
 from reports.read.records import FAILED, Check
-from reports.read.runs import SCHEMA_VERSION, PropertiesRun, RunFile
-from reports.read.untrusted import Unusable, clean, moment, optional, parse, record, schema, string, text
+from reports.read.runs import PropertiesRun, RunFile
+from reports.read.untrusted import Unusable, clean, moment, parse, record, text
 
 PROPERTIES = "properties-*.jsonl"
 BENCHMARKS = "benchmark-*.json"
@@ -283,22 +283,19 @@ def _benchmark_run(path: Path, name: str, notices: Notices) -> BenchmarkRun:
         whole = record(parse(path.read_bytes()), "the file")
     except OSError as error:
         raise Unusable(f"cannot be read ({error.strerror})") from None
-    schema(whole, SCHEMA_VERSION)
-    machine = record(whole.get("machine_info"), "machine_info")
-    entries, idle = whole.get("benchmarks"), whole.get("not_run") or []
-    if not isinstance(entries, list) or not isinstance(idle, list):
-        raise Unusable("benchmarks or not_run is not a list")
-    environment = clean(record(machine.get("environment", {}), "environment"))
-    run = BenchmarkRun(name, moment(whole, "datetime"), environment)
-    for position, entry in enumerate(entries, 1):
+    schema.check_version(whole)
+    schema.check(whole, "benchmarks")
+    run = BenchmarkRun(name, moment(whole, "datetime"), clean(whole["machine_info"].get("environment", {})))
+    for position, entry in enumerate(whole["benchmarks"], 1):
         try:
             run.benchmarks.append(Benchmark.read(record(entry, "the entry")))
         except Unusable as error:
             notices.add(name, None, f"benchmark {position} skipped: {error}")
-    for entry in idle:
+    for entry in whole.get("not_run") or []:
         try:
-            item = record(entry, "the entry")
-            run.not_run.append((string(item, "name"), optional(item, "reason") or "no reason given"))
+            schema.check(entry, "idle_benchmark", "the entry")
+            item = schema.taken(entry, "idle_benchmark")
+            run.not_run.append((item["name"], item["reason"] or "no reason given"))
         except Unusable as error:
             notices.add(name, None, f"an entry of not_run skipped: {error}")
     return run

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reports.read import schema
 from reports.read.benchmarks import Benchmark
 from reports.read.load import LARGEST_FILE
 from reports.read.records import STATUSES, Check, Result
-from reports.read.runs import SCHEMA_VERSION
-from reports.read.untrusted import Record, Unusable, clean, parse, record, schema, string
+from reports.read.untrusted import Record, Unusable, parse, record
 
 LARGEST_REPORT = 4 * LARGEST_FILE
 
@@ -36,7 +36,8 @@ def read(path: Path) -> Report:
         if file.stat().st_size > LARGEST_REPORT:
             raise Unusable(f"larger than {LARGEST_REPORT:,} bytes")
         whole = record(parse(file.read_bytes()), "the file")
-        schema(whole, SCHEMA_VERSION)
+        schema.check_version(whole)
+        schema.check(whole, "report")
         return _report(path, whole)
     except OSError as error:
         raise Unusable(f"{file}: cannot be read ({error.strerror})") from None
@@ -46,36 +47,35 @@ def read(path: Path) -> Report:
 
 def _report(path: Path, whole: Record) -> Report:
     report = Report(path)
-    for entry in _records(whole, "environments", report):
-        name = string(entry, "id")
-        recorded = clean(record(entry.get("environment"), "environment"))
-        report.environments[name] = {"name": string(entry, "name", name), "environment": recorded}
+    for entry in whole["environments"]:
+        own = schema.taken(entry, "place")
+        report.environments[own["id"]] = {"name": own["name"] or own["id"], "environment": own["environment"]}
     for entry in _records(whole, "results", report):
         try:
             row, _ = Result.read(entry)
-            own = report.checks.setdefault(string(entry, "environment"), {})
+            checks = report.checks.setdefault(_place(entry), {})
         except Unusable:
             report.unread += 1
             continue
-        if row.check not in own or STATUSES.index(row.status) < STATUSES.index(own[row.check].status):
-            own[row.check] = row
+        if row.check not in checks or STATUSES.index(row.status) < STATUSES.index(checks[row.check].status):
+            checks[row.check] = row
     for entry in _records(whole, "benchmarks", report):
         try:
             benchmark = Benchmark.read({**entry, "stats": {"data": entry.get("samples")}})
-            report.benchmarks.setdefault(string(entry, "environment"), {}).setdefault(benchmark.fullname, benchmark)
+            report.benchmarks.setdefault(_place(entry), {}).setdefault(benchmark.fullname, benchmark)
         except Unusable:
             report.unread += 1
-    if not report.environments:
-        raise Unusable("environments is empty")
     return report
 
 
 def _records(whole: Record, key: str, report: Report) -> Iterator[Record]:
-    entries = whole.get(key)
-    if not isinstance(entries, list):
-        raise Unusable(f"{key} is not a list")
-    for entry in entries:
+    for entry in whole[key]:
         if isinstance(entry, dict):
             yield entry
         else:
             report.unread += 1
+
+
+def _place(entry: Record) -> str:
+    schema.check(entry, "placed")
+    return schema.taken(entry, "placed")["environment"]

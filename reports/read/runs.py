@@ -16,26 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reports.read import shards
+from reports.read import schema, shards
 from reports.read.environments import identity
 from reports.read.notices import Notices
 from reports.read.records import Fault, Figure, Result
 from reports.read.shards import Shard
-from reports.read.untrusted import (
-    Record,
-    Unusable,
-    clean,
-    count,
-    moment,
-    optional,
-    parse,
-    record,
-    schema,
-    string,
-    strings,
-)
+from reports.read.untrusted import Record, Unusable, clean, described, moment, parse, record, text, texts
 
-SCHEMA_VERSION = 1
 LONGEST_LINE = 4_000_000
 _KEPT = ("suite", "profile", "seed")
 
@@ -102,12 +89,10 @@ def header(path: Path, name: str) -> RunFile:
     first = _record(line)
     if first.get("kind") != "run":
         raise Unusable('the first line is not the header of a run ("kind": "run")')
-    schema(first, SCHEMA_VERSION)
-    record(first.get("environment"), "environment")
-    strings(first, "subjects")
-    strings(first, "arguments")
-    names = optional(first, "run"), optional(first, "shard")
-    return RunFile(path, name, moment(first, "started"), first, *names, shards.read(first))
+    schema.check_version(first)
+    schema.check(first, "run")
+    own = schema.taken(first, "run")
+    return RunFile(path, name, moment(first, "started"), first, own["run"], own["shard"], shards.read(first))
 
 
 def grouped(files: Sequence[RunFile], notices: Notices) -> list[list[RunFile]]:
@@ -164,7 +149,7 @@ def read(files: Sequence[RunFile], notices: Notices) -> PropertiesRun:
     """The whole run that wrote ``files`` (at least one); raises `Unusable` if one cannot be read."""
     first = min(files, key=lambda item: (item.started, item.name))
     parts = tuple(sorted({item.shard for item in files if item.shard}))
-    arguments = list(strings(first.header, "arguments"))
+    arguments = list(texts(first.header.get("arguments", [])))
     arguments = shards.without_option(arguments) if len(parts) > 1 else arguments
     run = PropertiesRun(
         tuple(item.name for item in files),
@@ -172,7 +157,7 @@ def read(files: Sequence[RunFile], notices: Notices) -> PropertiesRun:
         first.started,
         {key: clean(first.header.get(key)) for key in _KEPT} | {"arguments": arguments},
         clean(first.header["environment"]),
-        tuple(dict.fromkeys(subject for item in files for subject in strings(item.header, "subjects"))),
+        tuple(dict.fromkeys(subject for item in files for subject in texts(item.header.get("subjects", [])))),
         shards=parts,
         missing=shards.missing(parts),
     )
@@ -196,22 +181,26 @@ def _read_file(run: PropertiesRun, item: RunFile, notices: Notices) -> None:
 
 def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) -> list[str]:
     """Add one line to ``run``; returns remarks on what was mended in it."""
-    kind = line.get("kind")
-    if kind == "result":
+    sort = line.get("kind")
+    if sort == "result":
         result, remarks = Result.read(line)
         run.results.append(result)
         return remarks
-    if kind == "figure":
+    if sort == "figure":
         run.figures.append(Figure.read(line))
-    elif kind == "fault":
+    elif sort == "fault":
         run.faults.append(Fault.read(line))
-    elif kind == "end":
-        run.exitstatus = max(run.exitstatus, count(line, "exitstatus"))
-        run.finished[file] = string(line, "finished")
-        if line.get("peak_mib") is not None:  # each file's process has memory of its own
-            run.peak_mib = (run.peak_mib or 0) + count(line, "peak_mib")
-    elif kind != "run":
-        unknown[string(line, "kind")[:40]] += 1
+    elif sort == "end":
+        schema.check(line, "end")
+        end = schema.taken(line, "end")
+        run.exitstatus = max(run.exitstatus, end["exitstatus"])
+        run.finished[file] = end["finished"]
+        if end["peak_mib"] is not None:  # each file's process has memory of its own
+            run.peak_mib = (run.peak_mib or 0) + end["peak_mib"]
+    elif sort != "run":
+        if not isinstance(sort, str) or not sort:
+            raise Unusable(f"kind is {described(sort)}, not text")
+        unknown[text(sort, 40)] += 1
     return []
 
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from reports.read.untrusted import Record, Unusable, count, optional, record
+from reports.read import schema
+from reports.read.untrusted import Record, Unusable
 
-MOST = 1000
 _VERSIONS = ("convproof", "commit", "torch", "python")
 
 
@@ -28,14 +28,12 @@ def read(header: Record) -> Shard | None:
     """The shard that a file's header names, None if it is of a run on one machine; raises `Unusable`."""
     if header.get("split") is None:
         return None
-    own = record(header["split"], "split")
-    part, of = count(own, "part"), count(own, "of")
-    if not 1 <= part <= of <= MOST:
-        raise Unusable(f"split is part {part} of {of}")
-    environment = record(header.get("environment"), "environment")
-    versions = [environment.get(key) for key in _VERSIONS]
-    same = [of, optional(own, "checks"), header.get("profile"), header.get("seed"), header.get("suite"), *versions]
-    return Shard(part, of, json.dumps(same, sort_keys=True))
+    own = schema.taken(header["split"], "split")
+    if own["part"] > own["of"]:
+        raise Unusable(f"split is part {own['part']} of {own['of']}")
+    versions = [header["environment"].get(key) for key in _VERSIONS]
+    same = [own["of"], own["checks"], header.get("profile"), header.get("seed"), header.get("suite"), *versions]
+    return Shard(own["part"], own["of"], json.dumps(same, sort_keys=True))
 
 
 def missing(found: Iterable[Shard]) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.read.benchmarks import LARGEST, Benchmark
+from reports.read.benchmarks import Benchmark
 from reports.read.load import BenchmarkRun, Evidence, Place
+from reports.read.untrusted import LARGEST
 
 NONE = "no such benchmark in the evidence"
 _SHOWN = (

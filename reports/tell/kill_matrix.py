@@ -92,7 +92,7 @@ def _benchmarked(place: Place) -> list[tuple[str, dict[str, Any]]]:
         for item in bench.benchmarks:
             if item.kind == WORKER:
                 row = rows.setdefault(str(item.extra.get("subject") or item.name), {"shares": {}})
-                row |= {key: value for key, value in item.extra.items() if key != "shares" or value}
+                row |= {key: value for key, value in item.extra.items() if value not in (None, {})}
         found += rows.items()
     return found
 

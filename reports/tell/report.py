@@ -8,7 +8,8 @@ import pandas as pd
 
 from reports.read import environments
 from reports.read.load import Evidence, Place
-from reports.read.runs import SCHEMA_VERSION, PropertiesRun
+from reports.read.runs import PropertiesRun
+from reports.read.schema import NEWEST
 from reports.tell import benchmarks, kill_matrix, summarise, throughput
 
 
@@ -27,7 +28,7 @@ def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str,
     entries = throughput.recipes(evidence)
     remark = kill_matrix.remark(kill_matrix.kill_matrix(evidence))
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": NEWEST,
         "verdict": {**verdict, "sentence": verdict["sentence"] + remark, "speed": throughput.sentence(entries)},
         "environments": [_place(place, table, entries) for place in evidence.places],
         "results": summarise.rows(evidence),

@@ -18,6 +18,7 @@ from reports.tell.compare import Comparison, compare
 from reports.tell.intervals import interval
 from reports.tests import fake_bench, fake_run
 
+EMPTY = '{"schema_version": 1, "environments": %s, "results": [], "benchmarks": []}'
 FAST = [fake_run.training(rate=12_000.0)]
 
 
@@ -169,8 +170,8 @@ def test_exit_codes_and_both_texts(tmp_path: Path, capsys: pytest.CaptureFixture
         ("", "not JSON"),
         ("[]", "the file is a list, not an object"),
         ('{"schema_version": 9}', "schema_version 9 is newer than 1"),
-        ('{"schema_version": 1, "environments": 3}', "environments is not a list"),
-        ('{"schema_version": 1, "environments": [], "results": [], "benchmarks": []}', "environments is empty"),
+        (EMPTY % 3, "environments is 3, not a list of at least one"),
+        (EMPTY % [], "environments is a list of 0, not a list of at least one"),
     ],
 )
 def test_what_is_no_report_is_refused(
