@@ -29,7 +29,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
         "scaling": _scaling(evidence),
         "peers": _peers(evidence),
         "seeds": ten_epochs.seeds(evidence),
-        "met": conditions.conditions(evidence),
+        "conditions": conditions.conditions(evidence),
         "busy": {
             "roof": conditions.busy(evidence, conditions.ROOF),
             "phases": conditions.busy(evidence, conditions.PHASES),
@@ -53,8 +53,8 @@ def view(evidence: Evidence) -> dict[str, Any]:
 
 def _ladder(entry: dict[str, Any], place: int) -> dict[str, Any]:
     rungs = [{**rung, "label": f"{rung['label']}*" if rung["other"] else rung["label"]} for rung in entry["rungs"]]
-    title = f"Recipes beside the chapter's loop on {entry['device'][:40]}"
-    axis = "times as fast as recipe book, wall time"
+    title = f"Recipes compared with the chapter's loop on {entry['device'][:40]}"
+    axis = "times as fast as recipe book, in wall time"
     return {**entry, "svg": pictures.intervals(rungs, f"ladder{place}", title, axis, min(entry["floor"], 1e6))}
 
 
@@ -83,7 +83,7 @@ def _scaling(evidence: Evidence) -> dict[str, Any] | None:
     entries = _placed(evidence, throughput.scaling(evidence))
     if not entries:
         return None
-    axis = "speed-up over one rank, divided by the ranks"
+    axis = "efficiency: speed-up over one rank ÷ ranks"
     drawn = pictures.intervals(entries, "scaling", "Efficiency of several ranks", axis)
     return {"entries": entries, "svg": drawn}
 
@@ -93,6 +93,6 @@ def _peers(evidence: Evidence) -> dict[str, Any]:
     if not entries:
         return {"entries": [], "absent": absent, "svg": None}
     rows = _placed(evidence, [e if e["torch"] else {**e, "label": e["library"]} for e in entries])
-    axis = "times as fast as recipe book, batches loaded"
+    axis = "times as fast as recipe book, without loading"
     drawn = pictures.intervals(rows, "peers", "Other libraries and torch's recipes", axis, absent=absent)
     return {"entries": entries, "absent": absent, "svg": drawn}

@@ -43,10 +43,10 @@ def verdict(comparison: Comparison) -> str:
     ]
     better = f"{number['fixed']} fixed, {number['faster']} faster"
     same = f"{some(comparison.same, 'check')} and {some(comparison.steady, 'benchmark')} as before"
-    said = ", ".join(part for part in worse if part)
+    broken = ", ".join(part for part in worse if part)
     unchecked = number["no longer run"] + number["gone"]
     doubt = f"; {unchecked:,} no longer checked" if unchecked else ""
-    return f"{'Worse: ' + said if said else 'Nothing broke'}; {better}; {same}{doubt}."
+    return f"{'Worse: ' + broken if broken else 'Nothing broke'}; {better}; {same}{doubt}."
 
 
 def _sections(comparison: Comparison) -> list[tuple[str, list[str]]]:

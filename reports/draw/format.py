@@ -22,11 +22,11 @@ MARKS = {
     NO_EVIDENCE: "–",
 }
 MEANINGS = {
-    "diverged": "torch and the loops disagree beyond the bound",
-    "error": "the check itself failed, and shows nothing",
-    "known": "diverges as the ledger says, and nothing new",
-    "vacuous": "ran, but its outputs prove nothing",
-    "passed": "every case agrees within its derived bound",
+    "diverged": "torch differs from the reference loops by more than the bound",
+    "error": "the check itself failed and says nothing about torch",
+    "known": "differs only where a known defect of torch explains it",
+    "vacuous": "ran, but its outputs are nearly all zero or constant and prove nothing",
+    "passed": "every case is within its derived bound",
     "not run": "says nothing about this torch",
 }
 STATUSES = ("passed", "diverged", "error", "known", "vacuous", "not run")  # in the order of the page
@@ -39,19 +39,19 @@ FACTS = {
     "threads": "threads",
     "memory_gib": "memory, GiB",
     "devices": "devices",
-    "os": "system",
+    "os": "OS",
     "python": "Python",
 }
 """What the page says of an environment at a glance, and what it calls it."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 SEVERITIES = {
-    "crash": "The process dies or hangs: whatever runs this loses its work.",
-    "silent wrong value": "The result is wrong and nothing says so: whatever is computed from it is wrong too.",
-    "wrong gradient": "The forward pass is right and the gradient is not: training goes the wrong way unseen.",
-    "wrong shape": "The output has another shape than the formula gives.",
-    "valid arguments rejected": "What the documentation allows raises an error: the layer cannot be used so.",
-    "missing error": "Invalid arguments are accepted: a mistake in a model goes unnoticed.",
-    "lossy accumulation": "Sums are kept in a narrow type: the error grows with the size of the layer.",
+    "crash": "The process crashes or hangs, and its work is lost.",
+    "silent wrong value": "The result is wrong without any error, and so is whatever is computed from it.",
+    "wrong gradient": "The forward pass is right but the gradient is not: training goes wrong without any error.",
+    "wrong shape": "The output does not have the shape that the formula gives.",
+    "valid arguments rejected": "Arguments that the documentation allows raise an error.",
+    "missing error": "Invalid arguments are accepted, so that a mistake in a model goes unnoticed.",
+    "lossy accumulation": "Sums are kept in a narrow type, so that the error grows with the size of the layer.",
 }
 """What a divergence means for a user, by severity, the most severe first."""
 

@@ -22,9 +22,9 @@ def histogram(dtype: str, counts: Sequence[int]) -> Markup:
         if count and (height := max((base - 4) * count / tallest, 1.5))
     ]
     bound = BINS * step
-    words = f"{sum(counts[:BINS]):,} checks within the bound, {counts[BINS]:,} beyond; most in "
+    words = f"{sum(counts[:BINS]):,} checks within the bound, {counts[BINS]:,} beyond; most at "
     fullest = counts.index(max(counts))
-    words += "the part beyond the bound" if fullest == BINS else f"{5 * fullest} to {5 * fullest + 5} % of it"
+    words += "more than the bound" if fullest == BINS else f"{5 * fullest} to {5 * fullest + 5} % of the bound"
     return Markup(
         f'<svg class="histogram" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(dtype)}: {words}">'
         f'<line class="axis" x1="0" x2="{WIDTH}" y1="{base}" y2="{base}"/>{"".join(bars)}'

@@ -125,8 +125,8 @@ def _newest_rows(place: Place, notices: Notices) -> None:
         gone = [row for row in run.results if chosen[row.check][0] != position]
         if gone:
             worse = sum(row.status in FAILED and chosen[row.check][1] not in FAILED for row in gone)
-            loud = f"; {worse:,} of them diverged or failed, and no longer do" if worse else ""
-            notices.add(run.files[0], None, f"{len(gone):,} rows give way to other runs on the same checks{loud}")
+            loud = f"; {worse:,} of them had diverged or failed, and no longer do" if worse else ""
+            notices.add(run.files[0], None, f"{len(gone):,} rows superseded by other runs of the same checks{loud}")
             run.results = [row for row in run.results if chosen[row.check][0] == position]
     spent = [run for run in place.runs[1:] if not (run.results or run.faults or run.complete)]
     place.runs = [run for run in place.runs if run not in spent]

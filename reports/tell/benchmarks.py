@@ -83,7 +83,7 @@ def in_brief(benchmark: Benchmark) -> str:
     label = " (bundled sample, not the whole data set)" if benchmark.bundled else ""
     if benchmark.kind == "training":
         rate = median(extra["examples_per_second"])
-        return f"{rate:,.0f} examples a second, recipe {extra['recipe']} on {extra['device']}{label}"
+        return f"{rate:,.0f} examples per second, recipe {extra['recipe']} on {extra['device']}{label}"
     if benchmark.kind == "ten-epochs":
         final = extra["final"]
         accuracies = f"train acc {final['train_acc']:.3f}, test acc {final['test_acc']:.3f}"

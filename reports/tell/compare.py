@@ -136,8 +136,8 @@ def _speeds(
     before, after = one.environments[pair[0]]["environment"], other.environments[pair[1]]["environment"]
     if not environments.one_machine(before, after):
         apart = environments.differing_machines(before, after)
-        why = f"they differ in {', '.join(apart)}" if apart else "no CPU is recorded"
-        comparison.remarks.append(f"no ratio of times is made{where}: not one machine ({why})")
+        why = f"the machines differ in {', '.join(apart)}" if apart else "no CPU is recorded"
+        comparison.remarks.append(f"times are not compared{where}: {why}")
         return
     measured, remarks = changes(old, new, floor)
     comparison.remarks += [f"{remark}{where}" for remark in remarks]

@@ -60,7 +60,7 @@ def changes(
         apart = [key for key in SETTINGS if old[name].extra.get(key) != new[name].extra.get(key)]
         before, after = times(old[name]), times(new[name])
         if apart:
-            remarks.append(f"{name} is not compared: it ran with another {', '.join(apart)}")
+            remarks.append(f"{name} is not compared: its runs differ in {', '.join(apart)}")
         elif busy := old[name].warning or new[name].warning:
             remarks.append(f"{name} is {NOT_JUDGED} ({busy})")
         elif min(len(before), len(after)) < FEWEST_ROUNDS:

@@ -65,9 +65,9 @@ def kill_matrix(evidence: Evidence) -> dict[str, Any]:
 def remark(matrix: dict[str, Any]) -> str:
     """What the verdict has to say of the suite: nothing when it caught every fault and passed every correct kernel."""
     missed, alarms = len(matrix["faults"]) - matrix["caught"], len(matrix["kernels"]) - matrix["passed"]
-    said = f" The suite itself missed {missed} of {some(len(matrix['faults']), 'planted fault')}." if missed else ""
+    told = f" The suite itself missed {missed} of {some(len(matrix['faults']), 'planted fault')}." if missed else ""
     raised = f"{some(alarms, 'false alarm')} on {some(len(matrix['kernels']), 'correct kernel')}"
-    return said + (f" It raised {raised}." if alarms else "")
+    return told + (f" It raised {raised}." if alarms else "")
 
 
 def workers(evidence: Evidence) -> list[dict[str, Any]]:

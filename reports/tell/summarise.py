@@ -78,9 +78,9 @@ def verdict(
     missing = [system["id"] for system in chapter if system["status"] == NO_EVIDENCE]
     unread = sum(run.unread for run in runs)
     if runs and silent:
-        sentence += f" Nothing here speaks for {listed(silent)}."
+        sentence += f" Nothing was checked on {listed(silent)}."
     if runs and missing:
-        sentence += f" No evidence at all on {listed(missing)} of the chapter."
+        sentence += f" No check or benchmark covers {listed(missing)} of the chapter."
         answer, tone = ("Yes, where it was checked", "part") if tone == "good" else (answer, tone)
     if unread:
         sentence += f" {some(unread, 'line')} of the evidence could not be read."
@@ -97,34 +97,36 @@ def verdict(
 def _answer(runs: Sequence[PropertiesRun], number: dict[str, int]) -> tuple[str, str, str]:
     ran = sum(number.values()) - number["not run"]
     if not runs:
-        return "Not shown", "bad", "There is no evidence on the operators: no run of the properties was found."
+        return "Not shown", "bad", "No operator was checked: there is no run of the laws in the evidence."
     if number["diverged"]:
-        also = f", and {some(number['error'], 'check')} ended in an error" if number["error"] else ""
-        return "No", "bad", f"{number['diverged']:,} of {some(ran, 'check')} that ran diverged from the loops{also}."
+        also = f", and {number['error']:,} ended in an error" if number["error"] else ""
+        diverged = f"{number['diverged']:,} of {ran:,} checks that ran diverged from the reference loops"
+        return "No", "bad", f"{diverged}{also}."
     if number["error"]:
-        return "Not established", "bad", f"{number['error']:,} of {some(ran, 'check')} ended in an error."
+        return "Not established", "bad", f"{number['error']:,} of {ran:,} checks ended in an error."
     if not number["passed"]:
-        return "Not shown", "bad", f"Not one of {some(sum(number.values()), 'check')} passed; most were not run."
+        others = ", ".join(f"{count:,} {status}" for status, count in number.items() if count)
+        return "Not shown", "bad", f"No check passed: {others or 'there is none'}."
     if not all(run.complete for run in runs):
         lack = next((run.lack for run in runs if run.lack), "a run was cut off")
         return "Not established", "bad", f"No divergence in {some(ran, 'check')} so far, but {lack}."
     failed = [run.exitstatus for run in runs if run.exitstatus]
     if failed or any(run.unread for run in runs):
-        why = f"pytest ended with exit status {failed[0]}" if failed else "evidence is damaged"
+        why = f"pytest ended with exit status {failed[0]}" if failed else "part of the evidence is damaged"
         return "Not established", "bad", f"No divergence in {some(ran, 'check')}, but {why}."
     return _held(number, ran)
 
 
 def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
-    sentence = f"{number['passed']:,} of {some(ran, 'check')} that ran agree with the loops"
+    sentence = f"{number['passed']:,} of {ran:,} checks that ran agree with the reference loops"
     if number["known"]:
-        sentence += f"; {some(number['known'], 'divergence')} known before"
+        sentence += f"; {number['known']:,} differ only where a known defect explains it"
     if number["vacuous"]:
-        sentence += f"; {number['vacuous']:,} proved nothing (vacuous)"
+        sentence += f"; {number['vacuous']:,} prove nothing (vacuous)"
     if number["not run"]:
-        sentence += f". {some(number['not run'], 'check')} not run"
+        sentence += f". {some(number['not run'], 'check')} {'was' if number['not run'] == 1 else 'were'} not run"
     if number["known"]:
-        return "Yes, but for what is known", "part", sentence + "."
+        return "Yes, except for known defects", "part", sentence + "."
     if number["not run"] or number["vacuous"]:
         return "Yes, where it was checked", "part", sentence + "."
     return "Yes", "good", sentence + "."

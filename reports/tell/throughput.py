@@ -87,15 +87,15 @@ def _share_of_peak(benchmark: Benchmark) -> float | None:
 def sentence(entries: Sequence[dict[str, Any]]) -> str:
     """How fast, in one sentence: the chapter's own recipe where it is there, else the fastest."""
     if not entries:
-        return "How fast it trains was not measured: there is no benchmark of training."
+        return "The speed of training was not measured."
     own = [entry for entry in entries if entry["recipe"] == "book"]
     best = max(own or entries, key=lambda entry: entry["rate"])
     recipe = "the chapter's own loop" if own else f"recipe {best['recipe']}"
     label = ", on the bundled sample, not the whole data set" if best["bundled"] else ""
     return (
-        f"LeNet trains at {best['rate']:,.0f} examples a second with {recipe} on {best['device']} "
-        f"({best['device_name']}){label}: {best['over_book']:.2f} × the {PRINTED_RATE:,.1f} that the book prints for "
-        f"its cuda:0.{_fastest(entries)}"
+        f"LeNet trains at {best['rate']:,.0f} examples per second with {recipe} on {best['device']} "
+        f"({best['device_name']}){label}, {best['over_book']:.2f} times the {PRINTED_RATE:,.1f} that the book prints "
+        f"for its cuda:0.{_fastest(entries)}"
     )
 
 
@@ -104,15 +104,15 @@ def _fastest(entries: Sequence[dict[str, Any]]) -> str:
     rivals = [entry for entry in entries if entry["word"] and not entry["other"]]
     faster = [entry for entry in rivals if entry["word"] == "faster"]
     if not faster and (busy := next((entry["warning"] for entry in rivals if entry["word"] == NOT_JUDGED), None)):
-        return f" No recipe is called faster or slower, as the machine was busy ({busy})."
+        return f" No recipe is called faster or slower, because the machine was busy ({busy})."
     if not faster:
         return " No recipe is shown to be faster than the chapter's own loop." if rivals else ""
     best = max(faster, key=lambda entry: entry["ratio"]["low"])
     low, middle, high = (best["ratio"][key] for key in ("low", "median", "high"))
     where = f" in {best['environment']}" if len({entry["environment"] for entry in entries}) > 1 else ""
     return (
-        f" The fastest recipe that computes the same is {best['recipe']} on {best['device']}{where}: {middle:.2f} "
-        f"times the chapter's own loop in wall time, 95 % interval {low:.2f} to {high:.2f}."
+        f" The fastest recipe for the same problem is {best['recipe']} on {best['device']}{where}: in wall time "
+        f"{middle:.2f} times as fast as the chapter's own loop (95 % interval {low:.2f} to {high:.2f})."
     )
 
 
@@ -155,7 +155,7 @@ def _ended(evidence: Evidence) -> dict[Run, set[str]]:
 
 def _rung(item: Benchmark) -> dict[str, Any]:
     extra = item.extra
-    word = "the measure" if extra["recipe"] == "book" else _word(item)
+    word = "baseline" if extra["recipe"] == "book" else _word(item)
     return {"label": extra["recipe"], **extra["over_book"], "word": word, "other": extra.get("other")}
 
 

@@ -141,8 +141,8 @@ def test_a_defect_of_one_torch_alone_is_told(tmp_path: Path) -> None:
     assert (row["operator"], row["known"], row["other_known"]) == ("a", 3, 0)
     assert row["message"] == "3 of 100 cases: a-defect"
     texts = render(found)
-    assert "cpu-float32, 3 known" in texts["index.html"]
-    line = "- a, agreement: passed on cpu-float32 (3 known), passed on cpu-float32@torch-2.11.0"
+    assert "cpu-float32, 3 cases of known defects" in texts["index.html"]
+    line = "- a, agreement: passed on cpu-float32 (3 cases of known defects), passed on cpu-float32@torch-2.11.0"
     assert line in texts["summary.md"].splitlines()
 
 
@@ -182,7 +182,7 @@ def test_a_script_below_the_report_is_shown_and_linked(tmp_path: Path) -> None:
     assert '<a href="repro/a1.py">' in html
     assert "print(&#39;&lt;b&gt;&#39;)" in html
     assert f'<a href="{address}" rel="noreferrer noopener">' in html
-    assert "The process dies or hangs" in html
+    assert "The process crashes or hangs" in html
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_only_githubs_addresses_are_links(tmp_path: Path, address: str) -> None:
     """Any other address is text."""
     html = render(evidence(tmp_path, [fake_run.result(status="diverged", upstream=address)]))["index.html"]
     assert 'href="http' not in html
-    assert "Upstream: <code>" in html
+    assert "Upstream issue: <code>" in html
 
 
 def test_what_is_known_is_one_entry_a_reason(tmp_path: Path) -> None:

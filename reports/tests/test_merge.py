@@ -132,7 +132,7 @@ def test_the_newer_row_counts_and_the_older_is_remembered(tmp_path: Path) -> Non
         "agreement": "passed",
         "kept": "passed",
     }
-    assert "1 rows give way to other runs on the same checks; 1 of them diverged or failed" in problems(evidence)
+    assert "1 rows superseded by other runs of the same checks; 1 of them had diverged or failed" in problems(evidence)
 
 
 def test_a_row_that_was_not_run_takes_no_place(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_busy_machine_does_not_hide_a_quiet_one(tmp_path: Path) -> None:
     busy = next(place.id for place in evidence.places if place.environment["cpu"] == OTHER["cpu"])
     (quiet,) = {place.id for place in evidence.places} - {busy}
     html = render(evidence)["index.html"]
-    assert f"The fastest recipe that computes the same is in_memory on cpu in {quiet}:" in html
+    assert f"The fastest recipe for the same problem is in_memory on cpu in {quiet}:" in html
     assert f"Not judged: machine busy.</b> In {busy}, other processes took 40%" in html
     assert f"In {quiet}, other processes" not in html
     for label in ("strong, 2 ranks", "jax 0.1"):
