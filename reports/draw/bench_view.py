@@ -74,7 +74,7 @@ def _roof(entry: dict[str, Any], place: int) -> dict[str, Any]:
 
 def _placed(evidence: Evidence, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows that share a picture, whose labels name the environment where there are several."""
-    if len(evidence.places) == 1:
+    if not evidence.several:
         return entries
     return [{**entry, "label": f"{entry['label']}, {entry['environment']}"} for entry in entries]
 

@@ -63,12 +63,11 @@ def tables(evidence: Evidence, table: pd.DataFrame, level: int) -> list[dict[str
 def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[str, Any]:
     """Everything that the page shows and `results.json` does not hold in this form."""
     entries, trained = throughput.recipes(evidence), ten_epochs.runs(evidence)
-    figures = [figure for place in evidence.places for run in place.runs for figure in run.figures]
-    runs = [run for place in evidence.places for run in place.runs]
+    figures = [figure for run in evidence.runs for figure in run.figures]
     return {
-        "several": len(evidence.places) > 1,
-        "runs": runs,
-        "benches": [bench for place in evidence.places for bench in place.benches],
+        "several": evidence.several,
+        "runs": evidence.runs,
+        "benches": evidence.benches,
         "apart": {
             place.id: sorted(
                 {key for bench in place.benches for key in environments.differing(place.environment, bench.environment)}
@@ -83,7 +82,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         ],
         "accumulators": precision.accumulators(evidence),
         "versions": versions.differences(table),
-        "throughput": [{**entry, "place": _ran_on(entry, len(evidence.places) > 1)} for entry in entries],
+        "throughput": [{**entry, "place": _ran_on(entry, evidence.several)} for entry in entries],
         "others": benchmarks.others(evidence),
         "timed": bench_view.view(evidence),
         "rate_scale": max([PRINTED_RATE, *(rate for entry in entries for rate in entry["rates"])]) * 1.04,

@@ -63,6 +63,21 @@ class Evidence:
     places: list[Place]
     notices: Notices
 
+    @property
+    def runs(self) -> list[PropertiesRun]:
+        """The runs of all places."""
+        return [run for place in self.places for run in place.runs]
+
+    @property
+    def benches(self) -> list[BenchmarkRun]:
+        """The files of benchmarks of all places."""
+        return [bench for place in self.places for bench in place.benches]
+
+    @property
+    def several(self) -> bool:
+        """True if there is more than one place, so that names must say which."""
+        return len(self.places) > 1
+
 
 def load(sources: Sequence[Path]) -> Evidence:
     """The newest run in these folders and files; raises `Unusable` when they hold nothing that a report can show.

@@ -35,13 +35,20 @@ def of_kind(evidence: Evidence, kind: str) -> Iterator[Measured]:
 
 def reason(evidence: Evidence, *begins: str) -> str:
     """Why there is no benchmark whose name begins so: what the benchmarks said, or that there is none."""
-    idle = [idle for place in evidence.places for bench in place.benches for idle in bench.not_run]
+    idle = [idle for bench in evidence.benches for idle in bench.not_run]
     return next((why for name, why in idle if name.startswith(begins)), NONE)
 
 
 def usable(value: float) -> bool:
     """True if a logarithmic axis can hold it."""
     return 1 / LARGEST <= value <= LARGEST
+
+
+def rate(item: Benchmark) -> float | None:
+    """Examples per second of wall time, loading included; None where they cannot be told."""
+    examples = item.extra.get("examples_per_round")
+    found = examples / item.median if isinstance(examples, int | float) else 0.0
+    return found if usable(found) else None
 
 
 def records(evidence: Evidence) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def busy(evidence: Evidence, kinds: tuple[str, ...]) -> str | None:
     warnings: dict[str, str] = {}
     for place, _, item in measured(evidence):
         if item.kind in kinds and (told := item.warning):
-            warnings.setdefault(f"in {place.id}, " if len(evidence.places) > 1 else "", told)
+            warnings.setdefault(f"in {place.id}, " if evidence.several else "", told)
     return "; ".join(where + told for where, told in warnings.items()) or None
 
 

@@ -25,12 +25,11 @@ def kill_matrix(evidence: Evidence) -> dict[str, Any]:
     A fault counts as caught when every subject that ran it caught it, by whichever law, a correct kernel as passed when
     none raised the alarm; of two entries on one fault and subject the one that speaks against the suite counts.
     """
-    several = len(evidence.places) > 1
     across: dict[str, None] = {}
     found: dict[tuple[bool, str, str], dict[str, Fault]] = {}
     laws: dict[tuple[bool, str, str], dict[str, None]] = {}
     for place, fault in _faults(evidence):
-        where = label(fault.subject, place.id) if several else fault.subject
+        where = label(fault.subject, place.id) if evidence.several else fault.subject
         across[where] = None
         about = fault.correct, fault.name, fault.operator
         laws.setdefault(about, {})[fault.law] = None

@@ -27,12 +27,11 @@ def accumulators(evidence: Evidence) -> dict[str, Any]:
     An operator whose storage has 16 bits and that accumulates in it is narrow: its error grows with the sum's length.
     Of two entries on one cell the narrower, then the one with the larger error, counts.
     """
-    several = len(evidence.places) > 1
     rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     across: dict[str, None] = {}
     for place in evidence.places:
         for figure in (figure for run in place.runs for figure in run.figures if figure.name == "accumulators"):
-            where = label(figure.subject, place.id) if several else figure.subject
+            where = label(figure.subject, place.id) if evidence.several else figure.subject
             entry = {**figure.data, "where": where, "narrow": _narrow(figure.data)}
             row = rows.setdefault((entry["operator"], entry["direction"]), {})
             across[where] = None

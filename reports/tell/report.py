@@ -20,11 +20,9 @@ def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str,
     """
     table = summarise.frame(evidence) if table is None else table
     timed = [benchmark for _, _, benchmark in benchmarks.measured(evidence)]
-    runs = [run for place in evidence.places for run in place.runs]
     chapter = summarise.systems(table, timed)
-    verdict = summarise.verdict(
-        runs, table, chapter, summarise.unchecked(evidence.places, table, len(evidence.places) > 1)
-    )
+    silent = summarise.unchecked(evidence.places, table, evidence.several)
+    verdict = summarise.verdict(evidence.runs, table, chapter, silent)
     entries = throughput.recipes(evidence)
     remark = kill_matrix.remark(kill_matrix.kill_matrix(evidence))
     return {
@@ -37,12 +35,8 @@ def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str,
         "references": throughput.references(evidence),
         "systems": chapter,
         "figures": _figures(evidence),
-        "not_run": summarise.not_run(
-            table, [idle for place in evidence.places for bench in place.benches for idle in bench.not_run]
-        ),
-        "skipped": [
-            {"file": notice.file, "line": notice.line, "problem": notice.problem} for notice in evidence.notices
-        ],
+        "not_run": summarise.not_run(table, [idle for bench in evidence.benches for idle in bench.not_run]),
+        "skipped": [vars(notice) for notice in evidence.notices],
     }
 
 

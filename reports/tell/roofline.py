@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from reports.read.benchmarks import Benchmark
 from reports.read.load import Evidence
-from reports.tell.benchmarks import of_kind, usable
+from reports.tell.benchmarks import of_kind, rate, usable
 
 Points = Iterator[tuple[tuple[str, str], dict[str, Any]]]
 
@@ -38,23 +37,22 @@ def roofs(evidence: Evidence) -> list[dict[str, Any]]:
 
 def _recipe_points(evidence: Evidence) -> Points:
     for place, _, item in of_kind(evidence, "training"):
-        extra, examples = item.extra, item.extra.get("examples_per_round")
+        extra, reached = item.extra, rate(item)
         flop, moved = extra["flop_per_example"], extra["bytes_per_example"]
-        if flop and moved and isinstance(examples, int) and examples > 0:
-            point = _point("recipe", extra["recipe"], examples * flop, examples * moved, item)
+        if flop and moved and reached:
+            point = _point("recipe", extra["recipe"], flop, moved, 1 / reached)
             yield (place.id, extra["device"]), {**point, "dtype": extra.get("dtype"), "what": "steps"}
 
 
 def _layer_points(evidence: Evidence) -> Points:
     for place, _, item in of_kind(evidence, "layer"):
         extra = item.extra
-        point = _point("layer", short_name(extra["layer_name"]), extra["flop"], extra["bytes"], item)
+        point = _point("layer", short_name(extra["layer_name"]), extra["flop"], extra["bytes"], item.median)
         yield (place.id, extra["device"]), {**point, "dtype": "float32", "what": extra["direction"]}
 
 
-def _point(kind: str, name: str, flop: float, moved: float, item: Benchmark) -> dict[str, Any]:
-    taken = item.median
-    return {"kind": kind, "name": name, "flop": flop, "bytes": moved, "seconds": taken, "intensity": flop / moved}
+def _point(kind: str, name: str, flop: float, moved: float, seconds: float) -> dict[str, Any]:
+    return {"kind": kind, "name": name, "flop": flop, "bytes": moved, "seconds": seconds, "intensity": flop / moved}
 
 
 def short_name(layer: str) -> str:

@@ -33,13 +33,12 @@ def frame(evidence: Evidence) -> pd.DataFrame:
     Beside the fields of a `Result`: ``environment``, the place's id; ``where``, the subject, with the place's id where
     there are several; ``rank``, the place of its status, 0 the worst.
     """
-    rows = [row for place in evidence.places for run in place.runs for row in run.results]
+    rows = [row for run in evidence.runs for row in run.results]
     table = pd.DataFrame(
         dict(zip(Result._fields, zip(*rows, strict=True), strict=True)) if rows else {}, columns=_COLUMNS
     )
     table["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
-    several = len(evidence.places) > 1
-    table["where"] = label(table["subject"], table["environment"]) if several else table["subject"]
+    table["where"] = label(table["subject"], table["environment"]) if evidence.several else table["subject"]
     table["rank"] = table["status"].map({status: rank for rank, status in enumerate(STATUSES)}).astype(int)
     table["worst_share"] = table["worst_share"].astype(float)
     return table

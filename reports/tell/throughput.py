@@ -12,7 +12,7 @@ from typing import Any
 
 from reports.read.benchmarks import Benchmark
 from reports.read.load import Evidence
-from reports.tell.benchmarks import of_kind, reason, usable
+from reports.tell.benchmarks import of_kind, rate, reason, usable
 from reports.tell.chapter import PRINTED_RATE
 from reports.tell.noise_floor import NOT_JUDGED, judged
 
@@ -46,7 +46,6 @@ def recipes(evidence: Evidence) -> list[dict[str, Any]]:
 def _entry(benchmark: Benchmark) -> dict[str, Any]:
     extra = benchmark.extra
     rates: list[float] = extra["examples_per_second"]
-    examples = extra.get("examples_per_round")
     return {
         "name": benchmark.name,
         "recipe": extra["recipe"],
@@ -58,7 +57,7 @@ def _entry(benchmark: Benchmark) -> dict[str, Any]:
         "bundled": benchmark.bundled,
         "rates": rates,
         "rate": median(rates),
-        "wall": examples / benchmark.median if isinstance(examples, int) and examples > 0 else None,
+        "wall": rate(benchmark),
         "over_book": median(rates) / PRINTED_RATE,
         "ratio": extra["over_book"],
         "floor": extra["noise_floor"],
@@ -77,11 +76,9 @@ def _word(benchmark: Benchmark) -> str | None:
 
 
 def _share_of_peak(benchmark: Benchmark) -> float | None:
-    extra, examples = benchmark.extra, benchmark.extra.get("examples_per_round")
-    work, peak = extra["flop_per_example"], extra["peak_flop_per_second"]
-    if not (work and peak and isinstance(examples, int) and examples > 0):
-        return None
-    return examples * work / benchmark.median / peak
+    reached, work = rate(benchmark), benchmark.extra["flop_per_example"]
+    peak = benchmark.extra["peak_flop_per_second"]
+    return reached * work / peak if reached and work and peak else None
 
 
 def sentence(entries: Sequence[dict[str, Any]]) -> str:
@@ -239,7 +236,7 @@ def peers(evidence: Evidence) -> list[dict[str, Any]]:
             "library": f"{item.extra['library']} {item.extra.get('version') or ''}".strip(),
             "torch": item.extra["library"] == "torch",
             **item.extra["over_book"],
-            "rate": _rate(item),
+            "rate": rate(item),
             "word": NOT_JUDGED if item.warning else None,
         }
         for place, _, item in of_kind(evidence, "peer")
@@ -251,13 +248,6 @@ def absent_peers(evidence: Evidence) -> list[tuple[str, str]]:
     """The other libraries that were not run, each with the reason."""
     ran = {item.extra["recipe"] for _, _, item in of_kind(evidence, "peer")}
     return [(name, reason(evidence, f"test_peers[{name}")) for name in ("jax", "tinygrad") if name not in ran]
-
-
-def _rate(item: Benchmark) -> float | None:
-    examples = item.extra.get("examples_per_round")
-    if not isinstance(examples, int | float) or not usable(examples / item.median):
-        return None
-    return examples / item.median
 
 
 def references(evidence: Evidence) -> list[dict[str, Any]]:

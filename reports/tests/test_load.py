@@ -73,6 +73,7 @@ def test_only_an_incomplete_run_is_said_loudly(tmp_path: Path) -> None:
         ({**fake_run.result(), "operator": None}, "operator is missing, not text"),
         (fake_run.result(systems="S1"), "systems is 'S1', not a list of texts"),
         (fake_run.result(seconds=float("nan")), "seconds is nan, not a finite number"),
+        (fake_run.result(worst_share=-1e400), "worst_share is -inf, not a number"),
         (fake_run.result(worst_share="much"), "worst_share is 'much', not a number from 0 on"),
         (
             {"kind": "figure", "name": "edge-detection", "data": RAGGED},
@@ -101,6 +102,7 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path, line: object, problem: 
     [
         (fake_run.header(schema_version=2), "schema_version 2 is newer than 1"),
         (fake_run.header(schema_version="1"), "schema_version is '1'"),
+        (fake_run.header(schema_version=10**400), "schema_version 1000000"),
         (fake_run.header(started="yesterday"), "started is 'yesterday', not a time"),
         (fake_run.header(environment=None), "environment is missing, not an object"),
         (fake_run.result(), "the first line is not the header of a run"),

@@ -11,6 +11,7 @@ import pytest
 
 from reports.draw.report import PAGE_LIMIT, render
 from reports.read.load import join, load
+from reports.read.records import STATUSES
 from reports.tell.chapter import SYSTEMS
 from reports.tell.report import assemble
 from reports.tests import fake_run
@@ -113,6 +114,14 @@ def test_verdict_comes_first_and_names_what_was_not_checked(html: str) -> None:
     assert "Yes, where it was checked" in head
     assert "Nothing was checked on cuda-float32." in head
     assert "20 checks were not run" in head
+
+
+def test_the_glossary_explains_the_words(html: str) -> None:
+    """Every status, and what a reader meets before them; the page links to it."""
+    terms = re.findall(r"<dt>(?:<b[^>]*>)?([^<]+)", html.partition('id="glossary"')[2])
+    assert {"subject", "case", "law", "exact tier", "bounded tier", "bound", "verdict", "known defect"} <= set(terms)
+    assert set(STATUSES) <= set(terms)
+    assert 'href="#glossary"' in html.partition("<main>")[0]
 
 
 def test_colour_is_never_alone(html: str) -> None:
