@@ -145,7 +145,7 @@ def feature_maps(data: Record) -> None:
     for layer in data["layers"]:
         for tile in layer["maps"]:
             rectangular(tile, "maps")
-        if len({(len(tile), len(tile[0])) for tile in layer["maps"]}) != 1:
+        if len(set(map(_size, layer["maps"]))) != 1:
             raise Unusable("maps of a layer differ in size")
 
 
@@ -170,6 +170,12 @@ def _receptive_field(data: Record) -> None:
     rectangular(data["image"], "image")
     for unit in data["units"]:
         rectangular(unit["gradient"], "gradient")
+        if _size(unit["gradient"]) != _size(data["image"]):
+            raise Unusable("image and gradient differ in size")
+
+
+def _size(grid: list[list[Any]]) -> tuple[int, int]:
+    return len(grid), len(grid[0])
 
 
 def _anything(_: Record) -> None:

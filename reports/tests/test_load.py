@@ -16,6 +16,8 @@ from reports.tell.report import assemble
 from reports.tests import fake_run
 
 RAGGED: dict[str, Any] = {"image": [[1], [1, 2]], "kernel": [[1]], "output": [[1]], "transposed_output": [[1]]}
+UNITS = [{"name": "x", "field": 1, "gradient": [[1, 2], [3, 4]]}]
+LARGER: dict[str, Any] = {"kind": "figure", "name": "receptive-field", "data": {"image": [[1]], "units": UNITS}}
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -78,6 +80,10 @@ def test_only_an_incomplete_run_is_said_loudly(tmp_path: Path) -> None:
         (
             {"kind": "figure", "name": "edge-detection", "data": RAGGED},
             "image is not a grid: its rows differ in length",
+        ),
+        (
+            LARGER,
+            "image and gradient differ in size",
         ),
         (
             {"kind": "figure", "name": "kernel-learning", "data": {"loss": []}},
