@@ -10,6 +10,16 @@ from reports.tell import conditions, roofline, ten_epochs, throughput
 from reports.tell.benchmarks import reason
 
 MOST = 6  # pictures of one kind; results.json has the numbers of all
+_TESTS = {
+    "ladder": ("test_training[",),
+    "epochs": ("test_epoch",),
+    "roof": ("test_matrix_product",),
+    "phases": ("test_phases",),
+    "growth": ("test_batch_size", "test_threads", "test_image_size"),
+    "scaling": ("test_scaling",),
+    "layers": ("test_layer[",),
+}
+"""The benchmarks that each part of the page shows, by how their names begin."""
 
 
 def view(evidence: Evidence) -> dict[str, Any]:
@@ -30,24 +40,8 @@ def view(evidence: Evidence) -> dict[str, Any]:
         "peers": _peers(evidence),
         "seeds": ten_epochs.seeds(evidence),
         "conditions": conditions.conditions(evidence),
-        "busy": {
-            "roof": conditions.busy(evidence, conditions.ROOF),
-            "phases": conditions.busy(evidence, conditions.PHASES),
-            "growth": conditions.busy(evidence, conditions.GROWTH),
-            "scaling": conditions.busy(evidence, conditions.SCALING),
-            "peers": conditions.busy(evidence, conditions.PEERS),
-            "loops": conditions.busy(evidence, conditions.LOOPS),
-            "workers": conditions.busy(evidence, conditions.WORKERS),
-        },
-        "why": {
-            "ladder": reason(evidence, "test_training["),
-            "epochs": reason(evidence, "test_epoch"),
-            "roof": reason(evidence, "test_matrix_product"),
-            "phases": reason(evidence, "test_phases"),
-            "growth": reason(evidence, "test_batch_size", "test_threads", "test_image_size"),
-            "scaling": reason(evidence, "test_scaling"),
-            "layers": reason(evidence, "test_layer["),
-        },
+        "busy": conditions.busy(evidence),
+        "why": {part: reason(evidence, *begins) for part, begins in _TESTS.items()},
     }
 
 

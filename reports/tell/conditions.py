@@ -8,9 +8,16 @@ from typing import Any
 from reports.read.load import Evidence
 from reports.tell.benchmarks import measured
 
-ROOF, PHASES, GROWTH, SCALING, PEERS, LOOPS, WORKERS = (
-    ("machine", "layer", "training"), ("phases",), ("growth",), ("distributed",), ("peer",), ("reference",), ("worker",)
-)  # fmt: skip
+SECTIONS = {
+    "roof": ("machine", "layer", "training"),
+    "phases": ("phases",),
+    "growth": ("growth",),
+    "scaling": ("distributed",),
+    "peers": ("peer",),
+    "loops": ("reference",),
+    "workers": ("worker",),
+}
+"""The parts of the page that show benchmarks, and the kinds that each shows."""
 
 NAMES = {
     "training": "recipes", "ten-epochs": "ten epochs", "epoch": "whole epochs", "machine": "the machine's limits",
@@ -20,8 +27,13 @@ NAMES = {
 }  # fmt: skip
 
 
-def busy(evidence: Evidence, kinds: tuple[str, ...]) -> str | None:
-    """What benchmarks of these kinds said of a busy machine, the first of each environment; None where none did."""
+def busy(evidence: Evidence) -> dict[str, str | None]:
+    """For each part of the page what its benchmarks said of a busy machine; None where none did."""
+    return {section: _busy(evidence, kinds) for section, kinds in SECTIONS.items()}
+
+
+def _busy(evidence: Evidence, kinds: tuple[str, ...]) -> str | None:
+    """The first warning of each environment."""
     warnings: dict[str, str] = {}
     for place, _, item in measured(evidence):
         if item.kind in kinds and (told := item.warning):
