@@ -63,7 +63,8 @@ def _write(evidence: Evidence, output: Path) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from reports.draw.compare_text import as_markdown, text
-    from reports.tell.compare import compare, read
+    from reports.read.results import read
+    from reports.tell.compare import compare
     from reports.write import write
 
     one, other = read(options.a), read(options.b)

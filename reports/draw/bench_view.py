@@ -6,9 +6,20 @@ from typing import Any
 
 from reports.draw import pictures
 from reports.read.load import Evidence
-from reports.tell import conditions, throughput
+from reports.tell import conditions, roofline, ten_epochs, throughput
+from reports.tell.benchmarks import reason
 
 MOST = 6  # pictures of one kind; results.json has the numbers of all
+_TESTS = {
+    "ladder": ("test_training[",),
+    "epochs": ("test_epoch",),
+    "roof": ("test_matrix_product",),
+    "phases": ("test_phases",),
+    "growth": ("test_batch_size", "test_threads", "test_image_size"),
+    "scaling": ("test_scaling",),
+    "layers": ("test_layer[",),
+}
+"""The benchmarks that each part of the page shows, by how their names begin."""
 
 
 def view(evidence: Evidence) -> dict[str, Any]:
@@ -16,7 +27,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
     return {
         "ladders": [_ladder(entry, place) for place, entry in enumerate(throughput.ladders(evidence)[:MOST])],
         "epochs": throughput.epochs(evidence),
-        "roofs": [_roof(entry, place) for place, entry in enumerate(throughput.roofs(evidence)[:MOST])],
+        "roofs": [_roof(entry, place) for place, entry in enumerate(roofline.roofs(evidence)[:MOST])],
         "phases": [
             {**entry, "svg": pictures.stacked(entry, f"phases{place}")}
             for place, entry in enumerate(throughput.phases(evidence)[:MOST])
@@ -27,33 +38,17 @@ def view(evidence: Evidence) -> dict[str, Any]:
         ],
         "scaling": _scaling(evidence),
         "peers": _peers(evidence),
-        "seeds": throughput.seeds(evidence),
-        "met": conditions.conditions(evidence),
-        "busy": {
-            "roof": conditions.busy(evidence, conditions.ROOF),
-            "phases": conditions.busy(evidence, conditions.PHASES),
-            "growth": conditions.busy(evidence, conditions.GROWTH),
-            "scaling": conditions.busy(evidence, conditions.SCALING),
-            "peers": conditions.busy(evidence, conditions.PEERS),
-            "loops": conditions.busy(evidence, conditions.LOOPS),
-            "workers": conditions.busy(evidence, conditions.WORKERS),
-        },
-        "why": {
-            "ladder": throughput.reason(evidence, "test_training["),
-            "epochs": throughput.reason(evidence, "test_epoch"),
-            "roof": throughput.reason(evidence, "test_matrix_product"),
-            "phases": throughput.reason(evidence, "test_phases"),
-            "growth": throughput.reason(evidence, "test_batch_size", "test_threads", "test_image_size"),
-            "scaling": throughput.reason(evidence, "test_scaling"),
-            "layers": throughput.reason(evidence, "test_layer["),
-        },
+        "seeds": ten_epochs.seeds(evidence),
+        "conditions": conditions.conditions(evidence),
+        "busy": conditions.busy(evidence),
+        "why": {part: reason(evidence, *begins) for part, begins in _TESTS.items()},
     }
 
 
 def _ladder(entry: dict[str, Any], place: int) -> dict[str, Any]:
     rungs = [{**rung, "label": f"{rung['label']}*" if rung["other"] else rung["label"]} for rung in entry["rungs"]]
-    title = f"Recipes beside the chapter's loop on {entry['device'][:40]}"
-    axis = "times as fast as recipe book, wall time"
+    title = f"Recipes compared with the chapter's loop on {entry['device'][:40]}"
+    axis = "times as fast as recipe book, in wall time"
     return {**entry, "svg": pictures.intervals(rungs, f"ladder{place}", title, axis, min(entry["floor"], 1e6))}
 
 
@@ -73,7 +68,7 @@ def _roof(entry: dict[str, Any], place: int) -> dict[str, Any]:
 
 def _placed(evidence: Evidence, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows that share a picture, whose labels name the environment where there are several."""
-    if len(evidence.places) == 1:
+    if not evidence.several:
         return entries
     return [{**entry, "label": f"{entry['label']}, {entry['environment']}"} for entry in entries]
 
@@ -82,7 +77,7 @@ def _scaling(evidence: Evidence) -> dict[str, Any] | None:
     entries = _placed(evidence, throughput.scaling(evidence))
     if not entries:
         return None
-    axis = "speed-up over one rank, divided by the ranks"
+    axis = "efficiency: speed-up over one rank ÷ ranks"
     drawn = pictures.intervals(entries, "scaling", "Efficiency of several ranks", axis)
     return {"entries": entries, "svg": drawn}
 
@@ -92,6 +87,6 @@ def _peers(evidence: Evidence) -> dict[str, Any]:
     if not entries:
         return {"entries": [], "absent": absent, "svg": None}
     rows = _placed(evidence, [e if e["torch"] else {**e, "label": e["library"]} for e in entries])
-    axis = "times as fast as recipe book, batches loaded"
+    axis = "times as fast as recipe book, without loading"
     drawn = pictures.intervals(rows, "peers", "Other libraries and torch's recipes", axis, absent=absent)
     return {"entries": entries, "absent": absent, "svg": drawn}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from reports.draw.format import markdown
-from reports.tell.compare import SORTS, Comparison, Side
+from reports.read.results import Report
+from reports.tell.compare import SORTS, Comparison
 from reports.tell.summarise import some
 
 MOST = 60
 
 
-def text(one: Side, other: Side, comparison: Comparison) -> str:
+def text(one: Report, other: Report, comparison: Comparison) -> str:
     """Plain text: the verdict first, then what differs, then the remarks."""
     lines = [verdict(comparison), f"A: {_named(one)}", f"B: {_named(other)}", ""]
     for title, found in _sections(comparison):
@@ -17,7 +18,7 @@ def text(one: Side, other: Side, comparison: Comparison) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def as_markdown(one: Side, other: Side, comparison: Comparison) -> str:
+def as_markdown(one: Report, other: Report, comparison: Comparison) -> str:
     """The same as Markdown, in which nothing of the reports is markup."""
     lines = [
         f"# {markdown(verdict(comparison))}",
@@ -42,10 +43,10 @@ def verdict(comparison: Comparison) -> str:
     ]
     better = f"{number['fixed']} fixed, {number['faster']} faster"
     same = f"{some(comparison.same, 'check')} and {some(comparison.steady, 'benchmark')} as before"
-    said = ", ".join(part for part in worse if part)
+    broken = ", ".join(part for part in worse if part)
     unchecked = number["no longer run"] + number["gone"]
     doubt = f"; {unchecked:,} no longer checked" if unchecked else ""
-    return f"{'Worse: ' + said if said else 'Nothing broke'}; {better}; {same}{doubt}."
+    return f"{'Worse: ' + broken if broken else 'Nothing broke'}; {better}; {same}{doubt}."
 
 
 def _sections(comparison: Comparison) -> list[tuple[str, list[str]]]:
@@ -57,5 +58,5 @@ def _cut(lines: list[str]) -> list[str]:
     return [*lines[:MOST], f"and {len(lines) - MOST:,} more"] if len(lines) > MOST else lines
 
 
-def _named(side: Side) -> str:
-    return f"{side.path} ({'; '.join(entry['name'] for entry in list(side.environments.values())[:4])})"
+def _named(report: Report) -> str:
+    return f"{report.path} ({'; '.join(entry['name'] for entry in list(report.environments.values())[:4])})"

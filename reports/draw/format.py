@@ -22,22 +22,36 @@ MARKS = {
     NO_EVIDENCE: "–",
 }
 MEANINGS = {
-    "diverged": "torch and the loops disagree beyond the bound",
-    "error": "the check itself failed, and shows nothing",
-    "known": "diverges as the ledger says, and nothing new",
-    "vacuous": "ran, but its outputs prove nothing",
-    "passed": "every case agrees within its derived bound",
+    "diverged": "torch differs from the reference loops by more than the bound",
+    "error": "the check itself failed and says nothing about torch",
+    "known": "differs only where a known defect of torch explains it",
+    "vacuous": "ran, but its outputs are nearly all zero or constant and prove nothing",
+    "passed": "every case is within its derived bound",
     "not run": "says nothing about this torch",
 }
+STATUSES = ("passed", "diverged", "error", "known", "vacuous", "not run")  # in the order of the page
+FACTS = {
+    "torch": "torch",
+    "commit": "commit",
+    "cpu": "CPU",
+    "cpu_isa": "CPU ISA",
+    "cores": "cores",
+    "threads": "threads",
+    "memory_gib": "memory, GiB",
+    "devices": "devices",
+    "os": "OS",
+    "python": "Python",
+}
+"""What the page says of an environment at a glance, and what it calls it."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 SEVERITIES = {
-    "crash": "The process dies or hangs: whatever runs this loses its work.",
-    "silent wrong value": "The result is wrong and nothing says so: whatever is computed from it is wrong too.",
-    "wrong gradient": "The forward pass is right and the gradient is not: training goes the wrong way unseen.",
-    "wrong shape": "The output has another shape than the formula gives.",
-    "valid arguments rejected": "What the documentation allows raises an error: the layer cannot be used so.",
-    "missing error": "Invalid arguments are accepted: a mistake in a model goes unnoticed.",
-    "lossy accumulation": "Sums are kept in a narrow type: the error grows with the size of the layer.",
+    "crash": "The process crashes or hangs, and its work is lost.",
+    "silent wrong value": "The result is wrong without any error, and so is whatever is computed from it.",
+    "wrong gradient": "The forward pass is right but the gradient is not: training goes wrong without any error.",
+    "wrong shape": "The output does not have the shape that the formula gives.",
+    "valid arguments rejected": "Arguments that the documentation allows raise an error.",
+    "missing error": "Invalid arguments are accepted, so that a mistake in a model goes unnoticed.",
+    "lossy accumulation": "Sums are kept in a narrow type, so that the error grows with the size of the layer.",
 }
 """What a divergence means for a user, by severity, the most severe first."""
 
@@ -49,6 +63,30 @@ def slug(status: str) -> str:
     ('s-passed', 's-not-run-no-evidence')
     """
     return "s-" + status.replace("(", "").replace(")", "").replace(" ", "-")
+
+
+def figure(value: float, digits: int = 0) -> str:
+    """A number with its thousands set apart.
+
+    >>> figure(12345), figure(1234.56, 1)
+    ('12,345', '1,234.6')
+    """
+    return f"{value:,}" if isinstance(value, int) and not digits else f"{value:,.{digits}f}"
+
+
+def precise(value: float) -> str:
+    """Three digits, with a minus sign."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def few(names: Sequence[str], most: int, length: int) -> str:
+    """The first ``most`` names, cut to ``length`` characters, and how many more there are.
+
+    >>> few(["a", "b", "c"], 2, 80)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return clip(", ".join(names[:most]), length) + more
 
 
 def share(value: float | None) -> str:

@@ -115,12 +115,12 @@ def _field(image: Grid, unit: dict[str, Any], name: str) -> Markup:
         outline = (
             f'<rect class="box-of-field" x="{left}" y="{top}" width="{right - left + 1}" height="{bottom - top + 1}"/>'
         )
-    described = f"The gradient is not zero on {_said(_reach(unit['gradient']))} pixels, outlined on the image"
+    described = f"The gradient is not zero on {_size(_reach(unit['gradient']))} pixels, outlined on the image"
     both = montage([image, _lit(unit["gradient"])])
     return _picture(both, name, f"What a unit of the {unit['name']} sees", described, 4.6, outline)
 
 
-def _said(reach: tuple[int, int] | None) -> str:
+def _size(reach: tuple[int, int] | None) -> str:
     return "no" if reach is None else f"{reach[0]} × {reach[1]}"
 
 
@@ -128,7 +128,7 @@ def _picture(rows: Grid, name: str, title: str, description: str, wide: float, m
     """The shades as an SVG of its own, ``wide`` CSS pixels for each."""
     width, height = len(rows[0]), len(rows)
     return Markup(
-        f'<svg class="tiles-of-grey" viewBox="0 0 {width} {height}" style="max-width:{width * wide:.0f}px" role="img" '
+        f'<svg class="grey-image" viewBox="0 0 {width} {height}" style="max-width:{width * wide:.0f}px" role="img" '
         f'aria-labelledby="{name}-title {name}-desc"><title id="{name}-title">{escape(title)}</title>'
         f'<desc id="{name}-desc">{escape(description)}</desc>'
         f'<image href="{png(rows)}" width="{width}" height="{height}"/>{more}</svg>'

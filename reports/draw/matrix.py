@@ -69,7 +69,7 @@ def _head(across: list[str]) -> dict[str, Any]:
     wide = len(across) > WIDE
     return {
         "wide": wide,
-        "columns": [_leaf(subject) if wide else _said(subject) for subject in across],
+        "columns": [_leaf(subject) if wide else _name(subject) for subject in across],
         "groups": [(group, len(list(items))) for group, items in groupby(across, _group)] if wide else [],
     }
 
@@ -119,7 +119,7 @@ def _idle(table: pd.DataFrame, idle: list[str]) -> list[dict[str, Any]]:
     grouped: dict[str, list[str]] = {}
     for subject in idle:
         found = reasons.get(subject, Counter(["no row of evidence"])).most_common(1)
-        grouped.setdefault(found[0][0], []).append(_said(subject))
+        grouped.setdefault(found[0][0], []).append(_name(subject))
     return [{"reason": reason, "subjects": named} for reason, named in grouped.items()]
 
 
@@ -149,7 +149,7 @@ def _drawn(
     return Markup(f"<td{alarm}>{head}{beside}<small>{figures}</small></td>")
 
 
-def _said(subject: str) -> str:
+def _name(subject: str) -> str:
     return "no subject" if subject == "-" else subject
 
 
@@ -165,4 +165,4 @@ def _group(subject: str) -> str:
 
 
 def _leaf(subject: str) -> str:
-    return _said(subject) if subject == "-" else subject.partition("@")[0].rpartition("-")[2] or subject
+    return _name(subject) if subject == "-" else subject.partition("@")[0].rpartition("-")[2] or subject

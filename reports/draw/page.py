@@ -12,12 +12,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports.draw import bench_view, charts, format, grey_images, scripts, svg
+from reports.draw.histogram import histogram
 from reports.draw.mathml import mathml
 from reports.draw.matrix import matrices
 from reports.read import environments
 from reports.read.load import Evidence
 from reports.read.records import Figure
-from reports.tell import kill_matrix, precision, speed, summarise, versions
+from reports.tell import benchmarks, kill_matrix, precision, summarise, ten_epochs, throughput, versions
 from reports.tell.chapter import PRINTED, PRINTED_RATE, lines
 
 _MOST = {
@@ -61,13 +62,12 @@ def tables(evidence: Evidence, table: pd.DataFrame, level: int) -> list[dict[str
 
 def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[str, Any]:
     """Everything that the page shows and `results.json` does not hold in this form."""
-    entries, trained = speed.throughput(evidence), speed.ten_epochs(evidence)
-    figures = [figure for place in evidence.places for run in place.runs for figure in run.figures]
-    runs = [run for place in evidence.places for run in place.runs]
+    entries, trained = throughput.recipes(evidence), ten_epochs.runs(evidence)
+    figures = [figure for run in evidence.runs for figure in run.figures]
     return {
-        "several": len(evidence.places) > 1,
-        "runs": runs,
-        "benches": [bench for place in evidence.places for bench in place.benches],
+        "several": evidence.several,
+        "runs": evidence.runs,
+        "benches": evidence.benches,
         "apart": {
             place.id: sorted(
                 {key for bench in place.benches for key in environments.differing(place.environment, bench.environment)}
@@ -77,11 +77,13 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "faults": _faults(table, output),
         "planted": kill_matrix.kill_matrix(evidence),
         "workers": kill_matrix.workers(evidence),
-        "distributions": precision.distributions(table),
+        "distributions": [
+            {**entry, "svg": histogram(entry["dtype"], entry["counts"])} for entry in precision.distributions(table)
+        ],
         "accumulators": precision.accumulators(evidence),
         "versions": versions.differences(table),
-        "throughput": [{**entry, "place": _ran_on(entry, len(evidence.places) > 1)} for entry in entries],
-        "others": speed.others(evidence),
+        "throughput": [{**entry, "place": _ran_on(entry, evidence.several)} for entry in entries],
+        "others": benchmarks.others(evidence),
         "timed": bench_view.view(evidence),
         "rate_scale": max([PRINTED_RATE, *(rate for entry in entries for rate in entry["rates"])]) * 1.04,
         "ten_epochs": [_with_curves(run, position) for position, run in enumerate(_one_seed(trained)[:6])],
@@ -91,10 +93,12 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "printed_rate": PRINTED_RATE,
         "marks": format.MARKS,
         "svg_css": svg.css(),
+        "statuses": format.STATUSES,
         "meanings": format.MEANINGS,
+        "facts": format.FACTS,
         "severities": format.SEVERITIES,
         "no_evidence": summarise.NO_EVIDENCE,
-        "any_bundled": any(benchmark.bundled for _, _, benchmark in speed.measured(evidence)),
+        "any_bundled": any(benchmark.bundled for _, _, benchmark in benchmarks.measured(evidence)),
         "cases": int(table["cases"].sum()),
     }
 
@@ -171,6 +175,10 @@ def formula(value: str) -> Markup:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "figure": format.figure,
+    "precise": format.precise,
+    "few": format.few,
+    "some": summarise.some,
     "share": format.share,
     "seconds": format.seconds,
     "times": format.times,

@@ -18,7 +18,7 @@ from reports.draw.format import prefixed, ratio
 MOST_ROWS = 30
 WIDTH = SIZE[0]
 MARKERS = {"faster": ("o", FIRST), "slower": ("v", SECOND)}  # any other word: hollow and grey
-_UNITS = {"image size": "pixels a side", "batch size": "examples a batch"}
+_UNITS = {"image size": "pixels per side", "batch size": "examples per batch"}
 _FILLS = ((FIRST, ""), (SECOND, "///"), (THIRD, "|||"), (FOURTH, "\\\\\\"), (FIFTH, "xx"), (MUTED, "---"))
 
 
@@ -111,7 +111,7 @@ def roofline(roof: dict[str, Any], name: str) -> Markup:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(left, right)
-        axes.set_xlabel("FLOP per byte that must move")
+        axes.set_xlabel("FLOP per byte")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: prefixed(value)))
         axes.yaxis.set_minor_locator(NullLocator())
@@ -155,7 +155,7 @@ def stacked(entry: dict[str, Any], name: str) -> Markup:
         axes.set_yticks(range(len(rows)), [readable(row["recipe"]) for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("milliseconds a step of 256 examples")
+        axes.set_xlabel("milliseconds per step of 256 examples")
         _legend_below(axes, 3)
 
     told = "; ".join(
@@ -191,4 +191,4 @@ def grown(entry: dict[str, Any], name: str) -> Markup:
         axes.set_xlabel(_UNITS.get(axis, readable(axis)))
 
     told = "; ".join(f"{p['value']:g}: {p['median']:,.0f}" for p in points)
-    return drawn(draw, name, f"Examples a second by {axis[:40]} on {entry['device'][:40]}", told, (3.1, 2.3))
+    return drawn(draw, name, f"Examples per second by {axis[:40]} on {entry['device'][:40]}", told, (3.1, 2.3))

@@ -29,7 +29,7 @@ def identity(environment: Environment) -> str:
 
 
 def one_machine(one: Environment, other: Environment) -> bool:
-    """Whether a time measured in the one may be divided by a time measured in the other."""
+    """True if a time measured in the one may be compared with a time measured in the other."""
     return bool(one.get("cpu")) and not differing_machines(one, other)
 
 

@@ -16,17 +16,16 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from reports.read import environments, runs
+from reports.read import environments, runs, schema
 from reports.read.benchmarks import Benchmark
 from reports.read.notices import Notices
-from reports.read.records import Check
-from reports.read.runs import SCHEMA_VERSION, PropertiesRun, Shard
-from reports.read.untrusted import Unusable, clean, moment, optional, parse, record, schema, string, text
+from reports.read.records import FAILED, Check
+from reports.read.runs import PropertiesRun, RunFile
+from reports.read.untrusted import Unusable, clean, moment, parse, record, text
 
 PROPERTIES = "properties-*.jsonl"
 BENCHMARKS = "benchmark-*.json"
 LARGEST_FILE = 2**28
-FAILED = ("diverged", "error")
 
 File = tuple[Path, str, bool]
 
@@ -64,6 +63,21 @@ class Evidence:
     places: list[Place]
     notices: Notices
 
+    @property
+    def runs(self) -> list[PropertiesRun]:
+        """The runs of all places."""
+        return [run for place in self.places for run in place.runs]
+
+    @property
+    def benches(self) -> list[BenchmarkRun]:
+        """The files of benchmarks of all places."""
+        return [bench for place in self.places for bench in place.benches]
+
+    @property
+    def several(self) -> bool:
+        """True if there is more than one place, so that names must say which."""
+        return len(self.places) > 1
+
 
 def load(sources: Sequence[Path]) -> Evidence:
     """The newest run in these folders and files; raises `Unusable` when they hold nothing that a report can show.
@@ -91,7 +105,7 @@ def join(sources: Sequence[Path]) -> Evidence:
     read = [run for group in groups if (run := _read(group, notices))]
     if not read and not benches:
         raise Unusable(_nothing(sources, notices))
-    runs.spread(read)
+    runs.join_machines(read)
     found: dict[str, Place] = {}
     for run in read:
         found.setdefault(environments.identity(run.environment), Place("", "")).runs.append(run)
@@ -126,8 +140,8 @@ def _newest_rows(place: Place, notices: Notices) -> None:
         gone = [row for row in run.results if chosen[row.check][0] != position]
         if gone:
             worse = sum(row.status in FAILED and chosen[row.check][1] not in FAILED for row in gone)
-            loud = f"; {worse:,} of them diverged or failed, and no longer do" if worse else ""
-            notices.add(run.files[0], None, f"{len(gone):,} rows give way to other runs on the same checks{loud}")
+            loud = f"; {worse:,} of them had diverged or failed, and no longer do" if worse else ""
+            notices.add(run.files[0], None, f"{len(gone):,} rows superseded by other runs of the same checks{loud}")
             run.results = [row for row in run.results if chosen[row.check][0] == position]
     spent = [run for run in place.runs[1:] if not (run.results or run.faults or run.complete)]
     place.runs = [run for run in place.runs if run not in spent]
@@ -163,7 +177,7 @@ def _newest_benchmarks(place: Place) -> None:
         seen |= {item.fullname for item in bench.benchmarks}
 
 
-def _newest(groups: Sequence[Sequence[Shard]], notices: Notices) -> PropertiesRun | None:
+def _newest(groups: Sequence[Sequence[RunFile]], notices: Notices) -> PropertiesRun | None:
     """The newest complete run with rows; failing that, the newest with rows; failing that, the newest."""
     best: PropertiesRun | None = None
     read: list[tuple[PropertiesRun, Notices]] = []
@@ -204,7 +218,7 @@ def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> Non
     remarks.add(run.files[0], None, f"not used: {why}; {best.files[0]} is used instead")
 
 
-def _read(group: Sequence[Shard], notices: Notices) -> PropertiesRun | None:
+def _read(group: Sequence[RunFile], notices: Notices) -> PropertiesRun | None:
     try:
         return runs.read(group, notices)
     except Unusable as error:
@@ -212,22 +226,22 @@ def _read(group: Sequence[Shard], notices: Notices) -> PropertiesRun | None:
         return None
 
 
-def _found(files: Iterator[File], notices: Notices) -> tuple[list[list[Shard]], list[BenchmarkRun]]:
+def _found(files: Iterator[File], notices: Notices) -> tuple[list[list[RunFile]], list[BenchmarkRun]]:
     """The property runs, each as its files, and the benchmark files; both the newest first."""
-    shards: list[Shard] = []
+    headers: list[RunFile] = []
     benches: list[BenchmarkRun] = []
     for path, name, explicit in _once(files, notices):
         try:
             if path.suffix == ".json":
                 benches.append(_benchmark_run(path, name, notices))
             else:
-                shards.append(runs.shard(path, name))
+                headers.append(runs.header(path, name))
         except Unusable as error:
             if explicit:
                 raise Unusable(f"{path}: {error}; give a file that pytest wrote, or the folder that holds it") from None
             notices.add(name, None, f"not used: {error}")
     benches.sort(key=lambda item: (item.made, item.file), reverse=True)
-    return runs.grouped(shards, notices), benches
+    return runs.grouped(headers, notices), benches
 
 
 def _files(sources: Sequence[Path], deep: bool = False) -> Iterator[File]:
@@ -284,22 +298,19 @@ def _benchmark_run(path: Path, name: str, notices: Notices) -> BenchmarkRun:
         whole = record(parse(path.read_bytes()), "the file")
     except OSError as error:
         raise Unusable(f"cannot be read ({error.strerror})") from None
-    schema(whole, SCHEMA_VERSION)
-    machine = record(whole.get("machine_info"), "machine_info")
-    entries, idle = whole.get("benchmarks"), whole.get("not_run") or []
-    if not isinstance(entries, list) or not isinstance(idle, list):
-        raise Unusable("benchmarks or not_run is not a list")
-    environment = clean(record(machine.get("environment", {}), "environment"))
-    run = BenchmarkRun(name, moment(whole, "datetime"), environment)
-    for position, entry in enumerate(entries, 1):
+    schema.check_version(whole)
+    schema.check(whole, "benchmarks")
+    run = BenchmarkRun(name, moment(whole, "datetime"), clean(whole["machine_info"].get("environment", {})))
+    for position, entry in enumerate(whole["benchmarks"], 1):
         try:
             run.benchmarks.append(Benchmark.read(record(entry, "the entry")))
         except Unusable as error:
             notices.add(name, None, f"benchmark {position} skipped: {error}")
-    for entry in idle:
+    for entry in whole.get("not_run") or []:
         try:
-            item = record(entry, "the entry")
-            run.not_run.append((string(item, "name"), optional(item, "reason") or "no reason given"))
+            schema.check(entry, "idle_benchmark", "the entry")
+            item = schema.taken(entry, "idle_benchmark")
+            run.not_run.append((item["name"], item["reason"] or "no reason given"))
         except Unusable as error:
             notices.add(name, None, f"an entry of not_run skipped: {error}")
     return run

@@ -1,20 +1,21 @@
-"""The kinds of line that a run's evidence holds, each read with nothing taken on trust."""
+"""The kinds of line that a run's evidence holds, each in the form that its schema gives it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, NamedTuple
 
-from reports.read.untrusted import Record, Unusable, clean, count, number, numbers, optional, record, string, strings
+from reports.read import schema
+from reports.read.schema import FORMS
+from reports.read.untrusted import LARGEST, Record, Unusable, text, texts
 
-STATUSES = ("diverged", "error", "known", "vacuous", "passed", "not run")  # the worst first
-LARGEST_GRID = 32
-MOST_MAPS = 64  # of a layer, and layers of a network
+STATUSES = tuple(FORMS["status"]["enum"])  # the worst first
+FAILED = ("diverged", "error")
 WORKER_TIMES = ("restart_ms", "call_overhead_ms", "cases_per_second")
-WORKER_SHARES = ("drawing", "reference", "comparison", "transport", "torch")
-
+WORKER_SHARES = tuple(FORMS["worker"]["properties"]["shares"]["properties"])
 
 Check = tuple[str, str, str, str]
 """Law, operator, subject, and the parameters of the test, which tell several tests of the same three apart."""
@@ -23,7 +24,7 @@ Check = tuple[str, str, str, str]
 class Result(NamedTuple):
     """One law × operator × subject; ``worst_share`` is the largest error found, as a share of its bound.
 
-    A named tuple and not a dataclass: a run has a hundred thousand of them.
+    The fields are those of the schema's ``result``. A named tuple and not a dataclass: a run has a hundred thousand.
     """
 
     law: str
@@ -49,45 +50,18 @@ class Result(NamedTuple):
     upstream: str | None
     test: str
     seconds: float | None
-    raised: tuple[str, ...] = ()
-    compilations: int = 0
+    raised: tuple[str, ...]
+    compilations: int
 
     @classmethod
     def read(cls, line: Record) -> tuple[Result, list[str]]:
         """The row, and remarks on what in it could not be taken as it stands; raises `Unusable`."""
-        status = string(line, "status")
-        if status not in STATUSES:
-            raise Unusable(f"status is {status[:40]!r}, none of {', '.join(STATUSES)}")
-        law = string(line, "law")
-        share = _share(line.get("worst_share"))
-        row = cls(
-            law,
-            string(line, "title", law),
-            string(line, "operator"),
-            string(line, "subject"),
-            string(line, "device", "-"),
-            string(line, "dtype", "-"),
-            strings(line, "systems"),
-            status,
-            optional(line, "reason"),
-            count(line, "cases"),
-            count(line, "known"),
-            count(line, "comparisons"),
-            count(line, "exact"),
-            count(line, "bounded"),
-            count(line, "vacuous"),
-            None if share is None or not math.isfinite(share) else share,
-            optional(line, "worst_case"),
-            optional(line, "message"),
-            optional(line, "severity"),
-            optional(line, "repro"),
-            optional(line, "upstream"),
-            string(line, "test", "-"),
-            None if line.get("seconds") is None else number(line["seconds"], "seconds"),
-            strings(line, "raised"),
-            count(line, "compilations"),
-        )
-        return row._checked(share)
+        line, share = _finite_share(line)
+        values = [line.get(name, default) for name, default, _ in _FIELDS]
+        if not all(plain(value) for value, (_, _, plain) in zip(values, _FIELDS, strict=True)):
+            schema.check(line, "result")
+        row = cls._make(map(_taken, values))
+        return (row if row.title else row._replace(title=row.law))._checked(share)
 
     @property
     def check(self) -> Check:
@@ -133,16 +107,8 @@ class Fault:
     @classmethod
     def read(cls, line: Record) -> Fault:
         """Raises `Unusable` where a part that the report needs is missing."""
-        return cls(
-            string(line, "name"),
-            string(line, "law", "-"),
-            string(line, "operator", "-"),
-            string(line, "subject", "-"),
-            _flag(line, "caught"),
-            None if line.get("cases") is None else count(line, "cases"),
-            line.get("correct") is not None and _flag(line, "correct"),
-            optional(line, "message"),
-        )
+        schema.check(line, "fault")
+        return cls(**schema.taken(line, "fault"))
 
 
 @dataclass(frozen=True)
@@ -156,112 +122,106 @@ class Figure:
     @classmethod
     def read(cls, line: Record) -> Figure:
         """Raises `Unusable` where the data cannot be drawn. A picture of another name is kept, and not drawn."""
-        name, data = string(line, "name"), record(line.get("data"), "data")
-        return cls(name, string(line, "subject", "-"), _FIGURES.get(name, clean)(data))
+        data = line.get("data")
+        line = {**line, "data": _finite_share(data)[0]} if isinstance(data, dict) else line
+        schema.check(line, "figure")
+        own, form = schema.taken(line, "figure"), schema.form_of(line["name"], "figure")
+        if form:
+            own["data"] = schema.taken(line["data"], form)
+            _DRAWABLE.get(form, _anything)(own["data"])
+        return cls(**own)
 
 
-def worker(data: Record) -> dict[str, Any]:
-    """What running torch in workers costs; each number may be missing, not all; raises `Unusable`."""
-    shares = record(data.get("shares") or {}, "shares")
-    found: dict[str, Any] = {key: number(data[key], key) for key in WORKER_TIMES if data.get(key) is not None}
-    found["shares"] = {key: number(shares[key], key) for key in WORKER_SHARES if shares.get(key) is not None}
-    if any(not 0 <= value <= 1 for value in found["shares"].values()):
-        raise Unusable("shares holds a share outside 0 to 1")
-    if len(found) == 1 and not found["shares"]:
+def worker(data: dict[str, Any]) -> None:
+    """Raise `Unusable` if what should say what workers cost has no number; leave out the shares that are none."""
+    data["shares"] = {key: share for key, share in (data["shares"] or {}).items() if share is not None}
+    if not data["shares"] and all(data[key] is None for key in WORKER_TIMES):
         raise Unusable(f"a worker's figures name none of {', '.join(WORKER_TIMES)} and no share")
-    return found
 
 
-def _edge_detection(data: Record) -> dict[str, Any]:
-    return {key: _grid(data, key) for key in ("image", "kernel", "output", "transposed_output")}
+def feature_maps(data: Record) -> None:
+    """Raise `Unusable` unless the image and every layer's maps can be drawn side by side."""
+    rectangular(data["image"], "image")
+    for layer in data["layers"]:
+        for tile in layer["maps"]:
+            rectangular(tile, "maps")
+        if len(set(map(_size, layer["maps"]))) != 1:
+            raise Unusable("maps of a layer differ in size")
 
 
-def _kernel_learning(data: Record) -> dict[str, Any]:
-    checked: dict[str, Any] = {"loss": numbers(data.get("loss"), "loss"), "weight": _grid(data, "weight")}
-    if len(checked["loss"]) != len(checked["weight"]):
+def rectangular(rows: list[list[Any]], name: str) -> None:
+    """Raise `Unusable` unless all rows are as long as the first."""
+    if len({len(row) for row in rows}) != 1:
+        raise Unusable(f"{name} is not a grid: its rows differ in length")
+
+
+def _edge_detection(data: Record) -> None:
+    for name in FORMS["edge_detection"]["required"]:
+        rectangular(data[name], name)
+
+
+def _kernel_learning(data: Record) -> None:
+    rectangular(data["weight"], "weight")
+    if len(data["loss"]) != len(data["weight"]):
         raise Unusable("loss and weight differ in length")
-    return checked
 
 
-def feature_maps(data: Record) -> dict[str, Any]:
-    """A network's activations of one image in shades from 0 to 255, layer by layer; raises `Unusable`."""
-    layers = [record(layer, "a layer") for layer in _few(data, "layers")]
-    return {"image": _shades(data, "image"), "label": string(data, "label"), "layers": [_layer(own) for own in layers]}
+def _receptive_field(data: Record) -> None:
+    rectangular(data["image"], "image")
+    for unit in data["units"]:
+        rectangular(unit["gradient"], "gradient")
+        if _size(unit["gradient"]) != _size(data["image"]):
+            raise Unusable("image and gradient differ in size")
 
 
-def _layer(data: Record) -> dict[str, Any]:
-    maps = [_shades({"maps": tile}, "maps") for tile in _few(data, "maps")]
-    if len({(len(tile), len(tile[0])) for tile in maps}) != 1:
-        raise Unusable("maps of a layer differ in size")
-    shape = [count({"shape": size}, "shape") for size in _few(data, "shape")]
-    ends = {key: number(data.get(key), key) for key in ("low", "high")}
-    return {"name": string(data, "name"), "shape": shape, **ends, "maps": maps}
+def _size(grid: list[list[Any]]) -> tuple[int, int]:
+    return len(grid), len(grid[0])
 
 
-def _receptive_field(data: Record) -> dict[str, Any]:
-    units = []
-    for unit in _few(data, "units"):
-        own = record(unit, "a unit")
-        units.append({"name": string(own, "name"), "field": count(own, "field"), "gradient": _shades(own, "gradient")})
-    return {"image": _shades(data, "image"), "units": units}
+def _anything(_: Record) -> None:
+    """Of other pictures the schema says all."""
 
 
-def _few(data: Record, key: str) -> list[Any]:
-    values = data.get(key)
-    if not isinstance(values, list) or not 0 < len(values) <= MOST_MAPS:
-        raise Unusable(f"{key} is not a list of 1 to {MOST_MAPS}")
-    return values
-
-
-def _shades(data: Record, key: str) -> list[list[int]]:
-    grid = _grid(data, key)
-    if any(not 0 <= value <= 255 for row in grid for value in row):
-        raise Unusable(f"{key} holds a shade outside 0 to 255")
-    return [[int(value) for value in row] for row in grid]
-
-
-def _accumulators(data: Record) -> dict[str, Any]:
-    share = _share(data.get("worst_share"))
-    names = {key: string(data, key) for key in ("operator", "storage", "accumulator")}
-    finite = None if share is None or not math.isfinite(share) else share
-    return {**names, "direction": string(data, "direction", "forward"), "worst_share": finite}
-
-
-_FIGURES: dict[str, Callable[[Record], dict[str, Any]]] = {
-    "edge-detection": _edge_detection,
-    "kernel-learning": _kernel_learning,
-    "feature-maps": feature_maps,
-    "receptive-field": _receptive_field,
-    "accumulators": _accumulators,
+_DRAWABLE: dict[str, Callable[[dict[str, Any]], None]] = {
+    "edge_detection": _edge_detection,
+    "kernel_learning": _kernel_learning,
+    "feature_maps": feature_maps,
+    "receptive_field": _receptive_field,
     "worker": worker,
 }
+"""What a schema cannot say of a picture's data."""
 
 
-def _flag(source: Record, key: str) -> bool:
-    """True or false under ``key``."""
-    value = source.get(key)
-    if not isinstance(value, bool):
-        raise Unusable(f"{key} is neither true nor false")
-    return value
+def _finite_share(line: Record) -> tuple[Record, float | None]:
+    """The record without a ``worst_share`` that is infinite (of a bound of 0) or NaN, and what it was."""
+    share = line.get("worst_share")
+    if isinstance(share, int):
+        share = math.inf if share > LARGEST else share
+    if isinstance(share, float) and not math.isfinite(share) and not share < 0:
+        return {**line, "worst_share": None}, share
+    return line, share
 
 
-def _share(value: object) -> float | None:
-    """Error ÷ bound, which may be infinite (a bound of 0) or NaN; raises `Unusable` if it is no number or negative."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise Unusable("worst_share is neither null nor a number from 0 on")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+def _taken(value: Any) -> Any:
+    """A value of a line, safe to store; the same few names in every row are kept once."""
+    if isinstance(value, str):
+        return intern(text(value))
+    return texts(value) if isinstance(value, list) else value
 
 
-def _grid(data: Record, key: str) -> list[list[float]]:
-    rows = data.get(key)
-    if not isinstance(rows, list) or not 0 < len(rows) <= LARGEST_GRID:
-        raise Unusable(f"{key} is not a list of 1 to {LARGEST_GRID} rows")
-    grid = [numbers(row, key) for row in rows]
-    if len({len(row) for row in grid}) != 1 or len(grid[0]) > LARGEST_GRID:
-        raise Unusable(f"{key} is not a grid of at most {LARGEST_GRID} columns")
-    return grid
+_PLAIN: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str) and value != "",
+    "text_or_null": lambda value: value is None or (isinstance(value, str) and value != ""),
+    "texts": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    "count": lambda value: type(value) is int and 0 <= value <= 10**12,
+    "number_or_null": lambda value: value is None or (type(value) in (int, float) and -1e12 <= value <= 1e12),
+    "error_share": lambda value: value is None or (type(value) in (int, float) and 0 <= value < math.inf),
+    "status": lambda value: isinstance(value, str) and value in STATUSES,
+}
+"""What plainly has a form: to ask jsonschema of each of 20,000 rows would take longer than all else of a build."""
+
+_FIELDS = [
+    (name, rule.get("default"), _PLAIN[schema.named(rule)])
+    for name in Result._fields
+    if (rule := FORMS["result"]["properties"][name])
+]

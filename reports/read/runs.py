@@ -1,8 +1,9 @@
 """One run of the properties, out of the file or files that it wrote.
 
 Under pytest-xdist each worker process writes a file of its own; their headers name the same ``run``, and each its
-``shard``. Such files are one run: it is complete when each of them is. A file that names no run is one by itself.
-Runs of parts (``--shard 2/4``) on several machines are one run, too: it is complete when no part is missing.
+worker (under the key ``shard``). Such files are one run: it is complete when each of them is. A file that names no
+run is one by itself. Shards of a run (``--shard 2/4``) on several machines are one run, too: it is complete when none
+of them is missing.
 """
 
 from __future__ import annotations
@@ -15,31 +16,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reports.read import splits
+from reports.read import schema, shards
 from reports.read.environments import identity
 from reports.read.notices import Notices
 from reports.read.records import Fault, Figure, Result
-from reports.read.untrusted import (
-    Record,
-    Unusable,
-    clean,
-    count,
-    moment,
-    optional,
-    parse,
-    record,
-    schema,
-    string,
-    strings,
-)
+from reports.read.shards import Shard
+from reports.read.untrusted import Record, Unusable, clean, described, moment, parse, record, text, texts
 
-SCHEMA_VERSION = 1
 LONGEST_LINE = 4_000_000
 _KEPT = ("suite", "profile", "seed")
 
 
 @dataclass(frozen=True)
-class Shard:
+class RunFile:
     """A properties file of which only the header was read; ``name`` is how the report calls it."""
 
     path: Path
@@ -47,8 +36,8 @@ class Shard:
     started: datetime
     header: Record
     run: str | None
-    shard: str | None
-    split: splits.Split | None
+    worker: str | None
+    shard: Shard | None
 
 
 @dataclass
@@ -68,7 +57,7 @@ class PropertiesRun:
     finished: dict[str, str] = field(default_factory=dict)
     exitstatus: int = 0
     peak_mib: int | None = None
-    splits: tuple[splits.Split, ...] = ()
+    shards: tuple[Shard, ...] = ()
     missing: tuple[int, ...] = ()
 
     @property
@@ -84,7 +73,7 @@ class PropertiesRun:
     @property
     def lack(self) -> str | None:
         """Which of its shards are missing, in words; None if none is."""
-        return splits.said(self.missing, self.splits[0].of) if self.missing else None
+        return shards.missing_in_words(self.missing, self.shards[0].of) if self.missing else None
 
     @property
     def ended(self) -> str | None:
@@ -92,94 +81,92 @@ class PropertiesRun:
         return None if self.cut_off else max(self.finished.values())
 
 
-def shard(path: Path, name: str) -> Shard:
+def header(path: Path, name: str) -> RunFile:
     """A file's header, checked; the rest is read only of a run that is used. Raises `Unusable`."""
     _, line = next(_lines(path), (0, b""))
     if not line:
         raise Unusable("the file is empty")
-    header = _record(line)
-    if header.get("kind") != "run":
+    first = _record(line)
+    if first.get("kind") != "run":
         raise Unusable('the first line is not the header of a run ("kind": "run")')
-    schema(header, SCHEMA_VERSION)
-    record(header.get("environment"), "environment")
-    strings(header, "subjects")
-    strings(header, "arguments")
-    names = optional(header, "run"), optional(header, "shard")
-    return Shard(path, name, moment(header, "started"), header, *names, splits.read(header))
+    schema.check_version(first)
+    schema.check(first, "run")
+    own = schema.taken(first, "run")
+    return RunFile(path, name, moment(first, "started"), first, own["run"], own["shard"], shards.read(first))
 
 
-def grouped(shards: Sequence[Shard], notices: Notices) -> list[list[Shard]]:
+def grouped(files: Sequence[RunFile], notices: Notices) -> list[list[RunFile]]:
     """Runs as the files that each consists of, the newest run first.
 
-    Files are of one run when they name the same ``run`` and were made in the same environment. Of two files for one
-    shard (one is a copy that was cut off) the larger is used.
+    Files are of one run when they name the same ``run`` and were made in the same environment. Of two files of one
+    worker (one is a copy that was cut off) the larger is used.
     """
-    found: dict[tuple[str, str], dict[str, Shard]] = {}
-    for item in sorted(shards, key=lambda item: (-item.path.stat().st_size, item.name)):
+    found: dict[tuple[str, str], dict[str, RunFile]] = {}
+    for item in sorted(files, key=lambda item: (-item.path.stat().st_size, item.name)):
         run = ("run", f"{item.run}\n{identity(item.header['environment'])}") if item.run else ("file", str(item.path))
         own = found.setdefault(run, {})
-        name = item.shard or item.name
+        name = item.worker or item.name
         if name in own:
-            notices.add(item.name, None, f"not used: {own[name].name} is the same shard of the same run, and larger")
+            notices.add(item.name, None, f"not used: {own[name].name} is of the same worker of the run, and larger")
         else:
             own[name] = item
     groups = [sorted(own.values(), key=lambda item: item.name) for own in found.values()]
     return _newest_first(_wholes(_newest_first(groups), notices))
 
 
-def _newest_first(groups: Sequence[list[Shard]]) -> list[list[Shard]]:
+def _newest_first(groups: Sequence[list[RunFile]]) -> list[list[RunFile]]:
     return sorted(groups, key=lambda group: min((item.started, item.name) for item in group), reverse=True)
 
 
-def _wholes(groups: Sequence[list[Shard]], notices: Notices) -> list[list[Shard]]:
-    """Runs of parts in one environment as one; of two on the same part the newer is used."""
-    found: dict[tuple[str, ...], dict[int, list[Shard]]] = {}
+def _wholes(groups: Sequence[list[RunFile]], notices: Notices) -> list[list[RunFile]]:
+    """Shards run in one environment as one run; of two runs of one shard the newer is used."""
+    found: dict[tuple[str, ...], dict[int, list[RunFile]]] = {}
     for position, group in enumerate(groups):
-        split = group[0].split
-        key = (str(position),) if split is None else (split.whole, identity(group[0].header["environment"]))
-        parts, part = found.setdefault(key, {}), 0 if split is None else split.part
-        if split and part in parts:
+        shard = group[0].shard
+        key = (str(position),) if shard is None else (shard.whole, identity(group[0].header["environment"]))
+        parts, part = found.setdefault(key, {}), 0 if shard is None else shard.part
+        if shard and part in parts:
             newer = parts[part][0].name
-            notices.add(group[0].name, None, f"not used: {newer} is a newer run of shard {part} of {split.of}")
+            notices.add(group[0].name, None, f"not used: {newer} is a newer run of shard {part} of {shard.of}")
         else:
             parts[part] = group
     return [[item for _, group in sorted(parts.items()) for item in group] for parts in found.values()]
 
 
-def spread(found: Sequence[PropertiesRun]) -> None:
-    """Let runs of parts on machines of several kinds make up a whole, unless two of them ran the same part."""
+def join_machines(found: Sequence[PropertiesRun]) -> None:
+    """Let shards run on machines of several kinds make up a whole, unless two of them ran the same shard."""
     wholes: dict[str, list[PropertiesRun]] = {}
     for run in found:
-        for whole in {split.whole for split in run.splits}:
+        for whole in {shard.whole for shard in run.shards}:
             wholes.setdefault(whole, []).append(run)
     for runs in wholes.values():
-        if splits.disjoint([run.splits for run in runs]):
+        if shards.disjoint([run.shards for run in runs]):
             for run in runs:
-                run.missing = splits.missing(split for other in runs for split in other.splits)
+                run.missing = shards.missing(shard for other in runs for shard in other.shards)
 
 
-def read(shards: Sequence[Shard], notices: Notices) -> PropertiesRun:
-    """The whole run of which ``shards`` (at least one) are the files; raises `Unusable` if one cannot be read."""
-    first = min(shards, key=lambda item: (item.started, item.name))
-    parts = tuple(sorted({item.split for item in shards if item.split}))
-    arguments = list(strings(first.header, "arguments"))
-    arguments = splits.without(arguments) if len(parts) > 1 else arguments
+def read(files: Sequence[RunFile], notices: Notices) -> PropertiesRun:
+    """The whole run that wrote ``files`` (at least one); raises `Unusable` if one cannot be read."""
+    first = min(files, key=lambda item: (item.started, item.name))
+    parts = tuple(sorted({item.shard for item in files if item.shard}))
+    arguments = list(texts(first.header.get("arguments", [])))
+    arguments = shards.without_option(arguments) if len(parts) > 1 else arguments
     run = PropertiesRun(
-        tuple(item.name for item in shards),
+        tuple(item.name for item in files),
         first.run,
         first.started,
         {key: clean(first.header.get(key)) for key in _KEPT} | {"arguments": arguments},
         clean(first.header["environment"]),
-        tuple(dict.fromkeys(subject for item in shards for subject in strings(item.header, "subjects"))),
-        splits=parts,
-        missing=splits.missing(parts),
+        tuple(dict.fromkeys(subject for item in files for subject in texts(item.header.get("subjects", [])))),
+        shards=parts,
+        missing=shards.missing(parts),
     )
-    for item in shards:
+    for item in files:
         _read_file(run, item, notices)
     return run
 
 
-def _read_file(run: PropertiesRun, item: Shard, notices: Notices) -> None:
+def _read_file(run: PropertiesRun, item: RunFile, notices: Notices) -> None:
     unknown: Counter[str] = Counter()
     for number, line in _lines(item.path):
         try:
@@ -194,22 +181,26 @@ def _read_file(run: PropertiesRun, item: Shard, notices: Notices) -> None:
 
 def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) -> list[str]:
     """Add one line to ``run``; returns remarks on what was mended in it."""
-    kind = line.get("kind")
-    if kind == "result":
+    sort = line.get("kind")
+    if sort == "result":
         result, remarks = Result.read(line)
         run.results.append(result)
         return remarks
-    if kind == "figure":
+    if sort == "figure":
         run.figures.append(Figure.read(line))
-    elif kind == "fault":
+    elif sort == "fault":
         run.faults.append(Fault.read(line))
-    elif kind == "end":
-        run.exitstatus = max(run.exitstatus, count(line, "exitstatus"))
-        run.finished[file] = string(line, "finished")
-        if line.get("peak_mib") is not None:  # each file's process has memory of its own
-            run.peak_mib = (run.peak_mib or 0) + count(line, "peak_mib")
-    elif kind != "run":
-        unknown[string(line, "kind")[:40]] += 1
+    elif sort == "end":
+        schema.check(line, "end")
+        end = schema.taken(line, "end")
+        run.exitstatus = max(run.exitstatus, end["exitstatus"])
+        run.finished[file] = end["finished"]
+        if end["peak_mib"] is not None:  # each file's process has memory of its own
+            run.peak_mib = (run.peak_mib or 0) + end["peak_mib"]
+    elif sort != "run":
+        if not isinstance(sort, str) or not sort:
+            raise Unusable(f"kind is {described(sort)}, not text")
+        unknown[text(sort, 40)] += 1
     return []
 
 

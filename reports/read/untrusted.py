@@ -1,8 +1,7 @@
-"""Typed reading of values out of files that anyone may have written.
+"""Values out of files that anyone may have written: parsed, and made safe to store, show and serialise.
 
-Nothing is assumed of them: a value of the wrong type, a number that is not finite, a count beyond what JSON readers
-hold exactly, text with control characters or lone surrogates. Each function returns a value that is safe to store,
-show and serialise, or raises `Unusable` with a text that says what was found and what was expected.
+Nothing is assumed of them. `reports.read.schema` says which form they must have; here are what JSON Schema cannot say,
+and what is mended and not refused: text with control characters or lone surrogates, and sizes without end.
 """
 
 from __future__ import annotations
@@ -12,13 +11,12 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from sys import intern
 from typing import Any
 
 Record = Mapping[str, Any]
 
-LARGEST_COUNT = 10**12  # more than a run can count, and sums over millions of rows still fit 64 bits
 LARGEST_INTEGER = 2**53  # beyond it, readers of JSON that hold numbers as doubles lose the last digit
+LARGEST = 10**18  # FLOP a second of a device; its inverse is the least that counts as positive
 TEXT_LIMIT = 20_000
 ITEMS_LIMIT = 100_000
 DEPTH_LIMIT = 8
@@ -41,10 +39,10 @@ def parse(raw: bytes) -> Any:
         raise Unusable(f"JSON beyond reading ({str(error).split(';')[0]})") from None
 
 
-def record(value: object, what: str = "value") -> Record:
+def record(value: object, what: str) -> dict[str, Any]:
     """``value`` if it is a JSON object."""
     if not isinstance(value, dict):
-        raise Unusable(f"{what} is {_kind(value)}, not an object")
+        raise Unusable(f"{what} is {described(value)}, not an object")
     return value
 
 
@@ -60,80 +58,19 @@ def text(value: str, limit: int = TEXT_LIMIT) -> str:
     return "".join("\ufffd" if _disguises(character) else character for character in shown)
 
 
-def string(source: Record, key: str, default: str | None = None) -> str:
-    """Text under ``key``; ``default`` (if there is one) where it is absent or null."""
-    value = source.get(key)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, str) or not value:
-        raise Unusable(f"{key} is {_kind(value)}, not text")
-    return intern(text(value))  # the same few names in every row: keep each once
-
-
-def optional(source: Record, key: str) -> str | None:
-    """Text under ``key``, or None where it is absent or null."""
-    return None if source.get(key) is None else string(source, key)
-
-
-def strings(source: Record, key: str) -> tuple[str, ...]:
-    """List of texts under ``key``; empty where it is absent or null."""
-    value = source.get(key)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Unusable(f"{key} is not a list of texts")
-    return tuple(text(item, 200) for item in value[:1000])
-
-
-def count(source: Record, key: str) -> int:
-    """Whole number in [0, 10¹²] under ``key``; 0 where it is absent or null."""
-    value = source.get(key)
-    if value is None:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
-        raise Unusable(f"{key} is {_kind(value)}, not a whole number from 0 to 10¹²")
-    return value
-
-
-def number(value: object, what: str, largest: float = LARGEST_COUNT) -> float:
-    """``value`` as a float within ±``largest``, so that sums, means and axes of such numbers are finite too."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unusable(f"{what} is {_kind(value)}, not a number")
-    try:
-        converted = float(value)
-    except OverflowError:
-        converted = math.inf
-    if not math.isfinite(converted):
-        raise Unusable(f"{what} is {converted}, not a finite number")
-    if abs(converted) > largest:
-        raise Unusable(f"{what} is {converted:.3g}, beyond ±{largest:.0e}")
-    return converted
-
-
-def numbers(value: object, what: str) -> list[float]:
-    """``value`` as a list of numbers, at least one."""
-    if not isinstance(value, list) or not 0 < len(value) <= ITEMS_LIMIT:
-        raise Unusable(f"{what} is not a list of 1 to {ITEMS_LIMIT} numbers")
-    return [number(item, what) for item in value]
+def texts(values: list[str]) -> tuple[str, ...]:
+    """The first thousand texts of a list, each cut to 200 characters."""
+    return tuple(text(value, 200) for value in values[:1000])
 
 
 def moment(source: Record, key: str) -> datetime:
-    """Time under ``key`` (ISO 8601; UTC where no zone is given)."""
-    value = string(source, key)
+    """The time under ``key`` (ISO 8601; UTC where no zone is given)."""
+    value = text(source[key])
     try:
         parsed = datetime.fromisoformat(value)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unusable(f"{key} is {value[:40]!r}, not a time such as 2026-11-24T08:00:00Z") from None
-
-
-def schema(source: Record, newest: int) -> None:
-    """Raise `Unusable` unless ``schema_version`` is one that this program reads, 1 to ``newest``."""
-    value = source.get("schema_version")
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise Unusable(f"schema_version is {_kind(value)}, not a whole number from 1 on")
-    if value > newest:
-        raise Unusable(f"schema_version {value:.3g} is newer than {newest}, the newest that this program reads")
 
 
 def clean(value: Any, depth: int = 0) -> Any:
@@ -145,7 +82,7 @@ def clean(value: Any, depth: int = 0) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):
-        return value if abs(value) <= LARGEST_INTEGER else None
+        return value if abs(value) <= LARGEST_INTEGER else float(value) if abs(value) <= LARGEST else None
     if depth >= DEPTH_LIMIT:
         return None
     if isinstance(value, list):
@@ -153,13 +90,8 @@ def clean(value: Any, depth: int = 0) -> Any:
     return {text(str(key), 200): clean(item, depth + 1) for key, item in list(value.items())[:1000]}
 
 
-def _disguises(character: str) -> bool:
-    if character in "\n\t":
-        return False
-    return character in _BIDIRECTIONAL or unicodedata.category(character) in {"Cc", "Cs"}
-
-
-def _kind(value: object) -> str:
+def described(value: object) -> str:
+    """What a value is, in a few words for a message."""
     if value is None:
         return "missing"
     if isinstance(value, dict | list):
@@ -169,3 +101,9 @@ def _kind(value: object) -> str:
     except ValueError:  # an integer of more digits than Python converts
         shown = "a huge integer"
     return text(shown, 40)
+
+
+def _disguises(character: str) -> bool:
+    if character in "\n\t":
+        return False
+    return character in _BIDIRECTIONAL or unicodedata.category(character) in {"Cc", "Cs"}

@@ -1,28 +1,20 @@
 """What differs between two reports: what broke, what got fixed, what is new or gone, what got slower or faster.
 
-Both are ``results.json`` files, of ``build`` or of ``merge``, and as untrusted as evidence. Environments are paired
-by what they are, else by their machine, and the only one of each with the only one of the other. Statuses are compared
-whatever the machine, times only on one machine.
+Environments are paired by what they are, else by their machine, and the only one of each with the only one of the
+other. Statuses are compared whatever the machine, times only on one machine.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from reports.read import environments
-from reports.read.benchmarks import Benchmark
-from reports.read.load import LARGEST_FILE
-from reports.read.records import STATUSES, Check, Result
-from reports.read.runs import SCHEMA_VERSION
-from reports.read.untrusted import Record, Unusable, clean, parse, record, schema, string
+from reports.read.records import FAILED, STATUSES, Check, Result
+from reports.read.results import Report
 from reports.tell.intervals import Change, changes
 
-FAILED = ("diverged", "error")
-LARGEST_REPORT = 4 * LARGEST_FILE
 SORTS = {
     "broke": "Broke",
     "new and failing": "New, and failing",
@@ -36,17 +28,6 @@ SORTS = {
     "new": "New",
 }
 """Every way in which two reports differ, in the order in which a reader wants them."""
-
-
-@dataclass
-class Side:
-    """One of the two reports: by environment its checks (the worst row of each) and its benchmarks."""
-
-    path: Path
-    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    checks: dict[str, dict[Check, Result]] = field(default_factory=dict)
-    benchmarks: dict[str, dict[str, Benchmark]] = field(default_factory=dict)
-    unread: int = 0
 
 
 @dataclass
@@ -64,24 +45,7 @@ class Comparison:
         return any(self.found[sort] for sort in ("broke", "new and failing", "slower"))
 
 
-def read(path: Path) -> Side:
-    """The report at ``path``, a ``results.json`` or a folder that holds one; raises `Unusable`."""
-    file = path / "results.json" if path.is_dir() else path
-    if not file.is_file():
-        raise Unusable(f"{path}: no results.json there; name the file, or the folder that `reports build` wrote")
-    try:
-        if file.stat().st_size > LARGEST_REPORT:
-            raise Unusable(f"larger than {LARGEST_REPORT:,} bytes")
-        whole = record(parse(file.read_bytes()), "the file")
-        schema(whole, SCHEMA_VERSION)
-        return _side(path, whole)
-    except OSError as error:
-        raise Unusable(f"{file}: cannot be read ({error.strerror})") from None
-    except Unusable as error:
-        raise Unusable(f"{file}: {error}; name a results.json that `reports build` wrote") from None
-
-
-def compare(one: Side, other: Side, floor: float | None = None) -> Comparison:
+def compare(one: Report, other: Report, floor: float | None = None) -> Comparison:
     """``other`` (the newer) against ``one``; ``floor`` replaces the noise floor that the samples themselves give."""
     comparison = Comparison({sort: [] for sort in SORTS}, [], 0, 0)
     pairs = _pairs(one, other)
@@ -97,44 +61,7 @@ def compare(one: Side, other: Side, floor: float | None = None) -> Comparison:
     return comparison
 
 
-def _side(path: Path, whole: Record) -> Side:
-    side = Side(path)
-    for entry in _records(whole, "environments", side):
-        name = string(entry, "id")
-        known = clean(record(entry.get("environment"), "environment"))
-        side.environments[name] = {"name": string(entry, "name", name), "environment": known}
-    for entry in _records(whole, "results", side):
-        try:
-            row, _ = Result.read(entry)
-            own = side.checks.setdefault(string(entry, "environment"), {})
-        except Unusable:
-            side.unread += 1
-            continue
-        if row.check not in own or STATUSES.index(row.status) < STATUSES.index(own[row.check].status):
-            own[row.check] = row
-    for entry in _records(whole, "benchmarks", side):
-        try:
-            benchmark = Benchmark.read({**entry, "stats": {"data": entry.get("samples")}})
-            side.benchmarks.setdefault(string(entry, "environment"), {}).setdefault(benchmark.fullname, benchmark)
-        except Unusable:
-            side.unread += 1
-    if not side.environments:
-        raise Unusable("environments is empty")
-    return side
-
-
-def _records(whole: Record, key: str, side: Side) -> Iterator[Record]:
-    entries = whole.get(key)
-    if not isinstance(entries, list):
-        raise Unusable(f"{key} is not a list")
-    for entry in entries:
-        if isinstance(entry, dict):
-            yield entry
-        else:
-            side.unread += 1
-
-
-def _pairs(one: Side, other: Side) -> list[tuple[str, str]]:
+def _pairs(one: Report, other: Report) -> list[tuple[str, str]]:
     """Environments of the two that belong together, each at most once."""
     left, right = dict(one.environments), dict(other.environments)
     pairs: list[tuple[str, str]] = []
@@ -201,7 +128,7 @@ def _sort(old: str | None, new: str | None) -> str | None:
 
 
 def _speeds(
-    one: Side, other: Side, pair: tuple[str, str], where: str, floor: float | None, comparison: Comparison
+    one: Report, other: Report, pair: tuple[str, str], where: str, floor: float | None, comparison: Comparison
 ) -> None:
     old, new = one.benchmarks.get(pair[0], {}), other.benchmarks.get(pair[1], {})
     if not old or not new:
@@ -209,8 +136,8 @@ def _speeds(
     before, after = one.environments[pair[0]]["environment"], other.environments[pair[1]]["environment"]
     if not environments.one_machine(before, after):
         apart = environments.differing_machines(before, after)
-        why = f"they differ in {', '.join(apart)}" if apart else "no CPU is recorded"
-        comparison.remarks.append(f"no ratio of times is made{where}: not one machine ({why})")
+        why = f"the machines differ in {', '.join(apart)}" if apart else "no CPU is recorded"
+        comparison.remarks.append(f"times are not compared{where}: {why}")
         return
     measured, remarks = changes(old, new, floor)
     comparison.remarks += [f"{remark}{where}" for remark in remarks]
@@ -228,7 +155,7 @@ def _told(change: Change, where: str) -> str:
     )
 
 
-def _unpaired(side: Side, paired: list[str], sort: str, comparison: Comparison) -> None:
+def _unpaired(side: Report, paired: list[str], sort: str, comparison: Comparison) -> None:
     """Environments that only one side has: said as a whole, but what fails in a new one is listed."""
     for name, entry in side.environments.items():
         if name in paired:

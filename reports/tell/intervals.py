@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from reports.read.benchmarks import NOT_JUDGED, Benchmark, warning
+from reports.read.benchmarks import Benchmark
+from reports.tell.noise_floor import NOT_JUDGED, side
 
 SETTINGS = (
     "kind",
@@ -46,9 +47,7 @@ class Change:
     @property
     def sort(self) -> str | None:
         """``slower``, ``faster``, or None where the interval does not clear the noise floor."""
-        if self.low > 1 + self.floor:
-            return "slower"
-        return "faster" if self.high < 1 / (1 + self.floor) else None
+        return {1: "slower", -1: "faster"}.get(side(self.low, self.high, self.floor))
 
 
 def changes(
@@ -61,8 +60,8 @@ def changes(
         apart = [key for key in SETTINGS if old[name].extra.get(key) != new[name].extra.get(key)]
         before, after = times(old[name]), times(new[name])
         if apart:
-            remarks.append(f"{name} is not compared: it ran with another {', '.join(apart)}")
-        elif busy := warning(old[name]) or warning(new[name]):
+            remarks.append(f"{name} is not compared: its runs differ in {', '.join(apart)}")
+        elif busy := old[name].warning or new[name].warning:
             remarks.append(f"{name} is {NOT_JUDGED} ({busy})")
         elif min(len(before), len(after)) < FEWEST_ROUNDS:
             remarks.append(f"{name} is not compared: fewer than {FEWEST_ROUNDS} rounds give no interval")

@@ -25,12 +25,11 @@ def kill_matrix(evidence: Evidence) -> dict[str, Any]:
     A fault counts as caught when every subject that ran it caught it, by whichever law, a correct kernel as passed when
     none raised the alarm; of two entries on one fault and subject the one that speaks against the suite counts.
     """
-    several = len(evidence.places) > 1
     across: dict[str, None] = {}
     found: dict[tuple[bool, str, str], dict[str, Fault]] = {}
     laws: dict[tuple[bool, str, str], dict[str, None]] = {}
     for place, fault in _faults(evidence):
-        where = label(fault.subject, place.id) if several else fault.subject
+        where = label(fault.subject, place.id) if evidence.several else fault.subject
         across[where] = None
         about = fault.correct, fault.name, fault.operator
         laws.setdefault(about, {})[fault.law] = None
@@ -65,9 +64,9 @@ def kill_matrix(evidence: Evidence) -> dict[str, Any]:
 def remark(matrix: dict[str, Any]) -> str:
     """What the verdict has to say of the suite: nothing when it caught every fault and passed every correct kernel."""
     missed, alarms = len(matrix["faults"]) - matrix["caught"], len(matrix["kernels"]) - matrix["passed"]
-    said = f" The suite itself missed {missed} of {some(len(matrix['faults']), 'planted fault')}." if missed else ""
+    told = f" The suite itself missed {missed} of {some(len(matrix['faults']), 'planted fault')}." if missed else ""
     raised = f"{some(alarms, 'false alarm')} on {some(len(matrix['kernels']), 'correct kernel')}"
-    return said + (f" It raised {raised}." if alarms else "")
+    return told + (f" It raised {raised}." if alarms else "")
 
 
 def workers(evidence: Evidence) -> list[dict[str, Any]]:
@@ -92,7 +91,7 @@ def _benchmarked(place: Place) -> list[tuple[str, dict[str, Any]]]:
         for item in bench.benchmarks:
             if item.kind == WORKER:
                 row = rows.setdefault(str(item.extra.get("subject") or item.name), {"shares": {}})
-                row |= {key: value for key, value in item.extra.items() if key != "shares" or value}
+                row |= {key: value for key, value in item.extra.items() if value not in (None, {})}
         found += rows.items()
     return found
 

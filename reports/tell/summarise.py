@@ -16,8 +16,8 @@ from reports.read.benchmarks import Benchmark
 from reports.read.load import Evidence, Place
 from reports.read.records import STATUSES, Result
 from reports.read.runs import PropertiesRun
+from reports.tell.benchmarks import in_brief
 from reports.tell.chapter import SYSTEMS
-from reports.tell.speed import said
 
 NO_EVIDENCE = "not run (no evidence)"
 NO_REASON = "no reason given"
@@ -33,13 +33,12 @@ def frame(evidence: Evidence) -> pd.DataFrame:
     Beside the fields of a `Result`: ``environment``, the place's id; ``where``, the subject, with the place's id where
     there are several; ``rank``, the place of its status, 0 the worst.
     """
-    rows = [row for place in evidence.places for run in place.runs for row in run.results]
+    rows = [row for run in evidence.runs for row in run.results]
     table = pd.DataFrame(
         dict(zip(Result._fields, zip(*rows, strict=True), strict=True)) if rows else {}, columns=_COLUMNS
     )
     table["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
-    several = len(evidence.places) > 1
-    table["where"] = label(table["subject"], table["environment"]) if several else table["subject"]
+    table["where"] = label(table["subject"], table["environment"]) if evidence.several else table["subject"]
     table["rank"] = table["status"].map({status: rank for rank, status in enumerate(STATUSES)}).astype(int)
     table["worst_share"] = table["worst_share"].astype(float)
     return table
@@ -78,9 +77,9 @@ def verdict(
     missing = [system["id"] for system in chapter if system["status"] == NO_EVIDENCE]
     unread = sum(run.unread for run in runs)
     if runs and silent:
-        sentence += f" Nothing here speaks for {listed(silent)}."
+        sentence += f" Nothing was checked on {listed(silent)}."
     if runs and missing:
-        sentence += f" No evidence at all on {listed(missing)} of the chapter."
+        sentence += f" No check or benchmark covers {listed(missing)} of the chapter."
         answer, tone = ("Yes, where it was checked", "part") if tone == "good" else (answer, tone)
     if unread:
         sentence += f" {some(unread, 'line')} of the evidence could not be read."
@@ -97,34 +96,36 @@ def verdict(
 def _answer(runs: Sequence[PropertiesRun], number: dict[str, int]) -> tuple[str, str, str]:
     ran = sum(number.values()) - number["not run"]
     if not runs:
-        return "Not shown", "bad", "There is no evidence on the operators: no run of the properties was found."
+        return "Not shown", "bad", "No operator was checked: there is no run of the laws in the evidence."
     if number["diverged"]:
-        also = f", and {some(number['error'], 'check')} ended in an error" if number["error"] else ""
-        return "No", "bad", f"{number['diverged']:,} of {some(ran, 'check')} that ran diverged from the loops{also}."
+        also = f", and {number['error']:,} ended in an error" if number["error"] else ""
+        diverged = f"{number['diverged']:,} of {ran:,} checks that ran diverged from the reference loops"
+        return "No", "bad", f"{diverged}{also}."
     if number["error"]:
-        return "Not established", "bad", f"{number['error']:,} of {some(ran, 'check')} ended in an error."
+        return "Not established", "bad", f"{number['error']:,} of {ran:,} checks ended in an error."
     if not number["passed"]:
-        return "Not shown", "bad", f"Not one of {some(sum(number.values()), 'check')} passed; most were not run."
+        others = ", ".join(f"{count:,} {status}" for status, count in number.items() if count)
+        return "Not shown", "bad", f"No check passed: {others or 'there is none'}."
     if not all(run.complete for run in runs):
         lack = next((run.lack for run in runs if run.lack), "a run was cut off")
         return "Not established", "bad", f"No divergence in {some(ran, 'check')} so far, but {lack}."
     failed = [run.exitstatus for run in runs if run.exitstatus]
     if failed or any(run.unread for run in runs):
-        why = f"pytest ended with exit status {failed[0]}" if failed else "evidence is damaged"
+        why = f"pytest ended with exit status {failed[0]}" if failed else "part of the evidence is damaged"
         return "Not established", "bad", f"No divergence in {some(ran, 'check')}, but {why}."
     return _held(number, ran)
 
 
 def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
-    sentence = f"{number['passed']:,} of {some(ran, 'check')} that ran agree with the loops"
+    sentence = f"{number['passed']:,} of {ran:,} checks that ran agree with the reference loops"
     if number["known"]:
-        sentence += f"; {some(number['known'], 'divergence')} known before"
+        sentence += f"; {number['known']:,} differ only where a known defect explains it"
     if number["vacuous"]:
-        sentence += f"; {number['vacuous']:,} proved nothing (vacuous)"
+        sentence += f"; {number['vacuous']:,} prove nothing (vacuous)"
     if number["not run"]:
-        sentence += f". {some(number['not run'], 'check')} not run"
+        sentence += f". {some(number['not run'], 'check')} {'was' if number['not run'] == 1 else 'were'} not run"
     if number["known"]:
-        return "Yes, but for what is known", "part", sentence + "."
+        return "Yes, except for known defects", "part", sentence + "."
     if number["not run"] or number["vacuous"]:
         return "Yes, where it was checked", "part", sentence + "."
     return "Yes", "good", sentence + "."
@@ -214,7 +215,7 @@ def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[s
             **_standing(
                 laws.get(system.id, []),
                 {status: int(statuses.get((system.id, status), 0)) for status in STATUSES},
-                [said(benchmark) for benchmark in measured if system.id in benchmark.systems],
+                [in_brief(benchmark) for benchmark in measured if system.id in benchmark.systems],
             ),
         }
         for system in SYSTEMS
@@ -257,8 +258,12 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
 
 
 def some(number: int, noun: str) -> str:
-    """A count and its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A count and its noun.
+
+    >>> some(1, "check"), some(1200, "process")
+    ('1 check', '1,200 processes')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the benchmarks tell beside a rate: who is faster and by how much, against which limits, and where time goes.
+"""How fast LeNet trains: every recipe beside the chapter's loop, epochs, phases of a step, growth, other libraries.
 
 Everything is read from the benchmark files. A word such as "faster" is said only where the 95 % interval of the ratio
 clears the noise floor of the same run, and on a machine that was not busy with something else.
@@ -6,18 +6,18 @@ clears the noise floor of the same run, and on a machine that was not busy with 
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator
-from statistics import mean, median, stdev
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
-from reports.read.benchmarks import LARGEST, NOT_JUDGED, Benchmark, judged, warning
+from reports.read.benchmarks import Benchmark
 from reports.read.load import Evidence
-from reports.tell.chapter import PRINTED
-from reports.tell.speed import Measured, measured
+from reports.tell.benchmarks import of_kind, rate, reason, usable
+from reports.tell.chapter import PRINTED_RATE
+from reports.tell.noise_floor import NOT_JUDGED, judged
 
-NONE = "no such benchmark in the evidence"
+LOOPS = "loops"
+CHAPTER = "chapter's torch loop"
 SEEDS = 10
 """From so many the full ladder trains ten epochs by the book's loop, before any other recipe does."""
 
@@ -25,15 +25,92 @@ Run = tuple[str, str, str]
 """An environment, a benchmark file and a device."""
 
 
-def of_kind(evidence: Evidence, kind: str) -> Iterator[Measured]:
-    """The benchmarks of one kind, each with where it ran."""
-    return (found for found in measured(evidence) if found[2].kind == kind)
+def recipes(evidence: Evidence) -> list[dict[str, Any]]:
+    """One entry per training benchmark, the chapter's own recipe first on each device.
+
+    ``rate`` is the median over rounds of the book's figure (loading excluded); ``wall`` counts the loading too. A
+    recipe is divided by the chapter's only where both ran in one run of the benchmarks, and so on one machine.
+    """
+    entries = [
+        {"environment": place.id, "file": bench.file, **_entry(item)}
+        for place, bench, item in of_kind(evidence, "training")
+    ]
+    entries.sort(key=lambda e: (e["environment"], e["device"], e["recipe"] != "book", e["recipe"], e["file"]))
+    for entry in entries:
+        alike = [e for e in entries if e["recipe"] == "book"]
+        alike = [e for e in alike if all(e[key] == entry[key] for key in ("environment", "file", "device", "dataset"))]
+        entry["over_recipe_book"] = entry["rate"] / alike[0]["rate"] if alike else None
+    return entries
 
 
-def reason(evidence: Evidence, *begins: str) -> str:
-    """Why there is no benchmark whose name begins so: what the benchmarks said, or that there is none."""
-    idle = [idle for place in evidence.places for bench in place.benches for idle in bench.not_run]
-    return next((why for name, why in idle if name.startswith(begins)), NONE)
+def _entry(benchmark: Benchmark) -> dict[str, Any]:
+    extra = benchmark.extra
+    rates: list[float] = extra["examples_per_second"]
+    return {
+        "name": benchmark.name,
+        "recipe": extra["recipe"],
+        "recipe_doc": str(extra.get("recipe_doc") or ""),
+        "device": extra["device"],
+        "device_name": str(extra.get("device_name") or extra["device"]),
+        "threads": extra.get("threads"),
+        "dataset": extra["dataset"],
+        "bundled": benchmark.bundled,
+        "rates": rates,
+        "rate": median(rates),
+        "wall": rate(benchmark),
+        "over_book": median(rates) / PRINTED_RATE,
+        "ratio": extra["over_book"],
+        "floor": extra["noise_floor"],
+        "warning": benchmark.warning,
+        "word": _word(benchmark),
+        "other": None if extra.get("other") is None else str(extra["other"]),
+        "memory": extra["peak_memory_bytes"],
+        "share_of_peak": _share_of_peak(benchmark),
+    }
+
+
+def _word(benchmark: Benchmark) -> str | None:
+    """How the recipe stands to the chapter's own, which itself is the measure."""
+    extra = benchmark.extra
+    return None if extra["recipe"] == "book" else judged(extra["over_book"], extra["noise_floor"], benchmark.warning)
+
+
+def _share_of_peak(benchmark: Benchmark) -> float | None:
+    reached, work = rate(benchmark), benchmark.extra["flop_per_example"]
+    peak = benchmark.extra["peak_flop_per_second"]
+    return reached * work / peak if reached and work and peak else None
+
+
+def sentence(entries: Sequence[dict[str, Any]]) -> str:
+    """How fast, in one sentence: the chapter's own recipe where it is there, else the fastest."""
+    if not entries:
+        return "The speed of training was not measured."
+    own = [entry for entry in entries if entry["recipe"] == "book"]
+    best = max(own or entries, key=lambda entry: entry["rate"])
+    recipe = "the chapter's own loop" if own else f"recipe {best['recipe']}"
+    label = ", on the bundled sample, not the whole data set" if best["bundled"] else ""
+    return (
+        f"LeNet trains at {best['rate']:,.0f} examples per second with {recipe} on {best['device']} "
+        f"({best['device_name']}){label}, {best['over_book']:.2f} times the {PRINTED_RATE:,.1f} that the book prints "
+        f"for its cuda:0.{_fastest(entries)}"
+    )
+
+
+def _fastest(entries: Sequence[dict[str, Any]]) -> str:
+    """Which recipe of the same problem is shown to be the fastest; nothing where none stands beside the chapter's."""
+    rivals = [entry for entry in entries if entry["word"] and not entry["other"]]
+    faster = [entry for entry in rivals if entry["word"] == "faster"]
+    if not faster and (busy := next((entry["warning"] for entry in rivals if entry["word"] == NOT_JUDGED), None)):
+        return f" No recipe is called faster or slower, because the machine was busy ({busy})."
+    if not faster:
+        return " No recipe is shown to be faster than the chapter's own loop." if rivals else ""
+    best = max(faster, key=lambda entry: entry["ratio"]["low"])
+    low, middle, high = (best["ratio"][key] for key in ("low", "median", "high"))
+    where = f" in {best['environment']}" if len({entry["environment"] for entry in entries}) > 1 else ""
+    return (
+        f" The fastest recipe for the same problem is {best['recipe']} on {best['device']}{where}: in wall time "
+        f"{middle:.2f} times as fast as the chapter's own loop (95 % interval {low:.2f} to {high:.2f})."
+    )
 
 
 def ladders(evidence: Evidence) -> list[dict[str, Any]]:
@@ -55,7 +132,7 @@ def _ladder(run: Run, items: list[Benchmark], ended: set[str] | None) -> dict[st
         "file": file,
         "device": device,
         "floor": max((item.extra["noise_floor"] or 0.0 for item in items), default=0.0),
-        "warning": next(filter(None, map(warning, items)), None),
+        "warning": next(filter(None, (item.warning for item in items)), None),
         "rungs": [rung for rung in rungs if ended is None or rung["label"] in ended],
         "left_out": [rung["label"] for rung in rungs if ended is not None and rung["label"] not in ended],
     }
@@ -75,9 +152,8 @@ def _ended(evidence: Evidence) -> dict[Run, set[str]]:
 
 def _rung(item: Benchmark) -> dict[str, Any]:
     extra = item.extra
-    ratio = extra["over_book"]
-    word = judged(ratio, extra["noise_floor"], warning(item)) if extra["recipe"] != "book" else "the measure"
-    return {"label": extra["recipe"], **ratio, "word": word, "other": extra.get("other")}
+    word = "baseline" if extra["recipe"] == "book" else _word(item)
+    return {"label": extra["recipe"], **extra["over_book"], "word": word, "other": extra.get("other")}
 
 
 def epochs(evidence: Evidence) -> list[dict[str, Any]]:
@@ -95,68 +171,6 @@ def epochs(evidence: Evidence) -> list[dict[str, Any]]:
         for place, _, item in of_kind(evidence, "epoch")
     ]
     return sorted(found, key=lambda entry: (entry["environment"], entry["device"], entry["seconds"]))
-
-
-def roofs(evidence: Evidence) -> list[dict[str, Any]]:
-    """The machine's limits by environment and device, with every recipe and layer as FLOP, bytes and seconds.
-
-    The best round counts for a limit, the median round for a point. Layers without FLOP move data alone; they are no
-    points of the picture.
-    """
-    limits: dict[tuple[str, str], dict[str, float]] = {}
-    for place, _, item in of_kind(evidence, "machine"):
-        own = limits.setdefault((place.id, item.extra["device"]), {})
-        amount = item.extra["flop"] or item.extra["bytes"]
-        name = f"{item.extra['what']} {item.extra.get('dtype') or ''}".strip() if item.extra["flop"] else "copy"
-        if amount and usable(amount / min(item.samples)):
-            own[name] = max(own.get(name, 0.0), amount / min(item.samples))
-    points: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for key, point in [*_recipe_points(evidence), *_layer_points(evidence)]:
-        points.setdefault(key, []).append(point)
-    return [
-        {"environment": place, "device": device, "limits": own, "points": points.get((place, device), [])}
-        for (place, device), own in sorted(limits.items())
-        if own
-    ]
-
-
-Points = Iterator[tuple[tuple[str, str], dict[str, Any]]]
-
-
-def _recipe_points(evidence: Evidence) -> Points:
-    for place, _, item in of_kind(evidence, "training"):
-        extra, examples = item.extra, item.extra.get("examples_per_round")
-        flop, moved = extra["flop_per_example"], extra["bytes_per_example"]
-        if flop and moved and isinstance(examples, int) and examples > 0:
-            point = _point("recipe", extra["recipe"], examples * flop, examples * moved, item)
-            yield (place.id, extra["device"]), {**point, "dtype": extra.get("dtype"), "what": "steps"}
-
-
-def _layer_points(evidence: Evidence) -> Points:
-    for place, _, item in of_kind(evidence, "layer"):
-        extra = item.extra
-        point = _point("layer", short_name(extra["layer_name"]), extra["flop"], extra["bytes"], item)
-        yield (place.id, extra["device"]), {**point, "dtype": "float32", "what": extra["direction"]}
-
-
-def _point(kind: str, name: str, flop: float, moved: float, item: Benchmark) -> dict[str, Any]:
-    taken = item.median
-    return {"kind": kind, "name": name, "flop": flop, "bytes": moved, "seconds": taken, "intensity": flop / moved}
-
-
-def short_name(layer: str) -> str:
-    """torch's description of a layer in two words.
-
-    >>> short_name("Conv2d(6, 16, kernel_size=(5, 5), stride=(1, 1))")
-    'conv 6→16'
-    >>> short_name("Linear(in_features=400, out_features=120, bias=True)"), short_name("Sigmoid()")
-    ('dense 400→120', 'sigmoid')
-    """
-    if found := re.match(r"Conv2d\((\d+), (\d+)", layer):
-        return f"conv {found[1]}→{found[2]}"
-    if found := re.match(r"Linear\(in_features=(\d+), out_features=(\d+)", layer):
-        return f"dense {found[1]}→{found[2]}"
-    return layer.partition("(")[0].lower()[:20] or "layer"
 
 
 def phases(evidence: Evidence) -> list[dict[str, Any]]:
@@ -207,7 +221,7 @@ def scaling(evidence: Evidence) -> list[dict[str, Any]]:
                 "backend": str(extra.get("backend") or "?"),
                 "threads": extra.get("threads_per_rank"),
                 "batch": extra.get("batch_size"),
-                "word": NOT_JUDGED if warning(item) else None,
+                "word": NOT_JUDGED if item.warning else None,
             }
         )
     return sorted(entries, key=lambda entry: (entry["environment"], entry["label"]))
@@ -222,8 +236,8 @@ def peers(evidence: Evidence) -> list[dict[str, Any]]:
             "library": f"{item.extra['library']} {item.extra.get('version') or ''}".strip(),
             "torch": item.extra["library"] == "torch",
             **item.extra["over_book"],
-            "rate": _rate(item),
-            "word": NOT_JUDGED if warning(item) else None,
+            "rate": rate(item),
+            "word": NOT_JUDGED if item.warning else None,
         }
         for place, _, item in of_kind(evidence, "peer")
     ]
@@ -236,48 +250,20 @@ def absent_peers(evidence: Evidence) -> list[tuple[str, str]]:
     return [(name, reason(evidence, f"test_peers[{name}")) for name in ("jax", "tinygrad") if name not in ran]
 
 
-def seeds(evidence: Evidence) -> list[dict[str, Any]]:
-    """Ten epochs from several seeds: how far the results spread, and where those that the book prints fall."""
-    runs: dict[tuple[str, str, str, str], dict[int, dict[str, float]]] = {}
-    for place, _, item in of_kind(evidence, "ten-epochs"):
-        extra = item.extra
-        key = (place.id, extra["device"], extra["dataset"], extra["recipe"])
-        runs.setdefault(key, {}).setdefault(extra["seed"] or 0, extra["final"])
+def references(evidence: Evidence) -> list[dict[str, Any]]:
+    """Loops beside the chapter's own torch loop, by operation and shape; ``ratio`` = chapter ÷ loops, in one run."""
+    found: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    for place, bench, item in of_kind(evidence, "reference"):
+        key = (place.id, bench.file, item.extra["operation"], item.extra["shape"])
+        found.setdefault(key, {})[item.extra["implementation"]] = item.median
     return [
         {
-            "environment": place, "device": device, "dataset": dataset, "recipe": recipe, "seeds": len(own),
-            "bundled": "bundled" in dataset.lower(),
-            "spread": {
-                name: _spread([final[name] for final in own.values()], printed) for name, printed in PRINTED.items()
-            },
+            "environment": place,
+            "operation": operation,
+            "shape": shape,
+            "loops": medians.get(LOOPS),
+            "chapter": medians.get(CHAPTER),
+            "ratio": medians[CHAPTER] / medians[LOOPS] if LOOPS in medians and CHAPTER in medians else None,
         }
-        for (place, device, dataset, recipe), own in sorted(runs.items())
-        if len(own) > 1
-    ]  # fmt: skip
-
-
-def _spread(values: list[float], printed: float) -> dict[str, Any]:
-    middle, off = mean(values), stdev(values)
-    inside = min(values) <= printed <= max(values)
-    away = abs(printed - middle) / off if off > 0 else math.inf
-    return {
-        "mean": middle,
-        "deviation": off,
-        "low": min(values),
-        "high": max(values),
-        "printed": printed,
-        "inside": inside,
-        "away": away if math.isfinite(away) else None,
-    }
-
-
-def _rate(item: Benchmark) -> float | None:
-    examples = item.extra.get("examples_per_round")
-    if not isinstance(examples, int | float) or not usable(examples / item.median):
-        return None
-    return examples / item.median
-
-
-def usable(value: float) -> bool:
-    """Whether a logarithmic axis can hold it."""
-    return 1 / LARGEST <= value <= LARGEST
+        for (place, _, operation, shape), medians in sorted(found.items())
+    ]

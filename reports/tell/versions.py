@@ -40,7 +40,7 @@ def _twin(key: Key) -> Key:
 
 
 def _differ(found: dict[Key, dict[str, Any]], known: dict[Key, int], other: Key, own: Key) -> bool:
-    """Whether statuses differ, or a defect that the ledger lists shows in some cases of one side alone."""
+    """True if statuses differ, or one side alone has cases of known defects."""
     return found[other]["status"] != found[own]["status"] or (known[other] > 0) != (known[own] > 0)
 
 

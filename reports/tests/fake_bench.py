@@ -16,7 +16,7 @@ def benchmark(name: str, samples: list[float], extra: dict[str, Any]) -> dict[st
 
 
 def conditions(warning: str | None = None) -> dict[str, Any]:
-    """What a run met: a quiet machine, or a busy one."""
+    """A quiet machine, or a busy one."""
     return {**QUIET, "warning": warning}
 
 

@@ -12,18 +12,16 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pandas as pd
 import pytest
 
 from reports.__main__ import main
 from reports.draw.report import dumps
-from reports.tests import fake_run
+from reports.tests import fake_run, validators
 from reports.write import write
 
 FILES = ("index.html", "summary.md", "results.json", "samples.csv")
 ROOT = Path(__file__).resolve().parent.parent.parent
-SCHEMA = json.loads(Path(__file__).parent.with_name("results.schema.json").read_text(encoding="utf-8"))
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -94,7 +92,7 @@ def test_results_json_is_sorted_and_strict(evidence: Path, tmp_path: Path) -> No
     whole = json.loads(text, parse_constant=refuse)
     assert text == dumps(whole)
     assert [list(part) == sorted(part) for part in parts(whole)].count(False) == 0
-    jsonschema.validate(whole, SCHEMA)
+    validators.REPORT.validate(whole)
     assert [place["environment"] for place in whole["environments"]] == [fake_run.ENVIRONMENT]
     assert len(whole["results"]) == len(fake_run.all_results())
     assert [system["id"] for system in whole["systems"]] == [f"S{number}" for number in range(1, 25)]

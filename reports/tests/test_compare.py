@@ -12,11 +12,13 @@ import pytest
 from reports.__main__ import main
 from reports.draw.report import render
 from reports.read.load import load
+from reports.read.results import read
 from reports.read.untrusted import Unusable
-from reports.tell.compare import Comparison, compare, read
+from reports.tell.compare import Comparison, compare
 from reports.tell.intervals import interval
 from reports.tests import fake_bench, fake_run
 
+EMPTY = '{"schema_version": 1, "environments": %s, "results": [], "benchmarks": []}'
 FAST = [fake_run.training(rate=12_000.0)]
 
 
@@ -112,7 +114,7 @@ def test_no_ratio_across_machines(tmp_path: Path) -> None:
     found = compare(one, other)
     assert not found.worse
     assert found.same == 1
-    assert found.remarks == ["no ratio of times is made: not one machine (they differ in cpu)"]
+    assert found.remarks == ["times are not compared: the machines differ in cpu"]
 
 
 @pytest.mark.parametrize("changes", [{"threads": 4}, {"dataset": "bundled sample"}, {"device": "cuda"}])
@@ -122,7 +124,7 @@ def test_no_ratio_across_settings(tmp_path: Path, changes: dict[str, Any]) -> No
     other = read(report(tmp_path / "b", [fake_run.result()], [fake_run.training(rate=1.0, **changes)]))
     found = compare(one, other)
     assert not found.worse
-    assert f"it ran with another {next(iter(changes))}" in found.remarks[0]
+    assert f"its runs differ in {next(iter(changes))}" in found.remarks[0]
 
 
 def test_a_busy_machine_is_not_compared(tmp_path: Path) -> None:
@@ -168,8 +170,8 @@ def test_exit_codes_and_both_texts(tmp_path: Path, capsys: pytest.CaptureFixture
         ("", "not JSON"),
         ("[]", "the file is a list, not an object"),
         ('{"schema_version": 9}', "schema_version 9 is newer than 1"),
-        ('{"schema_version": 1, "environments": 3}', "environments is not a list"),
-        ('{"schema_version": 1, "environments": [], "results": [], "benchmarks": []}', "environments is empty"),
+        (EMPTY % 3, "environments is 3, not a list of at least one"),
+        (EMPTY % [], "environments is a list of 0, not a list of at least one"),
     ],
 )
 def test_what_is_no_report_is_refused(

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from reports.draw.report import assemble, render
+from reports.draw.report import render
 from reports.read.load import LARGEST_FILE, join, load
 from reports.read.runs import LONGEST_LINE
 from reports.read.untrusted import DEPTH_LIMIT, clean
+from reports.tell.report import assemble
 from reports.tests import fake_run
 
 GOOD = [fake_run.header(), fake_run.result(), fake_run.END]

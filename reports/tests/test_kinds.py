@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from reports.draw import scripts
+from reports.draw.histogram import histogram
 from reports.draw.matrix import matrices
-from reports.draw.report import assemble, render
+from reports.draw.report import render
 from reports.read.load import Evidence, load
 from reports.tell import kill_matrix, precision, versions
+from reports.tell.report import assemble
 from reports.tell.summarise import faults, frame
 from reports.tests import fake_run
 
@@ -84,7 +86,7 @@ def test_errors_are_binned_by_their_share(tmp_path: Path) -> None:
     rows = [fake_run.result(f"law {i}", status="diverged", worst_share=share) for i, share in enumerate(shares)]
     (found,) = precision.distributions(frame(evidence(tmp_path, rows)))
     assert (found["dtype"], found["checks"], found["beyond"]) == ("float32", 6, 2)
-    assert "4 checks within the bound, 2 beyond" in found["svg"]
+    assert "4 checks within the bound, 2 beyond" in histogram("float32", found["counts"])
 
 
 def test_workers_are_shown_wherever_they_were_measured(tmp_path: Path) -> None:
@@ -139,8 +141,8 @@ def test_a_defect_of_one_torch_alone_is_told(tmp_path: Path) -> None:
     assert (row["operator"], row["known"], row["other_known"]) == ("a", 3, 0)
     assert row["message"] == "3 of 100 cases: a-defect"
     texts = render(found)
-    assert "cpu-float32, 3 known" in texts["index.html"]
-    line = "- a, agreement: passed on cpu-float32 (3 known), passed on cpu-float32@torch-2.11.0"
+    assert "cpu-float32, 3 cases of known defects" in texts["index.html"]
+    line = "- a, agreement: passed on cpu-float32 (3 cases of known defects), passed on cpu-float32@torch-2.11.0"
     assert line in texts["summary.md"].splitlines()
 
 
@@ -180,7 +182,7 @@ def test_a_script_below_the_report_is_shown_and_linked(tmp_path: Path) -> None:
     assert '<a href="repro/a1.py">' in html
     assert "print(&#39;&lt;b&gt;&#39;)" in html
     assert f'<a href="{address}" rel="noreferrer noopener">' in html
-    assert "The process dies or hangs" in html
+    assert "The process crashes or hangs" in html
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_only_githubs_addresses_are_links(tmp_path: Path, address: str) -> None:
     """Any other address is text."""
     html = render(evidence(tmp_path, [fake_run.result(status="diverged", upstream=address)]))["index.html"]
     assert 'href="http' not in html
-    assert "Upstream: <code>" in html
+    assert "Upstream issue: <code>" in html
 
 
 def test_what_is_known_is_one_entry_a_reason(tmp_path: Path) -> None:

@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
-from reports.draw.report import assemble, render
+from reports.draw.report import render
 from reports.read.load import Evidence, load
-from reports.read.untrusted import Unusable, clean, count, text
+from reports.read.records import Result
+from reports.read.untrusted import Unusable, clean, text
+from reports.tell.report import assemble
 from reports.tests import fake_run
+
+RAGGED: dict[str, Any] = {"image": [[1], [1, 2]], "kernel": [[1]], "output": [[1]], "transposed_output": [[1]]}
+UNITS = [{"name": "x", "field": 1, "gradient": [[1, 2], [3, 4]]}]
+LARGER: dict[str, Any] = {"kind": "figure", "name": "receptive-field", "data": {"image": [[1]], "units": UNITS}}
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -54,21 +60,35 @@ def test_only_an_incomplete_run_is_said_loudly(tmp_path: Path) -> None:
         ("[" * 100_000, "JSON beyond reading"),
         ('{"kind": "result", "cases": ' + "9" * 5000 + "}", "JSON beyond reading"),
         ({"kind": 7}, "kind is 7, not text"),
-        ({"kind": "fault", "name": "flipped"}, "caught is neither true nor false"),
+        ({"kind": "fault", "name": "flipped"}, "caught is missing, not true or false"),
         ({"kind": "figure", "name": "worker", "data": {}}, "a worker's figures name none of"),
-        ({"kind": "figure", "name": "worker", "data": {"shares": {"torch": 2}}}, "a share outside 0 to 1"),
+        (
+            {"kind": "figure", "name": "worker", "data": {"shares": {"torch": 2}}},
+            "data.shares.torch is 2, not a share from 0 to 1",
+        ),
         ({"kind": "figure", "name": "accumulators", "data": {"operator": "conv2d"}}, "storage is missing, not text"),
-        ({"kind": "result"}, "status is missing, not text"),
-        (fake_run.result(status="splendid"), "status is 'splendid', none of"),
+        ({"kind": "result"}, "status is missing, not one of diverged, "),
+        (fake_run.result(status="splendid"), "status is 'splendid', not one of diverged, error"),
         (fake_run.result(cases=-1), "cases is -1, not a whole number"),
         (fake_run.result(cases=10**30), "not a whole number from 0 to 10¹²"),
         (fake_run.result(cases=True), "cases is True"),
         ({**fake_run.result(), "operator": None}, "operator is missing, not text"),
-        (fake_run.result(systems="S1"), "systems is not a list of texts"),
+        (fake_run.result(systems="S1"), "systems is 'S1', not a list of texts"),
         (fake_run.result(seconds=float("nan")), "seconds is nan, not a finite number"),
-        (fake_run.result(worst_share="much"), "worst_share is neither null nor a number"),
-        ({"kind": "figure", "name": "edge-detection", "data": {"image": [[1], [1, 2]]}}, "image is not a grid"),
-        ({"kind": "figure", "name": "kernel-learning", "data": {"loss": []}}, "loss is not a list of 1 to"),
+        (fake_run.result(worst_share=-1e400), "worst_share is -inf, not a number"),
+        (fake_run.result(worst_share="much"), "worst_share is 'much', not a number from 0 on"),
+        (
+            {"kind": "figure", "name": "edge-detection", "data": RAGGED},
+            "image is not a grid: its rows differ in length",
+        ),
+        (
+            LARGER,
+            "image and gradient differ in size",
+        ),
+        (
+            {"kind": "figure", "name": "kernel-learning", "data": {"loss": []}},
+            "data.loss is a list of 0, not a list of 1 to 32",
+        ),
     ],
 )
 def test_a_bad_line_is_named_and_skipped(tmp_path: Path, line: object, problem: str) -> None:
@@ -88,6 +108,7 @@ def test_a_bad_line_is_named_and_skipped(tmp_path: Path, line: object, problem: 
     [
         (fake_run.header(schema_version=2), "schema_version 2 is newer than 1"),
         (fake_run.header(schema_version="1"), "schema_version is '1'"),
+        (fake_run.header(schema_version=10**400), "schema_version 1000000"),
         (fake_run.header(started="yesterday"), "started is 'yesterday', not a time"),
         (fake_run.header(environment=None), "environment is missing, not an object"),
         (fake_run.result(), "the first line is not the header of a run"),
@@ -168,6 +189,6 @@ def test_texts_lose_what_breaks_or_disguises_a_page() -> None:
 
 def test_counts_are_bounded() -> None:
     """The largest count that is taken, and the first that is not."""
-    assert count({"n": 10**12}, "n") == 10**12
-    with pytest.raises(Unusable, match="not a whole number"):
-        count({"n": 10**12 + 1}, "n")
+    assert Result.read(fake_run.result(cases=10**12))[0].cases == 10**12
+    with pytest.raises(Unusable, match=r"cases is 1000000000001, not a whole number"):
+        Result.read(fake_run.result(cases=10**12 + 1))

@@ -1,4 +1,4 @@
-"""Runs joined: shards into one run, several machines into one page, and nothing counted twice or lost in silence."""
+"""Runs joined: files of one run, shards, several machines on one page; nothing counted twice or lost in silence."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from reports.__main__ import main
-from reports.draw.report import assemble, render
+from reports.draw.report import render
 from reports.read.load import Evidence, join, load
-from reports.tell.speed import throughput
+from reports.tell.report import assemble
+from reports.tell.throughput import recipes
 from reports.tests import fake_bench, fake_run
 
 OTHER = {**fake_run.ENVIRONMENT, "cpu": "Another processor"}
@@ -24,17 +25,17 @@ def problems(evidence: Evidence) -> str:
     return "\n".join(f"{notice.file}: {notice.problem}" for notice in evidence.notices)
 
 
-def shard(folder: Path, name: str, rows: list[Any], end: bool = True, **changes: Any) -> Path:
+def worker(folder: Path, name: str, rows: list[Any], end: bool = True, **changes: Any) -> Path:
     """One worker's file of run "one"."""
     header = fake_run.header(**{"run": "one", "shard": name, **changes})
     return fake_run.write_run(folder, [header, *rows, *([fake_run.END] if end else [])], name)
 
 
-def test_shards_of_one_run_are_joined(tmp_path: Path) -> None:
+def test_files_of_one_run_are_joined(tmp_path: Path) -> None:
     """Two workers' files are one run with all rows; an older run of its own does not come in."""
     rows = fake_run.all_results()
-    shard(tmp_path, "gw0", rows[::2])
-    shard(tmp_path, "gw1", rows[1::2], started="2026-11-24T08:00:01Z")
+    worker(tmp_path, "gw0", rows[::2])
+    worker(tmp_path, "gw1", rows[1::2], started="2026-11-24T08:00:01Z")
     fake_run.write_run(tmp_path, [fake_run.header("2026-11-23T08:00:00Z"), fake_run.result("old"), fake_run.END], "old")
     found = assemble(load([tmp_path]))
     (place,) = found["environments"]
@@ -46,19 +47,19 @@ def test_shards_of_one_run_are_joined(tmp_path: Path) -> None:
     assert "2 processes" in render(load([tmp_path]))["index.html"]
 
 
-def test_a_run_without_the_end_of_one_shard_is_incomplete(tmp_path: Path) -> None:
-    """The shard that was cut off is named, and the answer is no yes."""
-    shard(tmp_path, "gw0", [fake_run.result()])
-    shard(tmp_path, "gw1", [fake_run.result("gradients")], end=False)
+def test_a_run_without_the_end_of_one_file_is_incomplete(tmp_path: Path) -> None:
+    """The file that was cut off is named, and the answer is no yes."""
+    worker(tmp_path, "gw0", [fake_run.result()])
+    worker(tmp_path, "gw1", [fake_run.result("gradients")], end=False)
     found = assemble(load([tmp_path]))
     assert found["environments"][0]["runs"][0]["cut_off"] == ["properties-gw1.jsonl"]
     assert found["verdict"]["answer"] == "Not established"
     assert "1 of the run’s 2 files" in render(load([tmp_path]))["index.html"]
 
 
-def test_the_exit_status_of_every_shard_counts(tmp_path: Path) -> None:
+def test_the_exit_status_of_every_worker_counts(tmp_path: Path) -> None:
     """One worker that ended badly makes the run one that ended badly."""
-    shard(tmp_path, "gw0", [fake_run.result()])
+    worker(tmp_path, "gw0", [fake_run.result()])
     fake_run.write_run(
         tmp_path,
         [fake_run.header(run="one", shard="gw1"), fake_run.result("b"), {**fake_run.END, "exitstatus": 3}],
@@ -67,22 +68,22 @@ def test_the_exit_status_of_every_shard_counts(tmp_path: Path) -> None:
     assert assemble(load([tmp_path]))["environments"][0]["runs"][0]["exitstatus"] == 3
 
 
-def test_one_shard_twice_counts_once(tmp_path: Path) -> None:
-    """A copy is left out; of two different files for one shard the larger is used; both are named."""
-    path = shard(tmp_path, "gw0", [fake_run.result(), fake_run.result("gradients")])
+def test_one_worker_twice_counts_once(tmp_path: Path) -> None:
+    """A copy is left out; of two different files of one worker the larger is used; both are named."""
+    path = worker(tmp_path, "gw0", [fake_run.result(), fake_run.result("gradients")])
     shutil.copy(path, tmp_path / "properties-copy.jsonl")
     cut = path.read_text(encoding="utf-8").splitlines()[:2]
     (tmp_path / "properties-cut.jsonl").write_text("\n".join(cut), encoding="utf-8")
     evidence = load([tmp_path])
     assert len(assemble(evidence)["results"]) == 2
     assert "a copy of" in problems(evidence)
-    assert "properties-cut.jsonl: not used: properties-copy.jsonl is the same shard" in problems(evidence)
+    assert "properties-cut.jsonl: not used: properties-copy.jsonl is of the same worker" in problems(evidence)
 
 
 def test_one_run_id_in_two_environments_is_two_runs(tmp_path: Path) -> None:
     """A CI that gives all of its machines one id does not make one run of them."""
-    shard(tmp_path, "a", [fake_run.result()])
-    shard(tmp_path, "b", [fake_run.result()], environment=OTHER)
+    worker(tmp_path, "a", [fake_run.result()])
+    worker(tmp_path, "b", [fake_run.result()], environment=OTHER)
     assert [len(place.runs) for place in join([tmp_path]).places] == [1, 1]
 
 
@@ -104,7 +105,7 @@ def test_merge_groups_by_environment(tmp_path: Path) -> None:
     texts = render(evidence)
     for part in ('id="e1"', 'id="e2"', "conv2d</b> agreement, on cpu-float32 (e2)", "in e2"):
         assert part in texts["index.html"]
-    entry = next(entry for entry in throughput(evidence) if entry["environment"] == "e2")
+    entry = next(entry for entry in recipes(evidence) if entry["environment"] == "e2")
     assert round(entry["rate"], 6) == round(90_000 * 11_000 / 10_240, 6)
     assert entry["over_recipe_book"] is None, "the chapter's recipe was not run on e2: nothing to divide by"
 
@@ -131,7 +132,7 @@ def test_the_newer_row_counts_and_the_older_is_remembered(tmp_path: Path) -> Non
         "agreement": "passed",
         "kept": "passed",
     }
-    assert "1 rows give way to other runs on the same checks; 1 of them diverged or failed" in problems(evidence)
+    assert "1 rows superseded by other runs of the same checks; 1 of them had diverged or failed" in problems(evidence)
 
 
 def test_a_row_that_was_not_run_takes_no_place(tmp_path: Path) -> None:
@@ -167,14 +168,14 @@ def test_a_busy_machine_does_not_hide_a_quiet_one(tmp_path: Path) -> None:
     busy = next(place.id for place in evidence.places if place.environment["cpu"] == OTHER["cpu"])
     (quiet,) = {place.id for place in evidence.places} - {busy}
     html = render(evidence)["index.html"]
-    assert f"The fastest recipe that computes the same is in_memory on cpu in {quiet}:" in html
+    assert f"The fastest recipe for the same problem is in_memory on cpu in {quiet}:" in html
     assert f"Not judged: machine busy.</b> In {busy}, other processes took 40%" in html
     assert f"In {quiet}, other processes" not in html
     for label in ("strong, 2 ranks", "jax 0.1"):
         assert f">{label}, {quiet}</text>" in html
 
 
-def part(folder: Path, number: int, of: int = 4, checks: str = "abc", end: bool = True, **changes: Any) -> None:
+def shard(folder: Path, number: int, of: int = 4, checks: str = "abc", end: bool = True, **changes: Any) -> None:
     """What one machine writes of a run of four shards: a row, in a folder of its own."""
     split = {"part": number, "of": of, "checks": checks}
     arguments = ["properties", f"--shard={number}/{of}"]
@@ -187,7 +188,7 @@ def part(folder: Path, number: int, of: int = 4, checks: str = "abc", end: bool 
 def whole(folder: Path, missing: int = 0, **changes: Any) -> Path:
     """Four shards without one."""
     for number in {1, 2, 3, 4} - {missing}:
-        part(folder, number, **changes)
+        shard(folder, number, **changes)
     return folder
 
 
@@ -214,7 +215,7 @@ def test_a_missing_shard_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_one_shard_alone_is_incomplete(tmp_path: Path) -> None:
     """The page of one machine does not pass for that of the whole run."""
-    part(tmp_path, 2)
+    shard(tmp_path, 2)
     found = assemble(load([tmp_path / "2"]))
     assert found["environments"][0]["runs"][0]["split"] == {"of": 4, "parts": [2], "missing": [1, 3, 4]}
     assert "shards 1, 3 and 4 of 4 are missing" in found["verdict"]["sentence"]
@@ -223,7 +224,7 @@ def test_one_shard_alone_is_incomplete(tmp_path: Path) -> None:
 def test_a_shard_that_was_run_again(tmp_path: Path) -> None:
     """Of two runs of one shard the newer is used, and the other is named."""
     whole(tmp_path)
-    part(tmp_path, 2, run="again", started="2026-11-25T08:00:00Z")
+    shard(tmp_path, 2, run="again", started="2026-11-25T08:00:00Z")
     evidence = join([tmp_path])
     assert assemble(evidence)["verdict"]["complete"]
     assert len(assemble(evidence)["results"]) == 4
@@ -234,7 +235,7 @@ def test_a_shard_that_was_run_again(tmp_path: Path) -> None:
 def test_shards_of_different_runs(other: dict[str, Any], tmp_path: Path) -> None:
     """A shard of other checks, or tried in another way, does not complete a run."""
     whole(tmp_path, missing=3)
-    part(tmp_path, 3, **other)
+    shard(tmp_path, 3, **other)
     missing = [run.missing for place in join([tmp_path]).places for run in place.runs]
     assert sorted(missing) == sorted([(3,), (1, 2, 4, 5)[: other.get("of", 4) - 1]])
 
@@ -242,18 +243,18 @@ def test_shards_of_different_runs(other: dict[str, Any], tmp_path: Path) -> None
 def test_shards_on_machines_of_two_kinds(tmp_path: Path) -> None:
     """A CI may give its jobs different processors: nothing is missing, and each environment has its rows."""
     whole(tmp_path, missing=3)
-    part(tmp_path, 3, environment=OTHER)
+    shard(tmp_path, 3, environment=OTHER)
     evidence = join([tmp_path])
     assert [run.complete for place in evidence.places for run in place.runs] == [True, True]
-    part(tmp_path / "more", 1, environment=OTHER)
+    shard(tmp_path / "more", 1, environment=OTHER)
     evidence = join([tmp_path])
     missing = [run.missing for place in evidence.places for run in place.runs]
     assert sorted(missing) == [(2, 4), (3,)], "shard 1 ran on both: two runs, each with some missing"
 
 
 @pytest.mark.parametrize("split", [{"part": 5, "of": 4}, {"part": 0, "of": 4}, {"part": 1}, "1/4"])
-def test_a_split_that_is_none(split: Any, tmp_path: Path) -> None:
-    """A header that names no part of a whole is not used."""
+def test_a_shard_that_is_none(split: Any, tmp_path: Path) -> None:
+    """A header that names no shard of a run is not used."""
     fake_run.write_run(tmp_path, [fake_run.header(), fake_run.result(), fake_run.END], "good")
     fake_run.write_run(tmp_path, [fake_run.header(split=split), fake_run.result(), fake_run.END], "bad")
     assert "properties-bad.jsonl: not used: " in problems(load([tmp_path]))

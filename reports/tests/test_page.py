@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from reports.draw.report import PAGE_LIMIT, assemble, render
+from reports.draw.report import PAGE_LIMIT, render
 from reports.read.load import join, load
+from reports.read.records import STATUSES
 from reports.tell.chapter import SYSTEMS
+from reports.tell.report import assemble
 from reports.tests import fake_run
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}&amp;$\\frac{$`|[a](javascript:x)"
@@ -110,8 +112,16 @@ def test_verdict_comes_first_and_names_what_was_not_checked(html: str) -> None:
     assert html.index('class="answer"') < html.index("<section")
     head = html[: html.index("<section")]
     assert "Yes, where it was checked" in head
-    assert "Nothing here speaks for cuda-float32." in head
-    assert "20 checks not run" in head
+    assert "Nothing was checked on cuda-float32." in head
+    assert "20 checks were not run" in head
+
+
+def test_the_glossary_explains_the_words(html: str) -> None:
+    """Every status, and what a reader meets before them; the page links to it."""
+    terms = re.findall(r"<dt>(?:<b[^>]*>)?([^<]+)", html.partition('id="glossary"')[2])
+    assert {"subject", "case", "law", "exact tier", "bounded tier", "bound", "verdict", "known defect"} <= set(terms)
+    assert set(STATUSES) <= set(terms)
+    assert 'href="#glossary"' in html.partition("<main>")[0]
 
 
 def test_colour_is_never_alone(html: str) -> None:
@@ -206,7 +216,7 @@ def test_no_evidence_is_not_run(tmp_path: Path) -> None:
     [
         ({"status": "diverged"}, "No"),
         ({"status": "error"}, "Not established"),
-        ({"status": "known"}, "Yes, but for what is known"),
+        ({"status": "known"}, "Yes, except for known defects"),
         ({"status": "vacuous"}, "Yes, where it was checked"),
         ({}, "Yes"),
     ],
@@ -277,4 +287,4 @@ def test_a_machines_load_does_not_make_two_environments(tmp_path: Path) -> None:
         fake_run.write_benchmarks(tmp_path, fake_run.all_benchmarks(), machine_info={"environment": other})
         html = render(load([tmp_path]))["index.html"]
         assert ("Two environments" in html) == (threads == 64)
-        assert ("threads 64 in place of" in html) == (threads == 64)
+        assert ("threads 64 for the benchmarks" in html) == (threads == 64)
