@@ -171,15 +171,18 @@ class Check:
     def _bundled(self, cases: int) -> tuple[st.SearchStrategy[Bundle], int, Callable[[Bundle], None]]:
         """What is drawn to try so many cases on a subject with the whole budget, how often, and how it is tried.
 
-        The first example is empty: Hypothesis begins with the simplest. Fewer than four cases would prove nothing.
+        The first bundle is empty: Hypothesis begins with the simplest. Where a case is compiled, it takes so long that
+        a bundle saves nothing. Fewer than four cases would prove nothing.
         """
         if self.operator and self.subject and self.subject.mode == "dynamic":
             drawn = max(2, round(cases / families.MEMBERS))
             return families.families(self.law, self.operator), drawn, self.tried_in_turn
         wanted = max(4, round(cases * (self.subject.budget if self.subject else 1.0)))
+        cases_alone = self.law.strategy(self.operator)
+        if self.subject and self.subject.compiled:
+            return cases_alone.map(lambda case: Bundle((case,))), wanted, self.tried_each
         size = min(bundles.LARGEST, wanted)
-        drawn = 1 + math.ceil(wanted / size)
-        return bundles.bundles(self.law.strategy(self.operator), size), drawn, self.tried_each
+        return bundles.bundles(cases_alone, size), 1 + math.ceil(wanted / size), self.tried_each
 
     def _seed_of_twins(self) -> int:
         """One seed for a check on two torches."""
