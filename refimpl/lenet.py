@@ -12,8 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from refimpl import activation, bounds, convolution, dense, loss, optimizer, pooling
+from refimpl import activation, convolution, dense, loss, optimizer, pooling
 from refimpl.arrays import Array
+from refimpl.bounds import activation as activation_bounds
+from refimpl.bounds import convolution as convolution_bounds
+from refimpl.bounds import dense as dense_bounds
+from refimpl.bounds import loss as loss_bounds
+from refimpl.bounds import optimizer as optimizer_bounds
+from refimpl.bounds import pooling as pooling_bounds
 from refimpl.initializer import xavier_uniform
 from refimpl.rounding import Computed
 
@@ -82,24 +88,24 @@ LOOPS = Arithmetic(
 )
 COMPUTED = Arithmetic(
     forward={
-        "convolution": bounds.cross_correlate,
-        "sigmoid": bounds.sigmoid,
-        "average pooling": bounds.average_pool,
-        "flatten": bounds.flatten,
-        "linear": bounds.linear,
+        "convolution": convolution_bounds.cross_correlate,
+        "sigmoid": activation_bounds.sigmoid,
+        "average pooling": pooling_bounds.average_pool,
+        "flatten": dense_bounds.flatten,
+        "linear": dense_bounds.linear,
     },
     backward={
-        "convolution": bounds.convolution_gradients,
-        "sigmoid": bounds.sigmoid_gradients,
-        "average pooling": bounds.average_pool_gradients,
-        "flatten": bounds.flatten_gradients,
-        "linear": bounds.linear_gradients,
+        "convolution": convolution_bounds.convolution_gradients,
+        "sigmoid": activation_bounds.sigmoid_gradients,
+        "average pooling": pooling_bounds.average_pool_gradients,
+        "flatten": dense_bounds.flatten_gradients,
+        "linear": dense_bounds.linear_gradients,
     },
-    loss=bounds.cross_entropy,
-    loss_gradient=lambda logits, target: bounds.cross_entropy_gradients(
+    loss=loss_bounds.cross_entropy,
+    loss_gradient=lambda logits, target: loss_bounds.cross_entropy_gradients(
         Computed.operand(1.0, logits.format), logits, target
     )[0],
-    update=bounds.sgd_step,
+    update=optimizer_bounds.sgd_step,
 )
 
 

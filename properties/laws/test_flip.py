@@ -11,7 +11,8 @@ from properties.operators import Operator, operator
 from properties.subjects import Subject
 from properties.verdicts.expected import Expected, exactly
 from properties.verdicts.verdict import verdict
-from refimpl import bounds, convolution
+from refimpl import convolution
+from refimpl.bounds import convolution as bounds
 from refimpl.rounding import Computed, round_to
 
 

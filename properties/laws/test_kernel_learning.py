@@ -13,8 +13,10 @@ from properties.verdicts import tally
 from properties.verdicts.expected import Expected
 from properties.verdicts.verdict import holds, verdict
 from properties.worker import programs
-from refimpl import bounds, convolution
+from refimpl import convolution
 from refimpl.arrays import Array
+from refimpl.bounds import convolution as bounds
+from refimpl.bounds import loss as loss_bounds
 from refimpl.rounding import Computed, Format, round_to
 
 X, Y = EDGE[None, None], convolution.corr2d(EDGE, EDGE_KERNEL)[None, None]
@@ -26,8 +28,8 @@ def expected_loss(weight: Array, format: Format) -> tuple[Computed, Computed]:
     """The loss and its gradient to the weight, with their bounds: ``Σ(y − Y)²`` and ``∂y = 2(y − Y)``."""
     x, w, target = (Computed.operand(values, format) for values in (X, weight, Y))
     y = bounds.cross_correlate(x, w)
-    cotangent = bounds.squared_error_gradient(y, target)
-    return bounds.squared_error(y, target), bounds.convolution_gradients(cotangent, x, w)[1]
+    cotangent = loss_bounds.squared_error_gradient(y, target)
+    return loss_bounds.squared_error(y, target), bounds.convolution_gradients(cotangent, x, w)[1]
 
 
 @law(

@@ -14,8 +14,8 @@ from properties.subjects import Subject
 from properties.verdicts.expected import Expected
 from properties.verdicts.verdict import verdict
 from properties.worker import programs
-from refimpl import bounds
 from refimpl.arrays import Array
+from refimpl.bounds import convolution as bounds
 from refimpl.rounding import Computed, round_to
 
 

@@ -12,7 +12,8 @@ from properties.cases.case import COIN, Case, Geometry, among, cases, sizes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import activation as programs
-from refimpl import activation, bounds
+from refimpl import activation
+from refimpl.bounds import activation as bounds
 from refimpl.rounding import Computed
 
 INEXACT = "an exponential of an integer is no integer"

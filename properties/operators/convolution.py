@@ -25,8 +25,9 @@ from properties.cases.case import (
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import convolution as programs
-from refimpl import bounds, convolution, double_backward
+from refimpl import convolution, double_backward
 from refimpl.arrays import Array
+from refimpl.bounds import convolution as bounds
 from refimpl.geometry import convolution_output
 
 KERNELS = {1: 7, 2: 5, 3: 3}

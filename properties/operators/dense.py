@@ -14,8 +14,10 @@ from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, who
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import dense as programs
-from refimpl import bounds, dense, double_backward
+from refimpl import dense, double_backward
 from refimpl.arrays import Array
+from refimpl.bounds import dense as bounds
+from refimpl.bounds.common import bilinear
 from refimpl.rounding import Computed
 
 
@@ -87,7 +89,7 @@ def _matmul_gradients(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
 
 def matmul_bound(a: Computed, b: Computed) -> Computed:
     """:func:`refimpl.dense.matrix_product` with its bound: n = K."""
-    return bounds.bilinear(dense.matrix_product, a, b)
+    return bilinear(dense.matrix_product, a, b)
 
 
 def _matmul_gradient_bounds(g: Computed, a: Computed, b: Computed) -> tuple[Computed, Computed]:

@@ -13,8 +13,9 @@ from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, long
 from properties.operators import fractional_pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import fractional_pooling as programs
-from refimpl import bounds, double_backward, fractional_pooling, pooling
+from refimpl import double_backward, fractional_pooling, pooling
 from refimpl.arrays import Array
+from refimpl.bounds import fractional_pooling as bounds
 from refimpl.geometry import fractional_starts
 from refimpl.rounding import BFLOAT16, Format
 

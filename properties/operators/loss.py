@@ -15,8 +15,9 @@ from properties.operators import constraints as must
 from properties.operators.activation import classes
 from properties.operators.record import Operator
 from properties.worker.programs import loss as programs
-from refimpl import bounds, double_backward, loss
+from refimpl import double_backward, loss
 from refimpl.arrays import Array
+from refimpl.bounds import loss as bounds
 from refimpl.targets import divisor, losses_shape
 
 WEIGHTS = (0.0, 1.0, 2.0, 3.0, 5.0)

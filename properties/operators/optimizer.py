@@ -11,7 +11,8 @@ from properties.cases.case import COIN, Case, Geometry, among, cases
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import optimizer as programs
-from refimpl import bounds, optimizer
+from refimpl import optimizer
+from refimpl.bounds import optimizer as bounds
 
 Some = dict[str, Any]
 MOMENTA: st.SearchStrategy[Some] = st.sampled_from([{}, {"nesterov": True}, {"dampening": 0.1}, {"dampening": 1.0}])

@@ -10,7 +10,8 @@ from properties.cases.case import Axis, Case, Geometry, batches, cases, convolut
 from properties.operators import padded_convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import padded_convolution as programs
-from refimpl import bounds, double_backward, padded_convolution, padding
+from refimpl import double_backward, padded_convolution, padding
+from refimpl.bounds import padded_convolution as bounds
 from refimpl.geometry import convolution_output, effective_kernel, same_split
 
 KERNELS = {1: 5, 2: 4, 3: 3}

@@ -11,8 +11,9 @@ from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, long
 from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import padding as programs
-from refimpl import bounds, double_backward, padding
+from refimpl import double_backward, padding
 from refimpl.arrays import Array
+from refimpl.bounds import padding as bounds
 from refimpl.rounding import Computed
 
 LONGEST = {1: 33, 2: 17, 3: 8}

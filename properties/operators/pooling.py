@@ -15,8 +15,9 @@ from properties.cases.case import CHANNELS, COIN, Case, Geometry, batches, cases
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import pooling as programs
-from refimpl import bounds, double_backward, pooling
+from refimpl import double_backward, pooling
 from refimpl.arrays import Array
+from refimpl.bounds import pooling as bounds
 
 KERNELS = {1: 7, 2: 4, 3: 3}
 LONGEST = {1: 65, 2: 33, 3: 9}

@@ -13,8 +13,9 @@ from properties.operators import constraints as must
 from properties.operators import pooling as sliding
 from properties.operators.record import Operator
 from properties.worker.programs import power_pooling as programs
-from refimpl import bounds, power_pooling
+from refimpl import power_pooling
 from refimpl.arrays import Array
+from refimpl.bounds import power_pooling as bounds
 
 KERNELS = {1: 5, 2: 4, 3: 3}
 LONGEST = {1: 33, 2: 17, 3: 9}

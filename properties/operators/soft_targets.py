@@ -12,8 +12,10 @@ from properties.cases.case import COIN, Case, Geometry, among, cases
 from properties.operators.loss import chosen, input_shapes, output_shape
 from properties.operators.record import Operator
 from properties.worker.programs import soft_targets as programs
-from refimpl import bounds, loss, soft_targets
+from refimpl import loss, soft_targets
 from refimpl.arrays import Array
+from refimpl.bounds import loss as loss_bounds
+from refimpl.bounds import soft_targets as bounds
 
 
 @st.composite
@@ -59,7 +61,7 @@ OPERATORS = (
         cases=cases(geometry()),
         program=programs.cross_entropy_probabilities,
         reference=_weighted(loss.cross_entropy),
-        bound=_weighted(lambda x, target, **options: bounds.cross_entropy(x, target.value, **options)),
+        bound=_weighted(lambda x, target, **options: loss_bounds.cross_entropy(x, target.value, **options)),
         gradients=_weighted(_gradients),
         gradient_bounds=_weighted(bounds.cross_entropy_soft_gradients),
         second=_weighted(bounds.cross_entropy_soft_second),

@@ -12,8 +12,9 @@ from properties.cases.case import Axis, Case, Geometry, batches, cases, longest_
 from properties.operators import transposed_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import transposed as programs
-from refimpl import bounds, convolution, double_backward, transposed
+from refimpl import convolution, double_backward, transposed
 from refimpl.arrays import Array
+from refimpl.bounds import transposed as bounds
 from refimpl.geometry import convolution_output, effective_kernel, transposed_output
 
 KERNELS = {1: 7, 2: 4, 3: 3}

@@ -12,8 +12,9 @@ from properties.cases.case import Axis, Case, Geometry, batches, cases, convolut
 from properties.operators import unfolding_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import unfolding as programs
-from refimpl import bounds, double_backward, unfolding
+from refimpl import double_backward, unfolding
 from refimpl.arrays import Array
+from refimpl.bounds import unfolding as bounds
 from refimpl.geometry import convolution_output
 
 KERNELS, LONGEST = 4, 17

@@ -12,8 +12,9 @@ from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, long
 from properties.operators import unpooling_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import unpooling as programs
-from refimpl import bounds, double_backward, unpooling
+from refimpl import double_backward, unpooling
 from refimpl.arrays import Array
+from refimpl.bounds import unpooling as bounds
 from refimpl.geometry import unpooled_size
 from refimpl.rounding import Format
 
