@@ -183,6 +183,12 @@ def test_what_no_call_could_use_is_undefined(workers: Workers, tmp_path: Path) -
     assert outcome_of(source, replace(either, operands={"input": np.ones((1, 2))}), workers, tmp_path) is None
 
 
+def test_what_is_imported_from_torch_is_undefined(workers: Workers, tmp_path: Path) -> None:
+    """A function of torch's own that a file imports is held as torch's, with what the ledger knows of it."""
+    source = "from torch.nn.functional import sigmoid\n"
+    assert outcome_of(source, SIGMOID, workers, tmp_path) == "Undefined: mine defines no sigmoid"
+
+
 def test_one_case_tells_what_is_undefined(tmp_path: Path) -> None:
     """What the file does not define is not run after the first case; no other is drawn."""
     finished = hold(IM2COL, tmp_path, "--subjects=cpu-float32", "-k", "test_agreement and (linear or flatten)")

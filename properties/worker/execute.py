@@ -166,7 +166,9 @@ def _set(call: Call) -> Iterator[None]:
 
 
 class Kernels:
-    """Functions of a file or module in the place of ``torch.nn.functional``; what it does not define is missing.
+    """Functions of a file or module in the place of ``torch.nn.functional``.
+
+    What it does not define is missing, and so is what it has imported from there: that is torch's.
 
     asked: whether any has been used, without which a result would be torch's own.
     """
@@ -177,15 +179,19 @@ class Kernels:
         self.asked = False
 
     def __getattr__(self, name: str) -> Any:
-        if not callable(function := getattr(self._module, name, None)):
+        if (function := self._own(name)) is None:
             raise NotImplementedError(f"{self.name} defines no {name}")
         self.asked = True
         return function
 
+    def _own(self, name: str) -> Any:
+        function = getattr(self._module, name, None)
+        return function if callable(function) and function is not getattr(torch.nn.functional, name, None) else None
+
     def lack(self, program: Program) -> str | None:
         """What is missing, if these kernels can have a part in no call of a program, whatever its arguments."""
         named = sorted(_named_functions(program))
-        if any(callable(getattr(self._module, name, None)) for name in named):
+        if any(self._own(name) for name in named):
             return None
         return f"{self.name} defines no {named[0]}" if len(named) == 1 else self.no_part_of(program)
 
