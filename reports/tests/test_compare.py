@@ -69,6 +69,13 @@ def test_what_a_change_of_status_is_called(tmp_path: Path, old: str | None, new:
     assert found.same == (1 if sort else 2)
 
 
+def test_fewer_known_cases_are_no_fix(tmp_path: Path) -> None:
+    """A check is "known" where most cases run into the ledger: fewer of them, by chance, mend nothing."""
+    old, new = (fake_run.result(status=status, known=known) for status, known in (("known", 60), ("passed", 40)))
+    found = compared(tmp_path, [old], [new])
+    assert [name for name, lines in found.found.items() if lines] == ["changed"]
+
+
 def test_a_test_in_another_file_is_the_same_check(tmp_path: Path) -> None:
     """Files may move and tests be renamed between the runs: law, operator and subject name the check."""
     row = fake_run.result()
