@@ -28,6 +28,8 @@ from properties.verdicts.tally import Tally
 from properties.verdicts.verdict import Diverged
 from properties.worker.call import Call
 
+ROUND = 8 * bundles.LARGEST
+"""Cases of a round."""
 SETTLED = 100
 """Cases of a subject with the whole budget."""
 
@@ -77,7 +79,8 @@ class Check:
             self.tally.end_case(None)
             return
         with contextlib.suppress(Enough):
-            self._searching(settings or hypothesis.settings(), seed)()
+            for search in self._rounds(settings or hypothesis.settings(), seed):
+                search()
         tally = self.tally
         if tally.declined and (tally.declined + tally.known == tally.cases or tally.proves_nothing):
             raise NotRun(str(tally.declining))
@@ -145,9 +148,42 @@ class Check:
         if not (self.subject and self.subject.integral) and integers != case:
             yield case
 
-    def _searching(self, settings: hypothesis.settings, seed: int | None) -> Callable[[], None]:
+    def _rounds(self, settings: hypothesis.settings, seed: int | None) -> Iterator[Callable[[], None]]:
+        """Searches of Hypothesis that together try as many cases as the settings say on a subject of the whole budget.
+
+        After ten examples Hypothesis makes five of six by repeating parts of others; so no round has as many. The first
+        bundle of each is empty, since it begins with the simplest. Where a case is compiled, it takes so long that a
+        bundle saves nothing. Fewer than four cases would prove nothing.
+        """
+        if self.engines.comparing:
+            settings, seed = _of_twins(settings), self._seed_of_twins()
+        if self.operator and self.subject and self.subject.mode == "dynamic":
+            examples = max(2, round(settings.max_examples / families.MEMBERS))
+            yield self._searching(
+                families.families(self.law, self.operator), self.tried_in_turn, settings, examples, seed
+            )
+            return
+        cases = self.law.strategy(self.operator)
+        wanted = max(4, round(settings.max_examples * (self.subject.budget if self.subject else 1.0)))
+        if self.subject and self.subject.compiled:
+            alone = cases.map(lambda case: Bundle((case,)))
+            yield self._searching(alone, self.tried_each, settings, wanted, seed)
+            return
+        for done in range(0, wanted, ROUND):
+            number = math.ceil(min(ROUND, wanted - done) / bundles.LARGEST)
+            drawn = bundles.bundles(cases, math.ceil(min(ROUND, wanted - done) / number))
+            own = 0 if done and seed is None and settings.derandomize else seed  # else each round would be the first
+            yield self._searching(drawn, self.tried_each, settings, 1 + number, own)
+
+    def _searching(
+        self,
+        strategy: st.SearchStrategy[Bundle],
+        try_all: Callable[[Bundle], None],
+        settings: hypothesis.settings,
+        examples: int,
+        seed: int | None,
+    ) -> Callable[[], None]:
         """The law as Hypothesis's test, which draws the cases in bundles."""
-        strategy, examples, try_all = self._bundled(settings.max_examples)
 
         def tried(case: Bundle) -> None:
             try_all(case)
@@ -158,31 +194,12 @@ class Check:
         # parameters.
         tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
         test = hypothesis.given(case=strategy)(tried)
-        settings = hypothesis.settings(settings, max_examples=examples)
-        if self.engines.comparing:
-            settings, seed = _of_twins(settings), self._seed_of_twins()
         if seed is not None:
-            test = hypothesis.seed(seed + self.tally.cases)(test)  # another each time that a check is searched
-        test = settings(test)
+            test = hypothesis.seed(seed + self.tally.cases)(test)  # another in each round, and in each search
+        test = hypothesis.settings(settings, max_examples=examples)(test)
         for example in self.law.examples:
             test = hypothesis.example(case=Bundle((example,)))(test)
         return test
-
-    def _bundled(self, cases: int) -> tuple[st.SearchStrategy[Bundle], int, Callable[[Bundle], None]]:
-        """What is drawn to try so many cases on a subject with the whole budget, how often, and how it is tried.
-
-        The first bundle is empty: Hypothesis begins with the simplest. Where a case is compiled, it takes so long that
-        a bundle saves nothing. Fewer than four cases would prove nothing.
-        """
-        if self.operator and self.subject and self.subject.mode == "dynamic":
-            drawn = max(2, round(cases / families.MEMBERS))
-            return families.families(self.law, self.operator), drawn, self.tried_in_turn
-        wanted = max(4, round(cases * (self.subject.budget if self.subject else 1.0)))
-        cases_alone = self.law.strategy(self.operator)
-        if self.subject and self.subject.compiled:
-            return cases_alone.map(lambda case: Bundle((case,))), wanted, self.tried_each
-        size = min(bundles.LARGEST, wanted)
-        return bundles.bundles(cases_alone, size), 1 + math.ceil(wanted / size), self.tried_each
 
     def _seed_of_twins(self) -> int:
         """One seed for a check on two torches."""

@@ -201,8 +201,7 @@ def test_no_orphans(end: signal.Signals) -> None:
     script = textwrap.dedent(
         """
         import signal
-        import hypothesis
-import numpy as np
+        import numpy as np
         from properties.worker import programs
         from properties.selftest import hostile
         from properties.worker.call import Call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -69,9 +70,11 @@ def _blank(law: Law, operator: Operator | None, subject: Subject | None, item: p
 
 
 def _fresh_seed(config: pytest.Config) -> int | None:
-    """A seed for one check, so that it can be searched again; None where Hypothesis was told to take its own."""
-    told = config.getoption("--hypothesis-seed", None) is not None or hypothesis.settings().derandomize
-    return None if told else secrets.randbits(64)
+    """A seed for one check, so that it can be searched again; None where Hypothesis derives its own from the test."""
+    told = config.getoption("--hypothesis-seed", None)
+    if told is not None:
+        return zlib.crc32(str(told).encode())
+    return None if hypothesis.settings().derandomize else secrets.randbits(64)
 
 
 def described_by(describe: Callable[..., Result]) -> Callable[[Callable[..., None]], Callable[..., None]]:
