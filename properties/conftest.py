@@ -41,8 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         plugins["memory"] = config.stash[memory.PEAK]
     run_evidence.begin(config)
     if given.profile == profiles.SEARCH:
-        budget = options.minutes(config.getoption("--search-minutes"))
-        plugins["search"] = search_plugin.Plugin(config, budget)
+        plugins["search"] = search_plugin.Plugin(config, given.minutes)
     elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test
         plugins["progress"] = progress.Checks(config, given.subjects)
     for name, plugin in plugins.items():
@@ -51,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what workers cannot do here, before a crash ends the run, and why there are fewer than cores."""
-    lines = [] if config.getoption("--in-process") else process.lacking()
+    lines = [] if config.stash[options.OPTIONS].in_process else process.lacking()
     return lines + ([config.stash[memory.FEWER]] if memory.FEWER in config.stash else [])
 
 

@@ -22,8 +22,10 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Engine:
-    """What makes calls: this process, a sandbox or workers. ``renew`` makes the next call in a process that made none:
-    a call may have overwritten memory that is not its own."""
+    """A maker of calls: this process, a sandbox or workers.
+
+    ``renew`` makes the next call in a process that made none: a call may have overwritten memory that is not its own.
+    """
 
     answer: Callable[[Call], Outcome] = execute
     renew: Callable[[], None] = _nothing

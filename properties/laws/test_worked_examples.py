@@ -15,8 +15,8 @@ from properties.session import law_tests, recording
 from properties.subjects import Subject
 from properties.verdicts import evidence, tally
 from properties.verdicts.expected import exactly
-from properties.verdicts.verdict import same_shape, verdict
-from refimpl import convolution, pooling
+from properties.verdicts.verdict import holds, same_shape, tensor, verdict
+from refimpl import convolution, loss, pooling
 from refimpl.arrays import Array
 
 CONV2D = operator("conv2d")
@@ -63,6 +63,14 @@ def _pooling(system: str, name: str, x: Array, arguments: dict[str, Any], printe
     return Example(system, name, {"input": x}, arguments, np.array(printed, dtype=float)[None, None], loops[name])
 
 
+def _pool2d(name: str, mode: str, printed: Any) -> Example:
+    """The chapter's own function on its image of nine pixels; printed: (H', W')."""
+    return Example(
+        "S15", name, {"input": NINE[None, None]}, TWO, np.array(printed, dtype=float)[None, None],
+        lambda: pooling.pool2d(NINE, (2, 2), mode)[None, None],
+    )  # fmt: skip
+
+
 ONE_CHANNEL = (NINE[None], KERNEL[None, None])
 TWO = {"kernel_size": (2, 2), "stride": 1}
 THREE = {"kernel_size": (3, 3), "padding": (1, 1), "stride": (2, 2)}
@@ -75,8 +83,8 @@ EXAMPLES = (
         "S13", CHANNELS, np.stack([CHANNEL_KERNELS, CHANNEL_KERNELS + 1, CHANNEL_KERNELS + 2]),
         [[[56, 72], [104, 120]], [[76, 100], [148, 172]], [[96, 128], [192, 224]]],
     ),
-    _pooling("S15", "max_pool2d", NINE[None, None], TWO, [[4, 5], [7, 8]]),
-    _pooling("S15", "avg_pool2d", NINE[None, None], TWO, [[2, 3], [5, 6]]),
+    _pool2d("max_pool2d", "max", [[4, 5], [7, 8]]),
+    _pool2d("avg_pool2d", "avg", [[2, 3], [5, 6]]),
     _pooling("S16", "max_pool2d", SIXTEEN, THREE, [[5, 7], [13, 15]]),
     _pooling("S16", "max_pool2d", SIXTEEN, ODD, [[5, 7], [13, 15]]),
 )  # fmt: skip
@@ -152,3 +160,12 @@ def test_edge_detection(subject: Subject) -> None:
             "transposed_output": np.zeros((8, 5)).tolist(),
         },
     )
+
+
+@law("accuracy is a share", systems=("S21",))
+def test_accuracy(subject: Subject) -> None:
+    """The chapter's accuracy is the share of the rows that the subject counts as correct."""
+    logits, target = np.array([[1.0, 2.0], [2.0, 1.0], [0.0, 0.0]]), (1, 1, 0)
+    counted = tensor(subject.run(operator("accuracy").program, {"input": logits}, {"target": target}))
+    share = loss.accuracy(logits, np.array(target))
+    holds(share == counted / 3, f"{counted} of 3 rows are counted, but their share is {share}")

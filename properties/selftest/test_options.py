@@ -96,7 +96,7 @@ def test_evidence_of_a_run(tmp_path: Path) -> None:
     assert kinds == ['{"kind": "run"', '{"kind": "result"', '{"kind": "end"']
 
 
-def test_a_subject_on_trial_is_held_where_it_is_named() -> None:
+def test_an_experimental_subject_is_held_where_it_is_named() -> None:
     """A subject whose divergences are not all in the ledger is held only in runs that name it."""
     name = "dynamic-cpu-float32"
     assert [name in map(str, subjects.select(names)) for names in (None, "cpu", name)] == [False, False, True]

@@ -43,8 +43,6 @@ REFERENCES = tuple(
     if found.name not in ("arrays", "bounds", "double_backward", "lenet", "rounding", "taps")
 )
 """The modules whose public functions are loops to be held against torch."""
-OF_THE_CHAPTER = ("accuracy", "pool2d")
-"""Functions of the chapter that only hand on to loops that are held: ``correct``, ``max_pool`` and ``average_pool``."""
 SEARCH = hypothesis.settings(
     max_examples=1000, derandomize=True, database=None, deadline=None,
     phases=[hypothesis.Phase.generate], suppress_health_check=list(hypothesis.HealthCheck),
@@ -193,8 +191,7 @@ def test_every_reference_is_used() -> None:
         for function in public(module):
             calls = len(re.findall(rf"(?<!>>> )\b{function}\(", inspect.getsource(module)))  # its own examples aside
             used = re.search(rf"\b{name}\.{function}\b|import .*\b{function}\b|getattr\({name}, ", sources)
-            held = used or calls > 1 or function in OF_THE_CHAPTER
-            assert held, f"{name}.{function} is held against nothing: give it an operator or a law"
+            assert used or calls > 1, f"{name}.{function} is held against nothing: give it an operator or a law"
 
 
 def test_every_operator_is_a_torch_layer() -> None:

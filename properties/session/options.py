@@ -23,7 +23,7 @@ class Options:
     """What the user asked for.
 
     kernels: where the kernels are, as a worker finds them. python: an interpreter with another torch, which is called
-    ``other``. timeout, memory: the seconds and bytes that a call may take.
+    ``other``. minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take.
     """
 
     profile: str
@@ -32,6 +32,7 @@ class Options:
     kernels: str | None
     python: str | None
     other: str
+    minutes: float
     in_process: bool
     timeout: float
     memory: int
@@ -98,7 +99,7 @@ def read(config: pytest.Config) -> Options:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
     in_process = config.getoption("--in-process")
-    return Options(profile, chosen, shard, kernels, python, other, in_process, timeout, memory)
+    return Options(profile, chosen, shard, kernels, python, other, minutes(searched), in_process, timeout, memory)
 
 
 def minutes(given: str | None) -> float:

@@ -89,7 +89,7 @@ class Subject:
         return self.mode != "eager"
 
     @property
-    def on_trial(self) -> bool:
+    def experimental(self) -> bool:
         """True if the ledger does not yet know all that is wrong with it, so that it is held where it is asked for."""
         return self.mode == "dynamic"
 
@@ -159,7 +159,7 @@ def few() -> str:
 def select(names: str | None, kernels: str | None = None, torch: str = "") -> list[Subject]:
     """The subjects of a comma-separated list, each a device ("cpu": all of its subjects) or a subject's own name.
 
-    None selects all, present or not; those on trial are selected by their own names alone. With kernels, the same
+    None selects all, present or not; experimental ones are selected by their own names alone. With kernels, the same
     devices and floating dtypes in eager mode. Raises ValueError for one that is unknown or absent: a request that
     cannot be met is no pass.
     """
@@ -178,8 +178,8 @@ def _names(names: str) -> list[str]:
 
 def _wanted(subject: Subject, names: str | None) -> bool:
     if names is None:
-        return not subject.on_trial
-    return str(subject) in _names(names) or (subject.device in _names(names) and not subject.on_trial)
+        return not subject.experimental
+    return str(subject) in _names(names) or (subject.device in _names(names) and not subject.experimental)
 
 
 def _check(name: str, everything: list[Subject]) -> None:

@@ -27,7 +27,7 @@ COUNTED = (
     "cases", "known", "declined", "comparisons", "exact", "bounded", "vacuous", "worst_share", "worst_case", "raised",
     "compilations",
 )  # fmt: skip
-"""What of a tally is written."""
+"""The fields of a tally that a line of evidence has."""
 
 
 @dataclass

@@ -57,26 +57,6 @@ class Tally:
             self.worst_share = self.case_share
             self.worst_case = None if case is None else repr(case)
 
-    def compared(self, share: float | None, exact: bool, vacuous: bool) -> None:
-        """Count one comparison: its worst error as a share of the bound, its tier, and whether it proves nothing."""
-        self.comparisons += 1
-        self.exact += exact
-        self.bounded += not exact
-        self.vacuous += vacuous
-        if share is not None:
-            self.case_share = max(self.case_share, share)
-
-    def profiled(self, direction: str, shares: dict[str, float], storage: str) -> None:
-        """Note the worst error so far as a share of the bound of each accumulator, the widest first, for a direction.
-
-        The accumulator that the subject shows is the widest whose bound every error has kept.
-        """
-        data = self.profiles.setdefault(direction, {"direction": direction, "shares": {}})
-        seen = {name: max(share, data["shares"].get(name, 0.0)) for name, share in shares.items()}
-        kept = [name for name, share in seen.items() if share <= 1.0]
-        worst = seen[next(iter(seen))]
-        data |= {"shares": seen, "storage": storage, "accumulator": (kept or ["none"])[0], "worst_share": worst}
-
 
 _counting: ContextVar[Tally | None] = ContextVar("counting", default=None)
 
@@ -97,8 +77,14 @@ def current() -> Tally:
 
 
 def compared(share: float | None, exact: bool, vacuous: bool) -> None:
-    """Count a comparison; see :meth:`Tally.compared`."""
-    current().compared(share, exact, vacuous)
+    """Count one comparison: its worst error as a share of the bound, its tier, and whether it proves nothing."""
+    tally = current()
+    tally.comparisons += 1
+    tally.exact += exact
+    tally.bounded += not exact
+    tally.vacuous += vacuous
+    if share is not None:
+        tally.case_share = max(tally.case_share, share)
 
 
 def raised(rule: str, kind: str) -> None:
@@ -109,8 +95,15 @@ def raised(rule: str, kind: str) -> None:
 
 
 def profile(direction: str, shares: dict[str, float], storage: str) -> None:
-    """Note errors as shares of each accumulator's bound; see :meth:`Tally.profiled`."""
-    current().profiled(direction, shares, storage)
+    """Note the worst error so far as a share of the bound of each accumulator, the widest first, for a direction.
+
+    The accumulator that the subject shows is the widest whose bound every error has kept.
+    """
+    data = current().profiles.setdefault(direction, {"direction": direction, "shares": {}})
+    seen = {name: max(share, data["shares"].get(name, 0.0)) for name, share in shares.items()}
+    kept = [name for name, share in seen.items() if share <= 1.0]
+    worst = seen[next(iter(seen))]
+    data |= {"shares": seen, "storage": storage, "accumulator": (kept or ["none"])[0], "worst_share": worst}
 
 
 def figure(name: str, data: dict[str, Any]) -> None:

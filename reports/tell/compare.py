@@ -92,9 +92,7 @@ def _only(left: Named, old: str, right: Named, new: str) -> bool:
 def _checks(old: dict[Check, Result], new: dict[Check, Result], where: str, comparison: Comparison) -> None:
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
-        sort = _sort(before.status if before else None, after.status if after else None)
-        if sort == "fixed" and after and after.known:
-            sort = "changed"  # some cases still run into what is known: fewer than half, which is chance
+        sort = _sort(before, after)
         if sort is None:
             comparison.same += 1
             continue
@@ -112,8 +110,13 @@ def _about(row: Result) -> str:
     return f"{row.operator}, {row.named}, on {row.subject}"
 
 
-def _sort(old: str | None, new: str | None) -> str | None:
-    """How a check that was ``old`` and is ``new`` (None: it is not there) differs; None where it does not."""
+def _sort(before: Result | None, after: Result | None) -> str | None:
+    """How a check (None: it is not there) differs; None where it does not.
+
+    One that is known and then passes is fixed only if no case runs into what is known any more: a check is called known
+    where most do, which varies from run to run.
+    """
+    old, new = before and before.status, after and after.status
     if old == new:
         return None
     if new is None:
@@ -126,7 +129,8 @@ def _sort(old: str | None, new: str | None) -> str | None:
         return "no longer run"
     if old == "not run":
         return "newly run"
-    return "fixed" if new == "passed" and old in (*FAILED, "known") else "changed"
+    fixed = old in FAILED or (old == "known" and not (after and after.known))
+    return "fixed" if new == "passed" and fixed else "changed"
 
 
 def _speeds(
