@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -44,6 +47,29 @@ def sgd_step(
         velocity = _velocity(float64(momentum_buffer), decayed, momentum, dampening)
     taken = _velocity(velocity, decayed, momentum, 0.0) if nesterov else velocity
     return _stepped(w, taken, lr), velocity
+
+
+def sgd_steps(
+    parameters: Sequence[Any],
+    gradients: Iterable[Sequence[Any]],
+    step: Callable[..., tuple[Any, Any]] = sgd_step,
+    **options: Any,
+) -> tuple[list[Any], list[Any]]:
+    """Several steps of :func:`sgd_step` on several parameters, each with a velocity of its own.
+
+    gradients: for each step one for each parameter, None where it has none, which leaves parameter and velocity as they
+    are; a step that is skipped has no gradients at all. options: of ``step``. Returns the parameters and the velocities
+    after the last step, None of a parameter that never had a gradient. Source: torch.optim.SGD.
+
+    >>> sgd_steps([np.array([1.0])], [[np.array([2.0])], [], [np.array([1.0])]], lr=0.5, momentum=0.5)   # v = 2, then 2
+    ([array([-1.])], [array([2.])])
+    """
+    moved, velocities = list(parameters), [None] * len(parameters)
+    for of_step in gradients:
+        for i, gradient in enumerate(of_step):
+            if gradient is not None:
+                moved[i], velocities[i] = step(moved[i], gradient, momentum_buffer=velocities[i], **options)
+    return moved, velocities
 
 
 def _decayed(w: Array, g: Array, weight_decay: float) -> Array:

@@ -10,9 +10,9 @@ import base64
 import inspect
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -132,10 +132,17 @@ def _collect(function: Callable[..., Any], into: dict[str, str]) -> None:
     if not isinstance(function, FunctionType) or function.__name__ in into:
         return
     into[function.__name__] = inspect.getsource(function)
-    for name in function.__code__.co_names:
+    for name in _names(function.__code__):
         used = function.__globals__.get(name)
         if inspect.isfunction(used) and used.__module__ == function.__module__:
             _collect(used, into)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that code uses, those within its comprehensions and functions included."""
+    yield from code.co_names
+    for inner in filter(inspect.iscode, code.co_consts):
+        yield from _names(inner)
 
 
 def _call(call: Call) -> list[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import COIN, Case, Geometry, among, cases
+from properties.cases.case import COIN, Case, Geometry, among, cases, whole
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import optimizer as programs
 from refimpl import optimizer
+from refimpl.arrays import Array
 from refimpl.bounds import optimizer as bounds
+from refimpl.rounding import FORMATS, Computed, round_to
 
 Some = dict[str, Any]
 MOMENTA: st.SearchStrategy[Some] = st.sampled_from([{}, {"nesterov": True}, {"dampening": 0.1}, {"dampening": 1.0}])
@@ -51,6 +55,82 @@ def _reference(parameter: Any, gradient: Any, momentum_buffer: Any = None, **opt
     return optimizer.sgd_step(parameter, gradient, momentum_buffer=momentum_buffer, **options)
 
 
+SHAPES = ((3, 2), (65,), (), (4, 1, 3, 3), (0,), (1,), (17,))
+DTYPES = (None, "float32", "bfloat16", None, "float16")
+STEPS = ("plain", "scaled", "overflowing")
+COUNTS = (1, 5, 2, 33)
+"""How many parameters: few enough for a loop, more than vectors of pointers hold, and dozens."""
+
+
+@st.composite
+def steps_geometry(draw: st.DrawFn) -> Geometry:
+    """Parameters of several shapes and perhaps dtypes, with gradients for each of several steps.
+
+    "steps", "dtypes", "frozen" and "scale" are those of :func:`properties.worker.programs.optimizer.sgd_steps`.
+    """
+    count, turn = draw(among(*COUNTS)), draw(among(0, 1, 2, 3, 5, 6))  # not 4: the first parameter has an element
+    steps = (
+        tuple(draw(st.lists(among(*STEPS), min_size=1, max_size=4))) if draw(COIN) else ("plain",) * draw(whole(1, 4))
+    )
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i in range(count):
+        shape = SHAPES[(turn + i) % len(SHAPES)]
+        shapes |= {f"parameter {i}": shape, f"gradients {i}": (len(steps), *shape)}
+    options = draw(update_geometry())[1]
+    halves = options.get("fused") or set(steps) == {"plain"}
+    dtypes = [DTYPES[(turn + i) % len(DTYPES)] for i in range(count)] if draw(COIN) else [None] * count
+    return shapes, {
+        **options, "steps": steps, "frozen": draw(among(0, 0, 1, 2)), "scale": draw(among(1.0, 16.0, 256.0)),
+        "dtypes": tuple(None if dtype == "float16" and not halves else dtype for dtype in dtypes),
+    }  # fmt: skip
+
+
+def _results(
+    update: Callable[..., Any], *operands: Any, steps: tuple[str, ...], dtypes: tuple[str | None, ...], frozen: int,
+    scale: float, foreach: bool | None = None, fused: bool | None = None, **options: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """What the program of the same arguments returns."""
+    count = len(dtypes)
+    kept = [_kept_in(dtype, values) for dtype, values in zip(dtypes, operands[::2], strict=True)]
+    of_steps = [
+        [None if i % 2 and t < frozen else _at(gradients, t, kept[i]) for i, gradients in enumerate(operands[1::2])]
+        for t in range(len(steps))
+    ]
+    taken = [() if step == "overflowing" else given for step, given in zip(steps, of_steps, strict=True)]
+    moved, velocities = update(kept, taken, **options)
+    results = dict(zip(programs.numbered("output", count), moved, strict=True))
+    if options.get("momentum"):
+        named = zip(programs.numbered("velocity", count), velocities, strict=True)
+        results |= {name: velocity for name, velocity in named if velocity is not None}
+    return results | ({"scale": np.asarray(_scale_after(steps, scale))} if set(steps) != {"plain"} else {})
+
+
+def _kept_in(dtype: str | None, values: Computed) -> Computed:
+    """A parameter in a format of its own, where the subject's has all of its numbers."""
+    own, wanted = values.format.storage, FORMATS[dtype or values.format.storage.name].storage
+    fits = wanted.bits < own.bits and wanted.largest_exponent <= own.largest_exponent
+    return Computed(values.value, FORMATS[wanted.name] if fits else values.format)
+
+
+def _at(gradients: Computed, step: int, parameter: Computed) -> Computed:
+    return Computed(gradients.value[step], parameter.format)
+
+
+def _scale_after(steps: tuple[str, ...], scale: float) -> float:
+    """torch.amp.GradScaler: halved by a step that overflows, doubled by every second one in turn that does not."""
+    good = 0
+    for step in steps:
+        good = 0 if step == "overflowing" else good + (step == "scaled")
+        scale *= 0.5 if step == "overflowing" else 2.0 if step == "scaled" and good and good % 2 == 0 else 1.0
+    return scale
+
+
+def _in_its_dtype(case: Case, name: str, values: Array) -> Array:
+    """Numbers that the parameter's own dtype has."""
+    dtype = case.arguments["dtypes"][int(name.split()[-1])]
+    return round_to(values, FORMATS[dtype].storage) if dtype else values
+
+
 def _with_nesterov(case: Case, **options: float) -> Case:
     return case.with_arguments(nesterov=True, **options)
 
@@ -85,5 +165,17 @@ OPERATORS = (
         outputs=("output", "velocity"),
         inexact="the learning rate is no integer",
         constraints=UPDATE,
+    ),
+    Operator(
+        name="sgd_steps",
+        layer="torch.optim.SGD",
+        systems=("S20",),
+        cases=cases(steps_geometry()),
+        program=programs.sgd_steps,
+        reference=partial(_results, optimizer.sgd_steps),
+        bound=partial(_results, bounds.momentum_steps),
+        output_shape=lambda case: case.shapes["parameter 0"],
+        inexact="the learning rate is no integer",
+        domain=_in_its_dtype,
     ),
 )

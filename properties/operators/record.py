@@ -26,7 +26,8 @@ class Operator:
     the operands in the order of a case's shapes, then the case's arguments by name, as ``program`` does by keyword.
     A layer's gradient functions take the cotangent first and return one gradient for each operand.
 
-    ``outputs`` names what a program that returns several tensors returns, the first being the "output".
+    ``outputs`` names what a program that returns several tensors returns, the first being the "output". Where the case
+    decides how many there are, ``bound`` returns a dict with their names.
 
     ``second`` takes the cotangent, the operands and a direction h for each of them, and returns, with errors, the
     gradients of ⟨h, gradients⟩ to the cotangent and to each operand.
@@ -166,8 +167,9 @@ class Operator:
         magnitude = self.magnitude or _on_absolute_values(self.reference)
         results = self._exactly(self.reference, magnitude, values, arguments, format, self.staged)
         if results is None:
-            results = _tuple(self.bound(*_computed(values, format), **arguments))
-        return {name: _expected(result) for name, result in zip(self.outputs, results, strict=False)}
+            results = self.bound(*_computed(values, format), **arguments)
+        named = results if isinstance(results, dict) else dict(zip(self.outputs, _tuple(results), strict=False))
+        return {name: _expected(result) for name, result in named.items()}
 
     def expected_gradients(
         self, cotangent: Array, operands: Mapping[str, Array], arguments: Mapping[str, Any], format: Format

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from refimpl import optimizer
 from refimpl.bounds.common import rounded_constant, with_error_of
 from refimpl.rounding import Computed
@@ -46,3 +49,10 @@ def momentum_step(
     # Without momentum or decay the velocity is the gradient itself: moved, not computed.
     kept = Computed(values[1], velocity.format, velocity.error)
     return with_error_of(values[0], parameter - (rate * taken).stored()), kept
+
+
+def momentum_steps(
+    parameters: Sequence[Computed], gradients: Iterable[Sequence[Computed | None]], **options: Any
+) -> tuple[list[Computed], list[Computed | None]]:
+    """:func:`refimpl.optimizer.sgd_steps`: each step begins with the errors of those before it."""
+    return optimizer.sgd_steps(parameters, gradients, momentum_step, **options)

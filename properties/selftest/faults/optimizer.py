@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from properties.selftest.faults.record import fault
-from properties.worker.programs.optimizer import sgd
+from properties.selftest.faults.record import WIDE, fault
+from properties.worker.programs.optimizer import sgd, sgd_steps
 
 
 @fault("agreement", "sgd")
@@ -61,3 +61,51 @@ def forgotten_velocity(parameter: Tensor, gradient: Tensor, **options: Any) -> d
     """SGD that steps with its velocity and keeps the gradient for the next."""
     stepped = sgd(parameter, gradient, **options)
     return stepped | ({"velocity": gradient.clone()} if "velocity" in stepped else {})
+
+
+@fault("agreement", "sgd_steps")
+def overflowing_step_taken(steps: tuple[str, ...], **given: Any) -> dict[str, Tensor]:
+    """SGD that skips no step and leaves out what overflows."""
+    taken = tuple("scaled" if step == "overflowing" else step for step in steps)
+    return sgd_steps(steps=taken, **given)
+
+
+@fault("agreement", "sgd_steps")
+def scaled_twice(steps: tuple[str, ...], **given: Any) -> dict[str, Tensor]:
+    """SGD that leaves a factor of two in gradients that were scaled."""
+    factors = torch.tensor([2.0 if step == "scaled" else 1.0 for step in steps])
+    for name in [name for name in given if name.startswith("gradients")]:
+        given[name] = given[name] * factors.to(given[name]).view(-1, *(1,) * (given[name].ndim - 1))
+    return sgd_steps(steps=steps, **given)
+
+
+@fault("agreement", "sgd_steps")
+def four_parameters_at_most(**given: Any) -> dict[str, Tensor]:
+    """SGD that moves the first four parameters of a list."""
+    results = sgd_steps(**given)
+    left = range(4, len(given["dtypes"]))
+    return results | {f"output {i}": given[f"parameter {i}"].clone() for i in left}
+
+
+@fault("agreement", "sgd_steps")
+def missing_gradient_of_zeros(frozen: int, **given: Any) -> dict[str, Tensor]:
+    """SGD that takes a missing gradient for zeros, so that velocities begin and weights decay."""
+    for i in range(1, len(given["dtypes"]), 2):
+        given[f"gradients {i}"] = given[f"gradients {i}"].clone()
+        given[f"gradients {i}"][:frozen] = 0.0
+    return sgd_steps(frozen=0, **given)
+
+
+@fault("agreement", "sgd_steps", dtypes=WIDE)
+def one_dtype_for_all(dtypes: tuple[str | None, ...], **given: Any) -> dict[str, Tensor]:
+    """SGD that keeps all parameters of a list in the dtype of the last."""
+    return sgd_steps(dtypes=dtypes[-1:] * len(dtypes), **given)
+
+
+@fault("agreement", "sgd_steps")
+def scale_never_grows(**given: Any) -> dict[str, Tensor]:
+    """SGD with a scale that overflowing steps halve and no step doubles."""
+    results, scale = sgd_steps(**given), given["scale"]
+    for step in given["steps"]:
+        scale *= 0.5 if step == "overflowing" else 1.0
+    return results | ({"scale": torch.full_like(results["scale"], scale)} if "scale" in results else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,3 +23,78 @@ def sgd(
     optimizer.step()
     velocity = optimizer.state[stepped].get("momentum_buffer")
     return {"output": stepped.detach()} | ({} if velocity is None else {"velocity": velocity})
+
+
+def sgd_steps(
+    steps: Sequence[str],
+    dtypes: Sequence[str | None],
+    frozen: int,
+    scale: float,
+    fused: bool | None = None,
+    **given: Any,
+) -> dict[str, Tensor]:
+    """Several steps of torch.optim.SGD on a list of parameters, some of them by way of torch.amp.GradScaler.
+
+    given: "parameter i" and "gradients i", one for each step, and options. A "scaled" step gets gradients times the
+    scaler's scale, an "overflowing" one has an infinite element, too; a "plain" one knows no scaler. The parameters of
+    odd i have no gradients in the first ``frozen`` steps. dtypes: of each parameter, see :func:`kept_in`. Returns the
+    parameters ("output", "output 1" …), the velocities that are kept of them, and the scale.
+    """
+    operands = {name: given.pop(name) for name in list(given) if isinstance(given[name], Tensor)}
+    first = operands["parameter 0"]
+    kinds = [kept_in(dtype, first.dtype) for dtype in dtypes]
+    scaled = any(step != "plain" for step in steps)
+    _decline(first.device.type, scaled, bool(fused), torch.float16 in kinds)
+    parameters = [nn.Parameter(operands[f"parameter {i}"].to(kind, copy=True)) for i, kind in enumerate(kinds)]
+    optimizer = torch.optim.SGD(parameters, fused=fused, **given)
+    scaler = torch.amp.GradScaler(first.device.type, init_scale=scale, growth_interval=2) if scaled else None
+    for t, step in enumerate(steps):
+        for i, parameter in enumerate(parameters):
+            gradient = operands[f"gradients {i}"][t].to(parameter.dtype, copy=True).contiguous()
+            parameter.grad = None if i % 2 and t < frozen else gradient
+        if scaler is None or step == "plain":
+            optimizer.step()
+        else:
+            _scaled_step(scaler, optimizer, parameters, overflowing=step == "overflowing")
+    results = {name: p.detach() for name, p in zip(numbered("output", len(parameters)), parameters, strict=True)}
+    velocities = [optimizer.state[p].get("momentum_buffer") for p in parameters]
+    kept = zip(numbered("velocity", len(parameters)), velocities, strict=True)
+    results |= {name: velocity for name, velocity in kept if velocity is not None}
+    results |= {"scale": torch.tensor(scaler.get_scale())} if scaler else {}
+    return {name: result.to(first.dtype) for name, result in results.items()}
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """The names of several results: "name", "name 1", "name 2" …"""
+    return [f"{name} {i}" if i else name for i in range(count)]
+
+
+def kept_in(dtype: str | None, own: torch.dtype) -> torch.dtype:
+    """A dtype by its name, if ``own`` has all of its numbers, else ``own``."""
+    wanted = torch.finfo(getattr(torch, dtype) if dtype else own)
+    fits = wanted.eps > torch.finfo(own).eps and wanted.max <= torch.finfo(own).max
+    return getattr(torch, wanted.dtype) if fits else own
+
+
+def _decline(device: str, scaled: bool, fused: bool, halves: bool) -> None:
+    """Raise NotImplementedError for what torch says that it does not do."""
+    if torch.compiler.is_compiling():
+        raise NotImplementedError("an optimizer with a state of its own is not compiled; one step of sgd is")
+    if device == "meta" and (scaled or fused):
+        raise NotImplementedError("neither GradScaler nor fused SGD has a form on the meta device")
+    if scaled and halves and not fused:
+        raise NotImplementedError("GradScaler unscales no float16 gradients; a fused optimizer does")
+
+
+def _scaled_step(
+    scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], overflowing: bool
+) -> None:
+    """A step on gradients times the scale, which overflow in the last element that there is."""
+    factor = scaler.scale(torch.ones((), device=parameters[0].device)).item()
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    for gradient in gradients:
+        gradient.mul_(factor)
+    if overflowing:
+        [gradient for gradient in gradients if gradient.numel()][-1].view(-1)[-1] = torch.inf
+    scaler.step(optimizer)
+    scaler.update()
