@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.worker.call import Setting
-from properties.worker.layouts import FAITHFUL, LAYOUTS, fit
+from properties.worker.layouts import FAITHFUL, LAYOUTS, OFFSETS, fit
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
 from refimpl.rounding import Format, round_to
@@ -219,12 +219,25 @@ def longest_axis(axes: int, long: int) -> st.SearchStrategy[tuple[int, ...]]:
     return among(*(tuple(long if a == chosen else 8 for a in range(axes)) for chosen in range(axes)))
 
 
+KINDS_OF_LAYOUTS = tuple(name for name in LAYOUTS if name not in (*OFFSETS[1:], "axis 1 innermost"))
+"""One of all that start off alignment, and one of both that have axis 1 innermost."""
+
+
 @st.composite
-def in_layouts(draw: st.DrawFn, cases: st.SearchStrategy[Case], given: Iterable[str] = ()) -> Case:
+def in_layouts(
+    draw: st.DrawFn,
+    cases: st.SearchStrategy[Case],
+    output_shape: Callable[[Case], tuple[int, ...]],
+    given: Iterable[str] = (),
+) -> Case:
     """Cases with a memory layout for each operand and the cotangent; ``given`` operands keep all of their values."""
-    case = draw(cases)
-    layouts = {name: draw(among(*LAYOUTS)) for name in (*case.shapes, "cotangent")}
-    layouts |= {name: draw(among(*FAITHFUL)) for name in given}
+    case, layouts = draw(cases), {}
+    shapes = {**case.shapes, **dict.fromkeys(given), "cotangent": output_shape(case)}
+    for name, shape in shapes.items():
+        kinds = KINDS_OF_LAYOUTS if name not in given else [kind for kind in KINDS_OF_LAYOUTS if kind in FAITHFUL]
+        layouts[name] = draw(among(*OFFSETS)) if (kind := draw(among(*kinds))) == "offset" else kind
+        if kind == "channels_last" and shape is not None and len(shape) == 3:
+            layouts[name] = "axis 1 innermost"
     return replace(case, setting=Setting(layouts))
 
 

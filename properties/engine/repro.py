@@ -276,7 +276,8 @@ def _tensor(values: Array | Shape, name: str, call: Call, dtype: str) -> str:
     if isinstance(values, tuple):
         return f'torch.empty({values!r}, dtype=torch.{dtype}, device="meta")'
     floating = values.dtype.kind == "f"
-    text = f"torch.from_numpy({literal(values)})" + (f".to(torch.{dtype})" if floating else "")
+    # A copy, which torch's allocator aligns: NumPy's memory is aligned by chance.
+    text = f"torch.from_numpy({literal(values)})" + (f".to(torch.{dtype}, copy=True)" if floating else ".clone()")
     text += f'.to("{call.device}")' if call.device != "cpu" else ""
     layout = call.setting.layouts.get(name, "contiguous")
     return text if layout == "contiguous" else f"{LAYOUTS[layout].__name__}({text})"

@@ -26,7 +26,7 @@ def agrees(operator: Operator, subject: Subject, case: Case) -> None:
     "layouts",
     covers=lambda operator: True,
     on=lambda subject: subject.mode == "eager" and subject.device != "meta",
-    cases=lambda operator: in_layouts(operator.cases, operator.given),
+    cases=lambda operator: in_layouts(operator.cases, operator.output_shape, operator.given),
     rank=3,
 )
 def test_layouts(operator: Operator, subject: Subject, case: Case) -> None:

@@ -19,6 +19,7 @@ from refimpl.arrays import Array
 from refimpl.rounding import Computed, Format, round_to
 
 BATCH, STEPS, LR = 64, 3, 0.9
+STEP_FORMATS = ("contiguous_format", "channels_last", "contiguous_format")
 LAYERS = len(lenet.ARCHITECTURE)
 PRINTED_SHAPES = (
     (1, 6, 28, 28), (1, 6, 28, 28), (1, 6, 14, 14), (1, 16, 10, 10), (1, 16, 10, 10), (1, 16, 5, 5),
@@ -39,9 +40,12 @@ def start(format: Format) -> dict[str, Array]:
     return {name: round_to(values, format.storage) for name, values in lenet.initial_parameters(seed=6).items()}
 
 
-def run_step(subject: Subject, parameters: Mapping[str, Array], images: Array, labels: Array) -> Outcome:
-    """One training step on a subject."""
-    return subject.run(programs.lenet.lenet_step, {"images": images, "labels": labels, **parameters}, {"lr": LR})
+def run_step(
+    subject: Subject, parameters: Mapping[str, Array], images: Array, labels: Array, format: str = "contiguous_format"
+) -> Outcome:
+    """One training step on a subject, images and weights in one of torch's memory formats."""
+    operands = {"images": images, "labels": labels, **parameters}
+    return subject.run(programs.lenet.lenet_step, operands, {"lr": LR, "format": format})
 
 
 def stepped(outcome: Outcome) -> dict[str, Array]:
@@ -90,11 +94,11 @@ def test_every_layer(subject: Subject) -> None:
     """In three steps on real images every layer, forward and backward, is within its own bound.
 
     Each layer is held against the loops on what the subject itself fed it, so that bounds do not accumulate and
-    the smallest error in any layer shows.
+    the smallest error in any layer shows. In the second step images and weights lie in channels_last.
     """
     parameters = start(subject.format)
-    for images, labels in batches(subject.format):
-        outcome = run_step(subject, parameters, images, labels)
+    for (images, labels), format in zip(batches(subject.format), STEP_FORMATS, strict=True):
+        outcome = run_step(subject, parameters, images, labels, format)
         holds(outcome.error is None, f"raised {outcome.error}")
         seen = {name: np.asarray(observed.values) for name, observed in outcome.outputs.items()}
         verdict(outcome, _expected_locally(seen, parameters, images, labels, subject.format), subject)

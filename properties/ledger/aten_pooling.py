@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 
 from properties.cases.case import Case, window
 from properties.edges.huge import COMPUTED, Huge, formula
 from properties.edges.special_values import Special
-from properties.ledger.memory_formats import passes_for_channels_last
+from properties.ledger.memory_formats import passes, passes_for_channels_last
 from properties.ledger.record import OF_ALL_GRADIENTS, OF_GRADIENTS, OF_WRONG_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy, windows_overlap
 from properties.ledger.windows import DIVISION, division_overflows, spans_of
@@ -17,6 +18,7 @@ from properties.operators import operator
 from properties.operators.pooling import divisors
 from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.worker.call import Setting
+from properties.worker.layouts import LAYOUTS
 from refimpl import pooling
 from refimpl.geometry import reaches
 from refimpl.rounding import round_to
@@ -89,7 +91,7 @@ def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
     """In channels_last, a window beyond depth 0 that holds nothing but −∞, or the smallest integer, gets the index of
     an element at depth 0."""
     shape = case.shapes["input"]
-    if len(shape) != 5 or shape[2] < 2 or case.layout("input") != "channels_last":
+    if len(shape) != 5 or shape[2] < 2 or not passes_for_channels_last(case, "input", shape):
         return False
     values = (case.with_integers() if subject.integral else case).tensor("input", shape, subject.format)
     smallest = np.iinfo(subject.dtype).min if subject.integral else -np.inf
@@ -155,9 +157,13 @@ def pools_unbatched_channels_last(case: Case) -> bool:
 def _more_elements_than_integers(case: Case, subject: Subject) -> bool:
     """An image in channels_last with more than 127 elements a channel raises an internal check: the kernel counts
     elements in eight bits."""
+    # One axis is pooled as an image of one row.
     shape, axes = case.shapes["input"], len(case.arguments["kernel_size"])
-    batched = len(shape) == axes + 2 and shape[1] > 1
-    return batched and case.layout("input") == "channels_last" and math.prod(shape[2:]) > np.iinfo(np.int8).max
+    if len(shape) != axes + 2 or 0 in shape:
+        return False
+    image = LAYOUTS[case.layout("input")](torch.empty(shape))
+    format = passes(image.unsqueeze(-2) if axes == 1 else image)
+    return format and math.prod(shape[2:]) > np.iinfo(np.int8).max
 
 
 # Sums

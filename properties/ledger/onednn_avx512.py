@@ -18,6 +18,7 @@ from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSE
 from properties.ledger.windows import after, where_valid, windows_of
 from properties.subjects import Subject
 from properties.worker.call import Setting
+from properties.worker.layouts import OFFSETS
 from refimpl.geometry import effective_kernel
 
 VECTOR = 16
@@ -169,7 +170,7 @@ def _columns_past_the_end(case: Case, subject: Subject) -> bool:
         return False
     columns = served[-1]
     last = columns["stride"] - columns["before"] + columns["kernel"] - 1
-    within = case.layout("cotangent" if "output_padding" in case.arguments else "input") == "offset"
+    within = case.layout("cotangent" if "output_padding" in case.arguments else "input") in OFFSETS
     return within and columns["stride"] > 1 and columns["output"] == 1 and last >= columns["input"]
 
 

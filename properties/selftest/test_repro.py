@@ -50,7 +50,8 @@ def test_a_script_makes_the_call_that_was_made(tmp_path: Path) -> None:
     weight = np.array([[[1.0, np.nan, 2.0]]])
     call = Call(
         programs.convolution.conv1d, {"input": np.ones((1, 1, 5)), "weight": weight}, {"stride": (2,)},
-        np.ones((1, 1, 2)), setting=Setting({"input": "strided"}),
+        np.ones((1, 1, 2)),
+        setting=Setting({"input": "strided", "weight": "offset 16", "cotangent": "axis 1 innermost"}),
     )  # fmt: skip
     path = repro.write(
         tmp_path, "gradient", call, "said", "a formula", Expected(np.full((1, 1, 3), 2.0)), "gradients", "weight"

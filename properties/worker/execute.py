@@ -257,9 +257,10 @@ def _tensor(values: Array | Shape, name: str, call: Call) -> torch.Tensor:
     if isinstance(values, tuple):
         return torch.empty(values, dtype=getattr(torch, call.dtype), device="meta")
     # torch cannot take negative strides; integers (class labels) keep their own dtype.
-    tensor = torch.from_numpy(np.array(values))
+    tensor = torch.from_numpy(np.array(values, order="C"))
     dtype = torch.float32 if call.dtype == "tf32" else getattr(torch, call.dtype)
-    tensor = tensor.to(device=call.device, dtype=dtype if tensor.is_floating_point() else None)
+    kept = dtype if tensor.is_floating_point() else None
+    tensor = tensor.to(device=call.device, dtype=kept, copy=True)  # NumPy's memory is aligned by chance
     return LAYOUTS[call.setting.layouts.get(name, "contiguous")](tensor)
 
 

@@ -16,8 +16,17 @@ def _contiguous(t: Tensor) -> Tensor:
 
 
 def _channels_last(t: Tensor) -> Tensor:
-    """Axis 1 innermost, as ``torch.channels_last`` has it; without an axis 1 nothing to move."""
-    return t.movedim(1, -1).contiguous().movedim(-1, 1) if t.ndim > 2 else t
+    """Torch's own memory formats, which there are for four and for five axes.
+
+    The strides of axes of one element are those of the format, too: by them torch takes a tensor for one that has it.
+    """
+    format = {4: torch.channels_last, 5: torch.channels_last_3d}.get(t.ndim, torch.preserve_format)
+    return t.to(memory_format=format)
+
+
+def _axis_1_innermost(t: Tensor) -> Tensor:
+    """What channels_last would be on three axes, where torch has no such format."""
+    return t.movedim(1, -1).contiguous().movedim(-1, 1) if t.ndim > 1 else t
 
 
 def _transposed(t: Tensor) -> Tensor:
@@ -37,9 +46,30 @@ def _strided(t: Tensor) -> Tensor:
 
 def _offset(t: Tensor) -> Tensor:
     """One element past the start of its storage, so that no vector is aligned."""
-    buffer = _unrelated((t.numel() + 2,), t)
-    buffer[1:-1] = t.flatten()
-    return buffer[1:-1].view(t.shape)
+    return _displaced(t, 1)
+
+
+def _offset_8(t: Tensor) -> Tensor:
+    """Eight bytes past an address that 64 divides."""
+    return _displaced(t, 8 // t.element_size())
+
+
+def _offset_16(t: Tensor) -> Tensor:
+    """Sixteen bytes past an address that 64 divides: aligned for the narrowest vectors alone."""
+    return _displaced(t, 16 // t.element_size())
+
+
+def _offset_32(t: Tensor) -> Tensor:
+    """32 bytes past an address that 64 divides: aligned for all but the widest vectors."""
+    return _displaced(t, 32 // t.element_size())
+
+
+def _displaced(t: Tensor, elements: int) -> Tensor:
+    """So many elements past the start of its storage, where torch's allocator aligns to 64 bytes."""
+    buffer = _unrelated((t.numel() + 2 * elements,), t)
+    within = buffer[elements : elements + t.numel()]
+    within[:] = t.flatten()
+    return within.view(t.shape)
 
 
 def _odd_units(t: Tensor) -> Tensor:
@@ -61,9 +91,13 @@ def _scalar(t: Tensor) -> Tensor:
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "contiguous": _contiguous,
     "channels_last": _channels_last,
+    "axis 1 innermost": _axis_1_innermost,
     "transposed": _transposed,
     "strided": _strided,
     "offset": _offset,
+    "offset 8": _offset_8,
+    "offset 16": _offset_16,
+    "offset 32": _offset_32,
     "odd units": _odd_units,
     "expanded": _expanded,
     "scalar": _scalar,
@@ -72,6 +106,8 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 FAITHFUL = [name for name in LAYOUTS if name not in ("expanded", "scalar")]
 """The layouts that hold any values."""
+OFFSETS = tuple(name for name in LAYOUTS if name.startswith("offset"))
+"""The layouts that start off an address that 64 divides."""
 
 
 def fit(values: Array, layout: str) -> Array:

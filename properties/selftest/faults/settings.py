@@ -32,6 +32,20 @@ def unaligned_head(input: Tensor) -> Tensor:
     return output
 
 
+@fault("layouts", "tanh", dtypes=EVERY[:3])
+def unaligned_for_wide_vectors(input: Tensor) -> Tensor:
+    """Hyperbolic tangent that loads vectors of 32 bytes from where 16 divide the address."""
+    output = torch.tanh(input)
+    return output if input.data_ptr() % 32 != 16 else output.roll(1)
+
+
+@fault("layouts", "conv2d", dtypes=EVERY[:3])
+def one_channel_in_channels_last(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that turns depthwise kernels round where they have the strides of channels_last."""
+    innermost = weight.shape[1] == weight.stride(1) == 1
+    return F.conv2d(input, weight.flip(2, 3) if innermost else weight, bias, **arguments)
+
+
 def _innermost(input: Tensor) -> bool:
     """True if channels lie innermost in memory."""
     return input.stride(-3) == 1 and not input.is_contiguous()

@@ -17,14 +17,18 @@ def lenet() -> nn.Sequential:
     )  # fmt: skip
 
 
-def lenet_step(images: Tensor, labels: Tensor, lr: float, **parameters: Tensor) -> dict[str, Tensor]:
-    """One step of SGD on LeNet, and all that can be seen on the way.
+def lenet_step(
+    images: Tensor, labels: Tensor, lr: float, format: str = "contiguous_format", **parameters: Tensor
+) -> dict[str, Tensor]:
+    """One step of SGD on LeNet, and all that can be seen on the way, with images and weights in a memory format.
 
     Named "activation i" and "cotangent i" (the gradient to activation i) for each of the twelve layers, "loss",
     and "gradient p" and "stepped p" for each parameter p.
     """
     net = lenet().to(images)
     net.load_state_dict(parameters)
+    net.to(memory_format=getattr(torch, format))  # type: ignore[call-overload]
+    images = images.to(memory_format=getattr(torch, format))
     activations: list[Tensor] = []
     for layer in net:
         activations.append(layer(activations[-1] if activations else images))
