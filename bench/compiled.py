@@ -15,6 +15,7 @@ from bench.lenet import Training, count_correct
 
 WARMUP_STEPS = 3  # before a capture, as torch's notes on CUDA graphs ask for
 COMPILATIONS = 64
+BACKEND = "inductor"
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -24,7 +25,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]
     eight times, and computes eagerly without a word unless a full graph was asked for.
     """
     torch._dynamo.config.recompile_limit = COMPILATIONS
-    return torch.compile(function, dynamic=False, **options)
+    return torch.compile(function, dynamic=False, **{"backend": BACKEND, **options})
 
 
 @dataclass

@@ -24,8 +24,8 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
-from bench import measure
-from bench.compiled import compiled, gradients_of
+from bench import compiled, measure
+from bench.compiled import gradients_of
 from bench.lenet import Batches, Training, count_correct
 
 PIECES = (64, 128)  # examples
@@ -115,7 +115,8 @@ class PerCore(Training):
         context = torch.multiprocessing.get_context("spawn")
         for rank in range(workers):
             here, there = context.Pipe()
-            worker = context.Process(target=work, args=(there, self.model, self.shared, rank, workers), daemon=True)
+            about = (there, self.model, self.shared, rank, workers, compiled.BACKEND)
+            worker = context.Process(target=work, args=about, daemon=True)
             worker.start()
             there.close()
             self.workers.append(worker)
@@ -190,14 +191,16 @@ def _tell(pipe: connection.Connection, word: tuple[int, int], rank: int) -> None
         raise WorkerLostError(f"process {rank} died") from error
 
 
-def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: int, workers: int) -> None:
+def work(
+    pipe: connection.Connection, model: nn.Module, shared: Shared, rank: int, workers: int, backend: str
+) -> None:
     """A worker's life: for each size and number of pieces received, the gradient of every ``workers``-th.
 
     It ends with the pipe.
     """
     torch.set_num_threads(1)
     _keep_to_a_core(rank)
-    add_piece, met = compiled(_piece, fullgraph=True), set()
+    add_piece, met = compiled.compiled(_piece, fullgraph=True, backend=backend), set()
     names = [name for name, _ in model.named_parameters()]
     shapes = [p.shape for p in model.parameters()]
     parameters, gradients = (_views(flat, names, shapes) for flat in (shared.parameters, shared.gradients[rank]))

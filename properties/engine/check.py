@@ -65,7 +65,7 @@ class Check:
         its own, a search that is repeated has another, or the same cases would come again.
         """
         self.search(seed=seed)
-        while "case" in self.law.parameters() and self.tally.proves_nothing and not self.settled:
+        while "case" in self.law.parameters and self.tally.proves_nothing and not self.settled:
             self.search(seed=seed or 0)
 
     def search(self, settings: hypothesis.settings | None = None, seed: int | None = None) -> None:
@@ -73,7 +73,7 @@ class Check:
 
         Of one seed, the cases are the same ones in any process; None leaves that to Hypothesis.
         """
-        if "case" not in self.law.parameters():
+        if "case" not in self.law.parameters:
             self.tally.begin_case()
             self._hold(self.trial())
             self.tally.end_case(None)
@@ -136,7 +136,7 @@ class Check:
     def _hold(self, trial: Trial | None, **about: Any) -> None:
         """Call the law's body with what it asks for."""
         about = {"operator": self.operator, "subject": trial, **about}
-        self.law.body(**{name: about[name] for name in self.law.parameters()})
+        self.law.body(**{name: about[name] for name in self.law.parameters})
 
     def _tiers(self, case: Any) -> Iterator[Any]:
         """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""

@@ -11,6 +11,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,10 @@ class Law:
         """True if the law speaks of this pair; integers need an operator that is exact on them."""
         return self.on(subject) and not (subject.integral and (operator is None or operator.inexact is not None))
 
-    def parameters(self) -> list[str]:
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
         """Which of "operator", "subject" and "case" the body asks for."""
-        return list(inspect.signature(self.body).parameters)
+        return tuple(inspect.signature(self.body).parameters)
 
     def strategy(self, operator: Operator | None) -> st.SearchStrategy[Any]:
         """What "case" is drawn from: the law's own cases, else the operator's."""
@@ -120,7 +122,7 @@ def law(
             hold(described, operator, subject)
 
         functools.update_wrapper(test, body)
-        wanted = [p for p in described.parameters() if p != "case"]
+        wanted = [p for p in described.parameters if p != "case"]
         test.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [inspect.Parameter(p, inspect.Parameter.KEYWORD_ONLY) for p in ["hold", *wanted]]
         )

@@ -161,7 +161,7 @@ class Search:
         except Exception as error:
             self._comes_and_goes(pair, error)
         # One that has no case to draw, or no place to run, gives the same in each round.
-        pair.aside = pair.aside or "case" not in pair.law.parameters() or bool(pair.subject and pair.subject.absence)
+        pair.aside = pair.aside or "case" not in pair.law.parameters or bool(pair.subject and pair.subject.absence)
         self.tick()
 
     def _broken_off(self, pair: Pair) -> None:
@@ -206,7 +206,7 @@ def _fails(pair: Pair, subject: Subject) -> bool:
     about = {"operator": pair.operator, "subject": Trial.of(subject, pair.engines, nobody), "case": pair.case}
     with counting(nobody):
         try:
-            pair.law.body(**{name: thing for name, thing in about.items() if name in pair.law.parameters()})
+            pair.law.body(**{name: thing for name, thing in about.items() if name in pair.law.parameters})
         except AssertionError:
             return True
         except (Declined, ValueError, TypeError):

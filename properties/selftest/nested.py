@@ -21,6 +21,8 @@ if FORKS:
     _context = multiprocessing.get_context("forkserver")
     _context.set_forkserver_preload(["torch", "properties.session.engines", "properties.session.search_plugin"])
 
+UNSHRUNK = ("-p", "properties.selftest.first_found")
+"""Options of a run that is asked for a verdict alone: its counterexamples are not shrunk."""
 Ended = subprocess.CompletedProcess[str]
 
 

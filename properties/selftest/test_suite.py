@@ -164,7 +164,7 @@ def test_no_false_alarm(name: str, dtype: str, law: str, tried: Try, request: py
 
 def test_kill_matrix_is_wide() -> None:
     """There are faults for every law that a single program can break, and names are told apart."""
-    about_both = [law for law in every().values() if {"operator", "subject"} <= set(law.parameters())]
+    about_both = [law for law in every().values() if {"operator", "subject"} <= set(law.parameters)]
     here = [*map(cpu, (*FLOATS, *INTEGERS)), Subject("cpu", "float32", "compiled")]
     breakable = {law.name for law in about_both if any(map(law.on, here))}
     assert {fault.law for fault in faults.FAULTS.values()} == breakable
