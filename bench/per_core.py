@@ -191,9 +191,7 @@ def _tell(pipe: connection.Connection, word: tuple[int, int], rank: int) -> None
         raise WorkerLostError(f"process {rank} died") from error
 
 
-def work(
-    pipe: connection.Connection, model: nn.Module, shared: Shared, rank: int, workers: int, backend: str
-) -> None:
+def work(pipe: connection.Connection, model: nn.Module, shared: Shared, rank: int, workers: int, backend: str) -> None:
     """A worker's life: for each size and number of pieces received, the gradient of every ``workers``-th.
 
     It ends with the pipe.

@@ -29,7 +29,7 @@ def problem() -> recipes.Problem:
 
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What torch.compile traces is computed by torch's own functions: to generate and build code takes half a minute."""
+    """What torch.compile traces is computed by its own functions: to build code takes half a minute."""
     monkeypatch.setattr(compiled, "BACKEND", "aot_eager")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import unittest
@@ -21,6 +20,7 @@ from properties.engine.bundles import Bundle
 from properties.engine.judgement import NotRun
 from properties.engine.law import Law
 from properties.engine.trial import HERE, Engines, Steered, Trial
+from properties.ledger.known import known
 from properties.operators import Operator
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdicts.evidence import Result
@@ -47,6 +47,8 @@ class Check:
     subject: Subject | None
     result: Result
     engines: Engines = HERE
+    failing: Any = None
+    """The case that failed last: once a search has ended, the one that is shown."""
 
     @property
     def tally(self) -> Tally:
@@ -78,9 +80,15 @@ class Check:
             self._hold(self.trial())
             self.tally.end_case(None)
             return
-        with contextlib.suppress(Enough):
+        try:
             for search in self._rounds(settings or hypothesis.settings(), seed):
                 search()
+        except Enough:
+            pass
+        except Diverged as failure:
+            if found := self._in_torch(failure):
+                failure.add_note(found)
+            raise
         tally = self.tally
         if tally.declined and (tally.declined + tally.known == tally.cases or tally.proves_nothing):
             raise NotRun(str(tally.declining))
@@ -111,6 +119,7 @@ class Check:
                 raise NotRun(str(reason)) from reason
         except Diverged:
             if not (trial and trial.entries):
+                self.failing = case
                 raise
             tally.known, tally.entry = tally.known + 1, trial.entries[0]
         else:
@@ -132,6 +141,27 @@ class Check:
         """Hold the law on the cases of a bundle."""
         for case in bundle:
             self.tried(case)
+
+    def _in_torch(self, failure: Diverged) -> str | None:
+        """What torch's own function does on the case on which kernels failed, if that is wrong, too."""
+        if self.subject is None or not self.subject.kernels:
+            return None
+        own = replace(self.subject, kernels=None)
+        try:
+            for variant in self._tiers(self.failing):
+                self._hold(Trial.of(own, self.engines, law=self.law.name), case=variant)
+        except Declined:
+            return None
+        except Diverged as torchs:
+            entry = known(self.law.name, self.operator, own, self.failing)
+            listed = f" (in the ledger: {entry.id})" if entry else ""
+            same = _first_line(torchs) == _first_line(failure)
+            return (
+                f"torch's own function does this too{listed}"
+                if same
+                else (f"torch's own function is wrong here, too{listed}: {_first_line(torchs)}")
+            )
+        return None
 
     def _hold(self, trial: Trial | None, **about: Any) -> None:
         """Call the law's body with what it asks for."""
@@ -205,6 +235,10 @@ class Check:
         """One seed for a check on two torches."""
         subject = str(replace(self.subject, torch="")) if self.subject else ""
         return zlib.crc32("\n".join((self.law.name, self.result.operator, subject)).encode())
+
+
+def _first_line(failure: Diverged) -> str:
+    return str(failure).partition("\n")[0]
 
 
 def _of_twins(settings: hypothesis.settings) -> hypothesis.settings:

@@ -110,6 +110,7 @@ def _repeats(amounts: tuple[int, ...], mode: str, shape: tuple[int, ...]) -> boo
     example=Case(
         *convolution((2, 3, 6, 6), (3, 3, 3, 3), stride=(2, 2), padding=(4, 4), padding_mode="reflect"), "wide", 20269
     ),
+    around_kernels=True,
 )
 def _convolution_repeats(case: Case, subject: Subject) -> bool:
     """An element's gradient, from each place of the padded input that it is copied to, is summed in the 16-bit storage,

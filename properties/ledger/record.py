@@ -59,6 +59,8 @@ class Divergence:
     does not show it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
     :data:`OUT_OF_RANGE` except those that are ``also`` named: ``holds`` then has to answer for arguments that no layer
     allows.
+    What an entry is about is torch's own, and shows on no kernels of a user's; but what a program does in torch
+    ``around_kernels`` is torch's, too.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default), every
     time; where the defect ``overwrites`` memory that is not its own, the process may end with a signal instead.
     """
@@ -82,6 +84,7 @@ class Divergence:
     seen: str
     fixed: str | None
     overwrites: bool
+    around_kernels: bool
 
     @property
     def law(self) -> str:
@@ -94,10 +97,11 @@ class Divergence:
         return self.holds.__module__.rpartition(".")[2]
 
     def shows(self, subject: Subject) -> bool:
-        """True if it shows on a subject at all; what kernels other than torch's do is not listed here."""
+        """True if it shows on a subject at all."""
         cpu = subject.device == "cpu"
         here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
-        return here and not subject.kernels and self._in(subject.torch) and (not cpu or self._on_this_processor)
+        here = here and (self.around_kernels or not subject.kernels)
+        return here and self._in(subject.torch) and (not cpu or self._on_this_processor)
 
     def _in(self, other: str) -> bool:
         """True if it shows in the release of another torch, or in the suite's own where that is none."""
@@ -144,6 +148,7 @@ def known(
     seen: str = "2.13.0",
     fixed: str | None = None,
     overwrites: bool = False,
+    around_kernels: bool = False,
 ) -> Callable[[Predicate], Predicate]:
     """Register a defect. The function below is true of the cases and subjects that show it; see :class:`Divergence`.
 
@@ -156,7 +161,7 @@ def known(
         happens = what or sentence(holds.__doc__ or "")
         entry = Divergence(
             id, severity, operators, laws, devices, dtypes, holds, happens, why, upstream, operator or operators[0],
-            example, modes, having, lacking, also, seen, fixed, overwrites,
+            example, modes, having, lacking, also, seen, fixed, overwrites, around_kernels,
         )  # fmt: skip
         _check(entry)
         ENTRIES[id] = entry

@@ -199,6 +199,30 @@ def test_one_case_tells_what_is_undefined(tmp_path: Path) -> None:
     assert {(line["status"], line["cases"]) for line in seen} == {("not run", 1)}
 
 
+def test_a_kernel_that_hands_on_to_torch(tmp_path: Path) -> None:
+    """What torch's own function gets wrong too is said to be torch's, with the ledger's entry."""
+    path = tmp_path / "mine.py"
+    handing_on = (
+        "import torch\n\ndef avg_pool2d(input, **given):\n    return torch.nn.functional.avg_pool2d(input, **given)\n"
+    )
+    path.write_text(handing_on, encoding="utf-8")
+    finished = hold(
+        path, tmp_path, "--subjects=cpu-bfloat16", "-k", "test_gradients and [avg_pool2d-", *nested.UNSHRUNK
+    )
+    assert finished.returncode == 1, finished.stdout
+    (line,) = [line for line in results(tmp_path) if line["law"] == "gradients"]
+    assert "torch's own function does this too (in the ledger: avg-pool" in line["message"]
+
+
+def test_padding_around_a_kernel_is_torchs(tmp_path: Path) -> None:
+    """The gradient of torch's own padding is summed in 16 bits, which the ledger knows, whoever convolves after it."""
+    finished = hold(IM2COL, tmp_path, "--subjects=cpu-bfloat16", "-k", "test_gradients and [conv2d_padded-")
+    assert finished.returncode == 0, finished.stdout
+    (line,) = [line for line in results(tmp_path) if line["law"] == "gradients"]
+    assert line["status"] in ("passed", "known")
+    assert line["known"] > 0
+
+
 def test_wrong_device(workers: Workers, tmp_path: Path) -> None:
     """A result on another device, even one without values, is a divergence."""
     path = tmp_path / "mine.py"

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import pad  # torch's own beside a kernel, too
 
 
 def conv1d_padded(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
@@ -44,7 +45,7 @@ def _padded_in_two_steps(
     convolve: Any, input: Tensor, weight: Tensor, bias: Tensor | None, padding: Any, padding_mode: str,
     dilation: tuple[int, ...], **arguments: Any,
 ) -> Tensor:  # fmt: skip
-    """Zeros are the convolution's own padding; any other padding comes before it."""
+    """Zeros are the convolution's own padding; any other comes before it, and is torch's, whoever convolves."""
     if padding_mode == "zeros":
         return convolve(input, weight, bias, padding=padding, dilation=dilation, **arguments)
     if padding == "same":
@@ -55,4 +56,4 @@ def _padded_in_two_steps(
     else:
         sides = [(amount, amount) for amount in ([0] * len(dilation) if padding == "valid" else padding)]
     amounts = [amount for side in reversed(sides) for amount in side]
-    return convolve(F.pad(input, amounts, mode=padding_mode), weight, bias, dilation=dilation, **arguments)
+    return convolve(pad(input, amounts, mode=padding_mode), weight, bias, dilation=dilation, **arguments)
