@@ -58,7 +58,7 @@ class Check:
     @property
     def settled(self) -> bool:
         """True if so many cases were tried that what proves nothing never will."""
-        return self.tally.cases >= SETTLED * (self.subject.budget if self.subject else 1.0)
+        return self.tally.cases >= SETTLED * self.law.budget(self.subject)
 
     def search_enough(self, seed: int | None = None) -> None:
         """Search, and again while the cases so far prove nothing and are too few to say that none will.
@@ -194,7 +194,7 @@ class Check:
             )
             return
         cases = self.law.strategy(self.operator)
-        wanted = max(4, round(settings.max_examples * (self.subject.budget if self.subject else 1.0)))
+        wanted = max(4, round(settings.max_examples * self.law.budget(self.subject)))
         if self.subject and self.subject.compiled:
             alone = cases.map(lambda case: Bundle((case,)))
             yield self._searching(alone, self.tried_each, settings, wanted, seed)

@@ -29,12 +29,17 @@ REST = 4
 """The rank of a law that others explain."""
 
 
+def whole(subject: Subject) -> float:
+    """All cases of a search."""
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Law:
     """What a law is called, which systems of the chapter it proves, what it covers and what it is tried on.
 
     Laws are tried in the order of their ``rank``: a wrong shape explains a wrong value, and that a wrong gradient. The
-    profile "quick" tries those below :data:`REST`.
+    profile "quick" tries those below :data:`REST`. ``share``: of the cases of a search, how many it tries on a subject.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Law:
     examples: tuple[Any, ...]
     exact: bool = True
     rank: int = REST
+    share: Callable[[Subject], float] = whole
 
     @property
     def title(self) -> str:
@@ -60,6 +66,10 @@ class Law:
     def includes(self, operator: Operator | None, subject: Subject) -> bool:
         """True if the law speaks of this pair; integers need an operator that is exact on them."""
         return self.on(subject) and not (subject.integral and (operator is None or operator.inexact is not None))
+
+    def budget(self, subject: Subject | None) -> float:
+        """The share of a search's cases that are tried on a subject."""
+        return subject.budget * self.share(subject) if subject else 1.0
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
@@ -102,19 +112,21 @@ def law(
     examples: Iterable[Any] = (),
     exact: bool = True,
     rank: int = REST,
+    share: Callable[[Subject], float] = whole,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
     The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
-    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``: see :class:`Law`.
+    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``: see :class:`Law`.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
-            name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank
-        )
+            name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
+            share,
+        )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from properties.cases.case import Case, in_layouts, under_flags
-from properties.engine.law import law
+from properties.engine.law import law, valued
 from properties.operators import Operator
-from properties.subjects import Subject
+from properties.subjects import SIXTEEN_BITS, Subject
 from properties.verdicts.verdict import verdict
 
 
 def agrees(operator: Operator, subject: Subject, case: Case) -> None:
     """Raise Diverged unless output and gradients are those of the loops in the case's setting."""
-    operands = operator.operands(case, subject.format)
-    cotangent = None
-    if operator.differentiable and not subject.integral:
-        cotangent = operator.cotangent(case, subject.format)
+    operands, cotangent = operator.operands(case, subject.format), operator.cotangent_if_any(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent, setting=case.setting)
     verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
     if cotangent is not None:
@@ -37,8 +34,9 @@ def test_layouts(operator: Operator, subject: Subject, case: Case) -> None:
 @law(
     "flags",
     covers=lambda operator: True,
-    on=lambda subject: subject.plain,
+    on=lambda subject: valued(subject) and not subject.kernels,
     cases=lambda operator: under_flags(operator.cases),
+    share=lambda subject: 0.25 if subject.dtype in SIXTEEN_BITS else 1.0,
 )
 def test_flags(operator: Operator, subject: Subject, case: Case) -> None:
     """oneDNN on or off, one thread or two, deterministic or not: output and gradients are the loops'."""

@@ -143,6 +143,11 @@ class Operator:
         """A value for the gradient of the output, filled like the operands."""
         return self._drawn("cotangent", self.output_shape(case), case, format)
 
+    def cotangent_if_any(self, case: Case, format: Format) -> Array | None:
+        """The same, or None where there are no gradients: of integers, and of what is not differentiable."""
+        integers = format.storage.name in INTEGER_TYPES
+        return self.cotangent(case, format) if self.differentiable and not integers else None
+
     def filled(self, name: str, shape: tuple[int, ...], case: Case, format: Format) -> Array:
         """Values of an operand, filled as the case says."""
         return self.domain(case, name, self._drawn(name, shape, case, format))

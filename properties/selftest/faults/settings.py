@@ -90,7 +90,7 @@ def stride_of_the_last_axis(input: Tensor, dim: int) -> Tensor:
     return F.softmax(as_if_contiguous(input) if input.stride()[-1:] == (2,) else input, dim=dim)
 
 
-@fault("flags", "conv2d", dtypes=WIDE)
+@fault("flags", "conv2d")
 def second_thread_late(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that two threads leave before the last channel is written."""
     output = F.conv2d(input, weight, bias, **arguments)
@@ -99,7 +99,7 @@ def second_thread_late(input: Tensor, weight: Tensor, bias: Tensor | None = None
     return torch.cat([output[..., :-1, :, :], torch.zeros_like(output[..., -1:, :, :])], dim=-3)
 
 
-@fault("flags", "conv3d", dtypes=WIDE)
+@fault("flags", "conv3d", dtypes=EVERY[:3])
 def wrong_without_onednn(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution whose path without oneDNN ignores the stride of its last axis."""
     if torch.backends.mkldnn.enabled:
@@ -117,7 +117,7 @@ def deterministic_by_rounding(input: Tensor, weight: Tensor, bias: Tensor | None
     return output.bfloat16().to(output.dtype) if torch.are_deterministic_algorithms_enabled() else output
 
 
-@fault("flags", "max_pool1d", dtypes=WIDE)
+@fault("flags", "max_pool1d")
 def unwritten_behind_determinism(input: Tensor, **arguments: Any) -> tuple[Tensor, Tensor]:
     """Max pooling that leaves its last value unwritten unless memory is filled for it."""
     values, indices = F.max_pool1d(input, return_indices=True, **arguments)
