@@ -167,11 +167,31 @@ def _call(call: Call) -> list[str]:
         program = "compiled"
     differentiated = call.cotangent is not None
     if differentiated:
-        lines += ["operands = {name: t.requires_grad_(t.is_floating_point()) for name, t in operands.items()}"]
-    lines += [f"result = {program}(**operands, **{dict(call.arguments)!r})"]
-    lines += ["results = result if isinstance(result, (tuple, dict)) else (result,)"]
-    lines += ['outputs = results if isinstance(results, dict) else dict(zip(("output", "indices"), results))']
-    return lines + (_gradients(call, dtype) if differentiated else [])
+        wanted = "" if call.wanted is None else f" and n in {call.wanted!r}"
+        lines += [f"operands = {{n: t.requires_grad_(t.is_floating_point(){wanted}) for n, t in operands.items()}}"]
+    made = [f"result = {program}(**operands, **{dict(call.arguments)!r})"]
+    made += ["results = result if isinstance(result, (tuple, dict)) else (result,)"]
+    made += ['outputs = results if isinstance(results, dict) else dict(zip(("output", "indices"), results))']
+    made += _gradients(call, dtype) if differentiated else []
+    return [*lines, *_held(call, made, dtype), *made]
+
+
+def _held(call: Call, made: list[str], dtype: str) -> list[str]:
+    """The calls that come before the last, in the same memory, and what the first of them gave."""
+    if call.before is None:
+        return []
+    others = ", ".join(f'"{name}": {_tensor(values, name, call, dtype)}' for name, values in call.before.items())
+    filled = ["for name, t in operands.items():", "    t.detach().copy_(turns[{}][name])", "    t.grad = None"]
+    gradients = '{f"gradient {name}": g for name, g in gradients.items()}' if call.cotangent is not None else "{}"
+    return [
+        f"turns = [{{{others}}}, {{name: t.detach().clone() for name, t in operands.items()}}]",
+        "held = {}  # what the first of the calls gave",
+        f"for turn in range({2 * call.rounds - 1}):",
+        *(f"    {line.format('turn % 2')}" for line in filled),
+        *(f"    {line}" for line in made),
+        f"    held = held or {{**outputs, **{gradients}}}",
+        *(line.format(1) for line in filled),
+    ]
 
 
 def _compiled(call: Call, program: str, dtype: str) -> list[str]:

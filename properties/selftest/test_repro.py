@@ -59,3 +59,16 @@ def test_a_script_makes_the_call_that_was_made(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(path))
     assert not ended.value.code
+
+
+def test_a_script_shows_what_was_held(tmp_path: Path) -> None:
+    """Calls in the same memory come first, for some gradients alone, and what the first of them gave is compared."""
+    call = Call(
+        programs.dense.linear, {"input": np.ones((2, 3)), "weight": np.ones((4, 3))}, cotangent=np.ones((2, 4)),
+        wanted=("weight",), before={"input": 2 * np.ones((2, 3)), "weight": np.ones((4, 3))}, rounds=3,
+    )  # fmt: skip
+    expected = Expected(np.full((4, 3), 4.0))
+    path = repro.write(tmp_path, "held", call, "said", "a formula", expected, "held", "gradient weight")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(path))
+    assert not ended.value.code

@@ -152,6 +152,20 @@ def test_same_as_in_process(workers: Workers) -> None:
         assert repr(here) == repr(there)
 
 
+def test_calls_in_turn(workers: Workers) -> None:
+    """A worker makes the calls that come first, in the same memory, and gives the gradients that are wanted."""
+    operands, others = ({"input": k * X, "weight": k * np.ones((3, X.shape[-1]))} for k in (1.0, 2.0))
+    call = Call(
+        programs.dense.linear, operands, cotangent=np.ones((*X.shape[:-1], 3)), wanted=("weight",), before=others,
+        rounds=2,
+    )  # fmt: skip
+    here, there = execute(call), workers.run(call)
+    assert repr(here) == repr(there)
+    assert [*here.gradients, *here.held] == ["weight", "output", "gradient weight"]
+    held, last = (np.asarray(group["output"].values) for group in (here.held, here.outputs))
+    assert np.array_equal(held, 4 * last)
+
+
 def test_programs_are_found_by_name(workers: Workers) -> None:
     """A program that is no function of a module is refused with a reason, not run as something else."""
 

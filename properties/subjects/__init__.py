@@ -115,8 +115,10 @@ class Subject:
         cotangent: Array | None = None,
         directions: Mapping[str, Array] | None = None,
         setting: Setting | None = None,
+        **more: Any,
     ) -> Outcome:
-        """Compute ``program(**operands, **arguments)`` here; with a cotangent, its gradients too (see Call).
+        """Compute ``program(**operands, **arguments)`` here; with a cotangent, its gradients too; ``more`` of a call is
+        as :class:`Call` says.
 
         Operands are float64 arrays whose values this subject's dtype can represent, so that nothing is rounded on
         the way in; on meta their shapes will do. What the program raises becomes the outcome's error; but where torch,
@@ -124,7 +126,7 @@ class Subject:
         """
         call = Call(
             program, dict(operands), dict(arguments or {}), cotangent, None if directions is None else dict(directions),
-            self.device, self.dtype, self.mode, self.kernels, setting or PLAIN,
+            self.device, self.dtype, self.mode, self.kernels, setting or PLAIN, **more,
         )  # fmt: skip
         outcome = self.answer(call)
         kind, _, why = (outcome.error or "").partition(": ")

@@ -46,13 +46,14 @@ class Place(Protocol):
     def stored(self) -> str: ...
 
 
-GRADIENTS = {"outputs": "{}", "gradients": "gradient to {}", "second": "gradient of the gradients to {}"}
+GRADIENTS = {"outputs": "{}", "gradients": "gradient to {}", "second": "gradient of the gradients to {}",
+             "held": "held {}"}  # fmt: skip
 
 
 def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, group: str = "outputs") -> None:
     """Raise Diverged unless every expected tensor of a group is there and right.
 
-    group: "outputs", "gradients" or "second" (gradients of gradients). Compared in this order: errors, operands
+    group: "outputs", "gradients", "second" (gradients of gradients) or "held". Compared in this order: errors, operands
     changed in place, memory shared, names, shape, dtype, device, values.
     """
     for name, wanted in expected.items():

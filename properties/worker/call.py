@@ -37,6 +37,11 @@ class Call:
 
     With a ``cotangent``, the gradients of ``⟨cotangent, output⟩`` to every operand too; with ``directions`` h as
     well, one for each operand with a gradient, those of ``⟨h, gradients⟩`` to the cotangent and these operands.
+    ``wanted`` names the operands that alone require a gradient (None: all).
+
+    With operands ``before``, the program is called with those first, and then with these in the same memory, so often
+    as ``rounds`` says. What the very first call gave is held meanwhile, and observed at the end.
+
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is "eager",
     "compiled" or "dynamic" (:func:`properties.worker.execute.execute`). kernels is a file or module with functions that
     stand for torch.nn.functional's. On meta an operand may be given by its shape alone.
@@ -55,6 +60,9 @@ class Call:
     mode: str = "eager"
     kernels: str | None = None
     setting: Setting = PLAIN
+    wanted: tuple[str, ...] | None = None
+    before: Mapping[str, Array] | None = None
+    rounds: int = 1
     fresh: bool = True
     earlier: tuple[Call, ...] = field(default=(), repr=False, compare=False)
 
@@ -62,6 +70,10 @@ class Call:
     def name(self) -> str:
         """The program's name, ``module:function``."""
         return f"{self.program.__module__}:{self.program.__qualname__}"
+
+    def wants(self, operand: str) -> bool:
+        """True if the gradient to an operand is asked for, should there be any."""
+        return self.wanted is None or operand in self.wanted
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,7 @@ class Observed:
 class Outcome:
     """What came of a call: outputs and gradients by name, or an error.
 
+    held: what the first of several calls gave, as it is after the last; its gradients are named "gradient NAME";
     changed: operands whose values are others after the call; aliased: operands whose memory an output shares;
     compilations: how many graphs were compiled for it, forward and backward counted as one.
     """
@@ -85,6 +98,7 @@ class Outcome:
     outputs: dict[str, Observed] = field(default_factory=dict)
     gradients: dict[str, Observed] = field(default_factory=dict)
     second: dict[str, Observed] = field(default_factory=dict)
+    held: dict[str, Observed] = field(default_factory=dict)
     error: str | None = None
     changed: tuple[str, ...] = ()
     aliased: tuple[str, ...] = ()
@@ -100,16 +114,17 @@ class Outcome:
         return replace(self, outputs={"output": replace(whole, values=values, shape=values.shape)}, call=None)
 
 
-GROUPS = ("outputs", "gradients", "second")
-PLAINLY_SENT = ("arguments", "device", "dtype", "mode", "kernels", "fresh")
+GROUPS = ("outputs", "gradients", "second", "held")
+PLAINLY_SENT = ("arguments", "device", "dtype", "mode", "kernels", "wanted", "rounds", "fresh")
 ENDED = ("error", "changed", "aliased", "compilations")
-_OPERAND, _COTANGENT, _DIRECTION = "operand ", "cotangent", "direction "
+_OPERAND, _COTANGENT, _DIRECTION, _BEFORE = "operand ", "cotangent", "direction ", "before "
 
 
 def pack_call(call: Call) -> tuple[dict[str, Any], dict[str, Array]]:
     """A call as a message's header and arrays."""
     arrays = {_OPERAND + name: values for name, values in call.operands.items() if not isinstance(values, tuple)}
     arrays |= {_DIRECTION + name: values for name, values in (call.directions or {}).items()}
+    arrays |= {_BEFORE + name: values for name, values in (call.before or {}).items()}
     if call.cotangent is not None:
         arrays[_COTANGENT] = call.cotangent
     header = {name: getattr(call, name) for name in ("name", *PLAINLY_SENT)}
@@ -127,7 +142,8 @@ def unpack_call(header: dict[str, Any], arrays: dict[str, Array], find: Callable
     plain = {name: header[name] for name in PLAINLY_SENT}
     return Call(
         find(header["name"]), {**header["shapes"], **starting(_OPERAND)}, cotangent=arrays.get(_COTANGENT),
-        directions=starting(_DIRECTION) or None, setting=Setting(**header["setting"]), **plain,
+        directions=starting(_DIRECTION) or None, before=starting(_BEFORE) or None,
+        setting=Setting(**header["setting"]), **plain,
     )  # fmt: skip
 
 
@@ -148,4 +164,4 @@ def unpack_outcome(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
     for group, name, shape, dtype, device in header["tensors"]:
         groups[group][name] = Observed(arrays.get(f"{group} {name}"), shape, dtype, device)
     ended = {name: header[name] for name in ENDED}
-    return Outcome(groups["outputs"], groups["gradients"], groups["second"], **ended)
+    return Outcome(groups["outputs"], groups["gradients"], groups["second"], groups["held"], **ended)

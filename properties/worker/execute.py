@@ -54,20 +54,38 @@ def _executed(call: Call) -> Outcome:
     with _set(call), _standing_for_torch(call) as kernels:
         if kernels and (missing := kernels.lack(call.program)):
             return Outcome(error=f"Undefined: {missing}")
-        tensors = {name: _tensor(values, name, call) for name, values in call.operands.items()}
-        for tensor in tensors.values():
-            tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point())
+        tensors = {name: _tensor(values, name, call) for name, values in (call.before or call.operands).items()}
+        for name, tensor in tensors.items():
+            tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point() and call.wants(name))
         try:
+            held = _held(call, tensors)
             outputs = _named(_program(call)(**tensors, **call.arguments))
             if kernels and not kernels.asked:
                 raise NotImplementedError(kernels.no_part_of(call.program))
             gradients, second = _differentiated(call, tensors, outputs)
-            outcome = Outcome(_all_observed(outputs), _all_observed(gradients), _all_observed(second))
+            seen, of_gradients, of_second, of_held = map(_all_observed, (outputs, gradients, second, held))
+            outcome = Outcome(seen, of_gradients, of_second, of_held)
         except Exception as error:
             kind = "OutOfMemory" if _out_of_memory(error) else type(error).__name__
             return Outcome(error=f"{kind}: {error}")
         aliased = () if call.program in programs.VIEWS else _aliased(tensors, outputs)
         return replace(outcome, changed=_changed(tensors, call.operands), aliased=aliased)
+
+
+def _held(call: Call, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What the first of the calls that come before the last gave; the tensors then hold the last one's operands."""
+    held: dict[str, torch.Tensor] = {}
+    if call.before is None:
+        return held
+    for turn in range(2 * call.rounds - 1):
+        outputs = _named(_program(call)(**tensors, **call.arguments))
+        gradients, _ = _differentiated(call, tensors, outputs)
+        held = held or {**outputs, **{f"gradient {name}": gradient for name, gradient in gradients.items()}}
+        following = call.before if turn % 2 else call.operands
+        for name, values in following.items():
+            tensors[name].detach().copy_(_tensor(values, name, call))
+            tensors[name].grad = None
+    return held
 
 
 def _differentiated(
@@ -279,9 +297,9 @@ def _all_observed(tensors: dict[str, torch.Tensor]) -> dict[str, Observed]:
 
 def _observed(tensor: torch.Tensor) -> Observed:
     values = None
-    if tensor.device.type != "meta":
+    if tensor.device.type != "meta":  # a copy: a later call may write to this memory, which it should not
         host = tensor.detach().cpu()
-        values = host.to(torch.float64).numpy() if host.is_floating_point() else host.numpy()
+        values = host.to(torch.float64 if host.is_floating_point() else host.dtype, copy=True).numpy()
     dtype = str(tensor.dtype).removeprefix("torch.")
     return Observed(values, tuple(tensor.shape), dtype, tensor.device.type)
 
