@@ -65,6 +65,20 @@ class Case:
         return replace(self, shapes={**self.shapes, name: shape})
 
 
+@dataclass(frozen=True)
+class Repeated(Case):
+    """A case and how often it is run again."""
+
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Wanting(Case):
+    """A case and the operands that alone require a gradient."""
+
+    wanted: tuple[str, ...] = ()
+
+
 def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, first: bool, span: float) -> Array:
     if fill == INTEGERS:
         return generator.integers(-LARGEST_INTEGER, LARGEST_INTEGER + 1, shape).astype(np.float64)
@@ -246,3 +260,13 @@ def under_flags(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
     """Cases with oneDNN on or off, one thread or two, and torch's deterministic algorithms or not."""
     case, onednn, deterministic = draw(cases), draw(COIN), draw(COIN)
     return replace(case, setting=Setting({}, onednn, draw(among(1, 2)), deterministic))
+
+
+@st.composite
+def wanting(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Wanting:
+    """Cases of several operands of which some, but not all, require a gradient."""
+    case = draw(cases)
+    names = tuple(case.shapes)
+    chosen = draw(whole(1, 2 ** len(names) - 2))
+    wanted = tuple(name for i, name in enumerate(names) if chosen >> i & 1)
+    return Wanting(case.shapes, case.arguments, case.fill, case.seed, wanted=wanted)

@@ -171,11 +171,12 @@ class Check:
     def _tiers(self, case: Any) -> Iterator[Any]:
         """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
         inexact = self.operator and self.operator.inexact
-        exact = self.law.exact and hasattr(case, "with_integers") and not inexact
+        integral = bool(self.subject and self.subject.integral)
+        exact = (self.law.exact or integral) and hasattr(case, "with_integers") and not inexact
         integers = case.with_integers() if exact else None
         if exact:
             yield integers
-        if not (self.subject and self.subject.integral) and integers != case:
+        if not integral and integers != case:
             yield case
 
     def _rounds(self, settings: hypothesis.settings, seed: int | None) -> Iterator[Callable[[], None]]:

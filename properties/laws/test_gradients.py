@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from properties.cases.case import Case
+import inspect
+
+from properties.cases.case import Case, Wanting, wanting
 from properties.engine.law import law
 from properties.operators import Operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import verdict
+from properties.verdicts.verdict import holds, verdict
 
 
 @law("gradients", covers=lambda operator: operator.differentiable, on=lambda subject: not subject.integral, rank=2)
@@ -17,6 +19,29 @@ def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
     verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
     expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.format)
     verdict(outcome, expected, subject, "gradients")
+
+
+def several(operator: Operator) -> bool:
+    """True if there are gradients to several operands."""
+    parameters = inspect.signature(operator.program).parameters
+    tensors = [name for name, p in parameters.items() if str(p.annotation).startswith("Tensor")]
+    return operator.differentiable and len(tensors) - len(operator.given) > 1
+
+
+@law(
+    "gradients of some operands",
+    covers=several,
+    cases=lambda operator: wanting(operator.cases),
+    share=lambda subject: 0.5,
+)
+def test_some_gradients(operator: Operator, subject: Subject, case: Wanting) -> None:
+    """Where only some operands require a gradient, these gradients are the loops', and there are no others."""
+    operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
+    outcome = subject.run(operator.program, operands, case.arguments, cotangent, wanted=case.wanted)
+    expected = operator.expected_gradients(cotangent, operands, case.arguments, subject.format)
+    verdict(outcome, {name: expected[name] for name in case.wanted}, subject, "gradients")
+    others = sorted(outcome.gradients.keys() - set(case.wanted))
+    holds(not others, f"there are gradients that were not asked for: {', '.join(others)}")
 
 
 @law("gradients of gradients", covers=lambda operator: operator.second is not None)

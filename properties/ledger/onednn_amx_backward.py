@@ -10,7 +10,7 @@ import math
 
 from properties.cases.case import Case
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import CONVOLUTIONS, OF_ALL_GRADIENTS, TRANSPOSED, known
+from properties.ledger.record import CONVOLUTIONS, TRANSPOSED, WITH_GRADIENTS, known
 from properties.ledger.windows import after, taps_reach, where_valid, windows_of, windows_reach
 from properties.subjects import Subject
 from properties.worker.call import Setting
@@ -29,7 +29,7 @@ with_amx = functools.partial(known, dtypes=("bfloat16",), having="amx_bf16")
     "amx-weight-gradient-of-idle-tap",
     CONVOLUTIONS + TRANSPOSED,
     severity="wrong gradient",
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     why="torch.nn.Conv1d, the formula: no output depends on that tap; a stride of 1, and processors without AMX, are "
     "right",
     operator="conv_transpose1d",
@@ -44,7 +44,7 @@ def _idle_tap(case: Case, subject: Subject) -> bool:
     "amx-weight-gradient-of-large-planes",
     ("conv3d", "conv3d_padded", "conv_transpose3d"),
     severity="crash",
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     overwrites=True,
     why="torch.nn.Conv3d, the formula; two axes, float32, and processors without AMX are right. Over three axes oneDNN "
     "divides the work by depth alone, not by rows",
@@ -87,7 +87,7 @@ def _rows_in_blocks(case: Case, subject: Subject) -> bool:
     "amx-input-gradient-leaves-planes-unwritten",
     ("conv3d", "conv3d_padded"),
     severity="wrong gradient",
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     why="torch.nn.Conv3d, the formula: no output depends on that part of the input; float32, 16 columns, and "
     "processors without AMX are right",
     example=Case(*convolution((1, 1, 3, 1, 17), (1, 1, 2, 1, 1), stride=(2, 1, 4)), setting=NAN_FILLED),

@@ -17,7 +17,7 @@ from typing import Any
 from properties.cases.case import Case, Geometry
 from properties.edges.huge import Huge
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import CONVOLUTIONS, OF_ALL_GRADIENTS, PLAIN, TRANSPOSED, Predicate, known, sentence
+from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, WITH_GRADIENTS, Predicate, known, sentence
 from properties.ledger.windows import (
     after,
     spans_of,
@@ -53,7 +53,7 @@ with_amx = functools.partial(known, dtypes=("bfloat16",), having="amx_bf16")
     "amx-gradient-of-transposed-convolution-of-one-strided-column",
     TRANSPOSED[1:],
     severity="wrong gradient",
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     upstream="https://github.com/pytorch/pytorch/issues/169688",
     what="where the input is one column wide and the stride along it is more than 1, rows of its gradient are out of "
     "order",
@@ -83,7 +83,7 @@ def _one_strided_column(case: Case, subject: Subject) -> bool:
     "amx-crash-in-gradient-of-transposed-convolution",
     TRANSPOSED[1:],
     severity="crash",
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     what="where on an axis before the last an element of the input reaches no output, the gradient to the input "
     "ends the process with SIGSEGV, where oneDNN chooses its kernel for matrix units",
     why="torch.nn.ConvTranspose2d, Shape: no limit on padding; processors without AMX are right",
@@ -242,7 +242,7 @@ def everywhere(
             **about,
         )(_holds(kind, _of))  # fmt: skip
         with_amx(
-            f"{id}-in-transposed-gradient", transposes, severity=of_gradients, laws=OF_ALL_GRADIENTS,
+            f"{id}-in-transposed-gradient", transposes, severity=of_gradients, laws=WITH_GRADIENTS,
             what=f"the gradient to the input of a transposed convolution is a convolution: {what}",
             operator=_with_axes_of(gradient, transposes), example=Case(*gradient), **about,
         )(_holds(kind, _of))  # fmt: skip

@@ -34,7 +34,9 @@ Window = Mapping[str, int]
 ABSENT = {"input": 1, "output": 1, "kernel": 1, "stride": 1, "dilation": 1, "before": 0}
 """The window of an axis that there is not."""
 
-wrong = functools.partial(known, severity="wrong gradient", laws=OF_WRONG_GRADIENTS, having="avx512_f")
+wrong = functools.partial(
+    known, severity="wrong gradient", laws=(*OF_WRONG_GRADIENTS, "rerun", "call after call"), having="avx512_f"
+)
 """Register a gradient that is wrong on processors with AVX-512."""
 in_float32 = functools.partial(wrong, dtypes=("float32",))
 in_bfloat16 = functools.partial(wrong, dtypes=("bfloat16",), lacking="amx_bf16")

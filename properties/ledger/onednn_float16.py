@@ -7,7 +7,7 @@ import functools
 from properties.cases.case import Case
 from properties.edges.huge import Huge
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import CONVOLUTIONS, OF_ALL_GRADIENTS, PLAIN, TRANSPOSED, known
+from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, WITH_GRADIENTS, known
 from properties.ledger.windows import (
     last_axis_of_padding,
     strides_over_four_gigabytes,
@@ -34,7 +34,7 @@ crash = functools.partial(known, severity="crash", dtypes=("float16",), having="
 @crash(
     "float16-crash-in-transposed-gradient-on-last-axis-of-padding",
     TRANSPOSED,
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
     what="the gradient to the input of a transposed convolution is a convolution: where that sees nothing but padding "
     "along the last axis, with a stride and a dilation, the process ends with SIGSEGV",

@@ -68,7 +68,7 @@ def _on_padding(case: Case, subject: Subject) -> bool:
     "channels-last-crash-in-weight-gradient-of-strided-pointwise",
     ("conv2d", "conv2d_padded"),
     severity="crash",
-    laws=("layouts", "gradients", "special gradients"),
+    laws=("layouts", "gradients", "gradients of some operands", "rerun", "call after call", "special gradients"),
     dtypes=("float32",),
     having="avx2",
     overwrites=True,

@@ -39,13 +39,15 @@ OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
 """Laws whose cases are not all valid, which an entry has to name to be asked about them."""
 OF_GRADIENTS = (
     "gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes", "special gradients",
-    "transpose = input gradient", "convolution = transpose's gradient",
+    "transpose = input gradient", "convolution = transpose's gradient", "gradients of some operands",
 )  # fmt: skip
 """The laws that look at gradients, for an entry about those alone; "gradients of gradients" are another matter."""
 OF_WRONG_GRADIENTS = (*OF_GRADIENTS, "accumulator", "receptive field")
 """The same for a gradient that is wrong; one that is rounded "accumulator" measures and "receptive field" lets pass."""
 OF_ALL_GRADIENTS = (*OF_WRONG_GRADIENTS, "gradients of gradients")
 """The same where a second gradient is wrong, too."""
+WITH_GRADIENTS = (*OF_ALL_GRADIENTS, "rerun", "call after call")
+"""Every law that asks for gradients, for an entry about a crash."""
 
 
 @dataclass(frozen=True)

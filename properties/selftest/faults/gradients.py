@@ -60,6 +60,23 @@ def weight_gradient_of_first_group(
     return F.conv3d(input, torch.cat([weight[:first], weight[first:].detach()]), bias, **arguments)
 
 
+@fault("gradients of some operands", "conv2d", dtypes=NOT_FLOAT16)
+def weight_gradient_beside_none(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution whose weight gradient is doubled where the input needs none, as a first layer's does."""
+    if not input.requires_grad:
+        weight = with_slope_of(weight, 2 * weight)
+    return F.conv2d(input, weight, bias, **arguments)
+
+
+@fault("gradients of some operands", "linear")
+def bias_gradient_beside_none(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer whose bias gradient is that of the first row where nothing else needs one."""
+    output = F.linear(input, weight, bias)
+    if bias is None or input.requires_grad or weight.requires_grad or input.ndim < 2:
+        return output
+    return with_slope_of(output, torch.cat([output[:1], output[1:].detach()]))
+
+
 class _BFloat16Cotangent(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, output: Tensor) -> Tensor:

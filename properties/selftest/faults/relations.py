@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
-from properties.selftest.faults.record import SIXTEEN, WIDE, fault
+from properties.selftest.faults.record import SIXTEEN, WIDE, fault, with_slope_of
 
 
 @fault("powers of two", "conv1d")
@@ -68,6 +69,63 @@ def dilation_of_two_for_three(input: Tensor, weight: Tensor, bias: Tensor | None
     rows, columns = arguments["dilation"]
     nearer = {**arguments, "dilation": (rows, min(columns, 2))}
     return F.conv2d(input, weight, bias, **nearer)[..., : output.shape[-1]]
+
+
+_CALLS = itertools.count()
+"""Stands for what differs from run to run: which of two threads is first."""
+
+
+class _LastBit(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor) -> Tensor:
+        return input.clone()
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return gradient * (1.0 + next(_CALLS) % 2 * torch.finfo(gradient.dtype).eps)
+
+
+@fault("rerun", "avg_pool2d")
+def gradient_in_another_order(input: Tensor, **arguments: Any) -> Tensor:
+    """Average pooling whose gradient is larger by its last bit in every other run."""
+    return F.avg_pool2d(_LastBit.apply(input), **arguments)
+
+
+@fault("rerun", "conv1d")
+def gradient_of_the_first_thread(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution of a large input whose weight gradient depends on which of two threads is first."""
+    if input.numel() >= 2**15 and torch.get_num_threads() > 1:
+        weight = _LastBit.apply(weight)
+    return F.conv1d(input, weight, bias, **arguments)
+
+
+@fault("call after call", "linear")
+def weight_packed_once(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer that packs its weight in the first call, whatever is written into it afterwards."""
+    kept: Any = weight
+    if not hasattr(kept, "packed"):
+        kept.packed = weight.detach().clone()
+    return F.linear(input, with_slope_of(kept.packed, weight), bias)
+
+
+_BUFFERS: dict[Any, Tensor] = {}
+
+
+@fault("call after call", "relu")
+def buffer_of_the_last_call(input: Tensor) -> Tensor:
+    """ReLU that returns the same memory in every call of the same size."""
+    output = F.relu(input)
+    buffer = _BUFFERS.setdefault((input.shape, input.dtype), torch.empty_like(output.detach()))
+    output.data = buffer.copy_(output.detach())
+    return output
+
+
+@fault("call after call", "conv1d")
+def bias_left_out_when_warm(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that leaves out its bias once it was called 64 times on a tensor."""
+    counted: Any = input
+    counted.calls = getattr(counted, "calls", 0) + 1
+    return F.conv1d(input, weight, bias if counted.calls <= 64 else None, **arguments)
 
 
 @fault("batch = loop", "conv2d", dtypes=WIDE)
