@@ -8,7 +8,7 @@ elements of the cotangent that a stride sets apart, and around them; they meet w
 gradient to a weight these are the zeros of the padding; they meet the cotangent, or for a transposed layer its input.
 
 For activations nobody promises whether the slope of a saturated one is zero or only small, which a product with ∞ tells
-apart, nor what the slope at NaN is.
+apart, nor what the slope at NaN is: only that it is one for all NaN (:mod:`properties.edges.few_values`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from properties.cases.case import Case
 from properties.edges.special_values import PALETTES, Promise, Special, flush, promised, same_places
 from properties.operators import Operator
+from properties.verdicts.expected import Expected
 from refimpl.arrays import Array
-from refimpl.rounding import Format
+from refimpl.rounding import Format, round_to
 
 
 @st.composite
@@ -35,8 +36,10 @@ def specials(draw: st.DrawFn, operator: Operator, palettes: tuple[str, ...] = PA
 def of_gradients(
     operator: Operator, case: Case, cotangent: Array, operands: Mapping[str, Array], format: Format
 ) -> dict[str, Promise]:
-    """What the gradient to each operand should be, where all are linear or elements are selected."""
+    """What the gradient to each operand should be, where all are linear, elements are selected, or of an activation."""
     assert operator.gradients is not None
+    if operator.has("activation"):
+        return {"input": of_activation(operator, case, cotangent, operands["input"], format)}
     values = [cotangent, *operands.values()]
     # Where elements are selected, the special values decide which.
     finite = [np.where(np.isfinite(v), v, 0.0) for v in values]
@@ -58,6 +61,36 @@ def of_gradients(
                 np.asarray(exact[i]), near[name].wider((most[i] - kept[i]) * stored), certain, format
             )
     return promises
+
+
+SATURATED = 2.0
+"""Past it an activation's slope may be taken for zero; one of few bits is flat not much further."""
+
+
+def of_activation(operator: Operator, case: Case, cotangent: Array, x: Array, format: Format) -> Promise:
+    """Where the gradient of an activation should be NaN or infinite; other numbers may be any."""
+    assert operator.gradients is not None
+    axis = case.arguments.get("dim")
+    with np.errstate(all="ignore"):
+        exact, flat, slope = (
+            operator.gradients(g, v, **case.arguments)[0]
+            for g, v in ((cotangent, x), (cotangent, _saturated(x, axis)), (np.ones(x.shape), x))
+        )
+        certain = same_places(exact, flat)
+    if axis is None:
+        certain &= np.isfinite(x) & (np.isfinite(cotangent) | (slope != 0.0))
+    else:  # a difference on the way may be past the largest number
+        held = np.where(np.isfinite(cotangent), np.abs(cotangent), 0.0) < format.storage.largest / 8.0 / max(1, x.size)
+        certain &= (held & (x < np.inf)).all(axis, keepdims=True)
+    stored = round_to(exact, format.storage)
+    return Promise(Expected(stored, np.full(stored.shape, np.inf)), certain)
+
+
+def _saturated(x: Array, axis: int | None) -> Array:
+    """The same values with infinities for those at which the slope may be taken for zero."""
+    if axis is None:
+        return np.where(np.abs(x) > SATURATED, np.copysign(np.inf, x), x)
+    return np.where(x < np.max(x, axis, keepdims=True, initial=-np.inf) - SATURATED, -np.inf, x)
 
 
 def _magnitudes(operator: Operator, case: Case, values: list[Array]) -> tuple[Array, ...]:

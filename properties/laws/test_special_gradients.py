@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from properties.edges.few_values import FewValues, alike, few_values, without_special
 from properties.edges.special_gradients import of_gradients, specials
 from properties.edges.special_values import Special
 from properties.engine.law import law
 from properties.laws.test_special_values import one_product
 from properties.operators import Operator
 from properties.subjects import Subject
-from properties.verdicts.verdict import verdict
+from properties.verdicts.verdict import tensor, verdict
 
 
 def selecting(operator: Operator) -> bool:
@@ -18,7 +19,7 @@ def selecting(operator: Operator) -> bool:
 
 @law(
     "special gradients",
-    covers=lambda o: o.differentiable and (one_product(o) or selecting(o)),
+    covers=lambda o: o.differentiable and (one_product(o) or selecting(o) or o.has("activation")),
     cases=specials,
 )
 def test_gradients(operator: Operator, subject: Subject, case: Special) -> None:
@@ -28,3 +29,17 @@ def test_gradients(operator: Operator, subject: Subject, case: Special) -> None:
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
     expected = {name: promise.kept(outcome, name, "gradients") for name, promise in promises.items()}
     verdict(outcome, expected, subject, "gradients")
+
+
+@law("equal elements", covers=lambda operator: operator.has("activation"), cases=few_values)
+def test_equal_elements(operator: Operator, subject: Subject, case: FewValues) -> None:
+    """Equal elements, or rows, NaN and infinities among them, have equal results and gradients wherever they stand."""
+    operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
+    outcome = subject.run(operator.program, operands, case.arguments, cotangent)
+    x, finite = operands["input"], {"input": without_special(operands["input"])}
+    near = operator.expected(finite, case.arguments, subject.format)["output"]
+    wanted = alike(tensor(outcome), near, subject.format, [x], case.arguments)
+    verdict(outcome, {"output": wanted}, subject)
+    slopes = operator.expected_gradients(without_special(cotangent), finite, case.arguments, subject.format)["input"]
+    wanted = alike(tensor(outcome, "input", "gradients"), slopes, subject.format, [x, cotangent], case.arguments)
+    verdict(outcome, {"input": wanted}, subject, "gradients")

@@ -81,6 +81,20 @@ def cotangent_without_nan(input: Tensor, weight: Tensor, bias: Tensor | None = N
     return _Finite.apply(F.linear(input, weight, bias))
 
 
+@fault("special gradients", "tanh", dtypes=WIDE)
+def tangent_without_nan(input: Tensor) -> Tensor:
+    """Tanh that takes NaN in the gradient of its output for zero."""
+    return _Finite.apply(torch.tanh(input))
+
+
+@fault("equal elements", "relu")
+def slope_at_nan_in_the_tail(input: Tensor) -> Tensor:
+    """ReLU that takes the slope at NaN for one in whole vectors of eight, and for zero in the tail."""
+    whole = torch.arange(input.shape[-1]) < input.shape[-1] // 8 * 8
+    slope = torch.where(input.isnan() & whole, input, F.relu(torch.where(input.isnan(), input.detach(), input)))
+    return with_slope_of(F.relu(input), slope)
+
+
 @fault("special gradients", "avg_pool2d", dtypes=WIDE)
 def gradient_through_every_window(input: Tensor, **arguments: Any) -> Tensor:
     """Average pooling whose gradient adds nothing of all windows, times zero, to each."""
