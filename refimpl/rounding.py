@@ -76,15 +76,39 @@ class Format:
 
     Where ``products`` is given, a sum of products may round its operands to it first, as TF32 units do.
     For the 16-bit formats the accumulator is float32, which is what torch documents for its matrix products
-    (torch.backends, "reduced precision reduction" off) and what hardware offers.
+    (torch.backends, "reduced precision reduction" off) and what hardware offers. Where ``in_gradients`` is given,
+    gradients are summed in it.
     """
 
     storage: Precision
     accumulator: Precision
     products: Precision | None = None
+    in_gradients: Precision | None = None
 
     def __str__(self) -> str:
         return self.storage.name
+
+    @property
+    def backward(self) -> Format:
+        """The same, as gradients are computed.
+
+        >>> Format(BFLOAT16, FLOAT32, in_gradients=BFLOAT16).backward == Format(BFLOAT16, BFLOAT16)
+        True
+        """
+        return Format(self.storage, self.in_gradients, self.products) if self.in_gradients else self
+
+    def summing_in_storage(self, forward: bool) -> Format:
+        """The same, but that sums are rounded to the storage on the way: those of gradients, and ``forward`` all."""
+        return Format(self.storage, self.storage if forward else self.accumulator, self.products, self.storage)
+
+    @property
+    def largest_sum(self) -> float:
+        """The largest number that a sum on the way has to hold, in however few bits: float32's in 16 bits.
+
+        >>> Format(FLOAT16, FLOAT16).largest_sum == FLOAT32.largest
+        True
+        """
+        return FORMATS[self.storage.name].accumulator.largest
 
 
 FORMATS = {

@@ -51,7 +51,7 @@ def of_gradients(
         flushed = operator.gradients(*(flush(v, format) for v in values), **case.arguments)
         most, kept = (_magnitudes(operator, case, v) for v in (finite, [flush(v, format) for v in finite]))
     # A padded layer stores the gradient of its padded input before the copies of an element are added up.
-    largest = (format.storage if operator.has("padded") else format.accumulator).largest / 2.0
+    largest = (format.storage.largest if operator.has("padded") else format.largest_sum) / 2.0
     open_, promises = _meets_zeros(operator, case, cotangent, operands), {}
     stored = 1.0 + 2.0 * format.storage.unit_roundoff
     for i, name in enumerate(operands):

@@ -28,7 +28,7 @@ from properties.operators import Operator
 from properties.verdicts.expected import Expected
 from properties.worker.call import Outcome, Setting
 from refimpl.arrays import Array
-from refimpl.rounding import INTEGERS, Format, Precision, round_to
+from refimpl.rounding import BFLOAT16, INTEGERS, Format, Precision, round_to
 
 PALETTES = ("nan", "inf", "-inf", "both inf", "all -inf", "zeros", "tiny", "large", "every")
 
@@ -111,7 +111,7 @@ def of_sums(operator: Operator, case: Case, operands: Mapping[str, Array], forma
         alike = same_places(exact, np.asarray(operator.reference(*flushed, **case.arguments)))
         most = _magnitude(operator, finite, case)
         lost = most - _magnitude(operator, {name: flush(v, format) for name, v in finite.items()}, case)
-    held, stored = most <= format.accumulator.largest / 2.0, 1.0 + 2.0 * format.storage.unit_roundoff
+    held, stored = most <= format.largest_sum / 2.0, 1.0 + 2.0 * format.storage.unit_roundoff
     return promised(exact, near.wider(lost * stored), held & alike & ~_meets_zeros(operator, case, operands), format)
 
 
@@ -132,9 +132,9 @@ def flush(values: Array, format: Format) -> Array:
 
     Those of float16 no hardware flushes (:class:`refimpl.rounding.Precision`).
     """
-    smallest = 2.0 ** (1 - format.storage.largest_exponent)
-    if format.storage is format.accumulator or format.storage.underflow < smallest:
+    if format.storage is not BFLOAT16:
         return values
+    smallest = 2.0 ** (1 - format.storage.largest_exponent)
     return np.where(np.abs(values) < smallest, 0.0, values)
 
 

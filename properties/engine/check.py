@@ -21,6 +21,7 @@ from properties.engine.judgement import NotRun
 from properties.engine.law import Law
 from properties.engine.trial import HERE, Engines, Steered, Trial
 from properties.ledger.known import known
+from properties.ledger.record import Divergence
 from properties.operators import Operator
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdicts.evidence import Result
@@ -109,21 +110,24 @@ class Check:
         try:
             if trial and self.subject and trial.case is not None:
                 trial.ask(self.operator, trial.case, self.subject)
-            for variant in self._tiers(case):
-                self._hold(trial, case=variant)
+            roundings = [entry for variant in self._tiers(case) for entry in self._hold_rounded(trial, variant)]
         except Steered as steered:
-            tally.known, tally.entry = tally.known + 1, steered.entry
+            tally.known, tally.entry, tally.steered = tally.known + 1, steered.entry, tally.steered + 1
         except Declined as reason:
             tally.declined, tally.declining = tally.declined + 1, tally.declining or str(reason)
             if isinstance(reason, Undefined) and tally.declined == tally.cases:
                 raise NotRun(str(reason)) from reason
         except Diverged:
-            if not (trial and trial.entries):
+            entries = [entry for entry in trial.entries if not entry.rounds] if trial else []
+            if not entries:
                 self.failing = case
                 raise
-            tally.known, tally.entry = tally.known + 1, trial.entries[0]
+            tally.known, tally.entry = tally.known + 1, entries[0]
         else:
-            tally.end_case(case)
+            if roundings:
+                tally.known, tally.entry = tally.known + 1, roundings[0]
+            else:
+                tally.end_case(case)
         finally:
             if trial and any(entry.overwrites for entry in trial.entries):
                 trial.renew()
@@ -162,6 +166,24 @@ class Check:
                 else (f"torch's own function is wrong here, too{listed}: {_first_line(torchs)}")
             )
         return None
+
+    def _hold_rounded(self, trial: Trial | None, case: Any) -> tuple[Divergence, ...]:
+        """Hold the law; where it fails under entries on rounding, by the bound of sums in the storage.
+
+        Returns those that it needed. Raises Diverged where they do not explain it.
+        """
+        needed: tuple[Divergence, ...] = ()
+        before = replace(self.tally)
+        while True:
+            try:
+                self._hold(replace(trial, roundings=needed) if trial else None, case=case)
+                return needed
+            except Diverged:  # perhaps at a call before which another entry was not asked about
+                found = tuple(entry for entry in trial.entries if entry.rounds) if trial else ()
+                if len(found) == len(needed):
+                    raise
+                needed = found
+                self.tally.take_back(before)
 
     def _hold(self, trial: Trial | None, **about: Any) -> None:
         """Call the law's body with what it asks for."""

@@ -14,6 +14,7 @@ from properties.subjects import Subject
 from properties.verdicts.tally import Tally
 from properties.worker.call import Call, Outcome
 from properties.worker.execute import execute
+from refimpl.rounding import Format
 
 
 def _nothing() -> None:
@@ -60,8 +61,8 @@ class Trial(Subject):
     """A subject while a law is held to it on a case: it asks the ledger, has its calls made, and counts.
 
     law, case: what the ledger is asked about; without a case it is not asked. entries: those under which this case, or
-    a call, falls and which is tried all the same. served: the calls that one compiled function has served before; None
-    where each call has a function of its own.
+    a call, falls and which is tried all the same. roundings: those of them to whose bound it is held. served: the calls
+    that one compiled function has served before; None where each call has a function of its own.
     """
 
     engines: Engines = HERE
@@ -69,6 +70,7 @@ class Trial(Subject):
     law: str = ""
     case: Case | None = None
     entries: list[Divergence] = field(default_factory=list)
+    roundings: tuple[Divergence, ...] = ()
     served: list[Call] | None = None
 
     @classmethod
@@ -77,17 +79,23 @@ class Trial(Subject):
         own = {name: getattr(subject, name) for name in ("device", "dtype", "mode", "kernels", "torch")}
         return cls(**own, engines=engines, tally=tally or Tally(), **about)
 
+    @property
+    def format(self) -> Format:
+        """The subject's; where it is held to entries on rounding, sums are formed in the storage."""
+        own, forward = super().format, not all(entry.of_gradients for entry in self.roundings)
+        return own.summing_in_storage(forward) if self.roundings else own
+
     def ask(self, operator: Operator | None, case: Case, subject: Subject) -> None:
         """Ask the ledger about a case of an operator on a subject.
 
         Raises Steered where it has an entry: nothing is learnt from trying, since the entry's example is tried in any
-        run. Beside another torch both are tried, on the same cases: only counts from the same cases tell what one does
-        and the other does not.
+        run. Under one on rounding much is: whether rounding explains all. Beside another torch both are tried, on the
+        same cases: only counts from the same cases tell what one does and the other does not.
         """
         entry = known(self.law, operator, subject, case)
-        if entry and not self.engines.comparing:
+        if entry and not (entry.rounds or self.engines.comparing):
             raise Steered(entry)
-        if entry:
+        if entry and entry not in self.entries:
             self.entries.append(entry)
 
     def answer(self, call: Call) -> Outcome:

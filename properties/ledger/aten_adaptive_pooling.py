@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
+import numpy as np
+
 from properties.cases.case import Case
-from properties.ledger.record import OF_GRADIENTS
+from properties.edges.special_values import Special
+from properties.ledger.record import OF_GRADIENTS, known
 from properties.ledger.rules import accepted, has_no_channels, needs_channels_in_a_batch
-from properties.ledger.sums import OPMATH, lossy
+from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows
+from properties.operators import operator
 from properties.operators.adaptive_pooling import counts
 from properties.subjects import Subject
 from refimpl import adaptive_pooling
+from refimpl.arrays import Array
+from refimpl.geometry import adaptive_window
 
 MAXIMUM = ("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 AVERAGE = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
@@ -62,6 +71,65 @@ def _averages_of_several(case: Case, subject: Subject) -> bool:
     # The sum of two elements is rounded once, and the mean of the whole input is not computed so.
     found = counts(case.shapes["input"], case.arguments["output_size"])
     return found.size > 1 and bool((found > 2).any())
+
+
+overflowing = functools.partial(
+    known,
+    operators=AVERAGE[2:],
+    severity="silent wrong value",
+    dtypes=("float16",),
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/140696",
+    why=OPMATH + "a mean is no larger than what was averaged; adaptive_avg_pool2d, and bfloat16, are right",
+)
+"""Register a mean that is infinite, or NaN."""
+
+
+@overflowing(
+    "adaptive-avg-pool3d-overflows-in-float16",
+    example=Special({"input": (1, 1, 1, 6)}, {"output_size": (1, 1, 2)}, "normal", seed=22, palette="large"),
+)
+def _sum_overflows(case: Case, subject: Subject) -> bool:
+    """The elements of a window are added up in float16, so that the mean is infinite where their sum passes its largest
+    number, and NaN where it does so in both directions."""
+    layer = operator("adaptive_avg_pool3d")
+    for filled in (case, case.with_integers()):
+        x = layer.operands(filled, subject.format)["input"]
+        means = layer.reference(x, **case.arguments)
+        if _several(means) and may_overflow(x.size, x) and overflows(means, _sums_in_float16(x, means.shape[-3:])):
+            return True
+    return False
+
+
+@overflowing(
+    "adaptive-avg-pool3d-of-one-value-overflows-in-float16",
+    laws=("constants stay",),
+    example=Case({"input": (1, 8, 7, 8)}, {"output_size": (4, 1, 1)}, seed=0),
+)
+def _sum_of_one_value_overflows(case: Case, subject: Subject) -> bool:
+    """The mean of a window of one value is infinite where the sum of its elements passes float16's largest number."""
+    layer, terms = operator("adaptive_avg_pool3d"), counts(case.shapes["input"], case.arguments["output_size"])
+    levels = [
+        layer.operands(filled, subject.format)["input"][..., :1, :1, :1] for filled in (case, case.with_integers())
+    ]
+    sums = (added_in_float16([level] * int(terms.max(initial=0))) for level in levels)
+    return terms.size > 1 and any(overflows(*both) for both in zip(levels, sums, strict=True))
+
+
+def _several(means: Array) -> bool:
+    """True if they are several: the mean of the whole input is computed otherwise."""
+    return math.prod(means.shape[-3:]) > 1
+
+
+def _sums_in_float16(x: Array, output: tuple[int, ...]) -> Array:
+    """The sum of each adaptive window."""
+    sums = np.empty((*x.shape[:-3], *output))
+    for at in np.ndindex(*output):
+        axes = zip(at, x.shape[-3:], output, strict=True)
+        depth, rows, columns = (slice(*adaptive_window(*axis)) for axis in axes)
+        window = x[..., depth, rows, columns]
+        sums[(..., *at)] = added_in_float16(np.moveaxis(window.reshape(*x.shape[:-3], -1), -1, 0))
+    return sums
 
 
 @lossy(

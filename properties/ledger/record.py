@@ -21,6 +21,7 @@ SEVERITIES = (
     "lossy accumulation",
 )  # fmt: skip
 """The classes of defects, the worst first."""
+ROUNDING = SEVERITIES[-1]
 
 DEVICES = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "meta")
 """Those that an entry may name, present or not."""
@@ -94,6 +95,16 @@ class Divergence:
         return self.laws[0] if self.laws else "agreement"
 
     @property
+    def rounds(self) -> bool:
+        """True if sums are rounded to the storage on the way: cases are held to the bound of such sums."""
+        return self.severity == ROUNDING
+
+    @property
+    def of_gradients(self) -> bool:
+        """True if it is about gradients alone."""
+        return "gradients" in self.laws
+
+    @property
     def component(self) -> str:
         """What is wrong: the name of the module that the entry stands in."""
         return self.holds.__module__.rpartition(".")[2]
@@ -123,7 +134,7 @@ class Divergence:
         """True if an entry that names no laws is about one: "accumulator" measures lossy sums."""
         if law in OUT_OF_RANGE:
             return law in self.also
-        return not (law == "accumulator" and self.severity == "lossy accumulation")
+        return not (law == "accumulator" and self.rounds)
 
 
 ENTRIES: dict[str, Divergence] = {}

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
+
+import numpy as np
 
 from properties.cases.case import Case
-from properties.ledger.record import known
+from properties.edges.special_values import same_places
+from properties.ledger.record import ROUNDING, known
 from properties.subjects import SIXTEEN_BITS
+from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
+from refimpl.rounding import FLOAT16, round_to
 
 OPMATH = "ATen/OpMathType.h: operations on bfloat16 and float16 are to compute in float and to round the result once; "
 """What an entry's ``why`` begins with; what does so goes on."""
 
-lossy = functools.partial(known, severity="lossy accumulation", dtypes=SIXTEEN_BITS)
+lossy = functools.partial(known, severity=ROUNDING, dtypes=SIXTEEN_BITS)
 """Register a rounding."""
 
 
@@ -29,3 +35,27 @@ def windows_overlap(case: Case) -> bool:
     strides, dilations = case.arguments.get("stride", kernel), case.arguments.get("dilation", (1,) * len(kernel))
     axes = zip(kernel, strides, dilations, strict=True)
     return any(effective_kernel(k, d) > s for k, s, d in axes)
+
+
+def added_in_float16(terms: Iterable[Array]) -> Array:
+    """Terms added up one after the other, each partial sum rounded to float16.
+
+    >>> added_in_float16([np.array([60000.0]), np.array([6000.0]), np.array([-6000.0])])
+    array([inf])
+    """
+    total: Array = np.zeros(())
+    with np.errstate(invalid="ignore"):
+        for term in terms:
+            total = round_to(total + term, FLOAT16)
+    return total
+
+
+def overflows(exact: Array, summed: Array) -> bool:
+    """True if sums that were formed in float16 are infinite or NaN where the exact ones, stored in it, are not."""
+    return not same_places(round_to(exact, FLOAT16), summed).all()
+
+
+def may_overflow(terms: int, *factors: Array) -> bool:
+    """True if so many products, each of one finite element of every factor, may add up to more than float16 holds."""
+    largest = (float(np.max(np.abs(f), initial=0.0, where=np.isfinite(f))) for f in factors)
+    return terms * math.prod(largest) > FLOAT16.largest

@@ -182,6 +182,7 @@ class Operator:
         """The gradient of ``⟨cotangent, output⟩`` to every operand."""
         assert self.gradients is not None
         assert self.gradient_bounds is not None
+        format = format.backward
         free, arguments = self._separated(operands, arguments)
         values = [cotangent, *free.values()]
         magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
@@ -205,6 +206,7 @@ class Operator:
     ) -> dict[str, Expected]:
         """The gradients of ``⟨directions, gradients⟩`` to the cotangent and every operand."""
         assert self.second is not None
+        format = format.backward
         free, arguments = self._separated(operands, arguments)
         second, values = self.second, [cotangent, *free.values(), *directions.values()]
 

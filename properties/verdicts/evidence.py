@@ -24,8 +24,8 @@ from properties.verdicts.tally import Tally, counting
 
 SCHEMA_VERSION = 1
 COUNTED = (
-    "cases", "known", "declined", "comparisons", "exact", "bounded", "vacuous", "worst_share", "worst_case", "raised",
-    "compilations",
+    "cases", "known", "steered", "declined", "comparisons", "exact", "bounded", "vacuous", "worst_share", "worst_case",
+    "raised", "compilations",
 )  # fmt: skip
 """The fields of a tally that a line of evidence has."""
 

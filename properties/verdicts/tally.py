@@ -18,13 +18,15 @@ class Tally:
     """The counts of one check.
 
     known, declined: cases that run into the ledger's ``entry``, or that the subject does not implement (``declining``
-    says why). exact, bounded: comparisons by their tier; vacuous: those that prove nothing. worst_share: the largest
-    error as a share of its bound, in ``worst_case``. raised: rules, each with the exception that met its violation.
-    call: the last one made. profiles, figures: the numbers of the report's pictures.
+    says why). steered: the known cases that were not tried. exact, bounded: comparisons by their tier; vacuous: those
+    that prove nothing. worst_share: the largest error as a share of its bound, in ``worst_case``. raised: rules, each
+    with the exception that met its violation. call: the last one made. profiles, figures: the numbers of the report's
+    pictures.
     """
 
     cases: int = 0
     known: int = 0
+    steered: int = 0
     declined: int = 0
     comparisons: int = 0
     exact: int = 0
@@ -50,6 +52,11 @@ class Tally:
         """Count a case; its comparisons follow."""
         self.cases += 1
         self.case_share = 0.0
+
+    def take_back(self, earlier: Tally) -> None:
+        """Forget the comparisons since an earlier copy: what they are about is compared again."""
+        for name in ("comparisons", "exact", "bounded", "vacuous"):
+            setattr(self, name, getattr(earlier, name))
 
     def end_case(self, case: object) -> None:
         """Keep the case whose error came closest to its bound."""

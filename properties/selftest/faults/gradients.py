@@ -10,11 +10,8 @@ from torch import Tensor
 
 from properties.selftest.faults.record import EVERY, WIDE, fault, with_slope_of
 
-NOT_FLOAT16 = EVERY[:3]
-"""In float16 torch's own gradients of convolutions and of sigmoid are known to be lossy, and are steered around."""
 
-
-@fault("gradients", "conv2d", dtypes=NOT_FLOAT16)
+@fault("gradients", "conv2d", dtypes=EVERY)
 def last_image_dropped(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution whose weight gradient drops the last image of a batch."""
     output = F.conv2d(input, weight, bias, **arguments)
@@ -24,14 +21,14 @@ def last_image_dropped(input: Tensor, weight: Tensor, bias: Tensor | None = None
     return with_slope_of(output, torch.cat([F.conv2d(input[:-1], weight, bias, **arguments), last]))
 
 
-@fault("gradients", "conv2d", dtypes=NOT_FLOAT16)
+@fault("gradients", "conv2d", dtypes=EVERY)
 def bias_left_out_while_training(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that leaves out its bias where gradients are recorded, and gives the right gradients."""
     output = F.conv2d(input, weight, bias, **arguments)
     return with_slope_of(F.conv2d(input, weight, **arguments), output) if output.requires_grad else output
 
 
-@fault("gradients", "conv1d", dtypes=NOT_FLOAT16)
+@fault("gradients", "conv1d", dtypes=EVERY)
 def dilation_ignored_backward(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that ignores its dilation in the backward pass."""
     output = F.conv1d(input, weight, bias, **arguments)
@@ -39,7 +36,7 @@ def dilation_ignored_backward(input: Tensor, weight: Tensor, bias: Tensor | None
     return with_slope_of(output, undilated[..., : output.shape[-1]])
 
 
-@fault("gradients", "conv2d", dtypes=NOT_FLOAT16)
+@fault("gradients", "conv2d", dtypes=EVERY)
 def bias_gradient_without_last(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution whose bias gradient leaves out the last position."""
     output = F.conv2d(input, weight, bias, **arguments)
@@ -51,7 +48,7 @@ def bias_gradient_without_last(input: Tensor, weight: Tensor, bias: Tensor | Non
     return with_slope_of(output, unbiased + bias.view(-1, 1, 1) * counted)
 
 
-@fault("gradients", "conv3d", dtypes=NOT_FLOAT16)
+@fault("gradients", "conv3d", dtypes=EVERY)
 def weight_gradient_of_first_group(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
 ) -> Tensor:
@@ -60,7 +57,7 @@ def weight_gradient_of_first_group(
     return F.conv3d(input, torch.cat([weight[:first], weight[first:].detach()]), bias, **arguments)
 
 
-@fault("gradients of some operands", "conv2d", dtypes=NOT_FLOAT16)
+@fault("gradients of some operands", "conv2d", dtypes=EVERY)
 def weight_gradient_beside_none(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution whose weight gradient is doubled where the input needs none, as a first layer's does."""
     if not input.requires_grad:
@@ -93,7 +90,7 @@ def bfloat16_cotangent(input: Tensor, weight: Tensor, bias: Tensor | None = None
     return _BFloat16Cotangent.apply(F.conv2d(input, weight, bias, **arguments))
 
 
-@fault("gradients", "conv1d", dtypes=NOT_FLOAT16)
+@fault("gradients", "conv1d", dtypes=EVERY)
 def short_input_gradient(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution whose input gradient ends with the last whole vector of eight."""
     output = F.conv1d(input, weight, bias, **arguments)
@@ -167,14 +164,14 @@ def softmax_gradient_without_sum(input: Tensor, dim: int) -> Tensor:
     return with_slope_of(output, powers / powers.sum(dim, keepdim=True).detach())
 
 
-@fault("gradients", "sigmoid", dtypes=NOT_FLOAT16)
+@fault("gradients", "sigmoid", dtypes=EVERY)
 def sigmoid_by_absolute_value(input: Tensor) -> Tensor:
     """Sigmoid by way of |x|, whose gradient at zero is lost."""
     power = (-input.abs()).exp()
     return torch.where(input >= 0, 1 / (1 + power), power / (1 + power))
 
 
-@fault("gradients", "sigmoid", dtypes=NOT_FLOAT16)
+@fault("gradients", "sigmoid", dtypes=EVERY)
 def sigmoid_gradient_squared(input: Tensor) -> Tensor:
     """Sigmoid with the gradient s² for s(1 − s)."""
     output = torch.sigmoid(input)

@@ -58,7 +58,7 @@ def padding_from_the_neighbour(input: Tensor, weight: Tensor, bias: Tensor | Non
     return conv2d_padded(beside, weight, bias, **arguments)
 
 
-@fault("special values", "conv_transpose1d", dtypes=WIDE)
+@fault("special values", "conv_transpose1d", dtypes=(*WIDE, "float16"))
 def infinity_spread_by_zeros(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Transposed convolution that multiplies each element with zeros beyond its kernel."""
     output = F.conv_transpose1d(input, weight, bias, **arguments)
