@@ -10,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 
 from properties.cases.case import Case
+from properties.engine.check import Check
+from properties.engine.law import every
 from properties.ledger.examples import convolution
 from properties.ledger.known import known
 from properties.operators import operator
@@ -21,6 +24,7 @@ from properties.selftest import hostile, nested
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
 from properties.subjects.workers import Workers
+from properties.verdicts import evidence
 from properties.verdicts.expected import exactly
 from properties.verdicts.verdict import Diverged, verdict
 from properties.worker import programs
@@ -61,6 +65,19 @@ def test_right_kernel_passes(tmp_path: Path) -> None:
     assert ("flatten", "not run", "im2col defines no part of flatten") in others
     assert {status for _, status, _ in others} == {"not run"}
     assert "tests (im2col defines no linear)" in finished.stdout
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_padded"])
+@pytest.mark.parametrize("law", ["agreement", "gradients", "layouts"])
+def test_right_kernel_passes_whatever_the_seed(law: str, name: str) -> None:
+    """A right kernel is green under twenty seeds, in bfloat16, where what is around it is rounded."""
+    subject = Subject("cpu", "bfloat16", kernels=str(IM2COL))
+    for seed in range(20):
+        result = evidence.Result(law, "", name, str(subject), "cpu", "bfloat16", (), "")
+        check = Check(every()[law], operator(name), subject, result)
+        with evidence.collecting(result):
+            check.search(hypothesis.settings(max_examples=10, database=None), seed)
+        assert check.tally.bounded > 0
 
 
 def test_wrong_kernel_is_caught(tmp_path: Path) -> None:
