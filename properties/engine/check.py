@@ -31,8 +31,8 @@ from properties.worker.call import Call
 
 ROUND = 8 * bundles.LARGEST
 """Cases of a round."""
-SETTLED = 100
-"""Cases of a subject with the whole budget."""
+SETTLED = {"eager": 100, "compiled": 40, "dynamic": 10 * families.MEMBERS}
+"""Cases after which what proves nothing never will, by the mode: those of a family are alike."""
 
 
 class Enough(unittest.SkipTest):
@@ -59,17 +59,27 @@ class Check:
     @property
     def settled(self) -> bool:
         """True if so many cases were tried that what proves nothing never will."""
-        return self.tally.cases >= SETTLED * self.law.budget(self.subject)
+        share = self.law.share(self.subject) if self.subject else 1.0
+        return self.tally.cases >= share * SETTLED[self.subject.mode if self.subject else "eager"]
 
     def search_enough(self, seed: int | None = None) -> None:
         """Search, and again while the cases so far prove nothing and are too few to say that none will.
 
-        Hypothesis varies what it drew, so that the smallest cases come in swarms. Where it was told to take a seed of
-        its own, a search that is repeated has another, or the same cases would come again.
+        Hypothesis varies what it drew, so that the smallest cases come in swarms; of compiled code few are tried, all
+        of which the ledger may know. Where it was told to take a seed of its own, a search that is repeated has
+        another, or the same cases would come again.
         """
         self.search(seed=seed)
-        while "case" in self.law.parameters and self.tally.proves_nothing and not self.settled:
-            self.search(seed=seed or 0)
+        again = 0
+        while "case" in self.law.parameters and self._nothing_yet and not self.settled:
+            again += 1
+            self.search(seed=(seed or 0) + again)
+
+    @property
+    def _nothing_yet(self) -> bool:
+        """True if the cases so far, of which there may be none, say nothing about the subject."""
+        known = self.tally.known if self.subject and self.subject.compiled else 0
+        return self.tally.proves_nothing or self.tally.cases == known
 
     def search(self, settings: hypothesis.settings | None = None, seed: int | None = None) -> None:
         """Look for a counterexample: once where the law draws no case, else as often as the settings say.
@@ -206,7 +216,7 @@ class Check:
 
         After ten examples Hypothesis makes five of six by repeating parts of others; so no round has as many. The first
         bundle of each is empty, since it begins with the simplest. Where a case is compiled, it takes so long that a
-        bundle saves nothing. Fewer than four cases would prove nothing.
+        larger bundle saves nothing.
         """
         if self.engines.comparing:
             settings, seed = _of_twins(settings), self._seed_of_twins()
@@ -217,10 +227,10 @@ class Check:
             )
             return
         cases = self.law.strategy(self.operator)
-        wanted = max(4, round(settings.max_examples * self.law.budget(self.subject)))
+        least = 1 if self.subject and self.subject.compiled else 4
+        wanted = max(least, round(settings.max_examples * self.law.budget(self.subject)))
         if self.subject and self.subject.compiled:
-            alone = cases.map(lambda case: Bundle((case,)))
-            yield self._searching(alone, self.tried_each, settings, wanted, seed)
+            yield self._searching(bundles.bundles(cases, 1), self.tried_each, settings, 1 + wanted, seed)
             return
         for done in range(0, wanted, ROUND):
             number = math.ceil(min(ROUND, wanted - done) / bundles.LARGEST)

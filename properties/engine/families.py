@@ -18,7 +18,7 @@ from refimpl.rounding import FORMATS
 
 MEMBERS = 44
 """Cases of a family beside the one that its function is compiled for first."""
-COMPILATIONS = 3
+COMPILATIONS = 2
 """Of one function: where the compiler makes a new one of nearly every size, the others have the first case's."""
 ROOM = 2**12
 """Elements beyond which neither batch nor channels grow: the loops take as long as there are."""

@@ -52,6 +52,7 @@ class Law:
     exact: bool = True
     rank: int = REST
     share: Callable[[Subject], float] = whole
+    unless: Callable[[Operator, Subject], bool] = lambda operator, subject: False
 
     @property
     def title(self) -> str:
@@ -65,6 +66,8 @@ class Law:
 
     def includes(self, operator: Operator | None, subject: Subject) -> bool:
         """True if the law speaks of this pair; integers need an operator that is exact on them."""
+        if operator is not None and self.unless(operator, subject):
+            return False
         return self.on(subject) and not (subject.integral and (operator is None or operator.inexact is not None))
 
     def budget(self, subject: Subject | None) -> float:
@@ -113,6 +116,7 @@ def law(
     exact: bool = True,
     rank: int = REST,
     share: Callable[[Subject], float] = whole,
+    unless: Callable[[Operator, Subject], bool] = Law.unless,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
@@ -120,12 +124,13 @@ def law(
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
     ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``: see :class:`Law`.
+    ``unless`` leaves out pairs of which another law says the same.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share,
+            share, unless,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described

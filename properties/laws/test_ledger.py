@@ -93,9 +93,8 @@ def confirm(path: Path, seen: Diverged, overwrites: bool, run: scripts.Run) -> N
 
 
 def pinned(entry: Divergence, subject: Subject) -> bool:
-    """True if an entry's example is to diverge on a subject; one that eager mode shows is not compiled as well."""
-    compiled = subject.mode != "eager" and "eager" in entry.modes
-    return entry.shows(subject) and not compiled and not subject.torch
+    """True if an entry's example is to diverge on a subject: in the first of its modes, which explains the others."""
+    return entry.shows(subject) and subject.mode == entry.modes[0] and not subject.torch
 
 
 def blank(item: pytest.Item, entry: Divergence, place: Subject) -> evidence.Result | None:
@@ -124,8 +123,7 @@ def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureReques
         assert seen, f"{entry.id} is fixed in torch {torch.__version__}: say so in the entry (fixed=…)"
         folder = request.config.stash[recording.WRITER].folder.parent / "repro"
         result.repro = f"repro/{script(entry, place, seen, folder).name}"
-        # Those of other dtypes and modes are the same script, but for its numbers, and how it is compiled.
-        if (place.dtype, place.mode) == (entry.dtypes[0], entry.modes[0]):
+        if place.dtype == entry.dtypes[0]:  # those of others are the same script, but for its numbers
             confirm(folder.parent / result.repro, seen, entry.overwrites, run)
         result.tally.known, result.tally.entry = 1, entry
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"

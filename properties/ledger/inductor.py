@@ -9,7 +9,7 @@ import numpy as np
 
 from properties.cases.case import Case, kernel_size
 from properties.edges.huge import formula
-from properties.ledger.examples import convolution
+from properties.ledger.examples import convolution, transposed
 from properties.ledger.record import COMPILED, OF_GRADIENTS, known
 from properties.ledger.rules import accepted
 from properties.operators import operator
@@ -157,9 +157,27 @@ def _image_without_channels(case: Case, subject: Subject) -> bool:
     return len(shape) == 3 and shape[0] == 0
 
 
+@refused(
+    "dynamic-convolution2d-gradient-without-batch",
+    ("conv2d", "conv2d_padded", "conv_transpose2d"),
+    laws=OF_GRADIENTS,
+    modes=("dynamic",),
+    upstream="https://github.com/pytorch/pytorch/issues/185510",
+    why="torch.nn.Conv2d, Shape: (C, H, W); a batch, one and no symbolic axis, eager mode and dynamic=False are right",
+    example=Case(*convolution((1, 1, 2), (1, 1, 1, 1)), "normal"),
+)
+def _strides_without_order(case: Case, subject: Subject) -> bool:
+    """For symbolic sizes, the strides of the gradient of an image without a batch are sorted without what is known of
+    their symbols: 'TypeError: cannot determine truth value of Relational'."""
+    # Spared is one column of one channel, which lies in channels_last as it does otherwise.
+    channels, *lengths = case.shapes["input"]
+    return len(lengths) == 2 and (lengths[1] > 1 or min(channels, lengths[0]) > 1)
+
+
 @dynamic(
     "dynamic-convolution3d-without-batch",
     ("conv3d", "conv3d_padded"),
+    upstream="https://github.com/pytorch/pytorch/issues/188422",
     why="torch.nn.Conv3d, Shape: (C, D, H, W); a batch of several, eager mode and dynamic=False are right",
     example=Case(*convolution((3, 7, 10, 21), (4, 3, 1, 2, 2)), "normal"),
 )
@@ -167,9 +185,10 @@ def _strides_of_sums(case: Case, subject: Subject) -> bool:
     """For symbolic sizes, the strides of an output without a batch, which are products of sums, are compared; bounds of
     their quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
     # Several channels of several rows and columns, of lengths that are not just n // stride. Spared are images that are
-    # known to be square, and axes as long as there are channels, which is a number.
+    # known to be square. An axis as long as there are channels is a number as they are, but only to a function that was
+    # compiled for no other size before.
     given, (outputs, _, *kernel), shape = case.arguments, case.shapes["weight"], case.shapes["input"]
-    if len(shape) != 4 or outputs < 2 or shape[0] in shape[1:]:
+    if len(shape) != 4 or outputs < 2:
         return False
     steps = list(zip(kernel, given["stride"], given["dilation"], strict=True))
     amounts = [d * (k - 1) if given["padding"] == "same" else 0 for k, _, d in steps]
@@ -177,6 +196,27 @@ def _strides_of_sums(case: Case, subject: Subject) -> bool:
         amounts = [2 * amount for amount in given["padding"]]
     lengths = [(size, s, a - d * (k - 1) - 1 + s) for size, a, (k, s, d) in zip(shape[1:], amounts, steps, strict=True)]
     several = all(size > 1 and (size + more) // s > 1 for size, s, more in lengths)
+    return several and all(more for *_, more in lengths[1:]) and lengths[1] != lengths[2]
+
+
+@dynamic(
+    "dynamic-transposed-convolution3d-without-batch",
+    ("conv_transpose3d",),
+    upstream="https://github.com/pytorch/pytorch/issues/188422",
+    why="torch.nn.ConvTranspose3d, Shape: (C, D, H, W); a batch, eager mode and dynamic=False are right",
+    example=Case(*transposed((3, 7, 9, 5), (3, 4, 1, 2, 2)), "normal"),
+)
+def _strides_of_transposed_sums(case: Case, subject: Subject) -> bool:
+    """For symbolic sizes, the strides of an output without a batch, which are products of sums, are compared; bounds of
+    their quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
+    # As without "transposed", but for the lengths: n * stride, and something more.
+    given, (_, outputs, *kernel), shape = case.arguments, case.shapes["weight"], case.shapes["input"]
+    if len(shape) != 4 or outputs * given["groups"] < 2:
+        return False
+    steps = zip(kernel, *(given[name] for name in ("stride", "padding", "dilation", "output_padding")), strict=True)
+    amounts = [(s, d * (k - 1) + 1 + extra - s - 2 * p) for k, s, p, d, extra in steps]
+    lengths = [(size, s, more) for size, (s, more) in zip(shape[1:], amounts, strict=True)]
+    several = all(size > 1 and size * s + more > 1 for size, s, more in lengths)
     return several and all(more for *_, more in lengths[1:]) and lengths[1] != lengths[2]
 
 

@@ -29,7 +29,8 @@ from refimpl import activation
 from refimpl.arrays import Array
 
 DYNAMIC = Subject("cpu", "float32", "dynamic")
-AGREEMENT = every()["agreement"]
+STATIC = Subject("cpu", "float32", "compiled")
+AGREEMENT, GRADIENTS = every()["agreement"], every()["gradients"]
 FEW = hypothesis.settings(max_examples=80, derandomize=True, database=None, deadline=None)
 
 
@@ -72,9 +73,32 @@ def test_too_many_compilations_are_no_silent_eager_mode(monkeypatch: pytest.Monk
     assert str(other.error).startswith("FailOnRecompileLimitHit")
 
 
+def test_outputs_of_many_sizes_are_held_once() -> None:
+    """What serves many sizes is compiled for "gradients", which holds outputs, too, and for what has none."""
+    assert [AGREEMENT.includes(operator(name), DYNAMIC) for name in ("sigmoid", "accuracy")] == [False, True]
+    assert GRADIENTS.includes(operator("sigmoid"), DYNAMIC)
+    assert AGREEMENT.includes(operator("sigmoid"), STATIC)
+
+
+def in_eager_mode(call: Call) -> Outcome:
+    """What compiled code would answer that does what eager mode does."""
+    return execute(replace(call, mode="eager"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_case_is_compiled_or_as_many_as_prove_something(seed: int) -> None:
+    """Of given sizes; half of the accuracies that are drawn are 0 or 1."""
+    result = evidence.Result("agreement", "", "accuracy", "", "cpu", "float32", (), "")
+    check = Check(AGREEMENT, operator("accuracy"), STATIC, result, Engines({"": Engine(in_eager_mode)}))
+    with evidence.collecting(result):
+        check.search_enough(seed)
+    assert result.tally.cases > 0
+    assert not result.tally.proves_nothing
+
+
 def wrong_at_later_sizes(call: Call) -> Outcome:
     """What a function would answer that is right for the shape for which it was compiled alone."""
-    outcome = execute(replace(call, mode="eager"))
+    outcome = in_eager_mode(call)
     compiled_for = call.earlier[0] if call.earlier else call
     same = np.shape(compiled_for.operands["input"]) == np.shape(call.operands["input"])
     return outcome if same else outcome.part(lambda values: values + 1.0)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from properties import subjects
 from properties.selftest import nested
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -94,9 +93,3 @@ def test_evidence_of_a_run(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("properties-*.jsonl")
     kinds = [line.partition(",")[0] for line in path.read_text(encoding="utf-8").splitlines()]
     assert kinds == ['{"kind": "run"', '{"kind": "result"', '{"kind": "end"']
-
-
-def test_an_experimental_subject_is_held_where_it_is_named() -> None:
-    """A subject whose divergences are not all in the ledger is held only in runs that name it."""
-    name = "dynamic-cpu-float32"
-    assert [name in map(str, subjects.select(names)) for names in (None, "cpu", name)] == [False, False, True]

@@ -89,14 +89,9 @@ class Subject:
         return self.mode != "eager"
 
     @property
-    def experimental(self) -> bool:
-        """True if the ledger does not yet know all that is wrong with it, so that it is held where it is asked for."""
-        return self.mode == "dynamic"
-
-    @property
     def budget(self) -> float:
         """The share of a search's cases that it gets: to compile each takes seconds."""
-        return 0.04 if self.mode == "compiled" else 1.0
+        return 0.025 if self.mode == "compiled" else 1.0
 
     @cached_property
     def absence(self) -> str | None:
@@ -161,12 +156,11 @@ def few() -> str:
 def select(names: str | None, kernels: str | None = None, torch: str = "") -> list[Subject]:
     """The subjects of a comma-separated list, each a device ("cpu": all of its subjects) or a subject's own name.
 
-    None selects all, present or not; experimental ones are selected by their own names alone. With kernels, the same
-    devices and floating dtypes in eager mode. Raises ValueError for one that is unknown or absent: a request that
-    cannot be met is no pass.
+    None selects all, present or not. With kernels, the same devices and floating dtypes in eager mode. Raises
+    ValueError for one that is unknown or absent: a request that cannot be met is no pass.
     """
     everything = [s for s in known() if not kernels or (s.mode == "eager" and s.dtype in FLOATS and s != META)]
-    chosen = [s for s in everything if _wanted(s, names)]
+    chosen = [s for s in everything if names is None or {s.device, str(s)} & set(_names(names))]
     if names is not None:
         for name in _names(names):
             _check(name, everything)
@@ -176,12 +170,6 @@ def select(names: str | None, kernels: str | None = None, torch: str = "") -> li
 
 def _names(names: str) -> list[str]:
     return [name.strip() for name in names.split(",")]
-
-
-def _wanted(subject: Subject, names: str | None) -> bool:
-    if names is None:
-        return not subject.experimental
-    return str(subject) in _names(names) or (subject.device in _names(names) and not subject.experimental)
 
 
 def _check(name: str, everything: list[Subject]) -> None:
