@@ -6,7 +6,7 @@ the choice of what to vary. Each case may be absent, so that a failing bundle sh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 from properties.cases.case import among
 
 LARGEST = 8
-PRESENT = among(False, *[True] * 255)
+PRESENT = among(False, *[True] * 4095)
 
 
 @dataclass(frozen=True)
@@ -37,3 +37,9 @@ class Bundle:
 def bundles(draw: st.DrawFn, cases: st.SearchStrategy[Any], size: int) -> Bundle:
     """Up to ``size`` cases, any of which may be left out."""
     return Bundle(tuple(draw(cases) for _ in range(size) if draw(PRESENT)))
+
+
+@st.composite
+def dealt(draw: st.DrawFn, hand: Sequence[st.SearchStrategy[Any]]) -> Bundle:
+    """A case of each strategy of a hand, any of which may be left out."""
+    return Bundle(tuple(draw(cases) for cases in hand if draw(PRESENT)))

@@ -215,8 +215,8 @@ class Check:
         """Searches of Hypothesis that together try as many cases as the settings say on a subject of the whole budget.
 
         After ten examples Hypothesis makes five of six by repeating parts of others; so no round has as many. The first
-        bundle of each is empty, since it begins with the simplest. Where a case is compiled, it takes so long that a
-        larger bundle saves nothing.
+        bundle of each is empty, since it begins with the simplest. Cases that are dealt are one bundle, of all kinds.
+        Where a case is compiled, it takes so long that a larger bundle saves nothing.
         """
         if self.engines.comparing:
             settings, seed = _of_twins(settings), self._seed_of_twins()
@@ -235,6 +235,9 @@ class Check:
         for done in range(0, wanted, ROUND):
             number = math.ceil(min(ROUND, wanted - done) / bundles.LARGEST)
             drawn = bundles.bundles(cases, math.ceil(min(ROUND, wanted - done) / number))
+            if hand := self.law.hand(self.operator):
+                number = 1
+                drawn = bundles.dealt([hand[k % len(hand)] for k in range(done, min(done + ROUND, wanted))])
             own = 0 if done and seed is None and settings.derandomize else seed  # else each round would be the first
             yield self._searching(drawn, self.tried_each, settings, 1 + number, own)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from properties.subjects import Subject
 Hold = Callable[["Law", Operator | None, Subject | None], None]
 """What tries a law on one operator and subject."""
 Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
+Hand = Callable[[Operator], Sequence[st.SearchStrategy[Any]]]
+"""The kinds of cases of an operator, of which each has its turn."""
 
 
 REST = 4
@@ -53,6 +55,7 @@ class Law:
     rank: int = REST
     share: Callable[[Subject], float] = whole
     unless: Callable[[Operator, Subject], bool] = lambda operator, subject: False
+    dealt: Hand | None = None
 
     @property
     def title(self) -> str:
@@ -81,12 +84,21 @@ class Law:
 
     def strategy(self, operator: Operator | None) -> st.SearchStrategy[Any]:
         """What "case" is drawn from: the law's own cases, else the operator's."""
+        if self.dealt:
+            return st.one_of(self.hand(operator))
         if self.cases is None:
             assert operator is not None, f"{self.name}: a law without an operator needs cases"
             return operator.cases
         if isinstance(self.cases, st.SearchStrategy):
             return self.cases
         return self.cases(operator)  # type: ignore[arg-type]
+
+    def hand(self, operator: Operator | None) -> Sequence[st.SearchStrategy[Any]]:
+        """What cases are drawn from in turn; empty where all are drawn from one strategy."""
+        if self.dealt is None:
+            return ()
+        assert operator is not None, f"{self.name}: a law whose cases are dealt needs an operator"
+        return self.dealt(operator)
 
 
 LAWS: dict[str, Law] = {}
@@ -117,6 +129,7 @@ def law(
     rank: int = REST,
     share: Callable[[Subject], float] = whole,
     unless: Callable[[Operator, Subject], bool] = Law.unless,
+    dealt: Hand | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
@@ -125,12 +138,14 @@ def law(
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
     ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``: see :class:`Law`.
     ``unless`` leaves out pairs of which another law says the same.
+    ``dealt``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
+    its share of any run.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share, unless,
+            share, unless, dealt,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described
