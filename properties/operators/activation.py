@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
@@ -44,6 +45,17 @@ def rows_geometry(draw: st.DrawFn) -> Geometry:
     dim = len(leading)
     return {"input": shape}, {"dim": draw(among(dim, dim - len(shape)))}
 
+
+def _rows_of(draw: st.DrawFn, rows: int, classes: int, positions: int) -> Geometry:
+    """Classes on the last axis where there is one position, else before it."""
+    shape = (rows, classes) if positions == 1 else (rows, classes, positions)
+    return {"input": shape}, {"dim": draw(among(1, 1 - len(shape)))}
+
+
+LARGE_ROWS = large.each(_rows_of, rows=large.TWO, classes=(2, 3), positions=(1, 1, 2))
+LARGE_ELEMENTS = large.each(
+    lambda draw, **shape: ({"input": tuple(shape.values())}, {}), rows=large.FEW, size=large.FEW
+)
 
 ROWS = (
     must.Constraint(
@@ -95,6 +107,7 @@ def _activation(name: str, layer: str, program: Any, exact: bool = False, rows: 
         traits=frozenset({"activation"}),
         inexact=None if exact else INEXACT,
         rows=lambda case: {"input": len(case.shapes["input"])},
+        large=LARGE_ROWS if rows else LARGE_ELEMENTS,
         constraints=ROWS if rows else (),
         **({key: _over(function) for key, function in functions.items()} if rows else functions),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
@@ -98,6 +99,7 @@ def _max_operator(axes: int) -> Operator:
         output_shape=output_shape_of_maxima,
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
+        large=large.adaptive(axes),
         constraints=constraints(axes, "Max"),
     )
 
@@ -126,6 +128,7 @@ def _average_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"pooling", "linear"}),
         axes=axes,
+        large=large.adaptive(axes),
         constraints=constraints(axes, "Avg"),
         # Integers that the elements of every window divide have integer averages.
         scale=_divisor,

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import image_sized, long_sums, tiled
+from properties.cases import image_sized, large, long_sums, tiled
 from properties.cases.case import (
     COIN,
     Axis,
@@ -140,6 +140,7 @@ def _operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "kernel", "products"}),
         axes=axes,
+        large=large.convolution(axes),
         constraints=constraints(axes),
     )
 

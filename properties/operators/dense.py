@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import long_sums
+from properties.cases import large, long_sums
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
 from properties.operators import constraints as must
 from properties.operators.record import Operator
@@ -76,6 +76,22 @@ def unflatten_geometry(draw: st.DrawFn) -> Geometry:
         unflattened[draw(whole(0, len(unflattened) - 1))] = -1
     dims = [dim, dim - len(shape)]
     return {"input": shape}, {"dim": draw(among(*dims)), "unflattened_size": tuple(unflattened)}
+
+
+def _linear_of(draw: st.DrawFn, rows: int, features: int, outputs: int) -> Geometry:
+    return {"input": (rows, features), "weight": (outputs, features), "bias": (outputs,)}, {}
+
+
+def _matmul_of(draw: st.DrawFn, m: int, k: int, n: int) -> Geometry:
+    return {"input": (m, k), "other": (k, n)}, {}
+
+
+def _bilinear_of(draw: st.DrawFn, rows: int, first: int, second: int, outputs: int) -> Geometry:
+    shapes = {"input1": (rows, first), "input2": (rows, second), "weight": (outputs, first, second), "bias": (outputs,)}
+    return shapes, {}
+
+
+BILINEAR_NUMBERS = ("rows", "first", "second", "outputs")
 
 
 def _linear_gradients(g: Array, x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, ...]:
@@ -194,6 +210,7 @@ OPERATORS = (
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},
+        large=large.each(_linear_of, rows=large.FEW, features=large.FEW, outputs=large.FEW),
         constraints=LINEAR,
     ),
     Operator(
@@ -211,6 +228,7 @@ OPERATORS = (
         traits=frozenset({"linear"}),
         rows=lambda case: {"input1": 1, "input2": 1},
         staged=True,
+        large=large.at_most(1025, large.each(_bilinear_of, **dict.fromkeys(BILINEAR_NUMBERS, large.TWO)), "outputs"),
         constraints=BILINEAR,
     ),
     Operator(
@@ -227,6 +245,7 @@ OPERATORS = (
         output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},
+        large=large.each(_matmul_of, m=large.FEW, k=large.FEW, n=large.FEW),
         constraints=MATMUL,
     ),
     Operator(

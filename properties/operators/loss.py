@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
 from properties.operators import constraints as must
 from properties.operators.activation import classes
@@ -82,6 +83,23 @@ def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
     if draw(COIN):
         arguments["label_smoothing"] = draw(among(0.1, 0.25, 0.5, 1.0, 0.0))
     return shapes, arguments
+
+
+def _labelled_of(draw: st.DrawFn, rows: int, classes: int) -> Geometry:
+    """Rows of classes, the class of each row, and how losses are reduced, in half of the cases."""
+    generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
+    reduction = {"reduction": draw(among(*loss.REDUCTIONS))} if draw(COIN) else {}
+    return {"input": (rows, classes)}, {"target": _numbers(generator.integers(0, classes, rows)), **reduction}
+
+
+def _judged_of(draw: st.DrawFn, rows: int, classes: int) -> Geometry:
+    shapes, arguments = _labelled_of(draw, rows, classes)
+    return shapes, {"target": arguments["target"]}
+
+
+FEW_CLASSES = {"rows": large.FEW, "classes": (2, 3)}
+LARGE_ROWS = large.at_most(4097, large.each(_labelled_of, **FEW_CLASSES), "rows")
+"""A case holds the class of each row as a number of Python's."""
 
 
 @st.composite
@@ -196,6 +214,7 @@ OPERATORS = (
         output_shape=output_shape,
         traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
+        large=LARGE_ROWS,
         constraints=(*CLASSES, *SMOOTHING),
     ),
     Operator(
@@ -216,6 +235,7 @@ OPERATORS = (
         staged=True,
         magnitude=_summed(NLL),
         gradient_magnitude=_summed(NLL_GRADIENTS),
+        large=LARGE_ROWS,
         constraints=CLASSES,
     ),
     Operator(
@@ -227,5 +247,6 @@ OPERATORS = (
         reference=lambda x, target: np.asarray(loss.correct(x, np.array(target))),
         bound=lambda x, target: np.asarray(loss.correct(x.value, np.array(target))),
         output_shape=lambda case: (),
+        large=large.at_most(4097, large.each(_judged_of, **FEW_CLASSES), "rows"),
     ),
 )

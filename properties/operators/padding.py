@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
@@ -85,6 +86,7 @@ def _operator(name: str, mode: str) -> Operator:
         output_shape=partial(output_shape, mode=mode),
         traits=frozenset({"sized"}),
         rows=lambda case: {"input": len(case.arguments["padding"]) // 2 + 1},
+        large=large.planes(2, {"padding": (1, 1, 1, 0)}),
         constraints=rules.padding(mode),
     )
 

@@ -10,8 +10,19 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import long_sums
-from properties.cases.case import CHANNELS, COIN, Case, Geometry, batches, cases, longest_axis, pooling_axis, whole
+from properties.cases import large, long_sums
+from properties.cases.case import (
+    CHANNELS,
+    COIN,
+    Axis,
+    Case,
+    Geometry,
+    batches,
+    cases,
+    longest_axis,
+    pooling_axis,
+    whole,
+)
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import pooling as programs
@@ -29,8 +40,13 @@ AVERAGE_PROGRAMS = {1: programs.avg_pool1d, 2: programs.avg_pool2d, 3: programs.
 def geometry(draw: st.DrawFn, axes: int, mode: str, padded: bool = True) -> Geometry:
     """Shapes and arguments of a valid pooling with ``axes`` spatial axes; mode "max" or "average"."""
     longest = draw(longest_axis(axes, LONGEST[axes]))
-    dilated = mode == "max"
-    windows = [draw(pooling_axis(KERNELS[axes], length, dilated, padded)) for length in longest]
+    windows = [draw(pooling_axis(KERNELS[axes], length, mode == "max", padded)) for length in longest]
+    arguments, channels = arguments_of(mode, draw, windows), draw(CHANNELS)
+    return {"input": (*draw(batches()), channels, *(w.size for w in windows))}, arguments
+
+
+def arguments_of(mode: str, draw: st.DrawFn, windows: list[Axis]) -> dict[str, Any]:
+    """The arguments of a pooling with these windows; a stride that is left out is the kernel's size."""
     arguments: dict[str, Any] = {
         "kernel_size": tuple(w.kernel for w in windows),
         "padding": tuple(w.padding for w in windows),
@@ -38,14 +54,13 @@ def geometry(draw: st.DrawFn, axes: int, mode: str, padded: bool = True) -> Geom
     }
     if draw(COIN):
         arguments["stride"] = tuple(w.stride for w in windows)
-    if dilated:
+    if mode == "max":
         arguments["dilation"] = tuple(w.dilation for w in windows)
     else:
         arguments["count_include_pad"] = draw(COIN)
-        if axes > 1 and draw(COIN):
+        if len(windows) > 1 and draw(COIN):
             arguments["divisor_override"] = draw(whole(1, 9))
-    channels = draw(CHANNELS)
-    return {"input": (*draw(batches()), channels, *(w.size for w in windows))}, arguments
+    return arguments
 
 
 def output_shape(case: Case) -> tuple[int, ...]:
@@ -108,6 +123,7 @@ def _max_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "selecting"}),
         axes=axes,
+        large=large.pooling(axes, partial(arguments_of, "max")),
         constraints=constraints(axes, "max"),
     )
 
@@ -136,6 +152,7 @@ def _average_operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"window", "pooling", "linear"}),
         axes=axes,
+        large=large.pooling(axes, partial(arguments_of, "average")),
         constraints=constraints(axes, "average"),
         # Integers that every divisor divides have integer averages.
         scale=lambda case: math.lcm(*divisors(case)),

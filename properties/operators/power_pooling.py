@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, pooling_axis
+from properties.cases import large
+from properties.cases.case import CHANNELS, Axis, Case, Geometry, batches, cases, longest_axis, pooling_axis
 from properties.operators import constraints as must
 from properties.operators import pooling as sliding
 from properties.operators.record import Operator
@@ -20,6 +21,8 @@ from refimpl.bounds import power_pooling as bounds
 KERNELS = {1: 5, 2: 4, 3: 3}
 LONGEST = {1: 33, 2: 17, 3: 9}
 NORMS = (2.0, 1.0, 3.0, 2, 1.5, 0.5, math.inf, -math.inf)
+OF_MANY = tuple(norm for norm in NORMS if abs(norm) >= 1)
+"""Those of long windows: Σ|x|^p to the power 1/p grows faster than the terms where p < 1, past what float16 holds."""
 
 
 @st.composite
@@ -27,14 +30,22 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     """Shapes and arguments of a power-average pooling."""
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows = [draw(pooling_axis(KERNELS[axes], length, dilated=False, padded=False)) for length in longest]
+    arguments = arguments_of(draw, windows)
+    return {"input": (*draw(batches()), draw(CHANNELS), *(w.size for w in windows))}, arguments
+
+
+def arguments_of(draw: st.DrawFn, windows: list[Axis]) -> dict[str, Any]:
+    """The arguments of a pooling with these windows; a stride that is left out is the kernel's size."""
     arguments: dict[str, Any] = {
-        "norm_type": draw(st.sampled_from(NORMS)),
+        "norm_type": draw(
+            st.sampled_from(OF_MANY if max(w.kernel for w in windows) > max(KERNELS.values()) else NORMS)
+        ),
         "kernel_size": tuple(w.kernel for w in windows),
         "ceil_mode": draw(st.booleans()),
     }
     if draw(st.booleans()):
         arguments["stride"] = tuple(w.stride for w in windows)
-    return {"input": (*draw(batches()), draw(CHANNELS), *(w.size for w in windows))}, arguments
+    return arguments
 
 
 def with_a_root(case: Case, name: str, values: Array) -> Array:
@@ -85,6 +96,7 @@ def _operator(axes: int) -> Operator:
         axes=axes,
         inexact="a root of an integer is seldom one",
         domain=with_a_root,
+        large=large.pooling(axes, arguments_of, padded=False, longest=1025),
         constraints=constraints(axes),
     )
 

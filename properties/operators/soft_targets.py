@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import COIN, Case, Geometry, among, cases
 from properties.operators.loss import chosen, input_shapes, output_shape
 from properties.operators.record import Operator
@@ -28,6 +29,11 @@ def geometry(draw: st.DrawFn) -> Geometry:
     if draw(COIN):
         options["label_smoothing"] = draw(among(0.1, 0.25, 0.5, 1.0, 0.0))
     return {"input": shape, "target": shape}, options
+
+
+def _of(draw: st.DrawFn, rows: int, classes: int) -> Geometry:
+    reduction = {"reduction": draw(among("sum", "none"))} if draw(COIN) else {}
+    return {"input": (rows, classes), "target": (rows, classes)}, reduction
 
 
 def probabilities(case: Case, name: str, values: Array) -> Array:
@@ -69,5 +75,6 @@ OPERATORS = (
         traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
         domain=probabilities,
+        large=large.each(_of, rows=large.FEW, classes=(2, 3)),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import image_sized, long_sums, tiled
+from properties.cases import image_sized, large, long_sums, tiled
 from properties.cases.case import Axis, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import transposed_constraints as rules
 from properties.operators.record import Operator
@@ -111,6 +111,7 @@ def _operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"linear", "transposed", "products"}),
         axes=axes,
+        large=large.mapped(partial(turned, axes), large.convolution(axes)),
         constraints=rules.transposed(axes),
     )
 

@@ -66,7 +66,9 @@ class Attempt:
     vacuous: bool = False
 
 
-def attempt(engines: Engines, law: str, name: str, subject: Subject, settings: hypothesis.settings) -> Attempt:
+def attempt(
+    engines: Engines, law: str, name: str, subject: Subject, settings: hypothesis.settings, seed: int | None = None
+) -> Attempt:
     """Hold a program to a law in its operator's place, until the law fails or the search ends."""
     described, seen, planted = every()[law], Attempt(), (faults.FAULTS | faults.CORRECT)[name]
     failures: list[Diverged] = []
@@ -86,7 +88,7 @@ def attempt(engines: Engines, law: str, name: str, subject: Subject, settings: h
     result = evidence.Result(law, "", planted.operator, str(subject), subject.device, subject.dtype, (), "")
     check = Check(replace(described, body=body), standing, subject, result, engines)
     with evidence.collecting(result), contextlib.suppress(Diverged):
-        check.search(settings)
+        check.search(settings, seed)
     seen.tried, seen.known, seen.vacuous = check.tally.cases, check.tally.known, check.tally.proves_nothing
     return seen
 

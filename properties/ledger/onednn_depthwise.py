@@ -1,0 +1,43 @@
+"""oneDNN's depthwise convolution of volumes, backward, which plans for every pair of rows of the kernel."""
+
+from __future__ import annotations
+
+import functools
+
+from properties.cases.case import Case
+from properties.ledger.examples import convolution, transposed
+from properties.ledger.record import OF_ALL_GRADIENTS, known
+from properties.subjects import Subject
+
+MOST_ROWS = 2048
+"""With so many rows of a kernel its plan takes some seconds."""
+
+planned = functools.partial(
+    known,
+    severity="valid arguments rejected",
+    dtypes=("float32",),
+    lacking="avx512_f",
+    why="torch.nn.ConvTranspose3d: no limit on the kernel; oneDNN off, float64, a stride or a dilation of 2, two "
+    "channels a group, and as many taps on another axis give the result in some hundredths of a second",
+)
+ROWS = 65_536
+
+
+@planned(
+    "onednn-depthwise-3d-input-gradient-of-many-rows",
+    ("conv3d",),
+    laws=OF_ALL_GRADIENTS,
+    example=Case(*convolution((1, 2, 1, ROWS, 1), (2, 1, 1, ROWS, 1), groups=2)),
+)
+@planned(
+    "onednn-depthwise-3d-transposed-of-many-rows",
+    ("conv_transpose3d",),
+    example=Case(*transposed((1, 2, 1, 1, 1), (2, 1, 1, ROWS, 1), groups=2)),
+)
+def _many_rows(case: Case, subject: Subject) -> bool:
+    """A depthwise transposed convolution of volumes, and the input gradient of a depthwise convolution, with strides
+    and dilations of 1, takes time and memory that grow with the square of the kernel's rows: 1.5 s for 1,024, 37 s and
+    0.9 GB for 4,096; from 30,000 on it raises 'std::bad_alloc'."""
+    weight, given = case.shapes["weight"], case.arguments
+    depthwise = weight[1] == 1 and weight[0] == given["groups"] > 1
+    return depthwise and {*given["stride"], *given["dilation"]} == {1} and weight[3] > MOST_ROWS
