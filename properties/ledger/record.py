@@ -41,7 +41,7 @@ OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
 OF_GRADIENTS = (
     "gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes", "special gradients",
     "transpose = input gradient", "convolution = transpose's gradient", "gradients of some operands",
-    "gradients of large sizes",
+    "gradients of large sizes", "gradients of layers of networks",
 )  # fmt: skip
 """The laws that look at gradients, for an entry about those alone; "gradients of gradients" are another matter."""
 OF_WRONG_GRADIENTS = (*OF_GRADIENTS, "accumulator", "receptive field")

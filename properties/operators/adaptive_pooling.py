@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import large
+from properties.cases import large, spots
 from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import constraints as must
 from properties.operators.record import Operator
@@ -100,6 +100,7 @@ def _max_operator(axes: int) -> Operator:
         traits=frozenset({"pooling", "selecting"}),
         axes=axes,
         large=large.adaptive(axes),
+        parts=spots.planes,
         constraints=constraints(axes, "Max"),
     )
 
@@ -129,6 +130,7 @@ def _average_operator(axes: int) -> Operator:
         traits=frozenset({"pooling", "linear"}),
         axes=axes,
         large=large.adaptive(axes),
+        parts=spots.planes,
         constraints=constraints(axes, "Avg"),
         # Integers that the elements of every window divide have integer averages.
         scale=_divisor,

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from properties.cases import image_sized, large, long_sums, tiled
+from properties.cases import image_sized, large, long_sums, spots, tiled
 from properties.cases.case import (
     COIN,
     Axis,
@@ -141,6 +141,7 @@ def _operator(axes: int) -> Operator:
         traits=frozenset({"window", "kernel", "products"}),
         axes=axes,
         large=large.convolution(axes),
+        parts=spots.convolution,
         constraints=constraints(axes),
     )
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import large, long_sums
+from properties.cases import large, long_sums, spots
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
 from properties.operators import constraints as must
 from properties.operators.record import Operator
@@ -210,6 +210,7 @@ OPERATORS = (
         output_shape=lambda case: (*case.shapes["input"][:-1], case.shapes["weight"][0]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},
+        parts=spots.linear,
         large=large.each(_linear_of, rows=large.FEW, features=large.FEW, outputs=large.FEW),
         constraints=LINEAR,
     ),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases import large, long_sums
+from properties.cases import large, long_sums, spots
 from properties.cases.case import (
     CHANNELS,
     COIN,
@@ -124,6 +124,7 @@ def _max_operator(axes: int) -> Operator:
         traits=frozenset({"window", "pooling", "selecting"}),
         axes=axes,
         large=large.pooling(axes, partial(arguments_of, "max")),
+        parts=spots.planes,
         constraints=constraints(axes, "max"),
     )
 
@@ -153,6 +154,7 @@ def _average_operator(axes: int) -> Operator:
         traits=frozenset({"window", "pooling", "linear"}),
         axes=axes,
         large=large.pooling(axes, partial(arguments_of, "average")),
+        parts=spots.planes,
         constraints=constraints(axes, "average"),
         # Integers that every divisor divides have integer averages.
         scale=lambda case: math.lcm(*divisors(case)),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from properties.cases.case import INTEGERS, LARGEST_INTEGER, Case
 from properties.cases.large import Kinds
+from properties.cases.spots import Parts
 from properties.operators.constraints import Constraint
 from properties.verdicts.expected import Expected
 from properties.worker.call import Program
@@ -45,6 +46,8 @@ class Operator:
     ``rows`` names the operands that hold a batch of examples, and the number of axes of one example. By default these
     are the input and the given operands, whose examples have an axis of channels and the spatial axes.
 
+    ``parts`` cuts out of a large case what some elements depend on (:mod:`properties.cases.spots`).
+
     ``large`` is what can be large about it, one at a time (:mod:`properties.cases.large`).
 
     ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
@@ -74,6 +77,7 @@ class Operator:
     domain: Callable[[Case, str, Array], Array] = lambda case, name, values: values
     rows: Callable[[Case], Mapping[str, int]] | None = None
     large: Kinds = field(default_factory=dict)
+    parts: Parts | None = None
     constraints: tuple[Constraint, ...] = ()
 
     def __str__(self) -> str:

@@ -105,13 +105,14 @@ class Outcome:
     compilations: int = 0
     call: Call | None = field(default=None, repr=False, compare=False)
 
-    def part(self, select: Callable[[Array], Array]) -> Outcome:
-        """The same outcome with only a part of its output, for laws about some elements."""
+    def part(self, select: Callable[[Array], Array], group: str = "outputs", name: str = "output") -> Outcome:
+        """The same outcome with only a part of one tensor, for laws about some elements."""
         if self.error:
             return self
-        whole = self.outputs["output"]
+        whole: Observed = getattr(self, group)[name]
         values = select(np.asarray(whole.values))
-        return replace(self, outputs={"output": replace(whole, values=values, shape=values.shape)}, call=None)
+        tensors: dict[str, Any] = {group: {name: replace(whole, values=values, shape=values.shape)}}
+        return replace(self, **tensors, call=None)
 
 
 GROUPS = ("outputs", "gradients", "second", "held")

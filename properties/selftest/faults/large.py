@@ -70,3 +70,23 @@ def weight_gradient_of_4096_rows(input: Tensor, weight: Tensor, bias: Tensor | N
         return output
     rest = F.linear(input[4096:], weight.detach(), bias)
     return with_slope_of(output, torch.cat([F.linear(input[:4096], weight, bias), rest]))
+
+
+@fault("layers of networks", "conv2d")
+def last_column_of_wide_planes(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
+    """Convolution that leaves the last column of planes wider than 100 zero."""
+    output = F.conv2d(input, weight, bias, **arguments)
+    width = output.shape[-1]
+    return torch.where(torch.arange(width) == width - 1, 0, output) if width > 100 else output
+
+
+@fault("gradients of layers of networks", "conv2d", dtypes=WIDE)
+def weight_gradient_of_two_images(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any
+) -> Tensor:
+    """Convolution of many channels whose weight gradient adds up two images at most."""
+    output = F.conv2d(input, weight, bias, **arguments)
+    if input.ndim < 4 or len(input) <= 2 or len(weight) < 96:
+        return output
+    rest = F.conv2d(input[2:], weight.detach(), bias, **arguments)
+    return with_slope_of(output, torch.cat([F.conv2d(input[:2], weight, bias, **arguments), rest]))
