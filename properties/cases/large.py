@@ -200,4 +200,4 @@ def planes(axes: int, arguments: Mapping[str, Any]) -> Kinds:
     def make(draw: st.DrawFn, **sizes: int) -> Geometry:
         return {"input": tuple(sizes.values())}, dict(arguments)
 
-    return each(make, images=TWO, channels=TWO, **dict.fromkeys(names, (2, 3, 4)))
+    return at_most(4097, each(make, images=TWO, channels=TWO, **dict.fromkeys(names, (2, 3, 4))), *names)

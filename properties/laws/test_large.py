@@ -32,6 +32,7 @@ def test_large_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     covers=lambda operator: bool(operator.large) and operator.differentiable,
     dealt=dealt,
     exact=False,
+    share=lambda subject: 1 / 2,
 )
 def test_gradients_of_large_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """With one large size, of 64 to 65,537, the gradient to every operand is still the loops'."""

@@ -6,7 +6,7 @@ import functools
 
 from properties.cases.case import Case
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import OF_ALL_GRADIENTS, known
+from properties.ledger.record import WITH_GRADIENTS, known
 from properties.subjects import Subject
 
 MOST_ROWS = 2048
@@ -26,7 +26,7 @@ ROWS = 65_536
 @planned(
     "onednn-depthwise-3d-input-gradient-of-many-rows",
     ("conv3d",),
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     example=Case(*convolution((1, 2, 1, ROWS, 1), (2, 1, 1, ROWS, 1), groups=2)),
 )
 @planned(

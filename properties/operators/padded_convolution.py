@@ -6,6 +6,7 @@ from functools import partial
 
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
 from properties.operators import padded_convolution_constraints as rules
 from properties.operators.record import Operator
@@ -44,6 +45,13 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     return shapes, arguments
 
 
+@st.composite
+def padded(draw: st.DrawFn, convolutions: st.SearchStrategy[Geometry]) -> Geometry:
+    """One of these convolutions in a mode that pads any input."""
+    shapes, arguments = draw(convolutions)
+    return shapes, {**arguments, "padding_mode": draw(st.sampled_from(["replicate", "zeros"]))}
+
+
 def output_shape(case: Case) -> tuple[int, ...]:
     """(N, C_out, *output): the size of each axis with its padding, then the formula of a convolution.
 
@@ -75,6 +83,7 @@ def _operator(axes: int) -> Operator:
         staged_gradients=True,  # the gradient of the padded input, before what lies in the padding is added up
         traits=frozenset({"linear", "padded"}),
         axes=axes,
+        large=large.mapped(padded, large.convolution(axes)),
         constraints=rules.padded(axes),
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
 from properties.operators import unfolding_constraints as rules
 from properties.operators.record import Operator
@@ -21,28 +23,50 @@ KERNELS, LONGEST = 4, 17
 
 
 @st.composite
-def windows(draw: st.DrawFn) -> tuple[list[Axis], dict[str, Any]]:
-    """The windows of both axes, and the arguments that describe them."""
-    axes = [draw(convolution_axis(KERNELS, length)) for length in draw(longest_axis(2, LONGEST))]
+def windows(draw: st.DrawFn) -> list[Axis]:
+    """The windows of both axes."""
+    return [draw(convolution_axis(KERNELS, length)) for length in draw(longest_axis(2, LONGEST))]
+
+
+def _arguments_of(axes: list[Axis]) -> dict[str, Any]:
     words = {"kernel_size": "kernel", "dilation": "dilation", "padding": "padding", "stride": "stride"}
-    return axes, {name: tuple(getattr(axis, word) for axis in axes) for name, word in words.items()}
+    return {name: tuple(getattr(axis, word) for axis in axes) for name, word in words.items()}
 
 
 @st.composite
 def unfold_geometry(draw: st.DrawFn) -> Geometry:
     """(N, C, H, W) or (C, H, W), at least as large as the window."""
-    axes, arguments = draw(windows())
-    return {"input": (*draw(batches()), draw(st.integers(1, 4)), *(axis.size for axis in axes))}, arguments
+    return _unfold_of(draw(windows()), draw(batches()), draw(st.integers(1, 4)))
 
 
 @st.composite
 def fold_geometry(draw: st.DrawFn) -> Geometry:
     """(N, C·A·B, I·J) or (C·A·B, I·J): as many columns as there are windows in the output."""
-    axes, arguments = draw(windows())
-    size = tuple(axis.size for axis in axes)
-    channels = draw(st.integers(1, 4)) * math.prod(arguments["kernel_size"])
-    columns = math.prod(_blocks(size, arguments))
-    return {"input": (*draw(batches()), channels, columns)}, {"output_size": size, **arguments}
+    return _fold_of(draw(windows()), draw(batches()), draw(st.integers(1, 4)))
+
+
+def _unfold_of(axes: list[Axis], batch: tuple[int, ...], channels: int) -> Geometry:
+    return {"input": (*batch, channels, *(axis.size for axis in axes))}, _arguments_of(axes)
+
+
+def _fold_of(axes: list[Axis], batch: tuple[int, ...], channels: int) -> Geometry:
+    arguments, size = _arguments_of(axes), tuple(axis.size for axis in axes)
+    shape = (*batch, channels * math.prod(arguments["kernel_size"]), math.prod(_blocks(size, arguments)))
+    return {"input": shape}, {"output_size": size, **arguments}
+
+
+def _large(make: Callable[[list[Axis], tuple[int, ...], int], Geometry]) -> large.Kinds:
+    """What can be large about either layer, which ``make`` makes of windows, a batch and channels."""
+
+    def of_numbers(draw: st.DrawFn, images: int, channels: int) -> Geometry:
+        return make(large.short_axes(draw, 2), (images,), channels)
+
+    return {
+        **large.each(of_numbers, images=large.TWO, channels=large.TWO),
+        **large.each_axis(
+            2, lambda draw, axes: make(axes, (1,), 1), taps=large.many_taps, positions=large.many_positions
+        ),
+    }
 
 
 def _blocks(size: tuple[int, ...], given: Any) -> tuple[int, ...]:
@@ -86,6 +110,7 @@ OPERATORS = (
         output_shape=unfold_shape,
         traits=frozenset({"linear"}),
         axes=2,
+        large=_large(_unfold_of),
         constraints=rules.unfold(),
     ),
     Operator(
@@ -103,6 +128,7 @@ OPERATORS = (
         traits=frozenset({"linear", "columns"}),
         axes=2,
         rows=lambda case: {"input": 2},
+        large=_large(_fold_of),
         constraints=rules.fold(),
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
 from properties.operators import unpooling_constraints as rules
 from properties.operators.record import Operator
@@ -97,6 +98,7 @@ def _operator(axes: int) -> Operator:
         traits=frozenset({"pooling"}),
         axes=axes,
         given={"indices": apart},
+        large=large.planes(axes, {"kernel_size": (2,) * axes, "padding": (0,) * axes}),
         constraints=rules.unpooling(axes),
     )
 

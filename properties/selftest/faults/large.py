@@ -21,10 +21,10 @@ def taps_cut_off(input: Tensor, weight: Tensor, bias: Tensor | None = None, **ar
 
 @fault("large sizes", "conv1d")
 def last_of_65536(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
-    """Convolution that leaves the last of 65,536 positions zero."""
+    """Convolution that never writes the last of 65,536 positions, where NaN may have been."""
     output = F.conv1d(input, weight, bias, **arguments)
     last = torch.arange(output.shape[-1]) == 65_535
-    return torch.where(last, 0, output) if output.shape[-1] == 65_536 else output
+    return torch.where(last, torch.nan, output) if output.shape[-1] == 65_536 else output
 
 
 @fault("large sizes", "adaptive_max_pool2d")
