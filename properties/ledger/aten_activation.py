@@ -8,9 +8,12 @@ import numpy as np
 import torch
 
 from properties.cases.case import Case
-from properties.ledger.record import OF_GRADIENTS
+from properties.ledger.record import OF_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy
 from properties.subjects import Subject
+
+OVERFLOWS = 65_520
+"""What float16 rounds to infinity, from here on."""
 
 
 @lossy(
@@ -25,6 +28,26 @@ def _over_last_axis(case: Case, subject: Subject) -> bool:
     are subtracted."""
     shape, axis = case.shapes["input"], _class_axis(case)
     return axis == len(shape) - 1 and shape[axis] > 1
+
+
+@known(
+    "log-softmax-sum-overflows-in-float16",
+    ("log_softmax", "cross_entropy", "cross_entropy_probabilities"),
+    severity="silent wrong value",
+    dtypes=("float16",),
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/140222",
+    why=OPMATH + "the logarithm of 65,520 is 11.1; softmax, and log-softmax over any other axis, are right",
+    example=Case({"input": (1, 65_520)}, {"dim": 1}, "constant"),
+)
+def _sum_overflows(case: Case, subject: Subject) -> bool:
+    """Over the last axis, the sum of exponentials is stored in float16, as infinity from 65,520 on: the result is -inf,
+    a loss infinite."""
+    shape = case.shapes["input"]
+    if not _over_last_axis(case, subject) or shape[-1] < OVERFLOWS:
+        return False
+    x = case.tensor("input", shape, subject.format)
+    return bool((np.exp(x - x.max(axis=-1, keepdims=True)).sum(axis=-1) >= OVERFLOWS).any())
 
 
 @lossy(

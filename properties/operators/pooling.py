@@ -17,6 +17,7 @@ from properties.cases.case import (
     Axis,
     Case,
     Geometry,
+    among,
     batches,
     cases,
     longest_axis,
@@ -59,7 +60,8 @@ def arguments_of(mode: str, draw: st.DrawFn, windows: list[Axis]) -> dict[str, A
     else:
         arguments["count_include_pad"] = draw(COIN)
         if len(windows) > 1 and draw(COIN):
-            arguments["divisor_override"] = draw(whole(1, 9))
+            few = max(w.kernel for w in windows) <= max(KERNELS.values())
+            arguments["divisor_override"] = draw(whole(1, 9) if few else among(257, 2049, 70_000))
     return arguments
 
 

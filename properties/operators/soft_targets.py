@@ -36,6 +36,10 @@ def _of(draw: st.DrawFn, rows: int, classes: int) -> Geometry:
     return {"input": (rows, classes), "target": (rows, classes)}, reduction
 
 
+LARGE = large.at_most(1025, large.each(_of, rows=large.FEW, classes=(2, 3)), "rows", "classes")
+"""Probabilities of classes need not add up to one: losses of more are past what float16 holds."""
+
+
 def probabilities(case: Case, name: str, values: Array) -> Array:
     """For the target numbers from 0 to 1: the fraction of a value, 1 for whole numbers but 0, NaN unless finite."""
     if name != "target":
@@ -75,6 +79,6 @@ OPERATORS = (
         traits=frozenset({"loss"}),
         inexact="an exponential of an integer is no integer",
         domain=probabilities,
-        large=large.each(_of, rows=large.FEW, classes=(2, 3)),
+        large=LARGE,
     ),
 )

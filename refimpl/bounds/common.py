@@ -63,7 +63,10 @@ def trilinear(
     if x.format.storage is not x.precision:
         relative = relative + gamma(2, x.format.storage) * (1.0 + relative)
     underflow = smallest(x) * product(*(1.0 + o.reach for o in operands))
-    return Computed(value, x.format, off + relative * (magnitude + off) + underflow).stored()
+    reach = magnitude + off
+    # Where nothing but zeros is summed no rounding happens, however many they are.
+    rounding = np.multiply(relative, reach, out=np.zeros(reach.shape), where=reach != 0)
+    return Computed(value, x.format, off + rounding + underflow).stored()
 
 
 def product(*factors: Computed, stored: bool = True) -> Computed:
