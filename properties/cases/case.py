@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,13 @@ class Wanting(Case):
     """A case and the operands that alone require a gradient."""
 
     wanted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mixed(Case):
+    """A case and the operands of another dtype than the subject's."""
+
+    dtypes: Mapping[str, str] = field(default_factory=dict)
 
 
 def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, first: bool, span: float) -> Array:
@@ -270,3 +277,11 @@ def wanting(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Wanting:
     chosen = draw(whole(1, 2 ** len(names) - 2))
     wanted = tuple(name for i, name in enumerate(names) if chosen >> i & 1)
     return Wanting(case.shapes, case.arguments, case.fill, case.seed, wanted=wanted)
+
+
+@st.composite
+def mixed(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Mixed:
+    """Cases of several operands of which one has another dtype than float32."""
+    case = draw(cases)
+    dtypes = {draw(among(*case.shapes)): draw(among("float64", "bfloat16", "float16"))}
+    return Mixed(case.shapes, case.arguments, case.fill, case.seed, dtypes=dtypes)

@@ -99,11 +99,11 @@ def script(
     """The text of the script."""
     lines = _call(call)
     parts = [*_sources(call), "\n".join(_refused(lines, expected) if isinstance(expected, Refusal) else lines)]
-    if isinstance(expected, Expected) and call.device == "meta":
-        expected = Shaped(np.shape(expected.values))
     if isinstance(expected, Shaped):
-        parts.append("\n".join(_shape(expected, group, tensor)))
-    if isinstance(expected, Expected):
+        parts.append("\n".join(_shape(expected.shape, group, tensor)))
+    elif isinstance(expected, Expected) and call.device == "meta":
+        parts.append("\n".join(_shape(np.shape(expected.values), group, tensor, _result(call, expected))))
+    elif isinstance(expected, Expected):
         parts.append("\n".join(_comparison(call, expected, group, tensor)))
     body = "\n\n".join(part.rstrip() for part in parts) + "\n"
     return _head(name, message, source, body) + "\n\n" + body
@@ -261,18 +261,26 @@ def _gradients(call: Call, dtype: str) -> list[str]:
     ]
 
 
-def _shape(expected: Shaped, group: str, tensor: str) -> list[str]:
-    """The shape alone, where there are no values or none were looked at."""
-    lines = [f'shape = tuple({group}["{tensor}"].shape)', f'print("shape is", shape, "should be", {expected.shape!r})']
-    return [*lines, f"sys.exit(shape != {expected.shape!r})"]
+def _shape(shape: tuple[int, ...], group: str, tensor: str, dtype: str | None = None) -> list[str]:
+    """The shape alone, where there are no values or none were looked at, and perhaps the dtype."""
+    lines = [f'shape = tuple({group}["{tensor}"].shape)', f'print("shape is", shape, "should be", {shape!r})']
+    if dtype is None:
+        return [*lines, f"sys.exit(shape != {shape!r})"]
+    lines += [f'dtype = {group}["{tensor}"].dtype', f'print("dtype is", dtype, "should be torch.{dtype}")']
+    return [*lines, f"sys.exit(shape != {shape!r} or dtype != torch.{dtype})"]
+
+
+def _result(call: Call, expected: Expected) -> str:
+    """Torch's name of the dtype that a result should have."""
+    kind = np.asarray(expected.values).dtype
+    return call.promoted if kind.kind == "f" else str(kind)
 
 
 def _comparison(call: Call, expected: Expected, group: str, tensor: str) -> list[str]:
     """What a verdict looks at: operands left alone, memory of its own, dtype, shape and values."""
     assert group in GROUPS
     shares = "False" if call.program in VIEWS else "places(outputs) & places(operands)"
-    floating = np.asarray(expected.values).dtype.kind == "f"
-    dtype = _stored(call) if floating else str(np.asarray(expected.values).dtype)
+    dtype = _result(call, expected)
     bound = "0.0" if expected.bound is None else literal(np.broadcast_to(expected.bound, np.shape(expected.values)))
     return [
         f'seen = {group}["{tensor}"].detach().cpu()',
@@ -293,6 +301,7 @@ def _comparison(call: Call, expected: Expected, group: str, tensor: str) -> list
 
 
 def _tensor(values: Array | Shape, name: str, call: Call, dtype: str) -> str:
+    dtype = call.dtypes.get(name, dtype)
     if isinstance(values, tuple):
         return f'torch.empty({values!r}, dtype=torch.{dtype}, device="meta")'
     floating = values.dtype.kind == "f"

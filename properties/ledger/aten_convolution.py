@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from properties.cases.case import Case, kernel_size
+from properties.cases.case import Case, Mixed, kernel_size
 from properties.edges.huge import Huge
 from properties.edges.special_values import Special
 from properties.ledger.examples import convolution, transposed
@@ -157,6 +157,72 @@ def _pads_channels_by_none(case: Case, subject: Subject) -> bool:
     return mode != "zeros" and padding[0] == 0 and len(case.shapes["input"]) == len(padding) + 1
 
 
+# Operands of two dtypes
+
+SAME_DTYPE = (
+    "torch.nn.functional.conv2d raises 'Input type and weight type should be the same', and so it does of a bias; an "
+    "output has the dtype to which its operands promote (torch.result_type)"
+)
+
+
+@known(
+    "convolution-of-no-images-mixes-dtypes",
+    CONVOLUTIONS + TRANSPOSED,
+    severity="missing error",
+    laws=("one dtype",),
+    devices=("cpu", "meta"),
+    dtypes=("float32",),
+    why=f"{SAME_DTYPE}; a batch of one image is refused",
+    example=Mixed(*convolution((0, 1, 1), (1, 1, 1)), dtypes={"weight": "float64"}),
+)
+def _no_images(case: Case, subject: Subject) -> bool:
+    """An empty batch is accepted with operands of two dtypes, and gives an output of the input's."""
+    if not isinstance(case, Mixed) or not of_no_images(case) or refuses_bias(case):
+        return False
+    return case.dtypes["input"] != "float64" if "input" in case.dtypes else "float64" in case.dtypes.values()
+
+
+def of_no_images(case: Case) -> bool:
+    """True if a convolution's input is an empty batch."""
+    return len(case.shapes["input"]) == len(case.shapes["weight"]) and case.shapes["input"][0] == 0
+
+
+def refuses_bias(case: Mixed) -> bool:
+    """True if a convolution has a bias of another dtype than its input, and looks at that: not where it is transposed,
+    nor where its padding is "same" or "valid"."""
+    named = isinstance(case.arguments["padding"], str) and case.arguments["padding_mode"] == "zeros"
+    differs = ("input" in case.dtypes and "bias" in case.shapes) or "bias" in case.dtypes
+    return differs and not named and "output_padding" not in case.arguments
+
+
+@known(
+    "convolution-bias-of-another-dtype",
+    TRANSPOSED[:2] + PADDED,
+    severity="missing error",
+    laws=("one dtype",),
+    dtypes=("float32",),
+    upstream="https://github.com/pytorch/pytorch/pull/83686",
+    why=f"{SAME_DTYPE}; convolutions padded by numbers, oneDNN and conv_transpose3d refuse it",
+    example=Mixed(*transposed((1, 1, 1), (1, 1, 1), bias=(1,)), dtypes={"bias": "float64"}),
+)
+def _bias_of_float64(case: Case, subject: Subject) -> bool:
+    """Without oneDNN a transposed convolution, or one whose padding is "same" or "valid", accepts a bias of float64,
+    and its output is float32."""
+    other = isinstance(case, Mixed) and case.dtypes == {"bias": "float64"} and not refuses_bias(case)
+    return other and not of_no_images(case) and adds_any_bias(case)
+
+
+def adds_any_bias(case: Case) -> bool:
+    """True if torch's own loops, without oneDNN, compute a float32 convolution; of three axes they transpose none."""
+    weight, windows, turned = case.shapes["weight"], windows_of(case), "output_padding" in case.arguments
+    many = len(case.shapes["input"]) == len(weight) and case.shapes["input"][0] >= 16
+    pointwise = all(w["stride"] == w["dilation"] == 1 for w in windows) and not many
+    pointwise = pointwise and all(w["kernel"] == 1 for w in windows[-2:])
+    added = zip(case.arguments.get("output_padding", ()), case.arguments["stride"], strict=False)
+    own = pointwise or any(extra >= stride for extra, stride in added)
+    return (len(weight) < 5 or not turned) and (own or _loops_in_float32(case))
+
+
 # Memory formats
 
 
@@ -183,10 +249,14 @@ def _without_onednn(case: Case, subject: Subject) -> bool:
 
     See use_mkldnn in ATen/native/Convolution.cpp.
     """
+    return subject.dtype != "float32" or _loops_in_float32(case)
+
+
+def _loops_in_float32(case: Case) -> bool:
     weight, image = case.shapes["weight"], case.shapes["input"]
-    small = case.arguments["groups"] == 1 and min(weight[2:] if len(weight) == 4 else (1,)) <= 3
+    small = case.arguments["groups"] == 1 and min(weight[-2:] if len(weight) > 3 else (1,)) <= 3
     single = len(image) < len(weight) or image[0] == 1
-    return subject.dtype != "float32" or (small and single and math.prod(image) <= 20480)
+    return small and single and math.prod(image) <= 20480
 
 
 for _name, _dtypes, _instructions in (

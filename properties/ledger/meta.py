@@ -6,8 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from properties.cases.case import Case, Geometry
+from properties.cases.case import Case, Geometry, Mixed
 from properties.edges.huge import Huge
+from properties.ledger.aten_convolution import adds_any_bias, of_no_images, refuses_bias
 from properties.ledger.aten_fractional_pooling import windows_fit
 from properties.ledger.aten_pooling import takes_the_largest
 from properties.ledger.examples import convolution, transposed
@@ -189,3 +190,36 @@ def _unchecked(
 def _wherever_it_is_broken(case: Case, subject: Subject) -> bool:
     return True
 # fmt: on
+
+
+# Operands of two dtypes
+
+mixing = functools.partial(on_meta, severity="missing error", laws=("one dtype",))
+"""Register operands of two dtypes that are refused in eager mode, not by shape inference."""
+
+
+@mixing(
+    "meta-products-mix-dtypes",
+    ("matmul", "linear"),
+    upstream="https://github.com/pytorch/pytorch/issues/177630",
+    why="eager mode raises 'expected m1 and m2 to have the same dtype'",
+    example=Mixed({"input": (1, 1), "other": (1, 1)}, {}, dtypes={"other": "float64"}),
+)
+def _any_mixture(case: Case, subject: Subject) -> bool:
+    """Operands of two dtypes are accepted on the meta device."""
+    return isinstance(case, Mixed)
+
+
+@mixing(
+    "meta-convolutions-mix-dtypes",
+    CONVOLUTIONS + TRANSPOSED,
+    upstream="https://github.com/pytorch/pytorch/issues/142479",
+    why="eager mode raises 'expected scalar type Double but found Float', or adds a bias of 16 bits",
+    example=Mixed(*convolution((1, 1, 1), (1, 1, 1)), dtypes={"weight": "float64"}),
+)
+def _mixed_convolution(case: Case, subject: Subject) -> bool:
+    """Operands of two dtypes are accepted on the meta device, but for a bias that eager mode looks at."""
+    if not isinstance(case, Mixed) or of_no_images(case) or refuses_bias(case):
+        return False
+    narrow = "bias" in case.dtypes and case.dtypes["bias"] != "float64"
+    return not (narrow and adds_any_bias(case))

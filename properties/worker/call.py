@@ -37,7 +37,7 @@ class Call:
 
     With a ``cotangent``, the gradients of ``⟨cotangent, output⟩`` to every operand too; with ``directions`` h as
     well, one for each operand with a gradient, those of ``⟨h, gradients⟩`` to the cotangent and these operands.
-    ``wanted`` names the operands that alone require a gradient (None: all).
+    ``wanted`` names the operands that alone require a gradient (None: all); ``dtypes`` those of another dtype.
 
     With operands ``before``, the program is called with those first, and then with these in the same memory, so often
     as ``rounds`` says. What the very first call gave is held meanwhile, and observed at the end.
@@ -61,6 +61,7 @@ class Call:
     kernels: str | None = None
     setting: Setting = PLAIN
     wanted: tuple[str, ...] | None = None
+    dtypes: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, Array] | None = None
     rounds: int = 1
     fresh: bool = True
@@ -70,6 +71,16 @@ class Call:
     def name(self) -> str:
         """The program's name, ``module:function``."""
         return f"{self.program.__module__}:{self.program.__qualname__}"
+
+    def dtype_of(self, operand: str) -> str:
+        """Torch's name of the dtype of an operand with real values."""
+        return self.dtypes.get(operand, "float32" if self.dtype == "tf32" else self.dtype)
+
+    @property
+    def promoted(self) -> str:
+        """The dtype of a result to which all real operands promote."""
+        several = {self.dtype_of(name) for name in self.operands} | {self.dtype_of("cotangent")}
+        return several.pop() if len(several) == 1 else "float64" if "float64" in several else "float32"
 
     def wants(self, operand: str) -> bool:
         """True if the gradient to an operand is asked for, should there be any."""
@@ -116,7 +127,7 @@ class Outcome:
 
 
 GROUPS = ("outputs", "gradients", "second", "held")
-PLAINLY_SENT = ("arguments", "device", "dtype", "mode", "kernels", "wanted", "rounds", "fresh")
+PLAINLY_SENT = ("arguments", "device", "dtype", "mode", "kernels", "wanted", "dtypes", "rounds", "fresh")
 ENDED = ("error", "changed", "aliased", "compilations")
 _OPERAND, _COTANGENT, _DIRECTION, _BEFORE = "operand ", "cotangent", "direction ", "before "
 

@@ -154,7 +154,7 @@ def _graphs(call: Call) -> int:
 
 def _shapes(call: Call) -> str:
     shapes = [(name, values if isinstance(values, tuple) else values.shape) for name, values in call.operands.items()]
-    return repr([*shapes, call.dtype, call.arguments])
+    return repr([*shapes, call.dtype, call.dtypes, call.arguments])
 
 
 @contextlib.contextmanager
@@ -273,11 +273,10 @@ def _standing_for_torch(call: Call) -> Iterator[Kernels | None]:
 
 def _tensor(values: Array | Shape, name: str, call: Call) -> torch.Tensor:
     if isinstance(values, tuple):
-        return torch.empty(values, dtype=getattr(torch, call.dtype), device="meta")
+        return torch.empty(values, dtype=getattr(torch, call.dtype_of(name)), device="meta")
     # torch cannot take negative strides; integers (class labels) keep their own dtype.
     tensor = torch.from_numpy(np.array(values, order="C"))
-    dtype = torch.float32 if call.dtype == "tf32" else getattr(torch, call.dtype)
-    kept = dtype if tensor.is_floating_point() else None
+    kept = getattr(torch, call.dtype_of(name)) if tensor.is_floating_point() else None
     tensor = tensor.to(device=call.device, dtype=kept, copy=True)  # NumPy's memory is aligned by chance
     return LAYOUTS[call.setting.layouts.get(name, "contiguous")](tensor)
 

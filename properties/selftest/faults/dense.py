@@ -55,6 +55,12 @@ def sixteen_bit_partial_sums(input: Tensor, weight: Tensor, bias: Tensor | None 
     return total if bias is None else total + bias
 
 
+@fault("one dtype", "linear", dtypes=("float32",))
+def weight_cast_to_the_input(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer that takes a weight of any dtype for one of its input's."""
+    return F.linear(input, weight.to(input.dtype), None if bias is None else bias.to(input.dtype))
+
+
 @fault("rerun", "linear")
 def random_order(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Linear layer that adds its terms in another order every time."""
