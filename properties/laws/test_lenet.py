@@ -11,7 +11,7 @@ from properties.engine.law import law
 from properties.images.idx import sample
 from properties.subjects import Subject
 from properties.verdicts.expected import Expected
-from properties.verdicts.verdict import holds, verdict
+from properties.verdicts.verdict import holds, tensor, verdict
 from properties.worker import programs
 from properties.worker.call import Outcome
 from refimpl import lenet
@@ -20,6 +20,8 @@ from refimpl.rounding import Computed, Format, round_to
 
 BATCH, STEPS, LR = 64, 3, 0.9
 STEP_FORMATS = ("contiguous_format", "channels_last", "contiguous_format")
+FEW, SCALE = 16, 2.0**16
+FORMS: tuple[dict[str, bool], ...] = ({"foreach": False}, {"foreach": True}, {"fused": True})
 LAYERS = len(lenet.ARCHITECTURE)
 PRINTED_SHAPES = (
     (1, 6, 28, 28), (1, 6, 28, 28), (1, 6, 14, 14), (1, 16, 10, 10), (1, 16, 10, 10), (1, 16, 5, 5),
@@ -103,6 +105,30 @@ def test_every_layer(subject: Subject) -> None:
         seen = {name: np.asarray(observed.values) for name, observed in outcome.outputs.items()}
         verdict(outcome, _expected_locally(seen, parameters, images, labels, subject.format), subject)
         parameters = stepped(outcome)
+
+
+@law("LeNet's scaled step", on=lambda subject: subject.plain, systems=("S18", "S20", "S23"))
+def test_scaled_step(subject: Subject) -> None:
+    """Under autocast a step is that of casts by hand, bit for bit, whatever the scale; one that overflows is skipped.
+
+    A scale that is a power of two changes no digit of a gradient that neither overflows nor underflows.
+    """
+    parameters, (images, labels) = start(subject.format), batches(subject.format)[0]
+    operands = {"images": images[:FEW], "labels": labels[:FEW], **parameters}
+    for form in FORMS:
+        for scale, weight in ((None, 1.0), (SCALE, 1.0), (SCALE, np.inf)):
+            by_hand, outcome = (
+                subject.run(
+                    programs.lenet.lenet_narrow_step, operands,
+                    {"lr": LR, "by_hand": hand, "scale": None if hand else scale, "weight": weight, "form": form},
+                )
+                for hand in (True, False)
+            )  # fmt: skip
+            expected = {name: Expected(tensor(by_hand, name)) for name in by_hand.outputs}
+            if weight == np.inf:
+                expected |= {f"stepped {name}": Expected(values) for name, values in parameters.items()}
+                expected |= {"scale": Expected(np.asarray(SCALE / 2))}
+            verdict(outcome, expected, subject)
 
 
 def _expected_locally(
