@@ -504,6 +504,7 @@ OF_NO_ELEMENTS = Huge(
     laws=("huge arguments",),
     dtypes=FLOATS[:2],
     what=f"{DIVISION}: a dilated convolution gives an output of no elements",
+    upstream="https://github.com/pytorch/pytorch/pull/194112",
     why="torch.nn.Conv1d, Shape: the formula gives one element",
     example=OF_NO_ELEMENTS,
 )
@@ -524,6 +525,7 @@ def _dilated(case: Case) -> bool:
     lacking="avx512_fp16",
     what=f"{DIVISION}: where oneDNN has no float16, a dilated convolution, or one over three axes, gives an output of "
     "no elements",
+    upstream="https://github.com/pytorch/pytorch/pull/194112",
     why="torch.nn.Conv3d, Shape: the formula gives one element",
     example=OF_NO_ELEMENTS,
 )
@@ -536,6 +538,7 @@ def _dilated(case: Case) -> bool:
     lacking="avx512_f",
     what=f"{DIVISION}: where oneDNN has no bfloat16, a dilated convolution, or one over three axes, gives an output of "
     "no elements",
+    upstream="https://github.com/pytorch/pytorch/pull/194112",
     why="torch.nn.Conv3d, Shape: the formula gives one element",
     example=OF_NO_ELEMENTS,
 )

@@ -275,6 +275,7 @@ def _rounding_up_overflows(case: Case, subject: Subject) -> bool:
     MAXIMUM,
     severity="wrong shape",
     laws=("huge arguments",),
+    upstream="https://github.com/pytorch/pytorch/issues/136719",
     what=f"{DIVISION}: a window that does not fit is accepted, and an output of −∞ is made up",
     why="torch.nn.MaxPool1d, Shape: no output size is positive; torch checks smaller windows and raises 'Output size "
     "is too small'",

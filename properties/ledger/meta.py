@@ -26,6 +26,7 @@ accepted_on_meta = functools.partial(accepted, devices=("meta",), dtypes=("float
     ("max_pool1d_values", "lp_pool1d"),
     severity="valid arguments rejected",
     laws=("huge shapes",),
+    upstream="https://github.com/pytorch/pytorch/pull/194112",
     what=f"without indices, {DIVISION}: an output of more than 2³¹ elements raises 'Invalid computed output size'",
     why="torch.nn.MaxPool1d, Shape: no limit on sizes; with return_indices there is none",
     example=Huge(
@@ -166,7 +167,7 @@ def _unchecked(
 @conv_transpose("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
 @conv_transpose("negative-padding", "padding is at least 0", "a negative padding is accepted", padding=(-1,))
 @conv_transpose("negative-output-padding", "output_padding is at least 0", "a negative output padding is accepted",
-                output_padding=(-1,))
+                "https://github.com/pytorch/pytorch/pull/191863", output_padding=(-1,))
 @conv_transpose("output-padding", "output_padding is smaller than stride or dilation",
                 "an output padding that is not smaller than stride or dilation is accepted",
                 "https://github.com/pytorch/pytorch/issues/178125", output_padding=(1,))
