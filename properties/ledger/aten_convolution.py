@@ -18,7 +18,7 @@ from properties.ledger.memory_formats import as_convolved, passes
 from properties.ledger.record import CONVOLUTIONS, OF_GRADIENTS, PADDED, PLAIN, TRANSPOSED, known
 from properties.ledger.rules import accepted
 from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows, sums_taps_or_images
-from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_of
+from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_fit, windows_of
 from properties.operators import Operator, operator
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
@@ -43,7 +43,7 @@ from refimpl.rounding import FLOAT16, round_to
 )
 def _no_input_channels(case: Case, subject: Subject) -> bool:
     """An input of no channels gives an output of no channels."""
-    return case.shapes["weight"][1] == 0
+    return case.shapes["weight"][1] == 0 and windows_fit(case, subject)
 
 
 @known(
@@ -80,7 +80,7 @@ def _breaks_a_rule_of_transposes(case: Case, subject: Subject) -> bool:
     given, kernel = case.arguments, case.shapes["weight"][2:]
     steps = (given[name] for name in ("stride", "padding", "output_padding", "dilation"))
     axes = zip(case.shapes["input"][-len(kernel) :], kernel, *steps, strict=True)
-    return any(
+    return min(given["stride"]) > 0 and any(
         size == 0 or more >= max(s, d) or (size - 1) * s - 2 * p + d * (k - 1) + 1 + more == 0
         for size, k, s, p, more, d in axes
     )
@@ -125,7 +125,9 @@ def _undilated_kernel_of_one(case: Case, subject: Subject) -> bool:
     axes = list(zip(case.arguments["dilation"], kernel_size(case), strict=True))
     batch = case.shapes["input"][0] if len(case.shapes["input"]) == len(axes) + 2 else 1
     many = subject.dtype in SIXTEEN_BITS or batch > 1 or case.arguments["groups"] > 1
-    return many and all(d > 0 or (d == 0 and k == 1) for d, k in axes)
+    return (
+        many and not _output_padding_past_stride(case, subject) and all(d > 0 or (d == 0 and k == 1) for d, k in axes)
+    )
 
 
 for _dtype, _instructions in (("float32", None), ("bfloat16", "avx512_f"), ("float16", "avx512_fp16")):
@@ -232,7 +234,7 @@ def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
     # The gradient to the weight is laid out as the weight is, and wanted as either lies; kernels of one channel, or of
     # one tap, lie in both ways.
     weight, groups = case.shapes["weight"], case.arguments["groups"]
-    if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not _without_onednn(case, subject):
+    if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not without_onednn(case, subject):
         return False
     image, kernels = (as_convolved(case, name) for name in ("input", "weight"))
     format = torch.channels_last if passes(image) or passes(kernels) else torch.contiguous_format
@@ -244,7 +246,7 @@ def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
     return passes(image) and not passes(kernels) and not both
 
 
-def _without_onednn(case: Case, subject: Subject) -> bool:
+def without_onednn(case: Case, subject: Subject) -> bool:
     """True if torch's own loops convolve: in float32 they do so a single small image by small kernels in one group.
 
     See use_mkldnn in ATen/native/Convolution.cpp.
@@ -479,6 +481,7 @@ def _transposed_gradient_overflows(case: Case, subject: Subject) -> bool:
 @known(
     "conv-window-overflows",
     PLAIN,
+    chance="what is left of the product may still not fit, and be refused",
     severity="wrong shape",
     laws=("huge arguments",),
     why="torch.nn.Conv1d, Shape: no output size is positive; torch checks smaller windows and raises 'Kernel size "
@@ -509,7 +512,12 @@ OF_NO_ELEMENTS = Huge(
     example=OF_NO_ELEMENTS,
 )
 def _dilated_division_overflows(case: Case, subject: Subject) -> bool:
-    return _dilated(case) and division_overflows(case)
+    return _dilated(case) and without_onednn(case, subject) and _size_is_cut(case, subject)
+
+
+def _size_is_cut(case: Case, subject: Subject) -> bool:
+    """True if torch checks that the window fits, and then computes another size; padding has 62 bits at most."""
+    return max(case.arguments["padding"]) < 2**62 and windows_fit(case, subject) and division_overflows(case, 0)
 
 
 def _dilated(case: Case) -> bool:
@@ -543,12 +551,13 @@ def _dilated(case: Case) -> bool:
     example=OF_NO_ELEMENTS,
 )
 def _three_axes_or_dilated_division_overflows(case: Case, subject: Subject) -> bool:
-    return (len(kernel_size(case)) == 3 or _dilated(case)) and division_overflows(case)
+    return (len(kernel_size(case)) == 3 or _dilated(case)) and _size_is_cut(case, subject)
 
 
 @known(
     "conv-elements-overflow",
     PLAIN[1:],
+    chance="what is left of the number may be past any memory, too, and be refused",
     severity="crash",
     laws=("huge arguments",),
     dtypes=FLOATS[:2],

@@ -10,6 +10,7 @@ import torch
 from properties.cases.case import Case, window
 from properties.edges.huge import COMPUTED, Huge, formula
 from properties.edges.special_values import Special
+from properties.ledger.aten_activation import lanes
 from properties.ledger.memory_formats import passes, passes_for_channels_last
 from properties.ledger.record import OF_ALL_GRADIENTS, OF_GRADIENTS, OF_WRONG_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy, windows_overlap
@@ -89,13 +90,16 @@ def _sees_only_padding(case: Case, subject: Subject) -> bool:
 )
 def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
     """In channels_last, a window beyond depth 0 that holds nothing but −∞, or the smallest integer, gets the index of
-    an element at depth 0."""
+    an element at depth 0, in the channels behind those that fill whole vectors."""
     shape = case.shapes["input"]
     if len(shape) != 5 or shape[2] < 2 or not passes_for_channels_last(case, "input", shape):
         return False
     values = (case.with_integers() if subject.integral else case).tensor("input", shape, subject.format)
     smallest = np.iinfo(subject.dtype).min if subject.integral else -np.inf
-    return bool((pooling.max_pool(values, **case.arguments)[0] == smallest).any())
+    maxima, indices = pooling.max_pool(values, **case.arguments)
+    vector = 2 * lanes() // getattr(torch, subject.dtype).itemsize
+    rest = slice(shape[1] - shape[1] % vector, None)
+    return bool(((maxima[:, rest] == smallest) & (indices[:, rest] >= shape[3] * shape[4])).any())
 
 
 @known(
@@ -145,25 +149,25 @@ def pools_unbatched_channels_last(case: Case) -> bool:
     MAXIMUM,
     severity="valid arguments rejected",
     laws=("layouts", "special maxima"),
-    dtypes=("int8", "uint8"),
+    dtypes=("int8", "uint8", "int16"),
     why="torch.nn.MaxPool2d: no limit on the size of an image; the contiguous kernel has none",
     operator="max_pool2d",
     example=Case(
-        {"input": (1, 2, 16, 17)},
+        {"input": (1, 2, 182, 182)},
         {"kernel_size": (1, 1), "padding": (0, 0), "ceil_mode": False, "dilation": (1, 1)},
         setting=Setting({"input": "channels_last"}),
     ),
 )
 def _more_elements_than_integers(case: Case, subject: Subject) -> bool:
-    """An image in channels_last with more than 127 elements a channel raises an internal check: the kernel counts
-    elements in eight bits."""
+    """An image in channels_last with more than 127 elements a channel, of 16 bits 32,767, raises an internal check: the
+    kernel counts elements in integers as wide as those that it pools."""
     # One axis is pooled as an image of one row.
     shape, axes = case.shapes["input"], len(case.arguments["kernel_size"])
     if len(shape) != axes + 2 or 0 in shape:
         return False
     image = LAYOUTS[case.layout("input")](torch.empty(shape))
     format = passes(image.unsqueeze(-2) if axes == 1 else image)
-    return format and math.prod(shape[2:]) > np.iinfo(np.int8).max
+    return format and math.prod(shape[2:]) > np.iinfo(f"int{8 * getattr(torch, subject.dtype).itemsize}").max
 
 
 # Sums
@@ -198,6 +202,7 @@ def _windows_overlap(case: Case, subject: Subject) -> bool:
 @lossy(
     "avg-pool-gradient-divided-by-rounded-divisor",
     AVERAGE,
+    chance="a rounded divisor may be within the bound of the quotient",
     severity="wrong gradient",
     laws=OF_WRONG_GRADIENTS,
     why=OPMATH + "the forward pass divides by the divisor itself",
@@ -222,6 +227,7 @@ def _divisor_is_rounded(case: Case, subject: Subject) -> bool:
 @known(
     "max-pool1d-window-unchecked",
     WITHOUT_INDICES,
+    chance="a sum that wraps may still be refused, and what is read elsewhere be small",
     severity="crash",
     laws=("huge arguments",),
     upstream="https://github.com/pytorch/pytorch/pull/175223",
@@ -248,6 +254,7 @@ def takes_the_largest(case: Case) -> bool:
 @known(
     "max-pool1d-stride-wraps",
     WITHOUT_INDICES,
+    chance="what is overwritten may not show, or be no smaller",
     severity="crash",
     laws=("huge arguments",),
     overwrites=True,
@@ -286,4 +293,6 @@ def _rounding_up_overflows(case: Case, subject: Subject) -> bool:
     ),
 )
 def _division_overflows(case: Case, subject: Subject) -> bool:
-    return division_overflows(case)
+    # Arguments that no 32 bits hold are refused.
+    given = (case.arguments.get(name, ()) for name in ("kernel_size", "stride", "padding", "dilation"))
+    return max(max(values, default=0) for values in given) < 2**31 and division_overflows(case, 1)

@@ -8,14 +8,15 @@ from typing import Any
 
 from properties.cases.case import Case, Geometry, Mixed
 from properties.edges.huge import Huge
+from properties.ledger import aten_fractional_pooling
 from properties.ledger.aten_convolution import adds_any_bias, of_no_images, refuses_bias
-from properties.ledger.aten_fractional_pooling import windows_fit
 from properties.ledger.aten_pooling import takes_the_largest
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, Predicate, known
 from properties.ledger.rules import accepted
 from properties.ledger.windows import DIVISION, division_overflows
 from properties.subjects import Subject
+from refimpl import padding
 
 on_meta = functools.partial(known, devices=("meta",), dtypes=("float32",))
 accepted_on_meta = functools.partial(accepted, devices=("meta",), dtypes=("float32",))
@@ -36,7 +37,11 @@ accepted_on_meta = functools.partial(accepted, devices=("meta",), dtypes=("float
     ),
 )
 def _largest_division_overflows(case: Case, subject: Subject) -> bool:
-    return takes_the_largest(case) and division_overflows(case)
+    # Only a size of none or fewer is refused; a wrong one that is positive is computed anew. Beside arguments that are
+    # huge, too, a refusal is as good.
+    alone = isinstance(case, Huge) and case.inflated == ("size",)
+    refused = division_overflows(case, -(2**31)) and not division_overflows(case, 1)
+    return takes_the_largest(case) and alone and refused
 
 
 @on_meta(
@@ -50,7 +55,7 @@ def _largest_division_overflows(case: Case, subject: Subject) -> bool:
 )
 def _no_input_channels(case: Case, subject: Subject) -> bool:
     """On the meta device an input of no channels gives an output of no channels."""
-    return case.shapes["weight"][0] == 0
+    return case.shapes["weight"][0] == 0 and _gives_a_size(case, subject)
 
 
 @accepted_on_meta(
@@ -108,7 +113,7 @@ def _negative_padding(case: Case, subject: Subject) -> bool:
 )
 def _empty_kernel(case: Case, subject: Subject) -> bool:
     """Shapes are inferred from a kernel of zero or less."""
-    return windows_fit(case)
+    return aten_fractional_pooling.windows_fit(case)
 
 
 # Rules of convolutions that eager mode checks and the inference of shapes does not
@@ -153,6 +158,25 @@ def _unchecked(
 
 # fmt: off
 @conv("negative-stride", "stride is at least 1", "a negative stride is accepted", input=(1, 1, 1), stride=(-1,))
+@conv_transpose("stride", "stride is at least 1", "a stride of zero or less is accepted", stride=(0,))
+def _gives_a_size(case: Case, subject: Subject) -> bool:
+    # That of each axis is computed; one below zero is refused, and none above. A convolution checks that its window
+    # fits, and divides by the stride.
+    given, kernel = case.arguments, case.shapes["weight"][2:]
+    if "output_padding" not in given and 0 in given["stride"]:
+        return False
+    sides = padding.convolution_padding(kernel, given["padding"], given["dilation"])
+    both = [sides[k] + sides[k + 1] for k in reversed(range(0, len(sides), 2))]
+    steps = (given["stride"], both, given["dilation"], given.get("output_padding", kernel))
+    axes = list(zip(case.shapes["input"][-len(kernel):], kernel, *steps, strict=True))
+    if "output_padding" in given:
+        sizes = [(n - 1) * s - p + d * (k - 1) + more + 1 for n, k, s, p, d, more in axes]
+    else:
+        rooms = [(n + p - d * (k - 1) - 1, s) for n, k, s, p, d, _ in axes]
+        sizes = [room // s + 1 if room >= 0 else -1 for room, s in rooms]
+    return min(sizes) >= 0 and max(sizes) > 0
+
+
 @conv("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
 @conv("negative-padding", "padding is at least 0", "a negative padding is accepted", padding=(-1,))
 @conv("empty-kernel", "the kernel has at least one element", "a kernel of no elements is accepted", weight=(1, 1, 0))
@@ -163,7 +187,6 @@ def _unchecked(
       "https://github.com/pytorch/pytorch/issues/178472", operators=PLAIN, input=(1, 2, 3), groups=2)
 @conv("bias", "bias has one value per output channel", "the size of the bias is not checked",
       "https://github.com/pytorch/pytorch/pull/178572", bias=(2,))
-@conv_transpose("stride", "stride is at least 1", "a stride of zero or less is accepted", stride=(0,))
 @conv_transpose("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
 @conv_transpose("negative-padding", "padding is at least 0", "a negative padding is accepted", padding=(-1,))
 @conv_transpose("negative-output-padding", "output_padding is at least 0", "a negative output padding is accepted",

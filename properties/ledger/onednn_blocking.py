@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from properties.cases.case import Case
+from properties.cases.case import Case, kernel_size
 from properties.edges.huge import COMPUTED, Huge
+from properties.ledger.aten_convolution import without_onednn
 from properties.ledger.examples import convolution
 from properties.ledger.record import PLAIN, known
 from properties.ledger.windows import where_valid, windows_of
@@ -14,6 +15,9 @@ from properties.subjects import Subject
 LARGEST_BLOCK = 64
 """Output channels that are computed at once, at most."""
 
+SMALLEST = 8
+"""Of a sum that wraps to a little less than nothing: how much less was seen to matter."""
+
 LEAST = 32
 """Columns of bfloat16 that are computed at once, at least, where there are so many."""
 
@@ -21,6 +25,7 @@ LEAST = 32
 @known(
     "conv-stride-past-64-bits",
     PLAIN,
+    chance="how many channels are computed at once decides which products come to nothing",
     severity="crash",
     laws=("huge arguments",),
     dtypes=("float32",),
@@ -35,6 +40,28 @@ def _strides_wrap(case: Case, subject: Subject) -> bool:
     channels, *kernel = case.shapes["weight"][1:]
     less = -channels * math.prod(case.arguments["stride"]) % 2**62
     return math.prod(kernel) == 1 and 0 < less <= channels + LARGEST_BLOCK
+
+
+@known(
+    "conv-strides-and-taps-past-64-bits",
+    PLAIN[:2],
+    severity="crash",
+    laws=("huge arguments",),
+    dtypes=("float32",),
+    lacking="avx512_f",
+    chance="which of these sums come to nothing depends on the columns and channels that are computed at once",
+    why="torch.nn.Conv2d: no limit on the stride; float64, and other strides as long, give the one output",
+    operator="conv2d",
+    example=Huge(*convolution((3, 2, 1, 2), (2, 1, 1, 2), stride=(4, 2**62 - 1), groups=2), inflated=("stride",)),
+)
+def _strides_and_taps_wrap(case: Case, subject: Subject) -> bool:
+    """Without AVX-512, where the product of the strides and the taps together wrap past 2⁶⁴ to a little less than
+    nothing, the process ends with a division by zero (SIGFPE)."""
+    # Seen for sums of −1 to −8, and one, two, four or eight output channels in each group. Strides of 2⁶² are refused.
+    strides, outputs = case.arguments["stride"], case.shapes["weight"][0] // case.arguments["groups"]
+    less = -(math.prod(strides) + math.prod(kernel_size(case))) % 2**64
+    few = outputs in (1, 2, 4, 8) and max(strides) < 2**62
+    return few and 0 < less <= SMALLEST and not without_onednn(case, subject)
 
 
 @known(

@@ -67,6 +67,7 @@ class Divergence:
     ``around_kernels`` is torch's, too.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default), every
     time; where the defect ``overwrites`` memory that is not its own, the process may end with a signal instead.
+    Where more than one of ten cases under the predicate is right, ``chance`` says why.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Divergence:
     fixed: str | None
     overwrites: bool
     around_kernels: bool
+    chance: str
 
     @property
     def law(self) -> str:
@@ -163,6 +165,7 @@ def known(
     fixed: str | None = None,
     overwrites: bool = False,
     around_kernels: bool = False,
+    chance: str = "",
 ) -> Callable[[Predicate], Predicate]:
     """Register a defect. The function below is true of the cases and subjects that show it; see :class:`Divergence`.
 
@@ -175,7 +178,7 @@ def known(
         happens = what or sentence(holds.__doc__ or "")
         entry = Divergence(
             id, severity, operators, laws, devices, dtypes, holds, happens, why, upstream, operator or operators[0],
-            example, modes, having, lacking, also, seen, fixed, overwrites, around_kernels,
+            example, modes, having, lacking, also, seen, fixed, overwrites, around_kernels, chance,
         )  # fmt: skip
         _check(entry)
         ENTRIES[id] = entry

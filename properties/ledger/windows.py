@@ -46,6 +46,26 @@ def windows_of(case: Case) -> list[dict[str, int]]:
     return found
 
 
+def where_valid(holds: Predicate) -> Predicate:
+    """The same predicate, false for arguments that no layer allows: they make no windows."""
+
+    @functools.wraps(holds)
+    def answered(case: Case, subject: Subject) -> bool:
+        try:
+            return holds(case, subject)
+        except (ValueError, ZeroDivisionError):
+            return False
+
+    return answered
+
+
+@where_valid
+def windows_fit(case: Case, subject: Subject) -> bool:
+    """True if each axis of the output has an element: else torch refuses to convolve."""
+    side = "input" if "output_padding" in case.arguments else "output"
+    return all(window[side] > 0 for window in windows_of(case))
+
+
 def spans_of(case: Case) -> Iterator[tuple[int, int, int]]:
     """For each axis of a convolution or pooling: what its window spans, the elements left beside it, and its stride.
 
@@ -59,9 +79,31 @@ def spans_of(case: Case) -> Iterator[tuple[int, int, int]]:
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
 
 
-def division_overflows(case: Case) -> bool:
-    """True if the quotient or the remainder of that division, on some axis, is more than 32 bits hold."""
-    return any(max(abs(room) // stride, abs(room) % stride) >= 2**31 for _, room, stride in spans_of(case))
+def divided(dividend: int, divisor: int) -> int:
+    """The quotient, rounded down, as ATen/div_rtn.h gives it for a positive divisor: both are cut to 32 bits.
+
+    >>> divided(-7, 2), divided(2**32 - 1, 2**40), divided(-(2**31) - 2, 1)
+    (-4, -1, 2147483646)
+    """
+    quotient = dividend // divisor + (dividend < 0 and dividend % divisor != 0)
+    remainder = _in_32_bits(dividend - quotient * divisor)
+    return _in_32_bits(_in_32_bits(quotient) - (remainder < 0))
+
+
+def _in_32_bits(number: int) -> int:
+    return (number + 2**31) % 2**32 - 2**31
+
+
+def division_overflows(case: Case, least: int) -> bool:
+    """True if that division gives an axis another size than the formula does, and no axis one below ``least``, which is
+    refused, as arguments of more than 64 bits are."""
+    given = (value for values in case.arguments.values() if isinstance(values, tuple) for value in values)
+    if max(given, default=0) >= 2**63:
+        return False
+    up = case.arguments.get("ceil_mode", False)
+    axes = [(room + (stride - 1 if up else 0), stride) for _, room, stride in spans_of(case)]
+    sizes = [divided(*axis) + 1 for axis in axes]
+    return min(sizes) >= least and any(size != x // y + 1 for size, (x, y) in zip(sizes, axes, strict=True))
 
 
 def strides_over_four_gigabytes(case: Case) -> bool:
@@ -99,19 +141,6 @@ def turned(window: dict[str, int]) -> dict[str, int]:
     stride, dilation, taps = window["dilation"], window["stride"], window["output"]
     room = window["input"] + 2 * window["before"] - dilation * (taps - 1) - 1
     return {**window, "kernel": taps, "output": room // stride + 1, "stride": stride, "dilation": dilation}
-
-
-def where_valid(holds: Predicate) -> Predicate:
-    """The same predicate, false for arguments that no layer allows: they make no windows."""
-
-    @functools.wraps(holds)
-    def answered(case: Case, subject: Subject) -> bool:
-        try:
-            return holds(case, subject)
-        except (ValueError, ZeroDivisionError):
-            return False
-
-    return answered
 
 
 @where_valid

@@ -1,0 +1,129 @@
+"""``python -m properties.engine.precision``: what entries of the ledger steer around, and how much of that is wrong.
+
+An entry that covers right cases hides new defects. So of the cases that are drawn under its predicate, nine of ten are
+to diverge on one of its laws; an entry may say why fewer do (``chance``). One on rounding steers around nothing: of its
+cases those are told that break the bound of sums in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import hypothesis
+from hypothesis import Phase
+from hypothesis import strategies as st
+
+from properties.cases.case import Case
+from properties.engine.check import Check, Enough
+from properties.engine.law import Law, every
+from properties.engine.trial import HERE, Engine, Engines
+from properties.ledger.known import LEDGER
+from properties.ledger.record import Divergence
+from properties.operators import Operator, operator
+from properties.subjects import Subject
+from properties.subjects.workers import Workers
+from properties.verdicts.evidence import Result
+
+LEAST = 0.9
+"""The share of the cases under a predicate that is to diverge."""
+DRAWS = hypothesis.settings(
+    phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+
+
+@dataclass
+class Reach:
+    """How many cases were drawn, how many lie under an entry's predicate, and how many of those diverge."""
+
+    drawn: int = 0
+    under: int = 0
+    diverged: int = 0
+
+    @property
+    def precise(self) -> bool:
+        """True if no more than one of ten cases under the predicate is right."""
+        return self.diverged >= LEAST * self.under
+
+    def __str__(self) -> str:
+        return f"{self.under:5} of {self.drawn:5} cases, of which {self.diverged:3} diverge"
+
+
+def reach(entry: Divergence, subject: Subject, wanted: int, draws: int, engines: Engines = HERE) -> Reach:
+    """Draw cases of the entry's first law until so many are under its predicate, and try those on its laws."""
+    seen, layer = Reach(), operator(entry.operator)
+    checks = [_check(law, layer, subject, engines) for law in _laws(entry, layer, subject)]
+
+    def tried(case: Case) -> None:
+        if seen.under >= wanted:
+            raise Enough(f"{wanted} cases")
+        seen.drawn += 1
+        if entry.holds(case, subject):
+            seen.under += 1
+            seen.diverged += any(check.divergence(case) for check in checks)
+            if entry.overwrites:
+                engines.by_torch[""].renew()
+
+    _draw(checks[0].law.strategy(layer), tried, draws)
+    return seen
+
+
+def _draw(cases: st.SearchStrategy[Any], tried: Callable[[Case], None], draws: int) -> None:
+    """Try so many cases, the same ones each time, or fewer where that is Enough."""
+
+    def each(case: Case) -> None:
+        tried(case)
+
+    with contextlib.suppress(Enough):
+        hypothesis.seed(0)(hypothesis.settings(DRAWS, max_examples=draws)(hypothesis.given(case=cases)(each)))()
+
+
+def _laws(entry: Divergence, layer: Operator, subject: Subject) -> Iterator[Law]:
+    """The entry's first law, and those of the same cases; of an entry on all laws, that of gradients."""
+    first = every()[entry.law]
+    yield first
+    for name in entry.laws[1:] if entry.laws else ("gradients",):
+        law = every()[name]
+        if law.cases is first.cases is None and law.includes(layer, subject) and layer in law.operators:
+            yield law
+
+
+def _check(law: Law, layer: Operator, subject: Subject, engines: Engines) -> Check:
+    result = Result(law.name, law.title, layer.name, str(subject), subject.device, subject.dtype, (), "")
+    return Check(law, layer, subject, result, engines)
+
+
+def place(entry: Divergence) -> Subject | None:
+    """A subject of this machine's processor on which the entry shows, None if there is none."""
+    subjects = (Subject(d, dtype, mode) for d in entry.devices for mode in entry.modes for dtype in entry.dtypes)
+    return next((s for s in subjects if s.device in ("cpu", "meta") and not s.absence and entry.shows(s)), None)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the reach of entries. Returns the exit code: 1 if one is not precise and does not say why."""
+    parser = argparse.ArgumentParser(prog="python -m properties.engine.precision", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="ENTRY", help="entries; by default all that show here")
+    parser.add_argument("--cases", type=int, default=10, help="to be tried under each predicate (default: 10)")
+    parser.add_argument("--draws", type=int, default=1000, help="cases drawn for that, at most (default: 1000)")
+    options = parser.parse_args(arguments)
+    chosen = [entry for entry in LEDGER if not options.names or entry.id in options.names]
+    workers, failed = Workers(), False
+    for entry in chosen:
+        if (subject := place(entry)) is None:
+            continue
+        engines = Engines({"": Engine(workers.run, workers.renew)})
+        found = reach(entry, subject, options.cases, options.draws, engines)
+        excused = entry.rounds or entry.chance
+        failed |= not (found.precise or excused)
+        print(
+            f"{entry.id:72}{found}{'' if found.precise else f'  ({excused})' if excused else '  TOO WIDE'}", flush=True
+        )
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
