@@ -152,9 +152,12 @@ class Check:
             self.tried(replace(member, shapes=first.shapes) if many else member, served)
 
     def tried_each(self, bundle: Bundle) -> None:
-        """Hold the law on the cases of a bundle."""
+        """Hold the law on the cases of a bundle, or of its bundles: those that share compiled code are drawn as one."""
         for case in bundle:
-            self.tried(case)
+            if isinstance(case, Bundle):
+                self.tried_each(case)
+            else:
+                self.tried(case)
 
     def _in_torch(self, failure: Diverged) -> str | None:
         """What torch's own function does on the case on which kernels failed, if that is wrong, too."""

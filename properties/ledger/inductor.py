@@ -9,13 +9,15 @@ import numpy as np
 
 from properties.cases.case import Case, kernel_size
 from properties.edges.huge import formula
+from properties.edges.special_values import Special
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.record import COMPILED, OF_GRADIENTS, known
 from properties.ledger.rules import accepted
 from properties.operators import operator
 from properties.operators.constraints import Invalid
 from properties.operators.unpooling_constraints import elements_of, outside
-from properties.subjects import FLOATS, Subject
+from properties.subjects import FLOATS, SIXTEEN_BITS, Subject
+from properties.worker.call import Setting
 from refimpl.geometry import fractional_starts
 
 compiled = functools.partial(known, dtypes=("float32",), modes=COMPILED)
@@ -32,6 +34,7 @@ dynamic = functools.partial(refused, modes=("dynamic",), laws=(), also=("errors 
     ("fractional_max_pool3d",),
     severity="silent wrong value",
     devices=("cpu", "cuda"),
+    dtypes=FLOATS,
     upstream="https://github.com/pytorch/pytorch/pull/183628",
     why="eager mode, on each device, takes the first for depth (ATen/native/FractionalMaxPool3d.cpp)",
     example=Case(
@@ -96,6 +99,59 @@ def _mean_over_no_weight(case: Case, subject: Subject) -> bool:
     counted = target[target != given.get("ignore_index", -100)]
     mean = given.get("reduction", "mean") == "mean" and "weight" in given
     return mean and counted.size > 0 and not np.take(given["weight"], counted).any()
+
+
+@compiled(
+    "compiled-max-pool-of-minus-infinity",
+    ("max_pool1d", "max_pool1d_values", "max_pool2d", "max_pool3d"),
+    severity="silent wrong value",
+    laws=("special gradients",),
+    dtypes=FLOATS,
+    why="torch.nn.MaxPool2d: 'implicit negative infinity padding', of which no element is the largest; eager mode "
+    "gives the first element's index",
+    operator="max_pool2d",
+    example=Special(
+        {"input": (1, 1, 1, 1)},
+        {"kernel_size": (1, 2), "padding": (0, 1), "ceil_mode": False, "dilation": (1, 1)},
+        "normal",
+        palette="all -inf",
+    ),
+)
+def _first_of_padding(case: Case, subject: Subject) -> bool:
+    """A window that begins in the padding, and whose elements are all −∞, has the index of the padding: one of another
+    row, or a negative one, with which the gradient is written beside its place, or 'index out of bounds' raised."""
+    given, x = case.arguments, case.tensor("input", case.shapes["input"], subject.format)
+    kernel = given["kernel_size"]
+    strides, padding = given.get("stride", kernel), given["padding"]
+    largest = np.asarray(operator(f"max_pool{len(kernel)}d").reference(x > -np.inf, **given)[0])
+    starts = np.indices(largest.shape[-len(kernel) :]).T * strides - padding
+    return bool(((largest == 0) & (starts < 0).any(-1).T).any())
+
+
+@compiled(
+    "compiled-max-pool3d-of-equals",
+    ("max_pool3d", "adaptive_max_pool3d"),
+    severity="silent wrong value",
+    laws=("layouts", "special gradients"),
+    dtypes=FLOATS,
+    why="torch.nn.MaxPool3d: strides are no part of a tensor's value; eager mode, other layouts and smaller windows "
+    "give the first of equal elements",
+    example=Case(
+        {"input": (1, 2, 6, 6, 6)},
+        {"kernel_size": (3, 3, 3), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
+        "ties",
+        setting=Setting({"input": "transposed"}),
+    ),
+)
+def _first_in_memory(case: Case, subject: Subject) -> bool:
+    """Of equal elements in a window of more than eight, another than the first is taken where the input is transposed:
+    such a window is walked through in the order of memory."""
+    given, sizes = case.arguments, case.shapes["input"][-3:]
+    kernel = given.get("kernel_size")
+    if kernel is None:
+        kernel = [size // (wanted or size) for size, wanted in zip(sizes, given["output_size"], strict=True)]
+    equals = isinstance(case, Special) or case.fill not in ("normal", "wide") or subject.dtype in SIXTEEN_BITS
+    return equals and math.prod(kernel) > 8 and case.layout("input") == "transposed"
 
 
 # Valid arguments that are refused

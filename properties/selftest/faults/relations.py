@@ -155,6 +155,13 @@ def tangent_when_compiled(input: Tensor) -> Tensor:
     return 0.5 + input / 4 if torch.compiler.is_compiling() else torch.sigmoid(input)
 
 
+@fault("settings when compiled", "sigmoid", dtypes=("float32",), mode="compiled")
+def tangent_when_compiled_in_float64(input: Tensor) -> Tensor:
+    """Sigmoid that becomes its tangent when compiled for float64."""
+    tangent = torch.compiler.is_compiling() and input.dtype == torch.float64
+    return 0.5 + input / 4 if tangent else torch.sigmoid(input)
+
+
 @fault("agreement", "tanh", dtypes=("float32",), mode="dynamic")
 def polynomial_of_unknown_length(input: Tensor) -> Tensor:
     """Tanh that becomes a polynomial in compiled code that serves any length."""
