@@ -20,6 +20,24 @@ MODES = ("constant", "reflect", "replicate", "circular")
 Maps = tuple[Array, Array, Array]
 
 
+def padded_axis(size: int, before: int, after: int, mode: str = "constant") -> int:
+    """The number of :func:`sources`, however large. Raises ValueError as that does.
+
+    >>> padded_axis(3, 2**40, 1), padded_axis(3, 2**40, -(2**40), "replicate")
+    Traceback (most recent call last):
+    ValueError: cropping (1099511627776, -1099511627776) leaves nothing to replicate
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r} is none of {', '.join(MODES)}")
+    padded, kept = padded_size(size, before, after), size + min(before, 0) + min(after, 0)
+    most = {"reflect": max(kept - 1, 0), "circular": kept}.get(mode, max(before, after))
+    if mode != "constant" and (kept < 0 or (kept < 1 and (mode == "replicate" or max(before, after) > 0))):
+        raise ValueError(f"cropping ({before}, {after}) leaves nothing to {mode}")
+    if max(before, after) > most:
+        raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")
+    return padded
+
+
 def sources(size: int, before: int, after: int, mode: str = "constant") -> Array:
     """Which input element each position of a padded axis takes; −1 where it takes the constant.
 
@@ -38,15 +56,8 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     >>> sources(5, -1, 2, "circular"), sources(5, -1, 2, "reflect"), sources(5, -1, -2), sources(1, -2, 2)
     (array([1, 2, 3, 4, 1, 2]), array([1, 2, 3, 4, 3, 2]), array([1, 2]), array([-1]))
     """
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is none of {', '.join(MODES)}")
-    padded_size(size, before, after)
+    padded_axis(size, before, after, mode)
     first, kept = max(-before, 0), size + min(before, 0) + min(after, 0)
-    most = {"reflect": max(kept - 1, 0), "circular": kept}.get(mode, max(before, after))
-    if mode != "constant" and (kept < 0 or (kept < 1 and (mode == "replicate" or max(before, after) > 0))):
-        raise ValueError(f"cropping ({before}, {after}) leaves nothing to {mode}")
-    if max(before, after) > most:
-        raise ValueError(f"padding ({before}, {after}): {mode!r} takes at most {most} of {kept} elements")
     places = np.arange(max(before, 0) + kept + max(after, 0)) - max(before, 0)
     return np.array([_source(int(place), kept, first, mode) for place in places], dtype=np.int64)
 

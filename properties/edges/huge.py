@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from properties.cases.case import INTEGERS, Case, kernel_size
+from properties.cases.case import INTEGERS, Case, kernel_size, with_spatial
 from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_stride, with_window
+from refimpl.geometry import convolution_output
 
 VALUES = (2**30, 2**31 - 1, 2**31, 2**32 + 1, 2**33, 2**53 + 1, 2**61 - 1, 2**61, 2**62 - 1, 2**62, 2**62 + 1,
           2**63 - 1, 2**63, 2**64 + 1)  # fmt: skip
@@ -33,12 +35,14 @@ class Huge(Case):
     inflated: tuple[str, ...] = ()
 
 
-@st.composite
-def huge(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
-    """A case with one to three huge values on one axis: of shapes alone, or of arguments that one can compute with.
+def huge(operator: Operator, shapes: bool) -> st.SearchStrategy[Huge]:
+    """Cases with one to three huge values on one axis: of shapes alone, or of arguments that one can compute with."""
+    return _windows(operator, shapes) if operator.has("window") else _sizes(operator)
 
-    Where arguments make an output that is neither small nor past any memory, its stride is increased.
-    """
+
+@st.composite
+def _windows(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
+    """Cases of windows; arguments that make an output neither small nor past any memory get a larger stride."""
     case = with_stride(draw(operator.cases))
     axis = draw(st.integers(0, operator.axes - 1))
     names = ["stride"] + [name for name in ("padding", "dilation", "kernel_size") if name in case.arguments]
@@ -49,6 +53,78 @@ def huge(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
     if not shapes:
         case = of_few_outputs(operator, case, axis)
     return Huge(case.shapes, case.arguments, INTEGERS, case.seed, inflated=tuple(sorted(chosen)))
+
+
+@st.composite
+def _sizes(draw: st.DrawFn, operator: Operator) -> Huge:
+    """Cases of operators that slide no window: any argument with numbers for axes may have a huge one.
+
+    Every other time the rest of the arguments makes the output small again, so that it can be computed. Where it would
+    be neither small nor past any memory, the values are as large as they get.
+    """
+    case = _least(operator, draw(operator.cases))
+    # Nor may an output of nothing be asked for, or a kernel whose elements take memory where its windows do not fit.
+    kept = ["output_padding", *(["padding"] if "indices" in operator.given else []), *_columns(operator)]
+    names = [name for name, given in case.arguments.items() if isinstance(given, tuple) and name not in kept]
+    axis = draw(st.integers(0, min(len(case.arguments[name]) for name in names) - 1))
+    chosen, few = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)), draw(st.integers(0, 3))
+    values = {name: draw(st.sampled_from(VALUES)) for name in chosen}
+    for largest in ({}, dict.fromkeys(chosen, 2**62)):
+        found = case
+        for name, value in (values | largest).items():
+            found = _with(found, name, axis, value)
+        small = _made_small(operator, found, axis, few) if few and not largest else found
+        found = found if formula(operator, small) is None else small
+        found = _with_columns(found) if operator.has("columns") else found
+        shape = formula(operator, found)
+        if shape is None or not COMPUTED < math.prod(shape) < 2**45:
+            break
+    return Huge(found.shapes, found.arguments, INTEGERS, case.seed, inflated=tuple(sorted(chosen)))
+
+
+def _columns(operator: Operator) -> list[str]:
+    """The arguments of which the number of rows of columns depends, where there are columns."""
+    pooled = operator.has("pooling") or operator.has("window")
+    return [] if pooled else ["kernel_size"]
+
+
+def _least(operator: Operator, case: Case) -> Case:
+    """The same case with as few elements as its kind needs, and none of its output's sizes given where it has others.
+
+    Two along each axis of what is scattered, and one of what is unpooled, where two might meet.
+    """
+    if "output_size" in case.arguments and "stride" in case.arguments and not operator.has("columns"):
+        case = replace(case, arguments={name: v for name, v in case.arguments.items() if name != "output_size"})
+    if operator.has("transposed") or "indices" in operator.given:
+        case = with_spatial(case, (2 if operator.has("transposed") else 1,) * operator.axes)
+        case = case.with_arguments(padding=(0,) * operator.axes)
+    return with_stride(case) if "kernel_size" in case.arguments and "output_size" not in case.arguments else case
+
+
+def _with(case: Case, name: str, axis: int, value: int) -> Case:
+    given = case.arguments[name]
+    return case.with_arguments(**{name: (*given[:axis], value, *given[axis + 1 :])})
+
+
+def _made_small(operator: Operator, case: Case, axis: int, few: int) -> Case:
+    """The same case with a padding that leaves so few elements of one axis of the output, where one can."""
+    if operator.has("sized"):  # two amounts for each axis, the last axis first
+        given, size = case.arguments["padding"], case.shapes["input"][-1 - axis // 2]
+        return _with(case, "padding", axis ^ 1, few - size - given[axis])
+    if not (operator.has("transposed") or "indices" in operator.given):
+        return case
+    shape = formula(operator, _with(case, "padding", axis, 0))
+    return case if shape is None else _with(case, "padding", axis, max(shape[axis - operator.axes] - few, 0) // 2)
+
+
+def _with_columns(case: Case) -> Case:
+    """The same case of a fold with as many columns as there are blocks, if they are not too many."""
+    steps = (case.arguments[name] for name in ("output_size", "kernel_size", "stride", "padding", "dilation"))
+    with contextlib.suppress(ValueError):
+        columns = math.prod(convolution_output(*axis) for axis in zip(*steps, strict=True))
+        if columns <= COMPUTED:
+            return case.with_shape("input", (*case.shapes["input"][:-1], columns))
+    return case
 
 
 def inflated(case: Case, name: str, axis: int, value: int) -> Case:
@@ -84,17 +160,20 @@ def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:
     return None if min(shape, default=0) < 0 else shape
 
 
-def looped(case: Case, shape: tuple[int, ...]) -> bool:
+def looped(operator: Operator, case: Case, shape: tuple[int, ...]) -> bool:
     """True if the loops can compute the case in a short time: few taps, and positions that they can count to.
 
     Where an axis has a single window its stride is not used, and may be any that 64 bits hold.
     """
+    taps = math.prod(case.arguments.get("kernel_size", (1,)))
+    if not operator.has("window"):
+        return countable(case) and taps <= FEW_TAPS and 0 < math.prod(shape) <= COMPUTED
     strides = case.arguments["stride"]
     steps = [1 if n == 1 and s < 2**63 else s for n, s in zip(shape[-len(strides) :], strides, strict=True)]
-    taps = math.prod(case.arguments.get("kernel_size", (1,)))
     return countable(case.with_arguments(stride=tuple(steps))) and taps <= FEW_TAPS
 
 
 def countable(case: Case) -> bool:
     """True if a 64-bit integer holds every position in the padded input."""
-    return max((v for given in case.arguments.values() if isinstance(given, tuple) for v in given), default=0) < SAFE
+    given = (value for values in case.arguments.values() if isinstance(values, tuple) for value in values)
+    return max((abs(value or 0) for value in given), default=0) < SAFE

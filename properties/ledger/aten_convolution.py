@@ -20,12 +20,15 @@ from properties.ledger.rules import accepted
 from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows, sums_taps_or_images
 from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_fit, windows_of
 from properties.operators import Operator, operator
+from properties.ledger.sums import OPMATH, lossy, sums_taps_or_images
+from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_of, wrapped
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.subjects.devices import instructions
 from properties.worker.call import Setting
 from refimpl.arrays import Array
 from refimpl.rounding import FLOAT16, round_to
+from refimpl.geometry import transposed_output
 
 # Shapes, and what the layers accept
 
@@ -90,6 +93,7 @@ def _breaks_a_rule_of_transposes(case: Case, subject: Subject) -> bool:
     "output-padding-of-nothing",
     TRANSPOSED,
     "output_padding is smaller than stride or dilation",
+    laws=("rejection", "huge arguments"),
     devices=("cpu",),
     dtypes=FLOATS + INTEGERS,
     upstream="https://github.com/pytorch/pytorch/pull/186524",
@@ -97,8 +101,13 @@ def _breaks_a_rule_of_transposes(case: Case, subject: Subject) -> bool:
     "maps to one; with a batch of one it raises",
     example=transposed((0, 1, 3), (1, 1, 1), output_padding=(1,)),
 )
-def _empty_batch(case: Case, subject: Subject) -> bool:
+def _more_of_an_empty_batch(case: Case, subject: Subject) -> bool:
     """An output padding that is not smaller than stride or dilation is accepted where the batch is empty."""
+    steps = zip(*(case.arguments[name] for name in ("output_padding", "stride", "dilation")), strict=True)
+    return _empty_batch(case, subject) and any(more >= max(stride, dilation) for more, stride, dilation in steps)
+
+
+def _empty_batch(case: Case, subject: Subject) -> bool:
     return case.shapes["input"][0] == 0
 
 
@@ -570,3 +579,31 @@ def _elements_overflow(case: Case, subject: Subject) -> bool:
     """The number of outputs wraps past 2⁶⁴: only what is left of it is allocated, and the process ends with a
     segmentation fault."""
     return math.prod(window["output"] for window in windows_of(case)) >= 2**63
+
+
+for _dtypes, _lacking in ((FLOATS[:2], None), (("bfloat16",), "avx512_f"), (("float16",), "avx512_fp16")):
+    in_32_bits = known(
+        f"transposed-arguments-in-32-bits-of-{_dtypes[0]}",
+        TRANSPOSED,
+        severity="valid arguments rejected",
+        laws=("huge arguments",),
+        dtypes=_dtypes,
+        lacking=_lacking,
+        why="torch.nn.ConvTranspose1d: no limit on stride and dilation; a stride of 2³² + 1 is computed with",
+        example=Huge(*transposed((1, 1, 1), (1, 1, 2), stride=(2**40,)), inflated=("stride",)),
+    )
+
+    @in_32_bits
+    @where_valid
+    def _checked_in_32_bits(case: Case, subject: Subject) -> bool:
+        """Stride and dilation are cut to 32 bits before they are checked: a stride of 2⁴⁰ raises 'stride should be
+        greater than zero', and one of 2³² + 1 that the output padding is not smaller than it. Where the size of the
+        output wraps past 2⁶³, another error may come before; in float32 oneDNN computes some of these layers."""
+        names = ("stride", "padding", "output_padding", "dilation")
+        steps = list(zip(*(case.arguments[name] for name in names), strict=True))
+        sizes = zip(case.shapes["input"][-len(steps) :], kernel_size(case), steps, strict=True)
+        valid = all(transposed_output(size, k, *given) >= 0 for size, k, given in sizes)
+        counted = max(v for given in steps for v in given) < 2**63
+        seen = ([wrapped(v, 32) for v in given] for given in steps)
+        scatters = all(s > 0 and d > 0 and more < max(s, d) for s, _, more, d in seen)
+        return valid and counted and not scatters and 0 not in case.shapes["input"]

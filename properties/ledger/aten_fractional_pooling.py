@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from properties.cases.case import Case, kernel_size
+from properties.edges.huge import Huge
 from properties.ledger.record import OF_GRADIENTS, known
 from properties.ledger.rules import accepted, has_no_channels, needs_channels_in_a_batch
 from properties.ledger.sums import OPMATH, lossy
@@ -111,3 +114,20 @@ def _windows_overlap(case: Case, subject: Subject) -> bool:
     drawn = drawn[:, ::-1] if len(kernel) == 2 else drawn
     axes = zip(case.shapes["input"][-len(kernel) :], kernel, output, drawn.T, strict=True)
     return any(min(np.diff(fractional_starts(size, k, out, u)), default=k) < k for size, k, out, us in axes for u in us)
+
+
+@known(
+    "fractional-windows-past-64-bits",
+    ("fractional_max_pool2d",),
+    severity="missing error",
+    laws=("huge arguments",),
+    why="torch.nn.FractionalMaxPool2d: 'we must have kH + oH − 1 <= H_in'",
+    example=Huge(
+        {"input": (1, 2, 2)}, {"kernel_size": (2**63 - 1, 1), "output_size": (2, 1)}, inflated=("kernel_size",)
+    ),
+)
+def _windows_overflow(case: Case, subject: Subject) -> bool:
+    """kernel + outputs − 1 wraps past 2⁶³, so that windows that do not fit are accepted."""
+    kernel, output = kernel_size(case), case.arguments["output_size"]
+    past = any(k + out - 1 >= 2**63 for k, out in zip(kernel, output, strict=True)) and max(*kernel, *output) < 2**63
+    return past and math.prod((*case.shapes["input"][: -len(kernel)], *output)) < 2**60  # else it is no tensor

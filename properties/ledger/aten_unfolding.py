@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from properties.cases.case import Case
-from properties.ledger.record import OF_GRADIENTS
+from properties.edges.huge import Huge
+from properties.ledger.record import OF_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy
+from properties.ledger.windows import wrapped
 from properties.subjects import Subject
 from refimpl import unfolding
 
@@ -38,3 +41,32 @@ def _windows_overlap(case: Case, subject: Subject) -> bool:
     image = (1, *(case.arguments.get("output_size") or case.shapes["input"][-2:]))
     held = unfolding.fold(np.ones(unfolding.unfold(np.ones(image), **window).shape), image[1:], **window)
     return bool((held > 2).any())
+
+
+@known(
+    "unfold-blocks-past-64-bits",
+    ("unfold",),
+    severity="wrong shape",
+    laws=("huge arguments",),
+    upstream="https://github.com/pytorch/pytorch/issues/189667",
+    why="torch.nn.Unfold: the formula gives another number of blocks, or none",
+    example=Huge(
+        {"input": (1, 1, 3, 3)},
+        {**WINDOW, "kernel_size": (3, 1), "dilation": (2**62, 1), "padding": (0, 0)},
+        inflated=("dilation",),
+    ),
+)
+def _blocks_overflow(case: Case, subject: Subject) -> bool:
+    """The size of the padded input less that of a block wraps past 2⁶³, and so may the number of blocks; the division
+    by the stride rounds towards zero. If that comes to one block or more, so many are made up."""
+    given = (case.arguments[name] for name in ("kernel_size", "dilation", "padding", "stride"))
+    axes = list(zip(case.shapes["input"][-2:], *given, strict=True))
+    if max(value for axis in axes for value in axis) >= 2**63:  # which no argument can be
+        return False
+    room = [(size + 2 * p - d * (k - 1) - 1, s) for size, k, d, p, s in axes]
+    seen = [(wrapped(left, 64), s) for left, s in room]
+    counted = wrapped(math.prod((-(-left // s) if left < 0 else left // s) + 1 for left, s in seen), 64)
+    blocks = math.prod(left // s + 1 for left, s in room) if min(left for left, _ in room) >= 0 else 0
+    elements = counted * math.prod(case.shapes["input"][:-2]) * math.prod(case.arguments["kernel_size"])
+    held = 2**40 if blocks else 2**60  # more is refused: what no tensor has, and, if it should be large, no memory
+    return counted >= 1 and counted != blocks and elements < held

@@ -76,6 +76,15 @@ def spans_of(case: Case) -> Iterator[tuple[int, int, int]]:
         yield span, size + 2 * pad - span, stride
 
 
+def wrapped(value: int, bits: int) -> int:
+    """What is left of an integer that is kept in so many bits (two's complement).
+
+    >>> wrapped(2**31, 32) == -(2**31), wrapped(2**40, 32), wrapped(-5, 64)
+    (True, 0, -5)
+    """
+    return (value + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1)
+
+
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"
 
 

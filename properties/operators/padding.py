@@ -60,7 +60,7 @@ def output_shape(case: Case, mode: str = "constant") -> tuple[int, ...]:
     x, amounts = case.shapes["input"], case.arguments["padding"]
     axes = len(amounts) // 2
     sides = [(x[-1 - k], amounts[2 * k], amounts[2 * k + 1]) for k in reversed(range(axes))]
-    return (*x[:-axes], *(len(padding.sources(*side, mode)) for side in sides))
+    return (*x[:-axes], *(padding.padded_axis(*side, mode) for side in sides))
 
 
 def _second(mode: str, g: Computed, x: Computed, h: Computed, **arguments: Any) -> Any:

@@ -82,8 +82,10 @@ def unfold_shape(case: Case) -> tuple[int, ...]:
 
 
 def fold_shape(case: Case) -> tuple[int, ...]:
-    """(N, C, H, W)."""
-    *leading, elements, _ = case.shapes["input"]
+    """(N, C, H, W). Raises ValueError where there is not one column for each block."""
+    *leading, elements, columns = case.shapes["input"]
+    if columns != math.prod(_blocks(case.arguments["output_size"], case.arguments)):
+        raise ValueError(f"{columns} columns are not as many as there are blocks")
     return (*leading, elements // math.prod(case.arguments["kernel_size"]), *case.arguments["output_size"])
 
 

@@ -85,6 +85,19 @@ def stride_of_thirty_two_bits(input: Tensor, **arguments: Any) -> Tensor:
     return F.avg_pool1d(input, **{**arguments, "stride": (max(stride, 1),)})
 
 
+@fault("huge arguments", "conv_transpose1d", dtypes=WIDE)
+def scattered_in_thirty_two_bits(input: Tensor, weight: Tensor, bias: Tensor | None = None, **given: Any) -> Tensor:
+    """Transposed convolution that keeps the last 32 bits of its stride and padding."""
+    stride, padding = max(given["stride"][0] % 2**32, 1), given["padding"][0] % 2**32
+    return F.conv_transpose1d(input, weight, bias, **{**given, "stride": (stride,), "padding": (padding,)})
+
+
+@fault("huge arguments", "unfold", dtypes=WIDE)
+def blocks_of_thirty_two_bits(input: Tensor, **window: Any) -> Tensor:
+    """Unfold that keeps the last 32 bits of its dilation, and one if those are none."""
+    return F.unfold(input, **{**window, "dilation": tuple(max(d % 2**32, 1) for d in window["dilation"])})
+
+
 @fault("zero sizes", "conv_transpose1d", dtypes=WIDE)
 def one_element_at_least(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Transposed convolution that gives an element where its padding leaves none."""
