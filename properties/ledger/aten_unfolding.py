@@ -70,3 +70,35 @@ def _blocks_overflow(case: Case, subject: Subject) -> bool:
     elements = counted * math.prod(case.shapes["input"][:-2]) * math.prod(case.arguments["kernel_size"])
     held = 2**40 if blocks else 2**60  # more is refused: what no tensor has, and, if it should be large, no memory
     return counted >= 1 and counted != blocks and elements < held
+
+
+@known(
+    "fold-blocks-in-32-bits",
+    ("fold",),
+    severity="crash",
+    laws=("huge arguments",),
+    overwrites=True,
+    upstream="https://github.com/pytorch/pytorch/issues/136719",
+    why="torch.nn.Fold: the arguments must satisfy the formula for the number of blocks; torch checks that, in 32 bits",
+    example=Huge(
+        {"input": (1, 3, 4)},
+        {"output_size": (3, 7), "kernel_size": (3, 1), "dilation": (1, 1), "padding": (2, 2**33), "stride": (4, 4)},
+        inflated=("padding",),
+    ),
+)
+def _as_many_in_32_bits(case: Case, subject: Subject) -> bool:
+    """Where the number of blocks along an axis, cut to 32 bits, fits the columns, they are accepted, and columns are
+    read behind the last, or counted for hours."""
+    names = ("output_size", "kernel_size", "dilation", "padding", "stride")
+    axes = list(zip(*(case.arguments[name] for name in names), strict=True))
+    if max(value for axis in axes for value in axis) >= 2**63:  # which no argument can be
+        return False
+    room = [(size + 2 * p - d * (k - 1) - 1, s) for size, k, d, p, s in axes]
+    seen = math.prod(_in_32_bits(wrapped(left, 64), s) for left, s in room)
+    return seen == case.shapes["input"][-1] and seen != math.prod(left // s + 1 for left, s in room)
+
+
+def _in_32_bits(room: int, stride: int) -> int:
+    """Blocks along an axis as ATen's div_rtn counts them, whose quotient and remainder are cut to 32 bits."""
+    sign, (quotient, rest) = 1 if room >= 0 else -1, divmod(abs(room), stride)
+    return wrapped(sign * quotient, 32) - (wrapped(sign * rest, 32) < 0) + 1
