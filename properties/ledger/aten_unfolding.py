@@ -54,8 +54,8 @@ def _windows_overlap(case: Case, subject: Subject) -> bool:
     why="torch.nn.Unfold: the formula gives another number of blocks, or none",
     example=Huge(
         {"input": (1, 1, 3, 3)},
-        {**WINDOW, "kernel_size": (3, 1), "dilation": (2**62, 1), "padding": (0, 0)},
-        inflated=("dilation",),
+        {"kernel_size": (3, 3), "dilation": (1, 2), "padding": (2**62, 4), "stride": (2, 2)},
+        inflated=("padding",),
     ),
 )
 def _blocks_overflow(case: Case, subject: Subject) -> bool:
