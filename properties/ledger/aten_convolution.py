@@ -22,13 +22,14 @@ from properties.ledger.windows import DIVISION, division_overflows, spans_of, wh
 from properties.operators import Operator, operator
 from properties.ledger.sums import OPMATH, lossy, sums_taps_or_images
 from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_of, wrapped
+from properties.operators import Operator, operator
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.subjects.devices import instructions
 from properties.worker.call import Setting
 from refimpl.arrays import Array
-from refimpl.rounding import FLOAT16, round_to
 from refimpl.geometry import transposed_output
+from refimpl.rounding import FLOAT16, round_to
 
 # Shapes, and what the layers accept
 
