@@ -608,3 +608,24 @@ for _dtypes, _lacking in ((FLOATS[:2], None), (("bfloat16",), "avx512_f"), (("fl
         seen = ([wrapped(v, 32) for v in given] for given in steps)
         scatters = all(s > 0 and d > 0 and more < max(s, d) for s, _, more, d in seen)
         return valid and counted and not scatters and 0 not in case.shapes["input"]
+
+
+@known(
+    "transposed-size-past-64-bits-of-empty-batch",
+    TRANSPOSED,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    why="torch.nn.ConvTranspose1d, Shape: the formula gives another size, which no tensor can have",
+    example=Huge(
+        *transposed((0, 1, 2), (1, 1, 6), stride=(2**30,), padding=(2**61 - 1,), dilation=(2**62 - 1,)),
+        inflated=("dilation", "padding", "stride"),
+    ),
+)
+@where_valid
+def _size_of_nothing_wraps(case: Case, subject: Subject) -> bool:
+    """In an empty batch the size of an axis wraps past 2⁶⁴, and what is left of it is the output's."""
+    names = ("stride", "padding", "output_padding", "dilation")
+    steps = zip(*(case.arguments[name] for name in names), strict=True)
+    axes = zip(case.shapes["input"][-len(kernel_size(case)) :], kernel_size(case), steps, strict=True)
+    sizes = [transposed_output(size, k, *given) for size, k, given in axes]
+    return case.shapes["input"][0] == 0 and max(sizes) >= 2**63 and all(wrapped(size, 64) >= 0 for size in sizes)
