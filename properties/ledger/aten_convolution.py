@@ -18,10 +18,15 @@ from properties.ledger.memory_formats import as_convolved, passes
 from properties.ledger.record import CONVOLUTIONS, OF_GRADIENTS, PADDED, PLAIN, TRANSPOSED, known
 from properties.ledger.rules import accepted
 from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows, sums_taps_or_images
-from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_fit, windows_of
-from properties.operators import Operator, operator
-from properties.ledger.sums import OPMATH, lossy, sums_taps_or_images
-from properties.ledger.windows import DIVISION, division_overflows, spans_of, where_valid, windows_of, wrapped
+from properties.ledger.windows import (
+    DIVISION,
+    division_overflows,
+    spans_of,
+    where_valid,
+    windows_fit,
+    windows_of,
+    wrapped,
+)
 from properties.operators import Operator, operator
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
