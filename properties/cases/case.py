@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases.dealing import dealt, rarely
 from properties.worker.call import Setting
 from properties.worker.layouts import FAITHFUL, LAYOUTS, OFFSETS, fit
 from refimpl.arrays import Array
@@ -116,6 +117,8 @@ def among(*values: Any) -> st.SearchStrategy[Any]:
 
 
 COIN = st.booleans()
+PADDED = (False, True, True, True)
+BATCHES = {"one": ((1,),), "none": ((),), "many": ((2,), (3,))}
 CHANNELS = among(1, 2, 3, 8, 17, 65)
 """In channels_last kernels take vectors of channels, of up to 64 elements of eight bits."""
 
@@ -165,7 +168,7 @@ Geometry = tuple[dict[str, tuple[int, ...]], dict[str, Any]]
 def cases(draw: st.DrawFn, geometry: st.SearchStrategy[Geometry]) -> Case:
     """Cases of drawn (shapes, arguments), with a real fill; the exact tier replaces the fill by integers."""
     shapes, arguments = draw(geometry)
-    return Case(shapes, arguments, draw(among(*REAL_FILLS)), draw(whole(0, 2**16 - 1)))
+    return Case(shapes, arguments, dealt(draw, "fill", REAL_FILLS), draw(whole(0, 2**16 - 1)))
 
 
 @dataclass(frozen=True)
@@ -182,8 +185,14 @@ class Axis:
 @functools.cache
 def sizes(least: int, longest: int) -> st.SearchStrategy[int]:
     """Sizes from ``least`` on: often the least itself or a little more, sometimes near a vector tail."""
-    near = range(least, least + 7)
-    return among(*near, *near, *(size for size in TAILS if least + 7 <= size <= longest))
+    near, tails = tuple(range(least, least + 7)), tuple(size for size in TAILS if least + 7 <= size <= longest)
+    return _near_or_tail(near, tails) if longest >= TAILS[-1] // 2 and tails else among(*near, *near, *tails)
+
+
+@functools.cache
+@st.composite
+def _near_or_tail(draw: st.DrawFn, near: tuple[int, ...], tails: tuple[int, ...]) -> int:
+    return draw(among(*(tails if dealt(draw, "tail", (False, True)) else near)))
 
 
 @functools.cache
@@ -193,7 +202,7 @@ def convolution_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool =
     kernel = draw(whole(1, kernels))
     dilation = draw(whole(1, 3))
     effective = effective_kernel(kernel, dilation)
-    padding = draw(whole(0, effective + 1)) if padded else 0
+    padding = draw(whole(1, effective + 1)) if padded and dealt(draw, "padded", PADDED) else 0
     size = draw(sizes(max(1, effective - 2 * padding), longest))
     return Axis(size, kernel, draw(whole(1, 4)), padding, dilation)
 
@@ -223,15 +232,18 @@ def pooling_axis(draw: st.DrawFn, kernels: int, longest: int, dilated: bool, pad
     kernel = draw(whole(1, kernels))
     dilation = draw(whole(1, 3)) if dilated else 1
     effective = effective_kernel(kernel, dilation)
-    padding = draw(whole(0, kernel // 2)) if padded else 0
+    padding = draw(whole(1, kernel // 2)) if padded and kernel > 1 and dealt(draw, "padded", PADDED) else 0
     size = draw(sizes(max(1, effective - 2 * padding), longest))
     return Axis(size, kernel, draw(whole(1, kernels + 1)), padding, dilation)
 
 
 @functools.cache
-def batches() -> st.SearchStrategy[tuple[int, ...]]:
-    """The leading axes: a batch of 1 to 3, or none; now and then a batch of nothing."""
-    return among(*[(1,), (), (2,), (3,)] * 5, (0,))
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[int, ...]:
+    """The leading axes: a batch of 1 to 3, or none; now and then a batch of nothing, which is a law's own matter."""
+    if rarely(draw):
+        return (0,)
+    return draw(among(*BATCHES[dealt(draw, "batch", tuple(BATCHES))]))
 
 
 @functools.cache
@@ -244,29 +256,42 @@ KINDS_OF_LAYOUTS = tuple(name for name in LAYOUTS if name not in (*OFFSETS[1:], 
 """One of all that start off alignment, and one of both that have axis 1 innermost."""
 
 
+def in_format(layout: str, shape: tuple[int, ...] | None) -> str:
+    """The layout that stands for channels_last on three axes, where torch has no such format; any other as it is."""
+    return "axis 1 innermost" if layout == "channels_last" and shape and len(shape) == 3 else layout
+
+
 @st.composite
 def in_layouts(
     draw: st.DrawFn,
     cases: st.SearchStrategy[Case],
-    output_shape: Callable[[Case], tuple[int, ...]],
+    output_shape: Callable[[Case], tuple[int, ...]] | None = None,
     given: Iterable[str] = (),
 ) -> Case:
-    """Cases with a memory layout for each operand and the cotangent; ``given`` operands keep all of their values."""
+    """Cases with a memory layout for each operand and, if there is one, the cotangent.
+
+    The ``given`` operands keep all of their values. Dealt are the layouts of the first two operands and the cotangent.
+    """
     case, layouts = draw(cases), {}
-    shapes = {**case.shapes, **dict.fromkeys(given), "cotangent": output_shape(case)}
+    shapes: dict[str, tuple[int, ...] | None] = {**case.shapes, **dict.fromkeys(given)}
+    chosen = [*shapes][:2]
+    if output_shape:
+        shapes["cotangent"] = output_shape(case)
+        chosen.append("cotangent")
+    start = dealt(draw, "start", OFFSETS)
     for name, shape in shapes.items():
         kinds = KINDS_OF_LAYOUTS if name not in given else [kind for kind in KINDS_OF_LAYOUTS if kind in FAITHFUL]
-        layouts[name] = draw(among(*OFFSETS)) if (kind := draw(among(*kinds))) == "offset" else kind
-        if kind == "channels_last" and shape is not None and len(shape) == 3:
-            layouts[name] = "axis 1 innermost"
+        kind = dealt(draw, f"layout of {name}", kinds) if name in chosen else draw(among(*kinds))
+        layouts[name] = start if kind == "offset" else in_format(kind, shape)
     return replace(case, setting=Setting(layouts))
 
 
 @st.composite
 def under_flags(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
     """Cases with oneDNN on or off, one thread or two, and torch's deterministic algorithms or not."""
-    case, onednn, deterministic = draw(cases), draw(COIN), draw(COIN)
-    return replace(case, setting=Setting({}, onednn, draw(among(1, 2)), deterministic))
+    case, onednn = draw(cases), not dealt(draw, "without oneDNN", (False, True))
+    threads, deterministic = dealt(draw, "threads", (1, 2)), dealt(draw, "deterministic", (False, True))
+    return replace(case, setting=Setting({}, onednn, threads, deterministic))
 
 
 @st.composite

@@ -19,7 +19,17 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import Case
-from properties.edges.special_values import PALETTES, Promise, Special, flush, promised, same_places
+from properties.cases.dealing import dealt, drawn
+from properties.edges.special_values import (
+    OFTEN,
+    PALETTES,
+    RARELY,
+    Promise,
+    Special,
+    flush,
+    promised,
+    same_places,
+)
 from properties.operators import Operator
 from properties.verdicts.expected import Expected
 from refimpl.arrays import Array
@@ -29,8 +39,10 @@ from refimpl.rounding import Format, round_to
 @st.composite
 def specials(draw: st.DrawFn, operator: Operator, palettes: tuple[str, ...] = PALETTES) -> Special:
     """An operator's case with special values in operands and cotangent."""
-    case = draw(operator.cases)
-    return Special(case.shapes, case.arguments, "normal", case.seed, None, draw(st.sampled_from(palettes)))
+    with drawn("fill"):
+        case = draw(operator.cases)
+    palette, often = dealt(draw, "values", palettes), dealt(draw, "often", (RARELY, OFTEN))
+    return Special(case.shapes, case.arguments, "normal", case.seed, None, palette, often)
 
 
 def of_gradients(

@@ -23,21 +23,27 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import Case, unpadded
+from properties.cases.case import Case, in_format, unpadded
+from properties.cases.dealing import dealt, drawn
 from properties.operators import Operator
 from properties.verdicts.expected import Expected
 from properties.worker.call import Outcome, Setting
 from refimpl.arrays import Array
 from refimpl.rounding import BFLOAT16, INTEGERS, Format, Precision, round_to
 
-PALETTES = ("nan", "inf", "-inf", "both inf", "all -inf", "zeros", "tiny", "large", "every")
+PALETTES = ("nan", "inf", "-inf", "both inf", "all -inf", "zeros", "tiny", "large", "nan and -inf", "every")
+RARELY, OFTEN = 0.05, 0.3
 
 
 @dataclass(frozen=True)
 class Special(Case):
-    """A case with some special values, which the palette names."""
+    """A case with some special values, which the palette names.
+
+    often: the share of elements that are special; None leaves that to the seed.
+    """
 
     palette: str = "every"
+    often: float | None = None
 
     def with_integers(self) -> Special:
         """Itself: the values are what matters."""
@@ -48,8 +54,8 @@ class Special(Case):
         values = super().tensor(name, shape, format, scale).copy()
         generator = np.random.default_rng([self.seed, zlib.crc32(name.encode()), 1])
         chosen = specials(self.palette, format.storage)
-        often = 1.0 if self.palette == "all -inf" and name == "input" else generator.choice([0.05, 0.3])
-        places = generator.random(shape) < often
+        often = generator.choice([RARELY, OFTEN]) if self.often is None else self.often
+        places = generator.random(shape) < (1.0 if self.palette == "all -inf" and name == "input" else often)
         return np.where(places, generator.choice(chosen, shape), values)
 
 
@@ -60,7 +66,8 @@ def specials(palette: str, storage: Precision) -> list[float]:
     tiny = {"float16": 2.0**-24, "bfloat16": 2.0**-133, "float32": 2.0**-149}.get(storage.name, 2.0**-1074)
     values = {
         "nan": [np.nan], "inf": [np.inf], "-inf": [-np.inf], "both inf": [np.inf, -np.inf], "all -inf": [-np.inf],
-        "zeros": [0.0, -0.0], "tiny": [tiny, -tiny, 2.0 * tiny], "large": [storage.largest, -storage.largest],
+        "nan and -inf": [np.nan, -np.inf], "zeros": [0.0, -0.0], "tiny": [tiny, -tiny, 2.0 * tiny],
+        "large": [storage.largest, -storage.largest],
     }  # fmt: skip
     return values[palette] if palette in values else [value for every in values.values() for value in every]
 
@@ -79,10 +86,12 @@ def most(storage: Precision) -> float:
 @st.composite
 def special(draw: st.DrawFn, operator: Operator) -> Special:
     """An operator's case with special values, the input of windows sometimes in channels_last."""
-    case, palette = draw(operator.cases), draw(st.sampled_from(PALETTES))
-    layouts = {"input": "channels_last"} if operator.has("window") and draw(st.integers(0, 3)) == 3 else {}
-    setting = Setting(layouts) if layouts else None
-    return Special(case.shapes, case.arguments, "normal", case.seed, setting, palette)
+    with drawn("fill"):
+        case = draw(operator.cases)
+    last = operator.has("window") and dealt(draw, "channels_last", (False, False, True))
+    setting = Setting({"input": in_format("channels_last", case.shapes["input"])}) if last else None
+    palette, often = dealt(draw, "values", PALETTES), dealt(draw, "often", (RARELY, OFTEN))
+    return Special(case.shapes, case.arguments, "normal", case.seed, setting, palette, often)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
 from properties.cases.case import among
+from properties.cases.dealing import Hand, in_hand
 
 LARGEST = 8
 PRESENT = among(False, *[True] * 4095)
@@ -24,6 +25,8 @@ class Bundle:
     """Cases in the order in which they are tried."""
 
     cases: tuple[Any, ...]
+    hands: tuple[Hand, ...] = ()
+    """For each case the values of its choices; none where nothing was dealt."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.cases)
@@ -36,10 +39,14 @@ class Bundle:
 @st.composite
 def bundles(draw: st.DrawFn, cases: st.SearchStrategy[Any], size: int) -> Bundle:
     """Up to ``size`` cases, any of which may be left out."""
-    return Bundle(tuple(draw(cases) for _ in range(size) if draw(PRESENT)))
+    return _of([in_hand(draw, cases) for _ in range(size) if draw(PRESENT)])
 
 
 @st.composite
-def dealt(draw: st.DrawFn, hand: Sequence[st.SearchStrategy[Any]]) -> Bundle:
-    """A case of each strategy of a hand, any of which may be left out."""
-    return Bundle(tuple(draw(cases) for cases in hand if draw(PRESENT)))
+def dealt(draw: st.DrawFn, turns: Sequence[st.SearchStrategy[Any]]) -> Bundle:
+    """A case of each of some strategies, any of which may be left out."""
+    return _of([in_hand(draw, cases) for cases in turns if draw(PRESENT)])
+
+
+def _of(drawn: list[tuple[Any, Hand]]) -> Bundle:
+    return Bundle(tuple(case for case, _ in drawn), tuple(hand for _, hand in drawn))

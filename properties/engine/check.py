@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import re
+import secrets
 import unittest
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from hypothesis import Phase
 from hypothesis import strategies as st
 
 from properties.cases.case import Case
+from properties.cases.dealing import BACKEND, Dealer, Hand, dealt_by
 from properties.engine import bundles, families
 from properties.engine.bundles import Bundle
 from properties.engine.judgement import NotRun
@@ -29,8 +33,10 @@ from properties.verdicts.tally import Tally
 from properties.verdicts.verdict import Diverged
 from properties.worker.call import Call
 
-ROUND = 8 * bundles.LARGEST
-"""Cases of a round."""
+TURNS = 64
+"""Cases of a bundle of strategies that have turns."""
+MORE = 2.5
+"""How many times as many cases a law may take until every pair was met."""
 SETTLED = {"eager": 100, "compiled": 40, "dynamic": 10 * families.MEMBERS}
 """Cases after which what proves nothing never will, by the mode: those of a family are alike."""
 
@@ -48,6 +54,9 @@ class Check:
     subject: Subject | None
     result: Result
     engines: Engines = HERE
+    dealer: Dealer | None = None
+    broken: bool = False
+    """True if a case did not hold."""
     failing: Any = None
     """The case that failed last: once a search has ended, the one that is shown."""
 
@@ -62,18 +71,14 @@ class Check:
         share = self.law.share(self.subject) if self.subject else 1.0
         return self.tally.cases >= share * SETTLED[self.subject.mode if self.subject else "eager"]
 
-    def search_enough(self, seed: int | None = None) -> None:
+    def search_enough(self, seed: int | str | None = None) -> None:
         """Search, and again while the cases so far prove nothing and are too few to say that none will.
 
-        Hypothesis varies what it drew, so that the smallest cases come in swarms; of compiled code few are tried, all
-        of which the ledger may know. Where it was told to take a seed of its own, a search that is repeated has
-        another, or the same cases would come again.
+        Of compiled code few are tried, all of which the ledger may know.
         """
         self.search(seed=seed)
-        again = 0
         while "case" in self.law.parameters and self._nothing_yet and not self.settled:
-            again += 1
-            self.search(seed=(seed or 0) + again)
+            self.search(seed=seed)
 
     @property
     def _nothing_yet(self) -> bool:
@@ -81,25 +86,32 @@ class Check:
         known = self.tally.known if self.subject and self.subject.compiled else 0
         return self.tally.proves_nothing or self.tally.cases == known
 
-    def search(self, settings: hypothesis.settings | None = None, seed: int | None = None) -> None:
+    def search(self, settings: hypothesis.settings | None = None, seed: int | str | None = None) -> None:
         """Look for a counterexample: once where the law draws no case, else as often as the settings say.
 
-        Of one seed, the cases are the same ones in any process; None leaves that to Hypothesis.
+        seed: that of the run, of which each check has a seed of its own: the cases are then the same ones in any
+        process, and on any machine.
         """
         if "case" not in self.law.parameters:
             self.tally.begin_case()
             self._hold(self.trial())
             self.tally.end_case(None)
             return
+        settings = settings or hypothesis.settings()
+        if seed is None and not settings.derandomize and not self.engines.comparing:
+            seed = secrets.randbits(64)
+        own = self._own_seed(seed)
+        self.dealer = self.dealer or Dealer(own)
         try:
-            for search in self._rounds(settings or hypothesis.settings(), seed):
-                search()
+            with dealt_by(self.dealer):
+                self._searched(settings, own + self.tally.cases)()  # another in each search of this check
         except Enough:
             pass
         except Diverged as failure:
             if found := self._in_torch(failure):
                 failure.add_note(found)
             raise
+        self._count_pairs()
         tally = self.tally
         if tally.declined and (tally.declined + tally.known == tally.cases or tally.proves_nothing):
             raise NotRun(str(tally.declining))
@@ -113,8 +125,11 @@ class Check:
         asked = case if isinstance(case, Case) else None
         return Trial.of(self.subject, self.engines, self.tally, law=self.law.name, case=asked, served=served)
 
-    def tried(self, case: Any, served: list[Call] | None = None) -> None:
-        """Hold the law on a case, in both tiers, and count what comes of it. Raises Diverged."""
+    def tried(self, case: Any, served: list[Call] | None = None, hand: Hand | None = None) -> None:
+        """Hold the law on a case, in both tiers, and count what comes of it. Raises Diverged.
+
+        hand: the values of the case's choices.
+        """
         tally, trial = self.tally, self.trial(case, served)
         tally.begin_case()
         try:
@@ -134,6 +149,8 @@ class Check:
                 raise
             tally.known, tally.entry = tally.known + 1, entries[0]
         else:
+            if self.dealer and not _empty(case):
+                self.dealer.meet(hand or {})
             if roundings:
                 tally.known, tally.entry = tally.known + 1, roundings[0]
             else:
@@ -151,13 +168,20 @@ class Check:
             many = self.tally.compilations - before >= families.COMPILATIONS
             self.tried(replace(member, shapes=first.shapes) if many else member, served)
 
-    def tried_each(self, bundle: Bundle) -> None:
-        """Hold the law on the cases of a bundle, or of its bundles: those that share compiled code are drawn as one."""
-        for case in bundle:
-            if isinstance(case, Bundle):
-                self.tried_each(case)
-            else:
-                self.tried(case)
+    def tried_each(self, bundle: Bundle, wanted: int) -> None:
+        """Hold the law on the cases of a bundle, or of its bundles: those that share compiled code are drawn as one.
+
+        Raises Enough where every pair was met, too, after so many.
+        """
+        for drawn, hand in itertools.zip_longest(bundle.cases, bundle.hands):
+            for case in drawn if isinstance(drawn, Bundle) else (drawn,):
+                try:
+                    self.tried(case, hand=hand)
+                except BaseException:
+                    self.broken = True  # what follows is shrunk, and ends by itself
+                    raise
+        if self.dealer and self.dealer.complete and self.tally.cases >= wanted and not self.broken:
+            raise Enough("every pair was met")
 
     def _in_torch(self, failure: Diverged) -> str | None:
         """What torch's own function does on the case on which kernels failed, if that is wrong, too."""
@@ -219,35 +243,29 @@ class Check:
         if not integral and integers != case:
             yield case
 
-    def _rounds(self, settings: hypothesis.settings, seed: int | None) -> Iterator[Callable[[], None]]:
-        """Searches of Hypothesis that together try as many cases as the settings say on a subject of the whole budget.
+    def _searched(self, settings: hypothesis.settings, seed: int) -> Callable[[], None]:
+        """A search that tries as many cases as the settings say on a subject of the whole budget.
 
-        After ten examples Hypothesis makes five of six by repeating parts of others; so no round has as many. The first
-        bundle of each is empty, since it begins with the simplest. Cases that are dealt are one bundle, of all kinds.
-        Where a case is compiled, it takes so long that a larger bundle saves nothing.
+        The first bundle is empty, since Hypothesis begins with the simplest. Where strategies have turns, a bundle has a
+        case of each. Where a case is compiled, it takes so long that a larger bundle saves nothing.
         """
         if self.engines.comparing:
-            settings, seed = _of_twins(settings), self._seed_of_twins()
+            settings = _of_twins(settings)
         if self.operator and self.subject and self.subject.mode == "dynamic":
             examples = max(2, round(settings.max_examples / families.MEMBERS))
-            yield self._searching(
+            return self._searching(
                 families.families(self.law, self.operator), self.tried_in_turn, settings, examples, seed
             )
-            return
-        cases = self.law.strategy(self.operator)
-        least = 1 if self.subject and self.subject.compiled else 4
-        wanted = max(least, round(settings.max_examples * self.law.budget(self.subject)))
-        if self.subject and self.subject.compiled:
-            yield self._searching(bundles.bundles(cases, 1), self.tried_each, settings, 1 + wanted, seed)
-            return
-        for done in range(0, wanted, ROUND):
-            number = math.ceil(min(ROUND, wanted - done) / bundles.LARGEST)
-            drawn = bundles.bundles(cases, math.ceil(min(ROUND, wanted - done) / number))
-            if hand := self.law.hand(self.operator):
-                number = 1
-                drawn = bundles.dealt([hand[k % len(hand)] for k in range(done, min(done + ROUND, wanted))])
-            own = 0 if done and seed is None and settings.derandomize else seed  # else each round would be the first
-            yield self._searching(drawn, self.tried_each, settings, 1 + number, own)
+        cases, compiled = self.law.strategy(self.operator), bool(self.subject and self.subject.compiled)
+        wanted = max(1 if compiled else 4, round(settings.max_examples * self.law.budget(self.subject)))
+        number = wanted if compiled else math.ceil(wanted / bundles.LARGEST)
+        drawn = bundles.bundles(cases, math.ceil(wanted / number))
+        if not compiled and (turns := self.law.hand(self.operator)):
+            number = math.ceil(wanted / TURNS)
+            drawn = bundles.dealt([turns[k % len(turns)] for k in range(math.ceil(wanted / number))])
+        most = math.ceil(number * MORE) if self.subject and self.law.every_pair(self.subject) else number
+        try_all = functools.partial(self.tried_each, wanted=self.tally.cases + wanted)
+        return self._searching(drawn, try_all, settings, 1 + most, seed)
 
     def _searching(
         self,
@@ -255,7 +273,7 @@ class Check:
         try_all: Callable[[Bundle], None],
         settings: hypothesis.settings,
         examples: int,
-        seed: int | None,
+        seed: int,
     ) -> Callable[[], None]:
         """The law as Hypothesis's test, which draws the cases in bundles."""
 
@@ -267,18 +285,26 @@ class Check:
         # Hypothesis keys its examples by the source, which is the same for all; so does its plugin add pytest's
         # parameters.
         tried._hypothesis_internal_add_digest = tried.__name__.encode()  # type: ignore[attr-defined]
-        test = hypothesis.given(case=strategy)(tried)
-        if seed is not None:
-            test = hypothesis.seed(seed + self.tally.cases)(test)  # another in each round, and in each search
-        test = hypothesis.settings(settings, max_examples=examples)(test)
+        test = hypothesis.seed(seed)(hypothesis.given(case=strategy)(tried))
+        test = hypothesis.settings(settings, max_examples=examples, backend=BACKEND)(test)
         for example in self.law.examples:
             test = hypothesis.example(case=Bundle((example,)))(test)
         return test
 
-    def _seed_of_twins(self) -> int:
-        """One seed for a check on two torches."""
+    def _own_seed(self, seed: int | str | None) -> int:
+        """The check's own seed: of one seed of a run the same in any process, and on two torches."""
         subject = str(replace(self.subject, torch="")) if self.subject else ""
-        return zlib.crc32("\n".join((self.law.name, self.result.operator, subject)).encode())
+        return zlib.crc32("\n".join((str(seed), self.law.name, self.result.operator, subject)).encode())
+
+    def _count_pairs(self) -> None:
+        """Count the pairs of dealt values; a subject with a part of the budget is not to meet all."""
+        if self.dealer and self.law.budget(self.subject) == 1.0:
+            self.tally.pairs, self.tally.pairs_met = self.dealer.pairs, len(self.dealer.met)
+
+
+def _empty(case: Any) -> bool:
+    """True if a case has an operand without elements, on which most kernels do nothing."""
+    return isinstance(case, Case) and any(0 in shape for shape in case.shapes.values())
 
 
 def _first_line(failure: Diverged) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import COIN, REAL_FILLS, Case, among, whole
+from properties.cases.dealing import in_hand
 from properties.edges.huge import formula
 from properties.edges.one_number_changed import disturbed
 from properties.engine.bundles import PRESENT, Bundle
@@ -28,13 +29,13 @@ LONGER = among(0, 1, 2, 3, 4, 5, 7, 8, 12)
 @st.composite
 def families(draw: st.DrawFn, law: Law, operator: Operator) -> Bundle:
     """A case of an operator, and cases of a law made from it at other sizes, any of which may be left out."""
-    first = draw(operator.cases)
+    first, _ = in_hand(draw, operator.cases)
     if draw(COIN):
         first = draw(resized(operator, first, ones=True))
     again = replace(operator, cases=resized(operator, first))
     sizes_alone = law.cases is disturbed
     others = disturbed(again, arguments=False) if sizes_alone else law.strategy(again)
-    return Bundle((first, *(draw(others) for _ in range(MEMBERS) if draw(PRESENT))))
+    return Bundle((first, *(in_hand(draw, others)[0] for _ in range(MEMBERS) if draw(PRESENT))))
 
 
 @st.composite

@@ -56,6 +56,7 @@ class Law:
     share: Callable[[Subject], float] = whole
     unless: Callable[[Operator, Subject], bool] = lambda operator, subject: False
     dealt: Hand | None = None
+    every_pair: Callable[[Subject], bool] = lambda subject: False
 
     @property
     def title(self) -> str:
@@ -130,6 +131,7 @@ def law(
     share: Callable[[Subject], float] = whole,
     unless: Callable[[Operator, Subject], bool] = Law.unless,
     dealt: Hand | None = None,
+    every_pair: Callable[[Subject], bool] = Law.every_pair,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
@@ -137,7 +139,8 @@ def law(
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
     ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``: see :class:`Law`.
-    ``unless`` leaves out pairs of which another law says the same.
+    ``unless`` leaves out pairs of which another law says the same. ``every_pair``: the subjects on which it goes on
+    until every pair of dealt values was met, where the usual number of cases is too few for that.
     ``dealt``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
     its share of any run.
     """
@@ -145,7 +148,7 @@ def law(
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share, unless, dealt,
+            share, unless, dealt, every_pair,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described

@@ -66,7 +66,7 @@ class Sandbox(Forked):
             subject.mode == "eager" and subject.device in ("cpu", "meta") and not subject.kernels and not subject.torch
         )
 
-    def judge(self, check: Check, seed: int | None) -> Result:
+    def judge(self, check: Check, seed: int | str | None) -> Result:
         """What a check comes to; its status is "error" where it ended the sandbox or used up its time."""
         try:
             names = check.law.name, check.operator and check.operator.name
@@ -131,7 +131,7 @@ class Sandbox(Forked):
 
 
 def _judged(
-    engines: Engines, name: str, about: str | None, subject: Subject | None, result: Result, seed: int | None
+    engines: Engines, name: str, about: str | None, subject: Subject | None, result: Result, seed: int | str | None
 ) -> Result:
     """The result of one check, without what cannot leave the process."""
     check = Check(law.LAWS[name], operators.operator(about) if about else None, subject, result, engines)

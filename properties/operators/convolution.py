@@ -22,6 +22,7 @@ from properties.cases.case import (
     sizes,
     whole,
 )
+from properties.cases.dealing import dealt
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import convolution as programs
@@ -40,11 +41,11 @@ def geometry(draw: st.DrawFn, axes: int, kernels: int | None = None, padded: boo
     """Shapes and arguments of a valid convolution with ``axes`` spatial axes and kernels up to ``kernels``."""
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows: list[Axis] = [draw(convolution_axis(kernels or KERNELS[axes], length, padded)) for length in longest]
-    groups = draw(whole(1, 3))
+    groups = draw(among(2, 3)) if dealt(draw, "grouped", (False, True, True)) else 1
     inputs, outputs = (draw(whole(1, 4)) for _ in range(2))
     if groups == 1 and draw(COIN):
         inputs, outputs = draw(among((8, 1), (1, 8), (16, 2), (2, 17), (9, 9)))
-    return convolution_of(windows, draw(batches()), inputs, outputs, groups, draw(COIN))
+    return convolution_of(windows, draw(batches()), inputs, outputs, groups, dealt(draw, "bias", (False, True)))
 
 
 @st.composite

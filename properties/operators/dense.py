@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from properties.cases import large, long_sums, spots
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.cases.dealing import dealt, rarely
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import dense as programs
@@ -24,10 +25,10 @@ from refimpl.rounding import Computed
 @st.composite
 def linear_geometry(draw: st.DrawFn) -> Geometry:
     """(*, in) and (out, in): no leading axis, one or two; features near vector tails."""
-    leading = draw(among(*[(1,), (), (3,), (2, 3), (17,)] * 4, (0,)))
+    leading = (0,) if rarely(draw) else draw(among((1,), (), (3,), (2, 3), (17,)))
     features, outputs = draw(sizes(1, 65)), draw(sizes(1, 33))
     shapes = {"input": (*leading, features), "weight": (outputs, features)}
-    if draw(COIN):
+    if dealt(draw, "bias", (False, True)):
         shapes["bias"] = (outputs,)
     return shapes, {}
 
@@ -42,11 +43,11 @@ def matmul_geometry(draw: st.DrawFn) -> Geometry:
 @st.composite
 def bilinear_geometry(draw: st.DrawFn) -> Geometry:
     """(*, in1), (*, in2) and (out, in1, in2): no leading axis, one or two; features near vector tails."""
-    leading = draw(among(*[(1,), (), (3,), (2, 3), (7,)] * 4, (0,)))
+    leading = (0,) if rarely(draw) else draw(among((1,), (), (3,), (2, 3), (7,)))
     first, second = (draw(sizes(1, most)) for most in draw(among((33, 5), (5, 33), (9, 9))))
     outputs = draw(sizes(1, 9))
     shapes = {"input1": (*leading, first), "input2": (*leading, second), "weight": (outputs, first, second)}
-    if draw(COIN):
+    if dealt(draw, "bias", (False, True)):
         shapes["bias"] = (outputs,)
     return shapes, {}
 

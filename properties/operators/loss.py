@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from properties.cases import large
 from properties.cases.case import COIN, Case, Geometry, among, cases, sizes, whole
+from properties.cases.dealing import dealt
 from properties.operators import constraints as must
 from properties.operators.activation import classes
 from properties.operators.record import Operator
@@ -80,7 +81,7 @@ def cross_entropy_geometry(draw: st.DrawFn) -> Geometry:
         arguments.pop("ignore_index", None)
         generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
         arguments["target"] = _numbers(generator.integers(0, 9, shape) / 8.0)
-    if draw(COIN):
+    if dealt(draw, "label_smoothing", (False, True)):
         arguments["label_smoothing"] = draw(among(0.1, 0.25, 0.5, 1.0, 0.0))
     return shapes, arguments
 
@@ -106,9 +107,9 @@ LARGE_ROWS = large.at_most(4097, large.each(_labelled_of, **FEW_CLASSES), "rows"
 def chosen(draw: st.DrawFn, count: int) -> dict[str, Any]:
     """A reduction and weights of the classes, each in half of the cases."""
     options: dict[str, Any] = {}
-    if draw(COIN):
-        options["reduction"] = draw(among(*loss.REDUCTIONS))
-    if draw(COIN):
+    if (reduction := dealt(draw, "reduction", ("", "", *loss.REDUCTIONS))) != "":
+        options["reduction"] = reduction
+    if dealt(draw, "weight", (False, True)):
         options["weight"] = tuple(draw(st.lists(among(*WEIGHTS), min_size=count, max_size=count)))
     return options
 

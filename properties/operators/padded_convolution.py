@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from properties.cases import large
 from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
+from properties.cases.dealing import dealt
 from properties.operators import padded_convolution_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import padded_convolution as programs
@@ -36,11 +37,12 @@ def padded_axis(draw: st.DrawFn, kernels: int, longest: int, mode: str, word: st
 @st.composite
 def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     """Shapes and arguments of a valid convolution with ``axes`` spatial axes, padded in some mode."""
-    mode, word = draw(st.sampled_from(MODES)), draw(st.sampled_from([None, None, "same", "valid"]))
+    mode, word = dealt(draw, "padding_mode", MODES), dealt(draw, "padding", (None, None, "same", "valid"))
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows = [draw(padded_axis(KERNELS[axes], length, mode, word)) for length in longest]
-    groups, inputs, outputs = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    shapes, arguments = convolution_of(windows, draw(batches()), inputs, outputs, groups, draw(st.booleans()))
+    groups, bias = 2 if dealt(draw, "grouped", (False, True)) else 1, dealt(draw, "bias", (False, True))
+    inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    shapes, arguments = convolution_of(windows, draw(batches()), inputs, outputs, groups, bias)
     arguments |= {"padding": word or arguments["padding"], "padding_mode": mode}
     return shapes, arguments
 

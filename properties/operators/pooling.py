@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from properties.cases import large, long_sums, spots
 from properties.cases.case import (
     CHANNELS,
-    COIN,
     Axis,
     Case,
     Geometry,
@@ -24,6 +23,7 @@ from properties.cases.case import (
     pooling_axis,
     whole,
 )
+from properties.cases.dealing import dealt
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import pooling as programs
@@ -51,15 +51,15 @@ def arguments_of(mode: str, draw: st.DrawFn, windows: list[Axis]) -> dict[str, A
     arguments: dict[str, Any] = {
         "kernel_size": tuple(w.kernel for w in windows),
         "padding": tuple(w.padding for w in windows),
-        "ceil_mode": draw(COIN),
+        "ceil_mode": dealt(draw, "ceil_mode", (False, True)),
     }
-    if draw(COIN):
+    if dealt(draw, "stride", (False, True)):
         arguments["stride"] = tuple(w.stride for w in windows)
     if mode == "max":
         arguments["dilation"] = tuple(w.dilation for w in windows)
     else:
-        arguments["count_include_pad"] = draw(COIN)
-        if len(windows) > 1 and draw(COIN):
+        arguments["count_include_pad"] = dealt(draw, "count_include_pad", (False, True))
+        if len(windows) > 1 and dealt(draw, "divisor_override", (False, True)):
             few = max(w.kernel for w in windows) <= max(KERNELS.values())
             arguments["divisor_override"] = draw(whole(1, 9) if few else among(257, 2049, 70_000))
     return arguments

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from properties.cases import large
 from properties.cases.case import CHANNELS, Axis, Case, Geometry, batches, cases, longest_axis, pooling_axis
+from properties.cases.dealing import dealt
 from properties.operators import constraints as must
 from properties.operators import pooling as sliding
 from properties.operators.record import Operator
@@ -41,9 +42,9 @@ def arguments_of(draw: st.DrawFn, windows: list[Axis]) -> dict[str, Any]:
             st.sampled_from(OF_MANY if max(w.kernel for w in windows) > max(KERNELS.values()) else NORMS)
         ),
         "kernel_size": tuple(w.kernel for w in windows),
-        "ceil_mode": draw(st.booleans()),
+        "ceil_mode": dealt(draw, "ceil_mode", (False, True)),
     }
-    if draw(st.booleans()):
+    if dealt(draw, "stride", (False, True)):
         arguments["stride"] = tuple(w.stride for w in windows)
     return arguments
 

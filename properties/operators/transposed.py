@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from properties.cases import image_sized, large, long_sums, tiled
 from properties.cases.case import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.dealing import dealt
 from properties.operators import transposed_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import transposed as programs
@@ -38,14 +39,15 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     """Shapes and arguments of a valid transposed convolution with ``axes`` spatial axes."""
     drawn = [draw(transposed_axis(KERNELS[axes], length)) for length in draw(longest_axis(axes, LONGEST[axes]))]
     windows = [window for window, _ in drawn]
-    groups, inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    groups = draw(st.integers(2, 3)) if dealt(draw, "grouped", (False, True, True)) else 1
+    inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     if groups == 1 and draw(st.booleans()):
         inputs, outputs = draw(st.sampled_from([(8, 1), (1, 8), (17, 2), (2, 17), (9, 9)]))
     shapes = {
         "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
         "weight": (groups * inputs, outputs, *(w.kernel for w in windows)),
     }
-    if draw(st.booleans()):
+    if dealt(draw, "bias", (False, True)):
         shapes["bias"] = (groups * outputs,)
     arguments = {
         "stride": tuple(w.stride for w in windows),

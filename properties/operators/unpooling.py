@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from properties.cases import large
 from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.dealing import dealt
 from properties.operators import unpooling_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import unpooling as programs
@@ -43,7 +44,7 @@ def unpooling_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool) ->
 def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     """Shapes and arguments of a max unpooling, output size asked for or not."""
     lengths = draw(longest_axis(axes, LONGEST[axes]))
-    padded, chosen = draw(st.booleans()), draw(st.booleans())
+    padded, chosen = dealt(draw, "padded", (False, True)), dealt(draw, "output_size", (False, True))
     windows = [draw(unpooling_axis(KERNELS[axes], length, padded)) for length in lengths]
     spatial, kernel, stride, padding, beyond = zip(*windows, strict=True)
     arguments: dict[str, Any] = {"kernel_size": kernel, "padding": padding}

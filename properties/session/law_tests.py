@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import zlib
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +24,8 @@ from properties.verdicts.evidence import Result
 SANDBOX = pytest.StashKey[Sandbox]()
 ENGINES = pytest.StashKey[Engines]()
 """Where this run's calls are made."""
+SEED = pytest.StashKey[int]()
+"""The seed of a run that was told none."""
 
 
 def rank(item: Any) -> int:
@@ -42,14 +44,15 @@ def hold(request: pytest.FixtureRequest) -> Hold:
     sandbox = item.config.stash.get(SANDBOX, None)
 
     def run(law: Law, operator: Operator | None, subject: Subject | None) -> None:
-        check, seed, first = planned(law, operator, subject, item), _fresh_seed(item.config), None
+        check, seed, first = planned(law, operator, subject, item), run_seed(item.config), None
         if sandbox and sandbox.suits(subject) and not (subject and subject.absence):
             first = sandbox.judge(check, seed)
         if first and first.status in HELD:
             recording.settle(first, item)
             return
         doubt = first.message if first else None
-        recording.record(check.result, subject, item, lambda: check.search_enough(seed), doubt)
+        again = command(item, seed) if "case" in law.parameters else None
+        recording.record(check.result, subject, item, lambda: check.search_enough(seed), doubt, again)
 
     return run
 
@@ -69,12 +72,24 @@ def _blank(law: Law, operator: Operator | None, subject: Subject | None, item: p
     return recording.describe(law.name, law.title, operator, subject, systems, item)
 
 
-def _fresh_seed(config: pytest.Config) -> int | None:
-    """A seed for one check, so that it can be searched again; None where Hypothesis derives its own from the test."""
+def run_seed(config: pytest.Config) -> str | None:
+    """The seed of this run, of which each check has its own; None where it is the same in every run."""
     told = config.getoption("--hypothesis-seed", None)
-    if told is not None:
-        return zlib.crc32(str(told).encode())
-    return None if hypothesis.settings().derandomize else secrets.randbits(64)
+    if told is None and hypothesis.settings().derandomize:
+        return None
+    return str(config.stash.setdefault(SEED, secrets.randbits(32)) if told is None else told)
+
+
+AGAIN = ("--hypothesis-profile", "--kernels", "--subject-python", "--subjects", "--call-timeout", "--call-memory")
+"""The options on which it depends what a check tries, and what comes of it."""
+
+
+def command(item: pytest.Item, seed: str | None) -> str:
+    """The command that tries the same cases again, on any machine."""
+    options = [(name, item.config.getoption(name, None)) for name in AGAIN]
+    told = [f"{name}={value}" for name, value in options if value not in (None, "", 10.0, 2.0)]
+    seeds = [] if seed is None else [f"--hypothesis-seed={seed}"]
+    return shlex.join(["pytest", item.nodeid, *seeds, *told])
 
 
 def described_by(describe: Callable[..., Result]) -> Callable[[Callable[..., None]], Callable[..., None]]:

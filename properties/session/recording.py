@@ -45,17 +45,21 @@ def record(
     item: pytest.Item,
     attempt: Callable[[], None],
     doubt: str | None = None,
+    again: str | None = None,
 ) -> None:
     """Make an attempt and write one line of evidence, whatever comes of it.
 
     doubt: how the same attempt failed before, in a process that had made other calls. What fails just there, and not
-    for being late, is an error: something comes and goes.
+    for being late, is an error: something comes and goes. again: the command that makes it once more, if it fails.
     """
     try:
         with evidence.collecting(result):
             judge(result, subject, attempt)
     except AssertionError as failure:
         findings.script(result, failure, item.config.stash[WRITER].folder.parent)
+        if again:
+            failure.add_note(f"Again: {again}")
+            result.message = f"{result.message}\nAgain: {again}"
         write(result, item)
         raise
     except BaseException:

@@ -25,7 +25,7 @@ from properties.verdicts.tally import Tally, counting
 SCHEMA_VERSION = 1
 COUNTED = (
     "cases", "known", "steered", "declined", "comparisons", "exact", "bounded", "vacuous", "worst_share", "worst_case",
-    "raised", "compilations",
+    "raised", "compilations", "pairs", "pairs_met",
 )  # fmt: skip
 """The fields of a tally that a line of evidence has."""
 

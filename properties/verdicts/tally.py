@@ -18,7 +18,9 @@ class Tally:
     """The counts of one check.
 
     known, declined: cases that run into the ledger's ``entry``, or that the subject does not implement (``declining``
-    says why). steered: the known cases that were not tried. exact, bounded: comparisons by their tier; vacuous: those
+    says why). pairs: how many pairs of values there are of two choices that are dealt
+    (:mod:`properties.cases.dealing`), and pairs_met: on how many of them the law was held.
+    steered: the known cases that were not tried. exact, bounded: comparisons by their tier; vacuous: those
     that prove nothing. worst_share: the largest error as a share of its bound, in ``worst_case``. raised: rules, each
     with the exception that met its violation. call: the last one made. profiles, figures: the numbers of the report's
     pictures.
@@ -36,6 +38,8 @@ class Tally:
     worst_case: str | None = None
     raised: list[str] = field(default_factory=list)
     compilations: int = 0
+    pairs: int = 0
+    pairs_met: int = 0
     entry: Any = None
     declining: str | None = None
     call: Any = None

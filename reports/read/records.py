@@ -52,6 +52,8 @@ class Result(NamedTuple):
     seconds: float | None
     raised: tuple[str, ...]
     compilations: int
+    pairs: int
+    pairs_met: int
 
     @classmethod
     def read(cls, line: Record) -> tuple[Result, list[str]]:

@@ -13,6 +13,12 @@ from properties.worker.programs.loss import cross_entropy, nll_loss
 from properties.worker.programs.padded_convolution import conv2d_padded
 
 
+@fault("special rows", "log_softmax")
+def infinity_beside_nan(input: Tensor, dim: int) -> Tensor:
+    """Logarithm of softmax that leaves −∞ in a row of NaN."""
+    return torch.where(input == -torch.inf, input, F.log_softmax(input, dim=dim))
+
+
 @fault("special values", "conv1d", dtypes=WIDE)
 def nan_swallowed(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution that takes NaN for zero."""
