@@ -246,8 +246,8 @@ class Check:
     def _searched(self, settings: hypothesis.settings, seed: int) -> Callable[[], None]:
         """A search that tries as many cases as the settings say on a subject of the whole budget.
 
-        The first bundle is empty, since Hypothesis begins with the simplest. Where strategies have turns, a bundle has a
-        case of each. Where a case is compiled, it takes so long that a larger bundle saves nothing.
+        The first bundle is empty, since Hypothesis begins with the simplest. Where strategies have turns, a bundle has
+        a case of each. Where a case is compiled, it takes so long that a larger bundle saves nothing.
         """
         if self.engines.comparing:
             settings = _of_twins(settings)

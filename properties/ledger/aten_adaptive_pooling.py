@@ -18,6 +18,7 @@ from properties.subjects import Subject
 from refimpl import adaptive_pooling
 from refimpl.arrays import Array
 from refimpl.geometry import adaptive_window
+from refimpl.rounding import FLOAT16, round_to
 
 MAXIMUM = ("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 AVERAGE = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
@@ -125,6 +126,39 @@ def _sum_of_one_value_overflows(case: Case, subject: Subject) -> bool:
 def _past_memory(case: Case) -> bool:
     """True if an output is asked for that no memory holds."""
     return max(size or 0 for size in case.arguments["output_size"]) >= 2**30
+
+
+@overflowing(
+    "adaptive-avg-pool3d-gradient-overflows-in-float16",
+    laws=("special gradients",),
+    example=Special({"input": (1, 1, 1, 1)}, {"output_size": (1, 1, 4)}, "normal", 3, palette="large", often=1.0),
+)
+def _gradient_overflows(case: Case, subject: Subject) -> bool:
+    """The gradient of an element in several windows is added up in float16, window after window, so that it is infinite
+    or NaN where a part of the sum passes its largest number, and the whole does not."""
+    layer = operator("adaptive_avg_pool3d")
+    for filled in (case, case.with_integers()):
+        cotangent, x = layer.cotangent(filled, subject.format), layer.operands(filled, subject.format)["input"]
+        if not _several(cotangent) or not may_overflow(cotangent.size, cotangent):
+            continue
+        assert layer.gradients is not None
+        if overflows(layer.gradients(cotangent, x, **case.arguments)[0], _gradient_in_float16(cotangent, x.shape)):
+            return True
+    return False
+
+
+def _gradient_in_float16(cotangent: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient, each window's share of an element added to those of the windows before."""
+    total, output = np.zeros(shape), cotangent.shape[-3:]
+    for at in np.ndindex(*output):
+        ends = [adaptive_window(*axis) for axis in zip(at, shape[-3:], output, strict=True)]
+        share = cotangent[(..., *at)]
+        for start, stop in ends:
+            share = round_to(share / (stop - start), FLOAT16)
+        depth, rows, columns = (slice(*axis) for axis in ends)
+        before = total[..., depth, rows, columns]
+        total[..., depth, rows, columns] = added_in_float16([before, share[..., None, None, None]])
+    return total
 
 
 def _several(means: Array) -> bool:

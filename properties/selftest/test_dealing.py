@@ -37,7 +37,7 @@ import torch
 
 def sigmoid(input):
     output = torch.sigmoid(input)
-    return output + 1 if input.storage_offset() * input.element_size() == 16 else output
+    return output + 1 if input.storage_offset() else output
 """
 
 
@@ -143,6 +143,7 @@ def test_a_red_run_says_how_it_is_red_again(tmp_path: Path) -> None:
     kernels = tmp_path / "wrong.py"
     kernels.write_text(KERNELS, "utf-8")
     chosen = ["properties/laws", "-k", "layouts and [sigmoid-", f"--kernels={kernels}", "--subjects=cpu-float32"]
+    chosen += ["--hypothesis-profile=quick"]
     case, command = divergence(tmp_path / "first", *chosen)
-    assert "'input': 'offset 16'" in case
+    assert "'input': 'offset" in case
     assert divergence(tmp_path / "again", *shlex.split(command)) == (case, command)
