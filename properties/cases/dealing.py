@@ -53,7 +53,7 @@ def covering_array(sizes: tuple[int, ...]) -> list[Sequence[int]]:
     """Rows in which any two values of any two choices stand together; ``sizes`` says how many each choice has.
 
     >>> [len(covering_array(sizes)) for sizes in ((3,), (2, 2), (8, 8), (5, 3, 2, 2))]
-    [3, 4, 64, 15]
+    [3, 4, 64, 16]
     """
     if len(sizes) < 2:
         return [(value,) for size in sizes for value in range(size)]
