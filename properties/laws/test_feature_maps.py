@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from properties.engine.law import law
 from properties.images import lenet_pictures
-from properties.images.idx import SAMPLE_TEST, SIDE, sample
+from properties.images.idx import SAMPLE_TEST, SIDE, Labelled, sample
 from properties.laws.test_lenet import LAYERS, start
 from properties.subjects import Subject
 from properties.verdicts import tally
@@ -31,9 +32,15 @@ SHOWN = {1: "first convolution", 3: "first pooling", 4: "second convolution", 6:
 """By the number of layers: the units whose fields are shown."""
 
 
+@functools.cache
+def held_out() -> Labelled:
+    """The sample's test part: to unpack it takes longer than a case."""
+    return sample().test
+
+
 def pixels(image: int, format: Format) -> Array:
     """An image of the sample's test part, (1, 1, 28, 28) in [0, 1], in a precision."""
-    return round_to(sample().test.images[image][None, None] / 255.0, format.storage)
+    return round_to(held_out().images[image][None, None] / 255.0, format.storage)
 
 
 def locally(
@@ -65,7 +72,7 @@ def test_feature_maps(subject: Subject, case: int) -> None:
     verdict(outcome, locally(seen, parameters, image, subject.format), subject)
     if subject.dtype == "float32" and case == SHOWN_IMAGE:
         own = {i: seen[f"activation {i}"][0] for i in range(LAYERS)}
-        tally.figure("feature-maps", lenet_pictures.feature_maps(image[0, 0], int(sample().test.labels[case]), own))
+        tally.figure("feature-maps", lenet_pictures.feature_maps(image[0, 0], int(held_out().labels[case]), own))
 
 
 def field(layers: int, position: int) -> tuple[int, int]:
