@@ -19,6 +19,7 @@ def check(profile: str) -> None:
 # A case's time is torch's, mostly the building of a kernel for a new shape, so deadlines would only flake.
 _COMMON: dict[str, Any] = {
     "deadline": None,
+    "phases": [phase for phase in Phase if phase is not Phase.explain],  # of a case, not of the suite's own lines
     "print_blob": False,  # it decorates a test function, of which there is none
     "report_multiple_bugs": False,
     "suppress_health_check": [HealthCheck.too_slow],
@@ -29,6 +30,4 @@ settings.register_profile(QUICK, max_examples=15, **_COMMON)
 settings.register_profile(TESTS, max_examples=10, derandomize=True, database=None, **_COMMON)
 # Where the variable CI is set, Hypothesis would try the same cases every time: these take fresh seeds there, too.
 settings.register_profile(NIGHTLY, max_examples=800, derandomize=False, **_COMMON)
-# A search says how, not why.
-_PHASES = [phase for phase in Phase if phase is not Phase.explain]
-settings.register_profile(SEARCH, derandomize=False, phases=_PHASES, **_COMMON)
+settings.register_profile(SEARCH, derandomize=False, **_COMMON)

@@ -17,7 +17,7 @@ from properties.verdicts import tally
 from properties.verdicts.expected import Expected, Refusal, Shaped, off
 from properties.worker.call import Call, Observed, Outcome
 from refimpl.arrays import Array, Axes
-from refimpl.rounding import FLOAT64, Format, rounding_of
+from refimpl.rounding import FLOAT64, FORMATS, Format, rounding_of
 
 
 class Diverged(AssertionError):
@@ -91,7 +91,8 @@ def compare(what: str, observed: Observed, expected: Expected, subject: Place) -
     if observed.values is None:
         tally.compared(None, exact=True, vacuous=False)
         return
-    _compare_values(what, np.asarray(observed.values), wanted, expected.bound)
+    values = np.asarray(observed.values)
+    _compare_values(what, values, overflowing(values, wanted, expected.bound, kind), expected.bound)
 
 
 def tensor(outcome: Outcome, name: str = "output", group: str = "outputs") -> Array:
@@ -180,6 +181,23 @@ def same_shape(outcome: Outcome, shape: tuple[int, ...], why: str = "") -> None:
     except Diverged as failure:
         failure.call, failure.expected = outcome.call, Shaped(shape)
         raise
+
+
+def overflowing(values: Array, wanted: Array, bound: Array | None, dtype: str) -> Array:
+    """What is wanted, with infinities where they were seen and a number within the bound is stored as one.
+
+    A number is stored as infinity from ``(2 − u)·2^e`` on, e the largest exponent (IEEE 754, 4.3.1). A bound beyond the
+    value itself says nothing of its size, and allows no more than one of that.
+
+    >>> overflowing(np.array([-np.inf, np.inf, np.inf]), np.array([-60000.0, 60000.0, 8.0]), np.full(3, 6e3), "float16")
+    array([-inf,  inf,   8.])
+    """
+    if not np.isinf(values).any() or dtype not in FORMATS:
+        return wanted
+    storage, size = FORMATS[dtype].storage, np.abs(wanted)
+    first = storage.largest + storage.unit_roundoff * 2.0**storage.largest_exponent
+    reach = size + (0.0 if bound is None else np.minimum(bound, size))
+    return np.where(np.isinf(values) & (np.sign(values) == np.sign(wanted)) & (reach >= first), values, wanted)
 
 
 def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:

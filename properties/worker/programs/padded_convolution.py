@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.functional import pad  # torch's own beside a kernel, too
 
 
 def conv1d_padded(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
@@ -56,4 +55,5 @@ def _padded_in_two_steps(
     else:
         sides = [(amount, amount) for amount in ([0] * len(dilation) if padding == "valid" else padding)]
     amounts = [amount for side in reversed(sides) for amount in side]
-    return convolve(pad(input, amounts, mode=padding_mode), weight, bias, dilation=dilation, **arguments)
+    padded = torch.nn.functional.pad(input, amounts, mode=padding_mode)  # not F's, for which kernels may stand
+    return convolve(padded, weight, bias, dilation=dilation, **arguments)
