@@ -294,6 +294,8 @@ def _rounding_up_overflows(case: Case, subject: Subject) -> bool:
     ),
 )
 def _division_overflows(case: Case, subject: Subject) -> bool:
-    # Arguments that no 32 bits hold are refused.
+    # Arguments that no 32 bits hold are refused, and so is a padding of more than half of a window.
+    if any(2 * padding > span for span, _, padding, _ in window(case)):
+        return False
     given = (case.arguments.get(name, ()) for name in ("kernel_size", "stride", "padding", "dilation"))
     return max(max(values, default=0) for values in given) < 2**31 and division_overflows(case, 1)

@@ -159,6 +159,7 @@ def _unchecked(
 # fmt: off
 @conv("negative-stride", "stride is at least 1", "a negative stride is accepted", input=(1, 1, 1), stride=(-1,))
 @conv_transpose("stride", "stride is at least 1", "a stride of zero or less is accepted", stride=(0,))
+@conv_transpose("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
 def _gives_a_size(case: Case, subject: Subject) -> bool:
     # That of each axis is computed; one below zero is refused, and none above. A convolution checks that its window
     # fits, and divides by the stride.
@@ -187,7 +188,6 @@ def _gives_a_size(case: Case, subject: Subject) -> bool:
       "https://github.com/pytorch/pytorch/issues/178472", operators=PLAIN, input=(1, 2, 3), groups=2)
 @conv("bias", "bias has one value per output channel", "the size of the bias is not checked",
       "https://github.com/pytorch/pytorch/pull/178572", bias=(2,))
-@conv_transpose("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
 @conv_transpose("negative-padding", "padding is at least 0", "a negative padding is accepted", padding=(-1,))
 @conv_transpose("negative-output-padding", "output_padding is at least 0", "a negative output padding is accepted",
                 "https://github.com/pytorch/pytorch/pull/191863", output_padding=(-1,))

@@ -44,7 +44,7 @@ def test_a_run_goes_on(processes: list[str], tmp_path: Path) -> None:
     options = [
         "properties/laws/test_rerun.py",
         "-k",
-        "[linear-cpu-float64",
+        "test_rerun[linear-cpu-float64",
         "--subjects=cpu",
         "--hypothesis-profile=tests",
     ]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def run(*arguments: str) -> nested.Ended:
     """pytest on the laws, as a user starts it."""
-    return nested.run("properties/laws/test_rerun.py", "-k", "[linear-cpu-float64", *arguments)
+    return nested.run("properties/laws/test_rerun.py", "-k", "test_rerun[linear-cpu-float64", *arguments)
 
 
 @pytest.mark.parametrize(
