@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from properties.cases.case import Case, window
+from properties.cases.case import Case, kernel_size, window
 from properties.edges.huge import COMPUTED, Huge, formula
 from properties.edges.special_values import Special
 from properties.ledger.aten_activation import lanes
@@ -294,8 +294,11 @@ def _rounding_up_overflows(case: Case, subject: Subject) -> bool:
     ),
 )
 def _division_overflows(case: Case, subject: Subject) -> bool:
-    # Arguments that no 32 bits hold are refused, and so is a padding of more than half of a window.
-    if any(2 * padding > span for span, _, padding, _ in window(case)):
+    # Arguments that no 32 bits hold are refused, and so is a padding of more than half of a window, whose gaps count
+    # where there are several axes.
+    spans, alone = window(case), len(kernel_size(case)) == 1
+    widths = kernel_size(case) if alone else [span for span, *_ in spans]
+    if any(2 * padding > width for width, (_, _, padding, _) in zip(widths, spans, strict=True)):
         return False
     given = (case.arguments.get(name, ()) for name in ("kernel_size", "stride", "padding", "dilation"))
     return max(max(values, default=0) for values in given) < 2**31 and division_overflows(case, 1)
