@@ -19,6 +19,7 @@ from hypothesis import Phase
 from hypothesis import strategies as st
 
 from properties.cases.case import Case
+from properties.cases.dealing import BACKEND
 from properties.engine.check import Check, Enough
 from properties.engine.law import Law, every
 from properties.engine.trial import HERE, Engine, Engines
@@ -32,8 +33,10 @@ from properties.verdicts.evidence import Result
 LEAST = 0.9
 """The share of the cases under a predicate that is to diverge."""
 DRAWS = hypothesis.settings(
-    phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
-)
+    phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
+    backend=BACKEND,
+)  # fmt: skip
+"""The same cases in any process."""
 
 
 @dataclass
