@@ -105,15 +105,19 @@ def _results(
     return results | ({"scale": np.asarray(_scale_after(steps, scale))} if set(steps) != {"plain"} else {})
 
 
-def _kept_in(dtype: str | None, values: Computed) -> Computed:
-    """A parameter in a format of its own, where the subject's has all of its numbers."""
+def _kept_in(dtype: str | None, values: Array | Computed) -> Array | Computed:
+    """A parameter in a format of its own, where the subject's has all of its numbers; the loops have one format."""
+    if not isinstance(values, Computed):
+        return values
     own, wanted = values.format.storage, FORMATS[dtype or values.format.storage.name].storage
     fits = wanted.bits < own.bits and wanted.largest_exponent <= own.largest_exponent
     return Computed(values.value, FORMATS[wanted.name] if fits else values.format)
 
 
-def _at(gradients: Computed, step: int, parameter: Computed) -> Computed:
-    return Computed(gradients.value[step], parameter.format)
+def _at(gradients: Array | Computed, step: int, parameter: Array | Computed) -> Array | Computed:
+    if isinstance(gradients, Computed) and isinstance(parameter, Computed):
+        return Computed(gradients.value[step], parameter.format)
+    return np.asarray(gradients)[step]
 
 
 def _scale_after(steps: tuple[str, ...], scale: float) -> float:

@@ -27,6 +27,7 @@ def results(operator: Operator, case: Case) -> Iterator[Array]:
     operands = operator.operands(case, FORMATS["float64"])
     free, given = [operands[name] for name in case.shapes], {name: operands[name] for name in operator.given}
     outputs = operator.reference(*free, **case.arguments, **given)
+    outputs = tuple(outputs.values()) if isinstance(outputs, dict) else outputs
     yield from outputs if isinstance(outputs, tuple) else (outputs,)
     if operator.gradients:
         yield from operator.gradients(operator.cotangent(case, FORMATS["float64"]), *free, **case.arguments, **given)
