@@ -95,11 +95,28 @@ overflowing = functools.partial(
 def _sum_overflows(case: Case, subject: Subject) -> bool:
     """The elements of a window are added up in float16, so that the mean is infinite where their sum passes its largest
     number, and NaN where it does so in both directions."""
+    return _multiple_overflows(case, subject, 1.0)
+
+
+@overflowing(
+    "adaptive-avg-pool3d-of-multiples-overflows-in-float16",
+    laws=("powers of two",),
+    example=Case({"input": (1, 6, 6, 6)}, {"output_size": (1, 1, 2)}, seed=2),
+)
+def _sum_of_multiples_overflows(case: Case, subject: Subject) -> bool:
+    """The elements of a window are added up in float16: of a multiple the mean is infinite where that of the elements
+    themselves is not."""
+    return _multiple_overflows(case, subject, (-2.0) ** (1 + case.seed % 3))
+
+
+def _multiple_overflows(case: Case, subject: Subject, factor: float) -> bool:
+    """True if the sum of a window of the elements times a factor passes float16's largest number, and its mean does
+    not."""
     if _past_memory(case):
         return False
     layer = operator("adaptive_avg_pool3d")
     for filled in (case, case.with_integers()):
-        x = layer.operands(filled, subject.format)["input"]
+        x = factor * layer.operands(filled, subject.format)["input"]
         means = layer.reference(x, **case.arguments)
         if _several(means) and may_overflow(x.size, x) and overflows(means, _sums_in_float16(x, means.shape[-3:])):
             return True

@@ -196,7 +196,8 @@ def overflowing(values: Array, wanted: Array, bound: Array | None, dtype: str) -
         return wanted
     storage, size = FORMATS[dtype].storage, np.abs(wanted)
     first = storage.largest + storage.unit_roundoff * 2.0**storage.largest_exponent
-    reach = size + (0.0 if bound is None else np.minimum(bound, size))
+    with np.errstate(over="ignore"):
+        reach = size + (0.0 if bound is None else np.minimum(bound, size))
     return np.where(np.isinf(values) & (np.sign(values) == np.sign(wanted)) & (reach >= first), values, wanted)
 
 
