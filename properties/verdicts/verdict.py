@@ -184,20 +184,21 @@ def same_shape(outcome: Outcome, shape: tuple[int, ...], why: str = "") -> None:
 
 
 def overflowing(values: Array, wanted: Array, bound: Array | None, dtype: str) -> Array:
-    """What is wanted, with infinities where they were seen and a number within the bound is stored as one.
+    """What is wanted, with infinities where they were seen and what is wanted is stored as one.
 
-    A number is stored as infinity from ``(2 − u)·2^e`` on, e the largest exponent (IEEE 754, 4.3.1). A bound beyond the
-    value itself says nothing of its size, and allows no more than one of that.
+    A number is stored as infinity from ``(2 − u)·2^e`` on, e the largest exponent (IEEE 754, 4.3.1). One that is
+    allowed to be off may be stored as a neighbour, ``2u`` from it, and no other: a sum that overflows on the way is
+    infinite however wide its bound, and wrong.
 
-    >>> overflowing(np.array([-np.inf, np.inf, np.inf]), np.array([-60000.0, 60000.0, 8.0]), np.full(3, 6e3), "float16")
-    array([-inf,  inf,   8.])
+    >>> overflowing(np.full(3, np.inf), np.array([81160.0, 65500.0, 40000.0]), np.full(3, 4e4), "float16")
+    array([   inf,    inf, 40000.])
     """
     if not np.isinf(values).any() or dtype not in FORMATS:
         return wanted
     storage, size = FORMATS[dtype].storage, np.abs(wanted)
     first = storage.largest + storage.unit_roundoff * 2.0**storage.largest_exponent
     with np.errstate(over="ignore"):
-        reach = size + (0.0 if bound is None else np.minimum(bound, size))
+        reach = size + (0.0 if bound is None else np.minimum(bound, 2.0 * storage.unit_roundoff * size))
     return np.where(np.isinf(values) & (np.sign(values) == np.sign(wanted)) & (reach >= first), values, wanted)
 
 
