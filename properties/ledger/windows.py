@@ -115,6 +115,17 @@ def division_overflows(case: Case, least: int) -> bool:
     return min(sizes) >= least and any(size != x // y + 1 for size, (x, y) in zip(sizes, axes, strict=True))
 
 
+def dilated(case: Case) -> bool:
+    """True if the elements of a window are apart along some axis."""
+    return set(case.arguments["dilation"]) != {1}
+
+
+def output_padding_past_stride(case: Case) -> bool:
+    """True if along some axis the output padding is not smaller than the stride; valid where the dilation is larger."""
+    pairs = zip(case.arguments["output_padding"], case.arguments["stride"], strict=True)
+    return any(output_padding >= stride for output_padding, stride in pairs)
+
+
 def strides_over_four_gigabytes(case: Case) -> bool:
     """True if along some axis a window of 16-bit numbers begins 2³² bytes or more behind the one before.
 
