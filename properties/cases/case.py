@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases.dealing import among as among
 from properties.cases.dealing import dealt, rarely
 from properties.worker.call import Setting
 from properties.worker.layouts import FAITHFUL, LAYOUTS, OFFSETS, fit
@@ -108,12 +109,6 @@ def _filled(fill: str, shape: tuple[int, ...], generator: np.random.Generator, f
 def whole(least: int, most: int) -> st.SearchStrategy[int]:
     """Integers of a range. Strategies are cached, here and below: to make one takes longer than to draw from it."""
     return st.integers(least, most)
-
-
-@functools.lru_cache(maxsize=None, typed=True)
-def among(*values: Any) -> st.SearchStrategy[Any]:
-    """One of some values, the simplest first."""
-    return st.sampled_from(values)
 
 
 COIN = st.booleans()

@@ -184,16 +184,16 @@ def rarely(draw: st.DrawFn) -> bool:
     """True in one case of twenty, but in none that is dealt a row: what is rare would waste it."""
     dealer = _dealer.get() or Dealer()
     with dealer.offering(RARE, OFTEN):
-        return draw(_among(*OFTEN))
+        return draw(among(*OFTEN))
 
 
 def dealt(draw: st.DrawFn, name: str, values: Sequence[Value]) -> Value:
     """One of the values of a choice, the simplest first: dealt within :func:`dealt_by`, else drawn."""
     dealer = _dealer.get()
     if dealer is None or dealer.leaves(name):
-        return draw(_among(*values))
+        return draw(among(*values))
     with dealer.offering(name, values):
-        value = draw(_among(*values))
+        value = draw(among(*values))
     dealer.note(name, value)
     return value
 
@@ -214,7 +214,8 @@ def in_hand(draw: st.DrawFn, cases: st.SearchStrategy[Value]) -> tuple[Value, Ha
 
 
 @functools.lru_cache(maxsize=None, typed=True)
-def _among(*values: Any) -> st.SearchStrategy[Any]:
+def among(*values: Any) -> st.SearchStrategy[Any]:
+    """One of some values, the simplest first. Strategies are cached: to make one takes longer than to draw from it."""
     return st.sampled_from(values)
 
 

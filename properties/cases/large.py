@@ -37,7 +37,7 @@ POINT = Axis(1, 1, 1, 0, 1)
 SHORT = among(Axis(3, 2, 1, 0, 1), Axis(2, 1, 1, 0, 1), Axis(3, 3, 1, 1, 1))
 
 
-def dealt(kinds: Kinds, exact: bool) -> tuple[st.SearchStrategy[Case], ...]:
+def in_turn(kinds: Kinds, exact: bool) -> tuple[st.SearchStrategy[Case], ...]:
     """Cases of each kind with the first size, then of each with the second, and so on.
 
     exact: whether to fill all of every other size with integers, the first ones included. They show a term that is left

@@ -137,6 +137,6 @@ def of(draw: st.DrawFn, fitting: list[tuple[Layer, int]]) -> Case:
     return layer.case(draw(among(1, batch, batch)), draw(among(INTEGERS, "normal")), draw(whole(0, 2**16 - 1)))
 
 
-def dealt(operator: str) -> tuple[st.SearchStrategy[Case], ...]:
+def in_turn(operator: str) -> tuple[st.SearchStrategy[Case], ...]:
     """A layer of each network in turn, and again within the next limit."""
     return tuple(of(fitting) for fitting in layers(operator))

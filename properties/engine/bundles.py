@@ -43,7 +43,7 @@ def bundles(draw: st.DrawFn, cases: st.SearchStrategy[Any], size: int) -> Bundle
 
 
 @st.composite
-def dealt(draw: st.DrawFn, turns: Sequence[st.SearchStrategy[Any]]) -> Bundle:
+def in_turn(draw: st.DrawFn, turns: Sequence[st.SearchStrategy[Any]]) -> Bundle:
     """A case of each of some strategies, any of which may be left out."""
     return _of([in_hand(draw, cases) for cases in turns if draw(PRESENT)])
 

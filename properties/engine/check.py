@@ -260,9 +260,9 @@ class Check:
         wanted = max(1 if compiled else 4, round(settings.max_examples * self.law.budget(self.subject)))
         number = wanted if compiled else math.ceil(wanted / bundles.LARGEST)
         drawn = bundles.bundles(cases, math.ceil(wanted / number))
-        if not compiled and (turns := self.law.hand(self.operator)):
+        if not compiled and (turns := self.law.in_turn(self.operator)):
             number = math.ceil(wanted / TURNS)
-            drawn = bundles.dealt([turns[k % len(turns)] for k in range(math.ceil(wanted / number))])
+            drawn = bundles.in_turn([turns[k % len(turns)] for k in range(math.ceil(wanted / number))])
         most = math.ceil(number * MORE) if self.subject and self.law.every_pair(self.subject) else number
         try_all = functools.partial(self.tried_each, wanted=self.tally.cases + wanted)
         return self._searching(drawn, try_all, settings, 1 + most, seed)

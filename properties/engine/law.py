@@ -23,7 +23,7 @@ from properties.subjects import Subject
 Hold = Callable[["Law", Operator | None, Subject | None], None]
 """What tries a law on one operator and subject."""
 Cases = st.SearchStrategy[Any] | Callable[[Operator], st.SearchStrategy[Any]]
-Hand = Callable[[Operator], Sequence[st.SearchStrategy[Any]]]
+Turns = Callable[[Operator], Sequence[st.SearchStrategy[Any]]]
 """The kinds of cases of an operator, of which each has its turn."""
 
 
@@ -55,7 +55,7 @@ class Law:
     rank: int = REST
     share: Callable[[Subject], float] = whole
     unless: Callable[[Operator, Subject], bool] = lambda operator, subject: False
-    dealt: Hand | None = None
+    turns: Turns | None = None
     every_pair: Callable[[Subject], bool] = lambda subject: False
 
     @property
@@ -85,8 +85,8 @@ class Law:
 
     def strategy(self, operator: Operator | None) -> st.SearchStrategy[Any]:
         """What "case" is drawn from: the law's own cases, else the operator's."""
-        if self.dealt:
-            return st.one_of(self.hand(operator))
+        if self.turns:
+            return st.one_of(self.in_turn(operator))
         if self.cases is None:
             assert operator is not None, f"{self.name}: a law without an operator needs cases"
             return operator.cases
@@ -94,12 +94,12 @@ class Law:
             return self.cases
         return self.cases(operator)  # type: ignore[arg-type]
 
-    def hand(self, operator: Operator | None) -> Sequence[st.SearchStrategy[Any]]:
+    def in_turn(self, operator: Operator | None) -> Sequence[st.SearchStrategy[Any]]:
         """What cases are drawn from in turn; empty where all are drawn from one strategy."""
-        if self.dealt is None:
+        if self.turns is None:
             return ()
-        assert operator is not None, f"{self.name}: a law whose cases are dealt needs an operator"
-        return self.dealt(operator)
+        assert operator is not None, f"{self.name}: a law whose cases have turns needs an operator"
+        return self.turns(operator)
 
 
 LAWS: dict[str, Law] = {}
@@ -130,7 +130,7 @@ def law(
     rank: int = REST,
     share: Callable[[Subject], float] = whole,
     unless: Callable[[Operator, Subject], bool] = Law.unless,
-    dealt: Hand | None = None,
+    turns: Turns | None = None,
     every_pair: Callable[[Subject], bool] = Law.every_pair,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
@@ -141,14 +141,14 @@ def law(
     ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``: see :class:`Law`.
     ``unless`` leaves out pairs of which another law says the same. ``every_pair``: the subjects on which it goes on
     until every pair of dealt values was met, where the usual number of cases is too few for that.
-    ``dealt``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
+    ``turns``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
     its share of any run.
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share, unless, dealt, every_pair,
+            share, unless, turns, every_pair,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described

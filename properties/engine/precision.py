@@ -24,7 +24,7 @@ from properties.engine.check import Check, Enough
 from properties.engine.law import Law, every
 from properties.engine.trial import HERE, Engine, Engines
 from properties.ledger.known import LEDGER
-from properties.ledger.record import Divergence
+from properties.ledger.record import Divergence, nearest
 from properties.operators import Operator, operator
 from properties.subjects import Subject
 from properties.subjects.workers import Workers
@@ -113,6 +113,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=10, help="to be tried under each predicate (default: 10)")
     parser.add_argument("--draws", type=int, default=1000, help="cases drawn for that, at most (default: 1000)")
     options = parser.parse_args(arguments)
+    for name in options.names:
+        if name not in (ids := [entry.id for entry in LEDGER]):
+            parser.error(f"{name!r} is no entry of the ledger; {nearest(name, ids)}")
+    for name in ("cases", "draws"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name}={getattr(options, name)}: no number above 0; give one, e.g. 10")
     chosen = [entry for entry in LEDGER if not options.names or entry.id in options.names]
     workers, failed = Workers(), False
     for entry in chosen:

@@ -14,12 +14,12 @@ from properties.subjects import Subject
 from properties.verdicts.verdict import verdict
 
 
-def dealt(operator: Operator) -> Sequence[st.SearchStrategy[Case]]:
+def in_turn(operator: Operator) -> Sequence[st.SearchStrategy[Case]]:
     """What can be large about an operator, in turn; among many integers several are the largest."""
-    return large.dealt(operator.large, exact=operator.inexact is None and not operator.has("selecting"))
+    return large.in_turn(operator.large, exact=operator.inexact is None and not operator.has("selecting"))
 
 
-@law("large sizes", covers=lambda operator: bool(operator.large), dealt=dealt, exact=False)
+@law("large sizes", covers=lambda operator: bool(operator.large), turns=in_turn, exact=False)
 def test_large_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """With one large size, of 64 to 65,537, the output is still the loops'."""
     operands = operator.operands(case, subject.format)
@@ -30,7 +30,7 @@ def test_large_sizes(operator: Operator, subject: Subject, case: Case) -> None:
 @law(
     "gradients of large sizes",
     covers=lambda operator: bool(operator.large) and operator.differentiable,
-    dealt=dealt,
+    turns=in_turn,
     exact=False,
     share=lambda subject: 1 / 2,
 )

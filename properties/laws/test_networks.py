@@ -18,7 +18,7 @@ from properties.worker.call import Outcome
 
 def of_a_network(operator: Operator) -> bool:
     """True if some network has such a layer."""
-    return bool(networks.dealt(operator.name))
+    return bool(networks.in_turn(operator.name))
 
 
 def holds_at(part: Part, outcome: Outcome, operator: Operator, subject: Subject) -> None:
@@ -34,12 +34,12 @@ def holds_at(part: Part, outcome: Outcome, operator: Operator, subject: Subject)
         verdict(seen, {name: expected[name][own]}, subject, group)
 
 
-def dealt(operator: Operator) -> Sequence[st.SearchStrategy[Case]]:
+def in_turn(operator: Operator) -> Sequence[st.SearchStrategy[Case]]:
     """The layers of each network in turn."""
-    return networks.dealt(operator.name)
+    return networks.in_turn(operator.name)
 
 
-@law("layers of networks", covers=of_a_network, dealt=dealt, exact=False, share=lambda subject: 1 / 8)
+@law("layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8)
 def test_layers(operator: Operator, subject: Subject, case: Case) -> None:
     """A real layer's output is the loops' at its corners, beside the borders of tiles and at random elements."""
     assert operator.parts is not None
@@ -50,7 +50,7 @@ def test_layers(operator: Operator, subject: Subject, case: Case) -> None:
         holds_at(part, outcome, operator, subject)
 
 
-@law("gradients of layers of networks", covers=of_a_network, dealt=dealt, exact=False, share=lambda subject: 1 / 8)
+@law("gradients of layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8)
 def test_gradients_of_layers(operator: Operator, subject: Subject, case: Case) -> None:
     """A real layer's gradients are the loops' at some elements, each of them over all images, positions or channels."""
     assert operator.parts is not None

@@ -46,5 +46,7 @@ def test_cases_under_a_predicate_diverge(entry: Divergence, engines: Engines) ->
     subject = place(entry)
     assert subject is not None
     seen = reach(entry, subject, FEW, DRAWS, engines)
+    if not seen.under:
+        pytest.skip(f"not run (none of {seen.drawn} cases drawn is under it)")
     most = FEW - 1 if entry.id in TOO_WIDE else 1
     assert seen.under - seen.diverged <= most, f"{entry.id}: {seen}"

@@ -77,9 +77,9 @@ def kept_in(dtype: str | None, own: torch.dtype) -> torch.dtype:
 
 
 def _decline(device: str, scaled: bool, fused: bool, halves: bool) -> None:
-    """Raise NotImplementedError for what torch says that it does not do."""
-    if torch.compiler.is_compiling():
-        raise NotImplementedError("an optimizer with a state of its own is not compiled; one step of sgd is")
+    """Raise NotImplementedError for what torch refuses, and for what is not tried: an optimizer that is made anew."""
+    if torch.compiler.is_compiling():  # whose parameters torch.compile cannot make within a graph
+        raise NotImplementedError("an optimizer that is made within the program is not compiled")
     if device == "meta" and (scaled or fused):
         raise NotImplementedError("neither GradScaler nor fused SGD has a form on the meta device")
     if scaled and halves and not fused:
