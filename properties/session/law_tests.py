@@ -17,7 +17,7 @@ from properties.engine.sandbox import Sandbox
 from properties.engine.trial import Engines, Trial
 from properties.operators import Operator
 from properties.session import absent, recording
-from properties.session.options import OPTIONS
+from properties.session.options import MEMORY, OPTIONS, TIMEOUT
 from properties.subjects import Subject
 from properties.verdicts.evidence import Result
 
@@ -80,14 +80,17 @@ def run_seed(config: pytest.Config) -> str | None:
     return str(config.stash.setdefault(SEED, secrets.randbits(32)) if told is None else told)
 
 
-AGAIN = ("--hypothesis-profile", "--kernels", "--subject-python", "--subjects", "--call-timeout", "--call-memory")
-"""The options on which it depends what a check tries, and what comes of it."""
+AGAIN: dict[str, object] = {
+    "--hypothesis-profile": None, "--kernels": None, "--subject-python": None, "--subjects": None,
+    "--call-timeout": TIMEOUT, "--call-memory": MEMORY,
+}  # fmt: skip
+"""The options on which it depends what a check tries, and what comes of it, each with its default."""
 
 
 def command(item: pytest.Item, seed: str | None) -> str:
     """The command that tries the same cases again, on any machine."""
-    options = [(name, item.config.getoption(name, None)) for name in AGAIN]
-    told = [f"{name}={value}" for name, value in options if value not in (None, "", 10.0, 2.0)]
+    options = {name: item.config.getoption(name, None) for name in AGAIN}
+    told = [f"{name}={value}" for name, value in options.items() if value not in (None, "", AGAIN[name])]
     seeds = [] if seed is None else [f"--hypothesis-seed={seed}"]
     return shlex.join(["pytest", item.nodeid, *seeds, *told])
 

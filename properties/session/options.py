@@ -40,6 +40,8 @@ class Options:
 
 MINUTES = 30.0
 """How long a search takes."""
+TIMEOUT, MEMORY = 10.0, 2.0
+"""Seconds and GiB that a call may take."""
 OPTIONS = pytest.StashKey[Options]()
 
 
@@ -62,11 +64,11 @@ def add(parser: pytest.Parser) -> None:
         "--call-timeout",
         metavar="S",
         type=float,
-        default=10.0,
+        default=TIMEOUT,
         help="seconds that a call may compute; without computing, six times as long (default: 10)",
     )
     group.addoption(
-        "--call-memory", metavar="GIB", type=float, default=2.0,
+        "--call-memory", metavar="GIB", type=float, default=MEMORY,
         help="memory that a worker may take beyond what importing torch took (default: 2)",
     )  # fmt: skip
     group.addoption(
