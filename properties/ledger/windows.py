@@ -95,12 +95,8 @@ def divided(dividend: int, divisor: int) -> int:
     (-4, -1, 2147483646)
     """
     quotient = dividend // divisor + (dividend < 0 and dividend % divisor != 0)
-    remainder = _in_32_bits(dividend - quotient * divisor)
-    return _in_32_bits(_in_32_bits(quotient) - (remainder < 0))
-
-
-def _in_32_bits(number: int) -> int:
-    return (number + 2**31) % 2**32 - 2**31
+    remainder = wrapped(dividend - quotient * divisor, 32)
+    return wrapped(wrapped(quotient, 32) - (remainder < 0), 32)
 
 
 def division_overflows(case: Case, least: int) -> bool:

@@ -48,6 +48,12 @@ def trilinear(
     Each term meets two roundings for its products and at most n additions: ``γ_{n+2}·product(|x̂|, |ŷ|, |ẑ|)``. A sum
     over one of two indices may be stored before the other, and the whole before the bias: two storings more. A
     partial result that underflows by η is multiplied by at most one more factor: ``η·product(1+|x|, 1+|y|, 1+|z|)``.
+    Zeros are summed without error, even more of them than the storage can count:
+
+    >>> from refimpl.rounding import FORMATS
+    >>> zeros = [Computed.operand(np.zeros(4096), FORMATS["float16"].summing_in_storage(True))] * 3
+    >>> float(trilinear(lambda x, y, z: (x * y * z).sum(keepdims=True), *zeros).off[0]) < 0.001
+    True
     """
     operands = (x, y, z)
     terms = product(*(np.ones(o.shape) for o in operands))
