@@ -184,10 +184,10 @@ class Check:
             raise Enough("every pair was met")
 
     def _in_torch(self, failure: Diverged) -> str | None:
-        """What torch's own function does on the case on which kernels failed, if that is wrong, too."""
-        if self.subject is None or not self.subject.kernels:
+        """What torch's own function does on the case on which something else failed, if that is wrong, too."""
+        if self.subject is None or not self.subject.foreign:
             return None
-        own = replace(self.subject, kernels=None)
+        own = self.subject.torchs
         torchs = replace(self, subject=own).divergence(self.failing)
         if torchs is None:
             return None

@@ -39,6 +39,7 @@ which is a guess, and move the entry to the module of properties/ledger/ that is
     devices=({device!r},),
     dtypes={affected!r},
     modes=({mode!r},),
+    backends=({backend!r},),
     seen={version!r},
     upstream=...,  # the address of the issue, or None
     why=...,  # with the document that says so
@@ -99,6 +100,7 @@ def stub(
         operator=operator.name, law=result.law, device=subject.device, affected=affected, what=_quoted(message),
         version=subject.torch.removeprefix("torch-") or environment()["torch"].partition("+")[0],
         example=_indented(pprint.pformat(case, width=100, sort_dicts=False)), mode=subject.mode,
+        backend=subject.backend,
         dtypes=f"Of the dtypes that were tried, the example diverges in {', '.join(affected)}.",
         script=f"Its script: {result.repro}." if result.repro else "It has no script.",
     )  # fmt: skip

@@ -102,7 +102,8 @@ def _check(law: Law, layer: Operator, subject: Subject, engines: Engines) -> Che
 
 def place(entry: Divergence) -> Subject | None:
     """A subject of this machine's processor on which the entry shows, None if there is none."""
-    subjects = (Subject(d, dtype, mode) for d in entry.devices for mode in entry.modes for dtype in entry.dtypes)
+    kinds = ((d, dtype, mode) for d in entry.devices for mode in entry.modes for dtype in entry.dtypes)
+    subjects = (Subject(*kind, backend=entry.backends[0]) for kind in kinds)
     return next((s for s in subjects if s.device in ("cpu", "meta") and not s.absence and entry.shows(s)), None)
 
 

@@ -21,7 +21,7 @@ from properties.subjects.environment import environment
 from properties.verdicts.evidence import write_whole
 from properties.verdicts.expected import Expected, Refusal, Shaped
 from properties.verdicts.verdict import BUG
-from properties.worker.call import GROUPS, Call, Shape
+from properties.worker.call import GROUPS, INDUCTOR, Call, Shape
 from properties.worker.execute import RECOMPILATIONS
 from properties.worker.layouts import LAYOUTS
 from properties.worker.programs import VIEWS
@@ -150,12 +150,13 @@ def _call(call: Call) -> list[str]:
     dtype = _stored(call)
     lines = [] if call.device == "meta" else [*POISON]
     lines += [f"torch.set_num_threads({call.setting.threads})"]
+    lines += [_loaded(where, "_") for where in call.imports]
     lines += [] if call.setting.onednn else ["torch.backends.mkldnn.set_flags(False)"]
     lines += ["torch.use_deterministic_algorithms(True)"] if call.setting.deterministic else []
     if call.device == "cuda":
         lines += [f"torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = {call.dtype == 'tf32'}"]
     if call.kernels:
-        lines += [_kernels(call.kernels)]
+        lines += [_loaded(call.kernels, "F")]
     lines += ["operands = {"]
     lines += [f'    "{name}": {_tensor(values, name, call, dtype)},' for name, values in call.operands.items()]
     lines += ["}"]
@@ -197,7 +198,8 @@ def _held(call: Call, made: list[str], dtype: str) -> list[str]:
 def _compiled(call: Call, program: str, dtype: str) -> list[str]:
     """The compiled program; where it served other calls before, it is first compiled for their shapes."""
     lines = ["torch._dynamo.config.specialize_int = True"] if call.mode == "dynamic" else []
-    lines += [f"compiled = torch.compile({program}, dynamic={call.mode == 'dynamic'}, fullgraph=True)"]
+    backend = f", backend={call.backend!r}" if call.backend != INDUCTOR else ""
+    lines += [f"compiled = torch.compile({program}, dynamic={call.mode == 'dynamic'}, fullgraph=True{backend})"]
     earlier = dict.fromkeys(f"({_zeros(other, dtype)}, {dict(other.arguments)!r})" for other in call.earlier)
     if not earlier:
         return lines
@@ -312,14 +314,15 @@ def _tensor(values: Array | Shape, name: str, call: Call, dtype: str) -> str:
     return text if layout == "contiguous" else f"{LAYOUTS[layout].__name__}({text})"
 
 
-def _kernels(where: str) -> str:
+def _loaded(where: str, name: str) -> str:
+    """How the code of a file or a module is loaded under a name."""
     if not where.endswith(".py"):
-        return f"import {where} as F"
+        return f"import {where} as {name}"
     return (
         "import importlib.util\n"
-        f'spec = importlib.util.spec_from_file_location("kernels", {where!r})\n'
-        "F = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(F)"
+        f'spec = importlib.util.spec_from_file_location("user_code", {where!r})\n'
+        f"{name} = importlib.util.module_from_spec(spec)\n"
+        f"spec.loader.exec_module({name})"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from properties.cases.case import Case
@@ -76,7 +76,7 @@ class Trial(Subject):
     @classmethod
     def of(cls, subject: Subject, engines: Engines = HERE, tally: Tally | None = None, **about: Any) -> Trial:
         """A trial of a subject."""
-        own = {name: getattr(subject, name) for name in ("device", "dtype", "mode", "kernels", "torch")}
+        own = {own.name: getattr(subject, own.name) for own in fields(Subject)}
         return cls(**own, engines=engines, tally=tally or Tally(), **about)
 
     @property
@@ -105,7 +105,7 @@ class Trial(Subject):
         self.tally.call = call
         if self.case is not None:
             made = Case(_shapes(call), call.arguments, self.case.fill, self.case.seed, self.case.setting)
-            subject = Subject(call.device, call.dtype, call.mode, call.kernels, self.torch)
+            subject = Subject(call.device, call.dtype, call.mode, call.kernels, self.torch, call.backend)
             self.ask(computed_by(call.program), made, subject)
         outcome = self.engines.by_torch[self.torch].answer(call)
         self.tally.compilations += outcome.compilations

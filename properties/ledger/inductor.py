@@ -17,10 +17,10 @@ from properties.operators import operator
 from properties.operators.constraints import Invalid
 from properties.operators.unpooling_constraints import elements_of, outside
 from properties.subjects import FLOATS, SIXTEEN_BITS, Subject
-from properties.worker.call import Setting
+from properties.worker.call import INDUCTOR, Setting
 from refimpl.geometry import fractional_starts
 
-compiled = functools.partial(known, dtypes=("float32",), modes=COMPILED)
+compiled = functools.partial(known, dtypes=("float32",), modes=COMPILED, backends=(INDUCTOR,))
 """Register what is wrong when compiled, for given and for symbolic sizes."""
 refused = functools.partial(compiled, severity="valid arguments rejected")
 dynamic = functools.partial(refused, modes=("dynamic",), laws=(), also=("errors when compiled",))
@@ -369,6 +369,7 @@ def _window_of_nothing(case: Case, subject: Subject) -> bool:
     "indices lie in the output",
     devices=("cpu",),
     modes=COMPILED,
+    backends=(INDUCTOR,),
     why="torch.nn.MaxUnpool1d: 'the indices given out by MaxPool1d', which are of its channel; eager mode raises",
     example=({"input": (1, 3)}, {"kernel_size": (1,), "padding": (0,), "stride": (1,)}),
     seed=2,
@@ -389,6 +390,7 @@ def _in_another_channel(case: Case, subject: Subject) -> bool:
     laws=("rejection", "errors when compiled"),
     devices=("cpu", "cuda"),
     modes=COMPILED,
+    backends=(INDUCTOR,),
     upstream="https://github.com/pytorch/pytorch/issues/195579",
     why="torch.nn.functional.linear, Shape: 'Bias: (out_features) or ()'; eager mode raises",
     example=Invalid(
@@ -411,6 +413,7 @@ def _several_biases_of_one_row(case: Case, subject: Subject) -> bool:
     devices=("cpu",),
     dtypes=("float32",),
     modes=COMPILED,
+    backends=(INDUCTOR,),
     why="torch.nn.Unfold: padding is 'implicit zero padding to be added on both sides of input'; eager mode raises",
     example=(
         {"input": (1, 3, 3)}, {"kernel_size": (1, 1), "dilation": (1, 1), "padding": (-1, 0), "stride": (1, 1)}

@@ -12,7 +12,8 @@ from torch.torch_version import TorchVersion
 
 from properties.cases.case import Case
 from properties.operators import CATALOGUE, Operator
-from properties.subjects import FLOATS, INTEGERS, Subject, devices
+from properties.subjects import FLOATS, INTEGERS, TRACING, Subject, devices
+from properties.worker.call import INDUCTOR
 
 Predicate = Callable[[Case, Subject], bool]
 
@@ -23,13 +24,12 @@ SEVERITIES = (
 """The classes of defects, the worst first."""
 ROUNDING = SEVERITIES[-1]
 
-DEVICES = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "meta")
-"""Those that an entry may name, present or not."""
-
 COMPILED = ("compiled", "dynamic")
 """What the compiler gets wrong for given shapes it gets wrong for symbolic ones, too, unless an entry says less."""
 MODES = ("eager", *COMPILED)
 """What torch's own kernels get wrong, they get wrong when compiled code calls them."""
+BACKENDS = (INDUCTOR, *TRACING)
+"""Backends of torch.compile that call torch's own kernels."""
 
 PLAIN = ("conv1d", "conv2d", "conv3d")
 PADDED = tuple(f"{name}_padded" for name in PLAIN)
@@ -56,7 +56,8 @@ WITH_GRADIENTS = (*OF_ALL_GRADIENTS, "rerun", "call after call")
 class Divergence:
     """One known defect.
 
-    ``operators``, ``devices``, ``dtypes``, ``modes``, ``laws`` (none: all) and ``holds`` say where it shows; ``what``
+    ``operators``, ``devices``, ``dtypes``, ``modes``, ``backends`` (of what is compiled), ``laws`` (none: all) and
+    ``holds`` say where it shows; ``what``
     happens and ``why`` that is wrong, with the document that says so; ``seen`` is the first torch release in which it
     was seen, ``fixed`` the first that was seen without it (None: none yet). ``having`` and ``lacking`` name an
     instruction set (:data:`properties.subjects.devices.INSTRUCTIONS`) without which, or with which, a processor
@@ -83,6 +84,7 @@ class Divergence:
     operator: str
     example: Case
     modes: tuple[str, ...]
+    backends: tuple[str, ...]
     having: str | None
     lacking: str | None
     also: tuple[str, ...]
@@ -117,6 +119,7 @@ class Divergence:
         cpu = subject.device == "cpu"
         here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
         here = here and (self.around_kernels or not subject.kernels)
+        here = here and (subject.backend in self.backends or not subject.compiled)
         return here and self._in(subject.torch) and (not cpu or self._on_this_processor)
 
     def _in(self, other: str) -> bool:
@@ -156,6 +159,7 @@ def known(
     devices: tuple[str, ...] = ("cpu",),
     dtypes: tuple[str, ...] = FLOATS,
     modes: tuple[str, ...] = MODES,
+    backends: tuple[str, ...] = BACKENDS,
     operator: str = "",
     upstream: str | None = None,
     having: str | None = None,
@@ -178,7 +182,7 @@ def known(
         happens = what or sentence(holds.__doc__ or "")
         entry = Divergence(
             id, severity, operators, laws, devices, dtypes, holds, happens, why, upstream, operator or operators[0],
-            example, modes, having, lacking, also, seen, fixed, overwrites, around_kernels, chance,
+            example, modes, backends, having, lacking, also, seen, fixed, overwrites, around_kernels, chance,
         )  # fmt: skip
         _check(entry)
         ENTRIES[id] = entry
@@ -208,9 +212,10 @@ def _check(entry: Divergence) -> None:
     for kind, given, names in (
         ("severity", [entry.severity], SEVERITIES),
         ("operator", [*entry.operators, entry.operator], [operator.name for operator in CATALOGUE]),
-        ("device", entry.devices, DEVICES),
+        ("device", entry.devices, devices.IN_TREE),
         ("dtype", entry.dtypes, (*FLOATS, *INTEGERS, "tf32")),
         ("mode", entry.modes, MODES),
+        ("backend", entry.backends, BACKENDS),
         ("instruction set", sets, devices.INSTRUCTIONS),
         ("law of cases that are not all valid", entry.also, OUT_OF_RANGE),
     ):

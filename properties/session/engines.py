@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,28 @@ class Processes:
         self.limits: dict[str, Any] = {"timeout": options.timeout, "memory": options.memory}
         self.started: list[Forked] = []
         self.copy: Copy | None = None
-        self.sandboxed = process.FORKS and not (options.in_process or options.kernels or options.python)
+        brought = options.kernels or options.imports or options.backend
+        self.sandboxed = process.FORKS and not (options.in_process or options.python or brought)
         config.stash[law_tests.ENGINES] = Engines(engines)
         if process.FORKS and not options.in_process:
             self.copy = Copy()
             engines[""] = self._workers(self.copy)
         if options.python:
             engines[options.other] = self._workers(Interpreter(options.python))
-        if options.kernels:
+        if brought:
             for trouble in filter(None, map(_trouble, self.started)):
                 pytest.exit(trouble, returncode=2)
-            _load(options.kernels, config.getoption("--kernels"), config.stash[law_tests.ENGINES])
+        for option in ("--device-import", "--import"):
+            if config.getoption(option):
+                code = options.imports[:1] if option == "--device-import" else options.imports
+                _load(config, option, "what can be imported", code[-1], imports=code)
+        if options.device:
+            _reach(options.device, options.imports, config.stash[law_tests.ENGINES])
+        if options.kernels:
+            what = "functions like torch.nn.functional's that can be imported"
+            _load(config, "--kernels", what, options.kernels, kernels=options.kernels, imports=options.imports)
+        if options.backend:
+            _compile(options.backend, options.imports, config.stash[law_tests.ENGINES])
 
     def _workers(self, launcher: Launcher) -> Engine:
         workers = Workers(launcher, **self.limits)
@@ -109,9 +121,9 @@ def _answering(engines: Engines) -> bool:
     return bool(engines.by_torch)
 
 
-def _load(kernels: str, given: str, engines: Engines) -> None:
-    """Load the kernels once where they will run, so that what cannot be loaded ends the run before it starts."""
-    place = Trial.of(subjects.Subject("cpu", "float32", kernels=kernels), engines)
+def _load(config: pytest.Config, option: str, wanted: str, where: str, **code: Any) -> None:
+    """Load a user's code once where it will run, so that what cannot be loaded ends the run before it starts."""
+    place = Trial.of(subjects.Subject("cpu", "float32", **code), config.stash[law_tests.ENGINES])
     try:
         # torch.nn.functional has no flatten, so kernels that were loaded have no part in it, and decline.
         error = place.run(programs.dense.flatten, {"input": np.ones(1)}, {"start_dim": 0}).error
@@ -119,5 +131,33 @@ def _load(kernels: str, given: str, engines: Engines) -> None:
         return
     except ImportError as failure:  # only --in-process
         error = str(failure)
-    why = str(error).removeprefix("ImportError: ").removeprefix(f"{kernels} ").partition("\n")[0]
-    pytest.exit(f"--kernels={given}: {why}; give functions like torch.nn.functional's that can be imported", 2)
+    if error is None:
+        return
+    why = error.removeprefix("ImportError: ").removeprefix(f"{where} ").partition("\n")[0]
+    pytest.exit(f"{option}={config.getoption(option)}: {why}; give {wanted}", 2)
+
+
+def _reach(device: str, imports: tuple[str, ...], engines: Engines) -> None:
+    """Bring a tensor to a device and back, so that one that is not there ends the run before it starts."""
+    place = Trial.of(subjects.Subject(device, "float32", imports=imports), engines)
+    try:
+        error = place.run(programs.dense.flatten, {"input": np.ones((1, 1))}, {"start_dim": 0}).error
+    except (subjects.Declined, RuntimeError) as failure:  # the latter only --in-process
+        error = str(failure)
+    if error:
+        pytest.exit(f"--device={device}: {error.partition(chr(10))[0]}; --device-import names what brings it", 2)
+
+
+ABSENT = re.compile(r"\b(?:LookupError|ImportError|ModuleNotFoundError): (.*)")
+"""How a backend fails that torch does not know, or that lacks what it needs."""
+
+
+def _compile(backend: str, imports: tuple[str, ...], engines: Engines) -> None:
+    """Compile a sigmoid by a backend, so that one that is not there ends the run before it starts."""
+    place = Trial.of(subjects.Subject("cpu", "float32", "compiled", backend=backend, imports=imports), engines)
+    try:
+        error = place.run(programs.activation.sigmoid, {"input": np.ones(2)}).error
+    except subjects.Declined:
+        return
+    if absent := ABSENT.search(error or ""):
+        pytest.exit(f"--compile-backend={backend}: {absent[1]}; --import names what brings one", returncode=2)

@@ -81,7 +81,8 @@ def run_seed(config: pytest.Config) -> str | None:
 
 
 AGAIN: dict[str, object] = {
-    "--hypothesis-profile": None, "--kernels": None, "--subject-python": None, "--subjects": None,
+    "--hypothesis-profile": None, "--kernels": None, "--compile-backend": None, "--import": None,
+    "--device": None, "--device-import": None, "--subject-python": None, "--subjects": None,
     "--call-timeout": TIMEOUT, "--call-memory": MEMORY,
 }  # fmt: skip
 """The options on which it depends what a check tries, and what comes of it, each with its default."""

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from properties import subjects
 from properties.session import example_database, profiles, shards
-from properties.subjects import Subject
+from properties.subjects import Subject, devices
 from properties.worker import process
 
 
@@ -22,14 +22,18 @@ from properties.worker import process
 class Options:
     """What the user asked for.
 
-    kernels: where the kernels are, as a worker finds them. python: an interpreter with another torch, which is called
-    ``other``. minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take.
+    kernels: where the kernels are, as a worker finds them. backend: that of torch.compile to be held. imports: what is
+    imported first where torch runs. device: one outside torch's tree. python: an interpreter with another torch, which
+    is called ``other``. minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take.
     """
 
     profile: str
     subjects: list[Subject]
     shard: shards.Shard | None
     kernels: str | None
+    backend: str | None
+    imports: tuple[str, ...]
+    device: str | None
     python: str | None
     other: str
     minutes: float
@@ -55,6 +59,21 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--kernels", metavar="FILE", help="hold the functions of a Python file or module, with the signatures of "
         "torch.nn.functional's, to the laws in place of torch's own",
+    )  # fmt: skip
+    group.addoption(
+        "--compile-backend", metavar="NAME", help="hold a backend of torch.compile to the laws in place of inductor",
+    )  # fmt: skip
+    group.addoption(
+        "--device", metavar="NAME", help="hold a device outside torch's tree, which the module of --device-import "
+        "makes known to torch",
+    )  # fmt: skip
+    group.addoption(
+        "--device-import", metavar="MODULE", help="a module or a Python file that is imported where torch runs on "
+        "--device",
+    )  # fmt: skip
+    group.addoption(
+        "--import", metavar="MODULE", help="a module or a Python file that brings what is to be held, and is imported "
+        "where torch runs",
     )  # fmt: skip
     group.addoption(
         "--subject-python", metavar="PATH", help="an interpreter with another torch, to be held to the same cases",
@@ -92,16 +111,21 @@ def read(config: pytest.Config) -> Options:
     profile = config.getoption("--hypothesis-profile", None) or (profiles.SEARCH if searched else "default")
     _check_limits(config)
     _load_profile(config, profile)
-    shard, kernels, python = _shard(config, profile), _kernels(config), config.getoption("--subject-python")
+    shard, kernels, python = _shard(config, profile), _code(config, "--kernels"), config.getoption("--subject-python")
+    imports = tuple(filter(None, (_code(config, option) for option in ("--device-import", "--import"))))
+    backend, device = _backend(config), _device(config)
     other = _other_torch(python) if python else ""
     try:
-        names = config.getoption("--subjects") or (subjects.few() if profile == profiles.QUICK else None)
-        chosen = subjects.select(names, kernels, other)
+        names = config.getoption("--subjects") or (
+            subjects.few(device) if profile == profiles.QUICK and not backend else None
+        )
+        chosen = subjects.select(names, kernels, other, backend or "", imports, device)
     except ValueError as error:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
     in_process = config.getoption("--in-process")
-    return Options(profile, chosen, shard, kernels, python, other, minutes(searched), in_process, timeout, memory)
+    held = kernels, backend, imports, device, python, other
+    return Options(profile, chosen, shard, *held, minutes(searched), in_process, timeout, memory)
 
 
 def minutes(given: str | None) -> float:
@@ -163,21 +187,39 @@ def _shard(config: pytest.Config, profile: str) -> shards.Shard | None:
         pytest.exit(f"--shard={given}: {error}", returncode=2)
 
 
-def _kernels(config: pytest.Config) -> str | None:
-    """Where the kernels are, as a worker finds them; which functions they define is its business."""
-    where: str | None = config.getoption("--kernels")
+def _backend(config: pytest.Config) -> str | None:
+    """The backend of torch.compile; whether there is one of that name a worker knows, once it has imported all."""
+    backend: str | None = config.getoption("--compile-backend")
+    if backend is not None and config.getoption("--kernels"):
+        pytest.exit(f"--compile-backend={backend}: kernels are called as they are; leave out one of the two", 2)
+    return backend
+
+
+def _device(config: pytest.Config) -> str | None:
+    """The device outside torch's tree; whether there is one of that name a worker knows, once it has imported all."""
+    device: str | None = config.getoption("--device")
+    if device in devices.IN_TREE:
+        pytest.exit(f"--device={device}: torch has this one itself; choose it with --subjects", returncode=2)
+    if device and not config.getoption("--device-import"):
+        pytest.exit(f"--device={device}: name the module that makes it known to torch with --device-import", 2)
+    return device
+
+
+def _code(config: pytest.Config, option: str) -> str | None:
+    """Where a user's code is, as a worker finds it; what it defines is the worker's business."""
+    where: str | None = config.getoption(option)
     if where is None:
         return None
     if where.endswith(".py"):
         if not Path(where).is_file():
-            pytest.exit(f"--kernels={where}: no such file; give a Python file or the name of a module", returncode=2)
+            pytest.exit(f"{option}={where}: no such file; give a Python file or the name of a module", returncode=2)
         return str(Path(where).resolve())
     try:
         found = importlib.util.find_spec(where)
     except (ImportError, ValueError):
         found = None
     if found is None:
-        pytest.exit(f"--kernels={where}: no such module; give one, or a file that ends in .py", returncode=2)
+        pytest.exit(f"{option}={where}: no such module; give one, or a file that ends in .py", returncode=2)
     return where
 
 

@@ -30,6 +30,9 @@ def begin(config: pytest.Config) -> None:
 
 def _header(config: pytest.Config) -> dict[str, Any]:
     process, options = getattr(config, "workerinput", {}), config.stash[OPTIONS]
+    here = environment()
+    if options.device:  # which only workers know
+        here["devices"].append({"name": options.device, "description": f"{options.device} of {options.imports[0]}"})
     return {
         "run": process.get("testrunuid") or f"{now()}-{os.getpid()}",
         "shard": process.get("workerid"),
@@ -39,7 +42,7 @@ def _header(config: pytest.Config) -> dict[str, Any]:
         "seed": config.getoption("--hypothesis-seed", None),
         "arguments": [example_database.masked(str(argument)) for argument in config.invocation_params.args],
         "subjects": [str(subject) for subject in options.subjects],
-        "environment": environment(),
+        "environment": here,
     }
 
 

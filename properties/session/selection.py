@@ -20,18 +20,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     named = any(SELFTEST in (path := Path(argument).absolute(), *path.parents) for argument in config.args)
     options = config.stash[OPTIONS]
     wanted = named or options.profile == profiles.TESTS
-    return True if collection_path == SELFTEST and (not wanted or options.kernels) else None
+    return True if collection_path == SELFTEST and (not wanted or options.kernels or options.backend) else None
 
 
 @pytest.hookimpl(trylast=True)  # of what -k and the like leave
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order the laws. With kernels run what holds them to one; of a quick run, the first laws of every operator."""
+    """Order the laws. With kernels or a backend run what holds them to one; of a quick run, each operator's first."""
     options = config.stash[OPTIONS]
-    if options.kernels:
+    if options.kernels or options.backend:
         _keep(config, items, holds)
     if options.profile == profiles.QUICK:
         _keep(config, items, lambda item: holds(item) and law_tests.rank(item) < REST)
-    if options.profile == profiles.TESTS:
+    if options.profile == profiles.TESTS and not options.backend:
         _keep(config, items, lambda item: not _compiled(item))
     items.sort(key=law_tests.rank)
     config.stash[absent.ROWS] = absent.rows(items, options.subjects, law_tests.row)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from properties.subjects import devices
-from properties.worker.call import PLAIN, Call, Outcome, Program, Setting, Shape
+from properties.worker.call import INDUCTOR, PLAIN, Call, Outcome, Program, Setting, Shape
 from properties.worker.execute import execute
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Format
@@ -29,6 +29,10 @@ FLOATS = ("float64", "float32", "bfloat16", "float16")
 SIXTEEN_BITS = FLOATS[2:]
 INTEGERS = ("int64", "int32", "int16", "int8", "uint8")
 COMPILERS = ("c++", "g++", "clang++", "cl")
+TRACING = (
+    "eager", "eager_noexcept", "eager_debug", "pre_dispatch_eager", "aot_eager", "aot_eager_default_partitioner",
+)  # fmt: skip
+"""Backends that generate no code: what torch's compiler has traced is run by torch's own kernels."""
 
 
 DECLINING = ("NotImplementedError", "Unsupported")
@@ -47,9 +51,9 @@ class Subject:
     """One way to compute: a device and a dtype, a mode, and perhaps kernels or another torch.
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
-    "eager", "compiled" (anew for each shape) or "dynamic" (one compiled function serves several shapes). kernels is the
-    file or module whose functions stand for torch.nn.functional's. torch names another release under another
-    interpreter, "" is the suite's own.
+    "eager", "compiled" (anew for each shape) or "dynamic" (one compiled function serves several shapes), by a backend
+    of torch.compile. kernels is the file or module whose functions stand for torch.nn.functional's; imports are those
+    that bring the backend. torch names another release under another interpreter, "" is the suite's own.
     """
 
     device: str
@@ -57,9 +61,12 @@ class Subject:
     mode: str = "eager"
     kernels: str | None = None
     torch: str = ""
+    backend: str = INDUCTOR
+    imports: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         kind = [Path(self.kernels.removesuffix(".py")).name] if self.kernels else []
+        kind += [self.backend] if self.compiled and self.backend != INDUCTOR else []
         kind += [self.mode] if self.mode != "eager" else []
         return "-".join([*kind, self.device, self.dtype]) + (f"@{self.torch}" if self.torch else "")
 
@@ -89,16 +96,31 @@ class Subject:
         return self.mode != "eager"
 
     @property
+    def foreign(self) -> bool:
+        """True if something else than torch's own functions computes: kernels, a backend or a device of others."""
+        compiler = self.compiled and self.backend not in (INDUCTOR, *TRACING)
+        return bool(self.kernels) or compiler or self.device not in devices.IN_TREE
+
+    @property
+    def torchs(self) -> Subject:
+        """Torch's own functions in eager mode in its place."""
+        device = self.device if self.device in devices.IN_TREE else "cpu"
+        return replace(self, device=device, kernels=None, mode="eager", backend=INDUCTOR, imports=())
+
+    @property
     def budget(self) -> float:
-        """The share of a search's cases that it gets: to compile each takes seconds."""
-        return 0.025 if self.mode == "compiled" else 1.0
+        """The share of a search's cases that it gets: to compile each takes seconds, to trace it a tenth of one."""
+        if self.mode != "compiled":
+            return 1.0
+        return 0.25 if self.backend in TRACING else 0.025
 
     @cached_property
     def absence(self) -> str | None:
         """Why this subject cannot run here, or None if it can."""
         if self.device == "mps" and self.dtype == "float64":
             return "MPS has no float64"
-        if self.compiled and self.device == "cpu" and not any(map(shutil.which, COMPILERS)):
+        generated = self.compiled and self.backend == INDUCTOR
+        if generated and self.device == "cpu" and not any(map(shutil.which, COMPILERS)):
             return "no C++ compiler"
         return devices.absence(self.device)
 
@@ -121,7 +143,8 @@ class Subject:
         """
         call = Call(
             program, dict(operands), dict(arguments or {}), cotangent, None if directions is None else dict(directions),
-            self.device, self.dtype, self.mode, self.kernels, setting or PLAIN, **more,
+            self.device, self.dtype, self.mode, self.kernels, setting or PLAIN, backend=self.backend,
+            imports=self.imports, **more,
         )  # fmt: skip
         outcome = self.answer(call)
         kind, _, why = (outcome.error or "").partition(": ")
@@ -148,23 +171,41 @@ def known() -> list[Subject]:
     return subjects + [Subject(d, "float32", mode) for d in devices.known() for mode in ("compiled", "dynamic")]
 
 
-def few() -> str:
-    """The subjects of a quick run: every present device in float32 and bfloat16."""
-    return ",".join(f"{device}-{dtype}" for device in devices.present() for dtype in ("float32", "bfloat16"))
+def of_device(name: str) -> list[Subject]:
+    """The subjects of a device outside torch's tree."""
+    compiled = [Subject(name, "float32", mode) for mode in ("compiled", "dynamic")]
+    return [Subject(name, dtype) for dtype in FLOATS] + compiled
 
 
-def select(names: str | None, kernels: str | None = None, torch: str = "") -> list[Subject]:
+def few(device: str | None = None) -> str:
+    """The subjects of a quick run: every present device, or a given one, in float32 and bfloat16."""
+    places = [device] if device else devices.present()
+    return ",".join(f"{place}-{dtype}" for place in places for dtype in ("float32", "bfloat16"))
+
+
+def select(
+    names: str | None,
+    kernels: str | None = None,
+    torch: str = "",
+    backend: str = "",
+    imports: tuple[str, ...] = (),
+    device: str | None = None,
+) -> list[Subject]:
     """The subjects of a comma-separated list, each a device ("cpu": all of its subjects) or a subject's own name.
 
-    None selects all, present or not. With kernels, the same devices and floating dtypes in eager mode. Raises
+    None selects all, present or not. With kernels, the same devices and floating dtypes in eager mode; with a backend,
+    what is compiled, by that one. A device outside torch's tree stands in the place of those that torch knows. Raises
     ValueError for one that is unknown or absent: a request that cannot be met is no pass.
     """
-    everything = [s for s in known() if not kernels or (s.mode == "eager" and s.dtype in FLOATS and s != META)]
+    of_all = of_device(device) if device else known()
+    everything = [s for s in of_all if not kernels or (s.mode == "eager" and s.dtype in FLOATS and s != META)]
+    if device or backend:
+        everything = [s for s in everything if s.compiled == bool(backend)]
     chosen = [s for s in everything if names is None or {s.device, str(s)} & set(_names(names))]
     if names is not None:
         for name in _names(names):
             _check(name, everything)
-    own = [replace(subject, kernels=kernels) for subject in chosen]
+    own = [replace(s, kernels=kernels, imports=imports, backend=backend or s.backend) for s in chosen]
     return own + ([replace(subject, torch=torch) for subject in own] if torch else [])
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import torch
 
+IN_TREE = ("cpu", "cuda", "mps", "xpu", "mtia", "hpu", "meta")
+"""The devices that torch has names for, present or not; others are made known by a module of their own."""
+
 
 def known() -> list[str]:
     """Every device that the suite reports on: the CPU, CUDA, and what else ``torch.accelerator`` names here."""
@@ -33,9 +36,10 @@ def absence(name: str) -> str | None:
 
 def describe(name: str) -> str:
     """A device's name as its vendor gives it."""
-    if name == "cuda":
-        return torch.cuda.get_device_name()
-    return _cpu_model() if name == "cpu" else name
+    if name == "cpu":
+        return _cpu_model()
+    named = getattr(torch.get_device_module(name), "get_device_name", lambda: name)
+    return str(named())
 
 
 INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "sve", "sve2", "sve_bf16")
@@ -60,7 +64,7 @@ def instructions() -> tuple[str, ...]:
 def synchronize(name: str) -> None:
     """Wait until the device has done all that was asked of it; the CPU always has."""
     if name != "cpu":
-        torch.accelerator.synchronize()
+        torch.get_device_module(name).synchronize()
 
 
 def _cpu_model() -> str:

@@ -36,16 +36,19 @@ ONE = np.ones((1, 1, 1, 1))
 def _starts(call: Call) -> list[tuple[str, ...]]:
     """What must have been started in a worker before a call, so that the call's time is its own."""
     device = (call.device, str(call.setting.deterministic))  # to be deterministic imports a compiler
-    return [device, (call.kernels,)] if call.kernels else [device]
+    return [*((where,) for where in call.imports), device, *([(call.kernels,)] if call.kernels else [])]
 
 
 def _start(what: tuple[str, ...], call: Call) -> Call:
     """A call of known-good torch that starts it."""
     if what == (call.kernels,):  # torch.nn.functional has no flatten: they are loaded, and have no part in it
         return Call(programs.dense.flatten, {"input": ONE}, {"start_dim": 0}, kernels=call.kernels)
+    if len(what) == 1:
+        return Call(programs.dense.flatten, {"input": ONE}, {"start_dim": 0}, imports=what)
     setting = Setting(deterministic=call.setting.deterministic)
     operands = {"input": ONE, "weight": ONE}
-    return Call(programs.convolution.conv2d, operands, device=call.device, dtype="float32", setting=setting)
+    about = {"device": call.device, "imports": call.imports}
+    return Call(programs.convolution.conv2d, operands, dtype="float32", setting=setting, **about)
 
 
 class Late(Exception):

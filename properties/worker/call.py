@@ -10,6 +10,8 @@ import numpy as np
 
 Array = np.ndarray
 Program = Callable[..., Any]
+INDUCTOR = "inductor"
+"""The backend that torch.compile has by default."""
 Shape = tuple[int, ...]
 
 
@@ -43,8 +45,9 @@ class Call:
     as ``rounds`` says. What the very first call gave is held meanwhile, and observed at the end.
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is "eager",
-    "compiled" or "dynamic" (:func:`properties.worker.execute.execute`). kernels is a file or module with functions that
-    stand for torch.nn.functional's. On meta an operand may be given by its shape alone.
+    "compiled" or "dynamic" (:func:`properties.worker.execute.execute`), backend one of torch.compile's. kernels is a
+    file or module with functions that stand for torch.nn.functional's; imports are those that are imported first,
+    since they bring the backend. On meta an operand may be given by its shape alone.
 
     A dynamic call that is not ``fresh`` is served by what was compiled for those before; ``earlier`` are these, oldest
     first, for the script: they are not sent.
@@ -65,6 +68,8 @@ class Call:
     before: Mapping[str, Array] | None = None
     rounds: int = 1
     fresh: bool = True
+    backend: str = INDUCTOR
+    imports: tuple[str, ...] = ()
     earlier: tuple[Call, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -127,7 +132,9 @@ class Outcome:
 
 
 GROUPS = ("outputs", "gradients", "second", "held")
-PLAINLY_SENT = ("arguments", "device", "dtype", "mode", "kernels", "wanted", "dtypes", "rounds", "fresh")
+PLAINLY_SENT = (
+    "arguments", "device", "dtype", "mode", "kernels", "wanted", "dtypes", "rounds", "fresh", "backend", "imports",
+)  # fmt: skip
 ENDED = ("error", "changed", "aliased", "compilations")
 _OPERAND, _COTANGENT, _DIRECTION, _BEFORE = "operand ", "cotangent", "direction ", "before "
 

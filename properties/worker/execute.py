@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from properties.worker import programs
-from properties.worker.call import Array, Call, Observed, Outcome, Program, Shape
+from properties.worker.call import INDUCTOR, Array, Call, Observed, Outcome, Program, Shape
 from properties.worker.layouts import LAYOUTS
 
 RECOMPILATIONS = 256
@@ -51,6 +51,8 @@ def execute(call: Call) -> Outcome:
 
 
 def _executed(call: Call) -> Outcome:
+    for where in call.imports:
+        load(where)
     with _set(call), _standing_for_torch(call) as kernels:
         if kernels and (missing := kernels.lack(call.program)):
             return Outcome(error=f"Undefined: {missing}")
@@ -112,24 +114,31 @@ def _program(call: Call) -> Any:
     if call.mode == "eager":
         return call.program
     if call.mode == "compiled":
-        return _compiled(call.program, _shapes(call))
+        return _compiled(call.program, call.backend, _shapes(call))
     if call.fresh:
         _dynamic.cache_clear()
-    return _dynamic(call.program)
+    return _dynamic(call.program, call.backend)
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled(program: Program, shapes: str) -> Any:
+def _compiled(program: Program, backend: str, shapes: str) -> Any:
     """One for each program and all that it is compiled for: the tiers of a case share it."""
     _renew_compiler()
-    return torch.compile(program, dynamic=False, fullgraph=True)
+    return torch.compile(program, dynamic=False, fullgraph=True, backend=_known(backend))
 
 
 @functools.lru_cache(maxsize=1)
-def _dynamic(program: Program) -> Any:
+def _dynamic(program: Program, backend: str) -> Any:
     """One for a program, which the calls until a fresh one share."""
     _renew_compiler()
-    return torch.compile(program, dynamic=True, fullgraph=True)
+    return torch.compile(program, dynamic=True, fullgraph=True, backend=_known(backend))
+
+
+def _known(backend: str) -> str:
+    """A backend's name. Raises LookupError unless torch knows it; to have them listed loads them."""
+    if backend != INDUCTOR and backend not in (names := torch._dynamo.list_backends(exclude_tags=None)):
+        raise LookupError(f"torch.compile has no such backend; there are {', '.join(names)}")
+    return backend
 
 
 def _renew_compiler() -> None:
@@ -235,15 +244,21 @@ def _named_functions(program: Program) -> frozenset[str]:
 
 @functools.cache
 def load_kernels(where: str) -> ModuleType:
-    """A file (a path that ends in .py) or a module that can be imported; ImportError says why it cannot be loaded."""
-    try:
-        module = _load_file(where) if where.endswith(".py") else importlib.import_module(where)
-    except (Exception, SystemExit) as error:
-        raise ImportError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+    """Kernels of a file or module; ImportError says why they cannot be loaded."""
+    module = load(where)
     names = (name for name, function in vars(torch.nn.functional).items() if inspect.isroutine(function))
     if not any(callable(getattr(module, name, None)) for name in names):
         raise ImportError(f"{where} defines no function of torch.nn.functional's")
     return module
+
+
+@functools.cache
+def load(where: str) -> ModuleType:
+    """A file (a path that ends in .py) or a module that can be imported; ImportError says why it cannot be loaded."""
+    try:
+        return _load_file(where) if where.endswith(".py") else importlib.import_module(where)
+    except (Exception, SystemExit) as error:
+        raise ImportError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _load_file(where: str) -> ModuleType:
@@ -315,8 +330,16 @@ def _same(values: Array, before: Array | Shape) -> bool:
 
 def _aliased(tensors: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor]) -> tuple[str, ...]:
     """Operands whose memory an output shares, so that writing to one would change the other."""
-    shared = {t.untyped_storage().data_ptr() for t in outputs.values() if t.numel() and t.device.type != "meta"}
-    return tuple(name for name, t in tensors.items() if t.untyped_storage().data_ptr() in shared)
+    shared = {_address(t) for t in outputs.values() if t.numel() and t.device.type != "meta"} - {0}
+    return tuple(name for name, t in tensors.items() if _address(t) in shared)
+
+
+def _address(tensor: torch.Tensor) -> int:
+    """Where a tensor's memory begins; 0 where its device does not tell, as one outside torch's tree may not."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except RuntimeError:
+        return 0
 
 
 def _out_of_memory(error: Exception) -> bool:
