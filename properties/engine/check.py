@@ -185,9 +185,9 @@ class Check:
 
     def _in_torch(self, failure: Diverged) -> str | None:
         """What torch's own function does on the case on which something else failed, if that is wrong, too."""
-        if self.subject is None or not self.subject.foreign:
+        own = self.subject.torchs if self.subject and self.subject.foreign else None
+        if own is None or not self.law.on(own):
             return None
-        own = self.subject.torchs
         torchs = replace(self, subject=own).divergence(self.failing)
         if torchs is None:
             return None

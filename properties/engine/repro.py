@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from properties.subjects import devices
 from properties.subjects.environment import environment
 from properties.verdicts.evidence import write_whole
 from properties.verdicts.expected import Expected, Refusal, Shaped
@@ -281,7 +282,8 @@ def _result(call: Call, expected: Expected) -> str:
 def _comparison(call: Call, expected: Expected, group: str, tensor: str) -> list[str]:
     """What a verdict looks at: operands left alone, memory of its own, dtype, shape and values."""
     assert group in GROUPS
-    shares = "False" if call.program in VIEWS else "places(outputs) & places(operands)"
+    told = call.device in devices.IN_TREE  # others may not tell where their memory is
+    shares = "False" if call.program in VIEWS or not told else "places(outputs) & places(operands)"
     dtype = _result(call, expected)
     bound = "0.0" if expected.bound is None else literal(np.broadcast_to(expected.bound, np.shape(expected.values)))
     return [

@@ -38,18 +38,19 @@ class OnDevice(torch.Tensor):
     """A tensor on the device; what it holds is on the CPU."""
 
     held: torch.Tensor
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> OnDevice:
         """A tensor of the same shape, strides and dtype."""
-        about = {"strides": held.stride(), "storage_offset": held.storage_offset(), "dtype": held.dtype}
-        tensor: OnDevice = torch.Tensor._make_wrapper_subclass(cls, held.shape, device=torch.device(NAME, 0), **about)
+        tensor: OnDevice = torch.Tensor._make_wrapper_subclass(
+            cls, held.shape, held.stride(), held.storage_offset(), dtype=held.dtype, device=torch.device(NAME, 0)
+        )
         tensor.held = held
         return tensor
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, operation: Any, types: Any, arguments: Sequence[Any] = (), named: Mapping[str, Any] | None = None
     ) -> Any:
         """Any operation, computed by the CPU; a tensor that it changes in place is returned as it is."""

@@ -49,8 +49,10 @@ class Processes:
         if options.device:
             _reach(options.device, options.imports, config.stash[law_tests.ENGINES])
         if options.kernels:
-            what = "functions like torch.nn.functional's that can be imported"
-            _load(config, "--kernels", what, options.kernels, kernels=options.kernels, imports=options.imports)
+            option, what = "--kernels", "functions like torch.nn.functional's that can be imported"
+            if config.getoption("--operator"):
+                option, what = "--operator", "one that --import registers"
+            _load(config, option, what, options.kernels, kernels=options.kernels, imports=options.imports)
         if options.backend:
             _compile(options.backend, options.imports, config.stash[law_tests.ENGINES])
 

@@ -34,6 +34,13 @@ def rank(item: Any) -> int:
     return described.rank if described else REST
 
 
+def of_none(item: Any) -> bool:
+    """True if a law's test stands for no operator and subject, since the law covers none of this run."""
+    return (
+        hasattr(getattr(item, "function", None), "law") and hasattr(item, "callspec") and item.callspec.id == "NOTSET"
+    )
+
+
 @pytest.fixture
 def hold(request: pytest.FixtureRequest) -> Hold:
     """Tries a law on an operator and a subject, and writes down what came of it.
@@ -82,7 +89,8 @@ def run_seed(config: pytest.Config) -> str | None:
 
 AGAIN: dict[str, object] = {
     "--hypothesis-profile": None, "--kernels": None, "--compile-backend": None, "--import": None,
-    "--device": None, "--device-import": None, "--subject-python": None, "--subjects": None,
+    "--operator": None, "--like": None, "--device": None, "--device-import": None,
+    "--subject-python": None, "--subjects": None,
     "--call-timeout": TIMEOUT, "--call-memory": MEMORY,
 }  # fmt: skip
 """The options on which it depends what a check tries, and what comes of it, each with its default."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import math
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from properties import subjects
@@ -59,6 +62,13 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--kernels", metavar="FILE", help="hold the functions of a Python file or module, with the signatures of "
         "torch.nn.functional's, to the laws in place of torch's own",
+    )  # fmt: skip
+    group.addoption(
+        "--operator", metavar="NAME", help="hold an operator of torch.library that --import brings, such as "
+        "mylib::conv2d",
+    )  # fmt: skip
+    group.addoption(
+        "--like", metavar="FUNCTION", help="the function of torch.nn.functional that --operator stands for",
     )  # fmt: skip
     group.addoption(
         "--compile-backend", metavar="NAME", help="hold a backend of torch.compile to the laws in place of inductor",
@@ -111,7 +121,8 @@ def read(config: pytest.Config) -> Options:
     profile = config.getoption("--hypothesis-profile", None) or (profiles.SEARCH if searched else "default")
     _check_limits(config)
     _load_profile(config, profile)
-    shard, kernels, python = _shard(config, profile), _code(config, "--kernels"), config.getoption("--subject-python")
+    shard, python = _shard(config, profile), config.getoption("--subject-python")
+    kernels = _operator(config) or _code(config, "--kernels")
     imports = tuple(filter(None, (_code(config, option) for option in ("--device-import", "--import"))))
     backend, device = _backend(config), _device(config)
     other = _other_torch(python) if python else ""
@@ -187,10 +198,27 @@ def _shard(config: pytest.Config, profile: str) -> shards.Shard | None:
         pytest.exit(f"--shard={given}: {error}", returncode=2)
 
 
+def _operator(config: pytest.Config) -> str | None:
+    """The operator as kernels; whether there is one of that name a worker knows, once it has imported all."""
+    name, like = config.getoption("--operator"), config.getoption("--like")
+    if name is None and like is None:
+        return None
+    option = f"--like={like}" if name is None else f"--operator={name}"
+    if name is None or not like:
+        pytest.exit(f"{option}: give both --operator and --like, e.g. --operator mylib::conv2d --like conv2d", 2)
+    if not re.fullmatch(r"\w+::\w+", name):
+        pytest.exit(f"{option}: no name of an operator; give its namespace, too, e.g. mylib::conv2d", returncode=2)
+    if not inspect.isroutine(getattr(torch.nn.functional, like, None)):
+        pytest.exit(f"--like={like}: torch.nn.functional has no such function; give one that it has, e.g. conv2d", 2)
+    if config.getoption("--kernels"):
+        pytest.exit(f"{option}: it stands in the place of kernels; leave --kernels out", returncode=2)
+    return f"{like}={name}"
+
+
 def _backend(config: pytest.Config) -> str | None:
     """The backend of torch.compile; whether there is one of that name a worker knows, once it has imported all."""
     backend: str | None = config.getoption("--compile-backend")
-    if backend is not None and config.getoption("--kernels"):
+    if backend is not None and (config.getoption("--kernels") or config.getoption("--operator")):
         pytest.exit(f"--compile-backend={backend}: kernels are called as they are; leave out one of the two", 2)
     return backend
 

@@ -27,6 +27,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the laws. With kernels or a backend run what holds them to one; of a quick run, each operator's first."""
     options = config.stash[OPTIONS]
+    _keep(config, items, lambda item: not law_tests.of_none(item))
     if options.kernels or options.backend:
         _keep(config, items, holds)
     if options.profile == profiles.QUICK:

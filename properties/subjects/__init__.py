@@ -7,11 +7,10 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from properties.subjects import devices
-from properties.worker.call import INDUCTOR, PLAIN, Call, Outcome, Program, Setting, Shape
+from properties.worker.call import INDUCTOR, PLAIN, Call, Outcome, Program, Setting, Shape, short
 from properties.worker.execute import execute
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Format
@@ -52,8 +51,9 @@ class Subject:
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
     "eager", "compiled" (anew for each shape) or "dynamic" (one compiled function serves several shapes), by a backend
-    of torch.compile. kernels is the file or module whose functions stand for torch.nn.functional's; imports are those
-    that bring the backend. torch names another release under another interpreter, "" is the suite's own.
+    of torch.compile. kernels is the file or module whose functions stand for torch.nn.functional's, or an operator of
+    torch.library (:mod:`properties.worker.registered`); imports are those that bring what is held. torch names another
+    release under another interpreter, "" is the suite's own.
     """
 
     device: str
@@ -65,7 +65,7 @@ class Subject:
     imports: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        kind = [Path(self.kernels.removesuffix(".py")).name] if self.kernels else []
+        kind = [short(self.kernels)] if self.kernels else []
         kind += [self.backend] if self.compiled and self.backend != INDUCTOR else []
         kind += [self.mode] if self.mode != "eager" else []
         return "-".join([*kind, self.device, self.dtype]) + (f"@{self.torch}" if self.torch else "")
@@ -100,6 +100,11 @@ class Subject:
         """True if something else than torch's own functions computes: kernels, a backend or a device of others."""
         compiler = self.compiled and self.backend not in (INDUCTOR, *TRACING)
         return bool(self.kernels) or compiler or self.device not in devices.IN_TREE
+
+    @property
+    def registered(self) -> bool:
+        """True if an operator of torch.library computes."""
+        return self.kernels is not None and "::" in self.kernels
 
     @property
     def torchs(self) -> Subject:

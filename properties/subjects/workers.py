@@ -47,8 +47,10 @@ def _start(what: tuple[str, ...], call: Call) -> Call:
         return Call(programs.dense.flatten, {"input": ONE}, {"start_dim": 0}, imports=what)
     setting = Setting(deterministic=call.setting.deterministic)
     operands = {"input": ONE, "weight": ONE}
-    about = {"device": call.device, "imports": call.imports}
-    return Call(programs.convolution.conv2d, operands, dtype="float32", setting=setting, **about)
+    return Call(
+        programs.convolution.conv2d, operands, device=call.device, dtype="float32", setting=setting,
+        imports=call.imports,
+    )  # fmt: skip
 
 
 class Late(Exception):

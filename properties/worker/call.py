@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ class Call:
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is "eager",
     "compiled" or "dynamic" (:func:`properties.worker.execute.execute`), backend one of torch.compile's. kernels is a
-    file or module with functions that stand for torch.nn.functional's; imports are those that are imported first,
+    file or module with functions that stand for torch.nn.functional's, or an operator that stands for one of them
+    (:func:`properties.worker.registered.functions`); imports are those that are imported first,
     since they bring the backend. On meta an operand may be given by its shape alone.
 
     A dynamic call that is not ``fresh`` is served by what was compiled for those before; ``earlier`` are these, oldest
@@ -90,6 +92,15 @@ class Call:
     def wants(self, operand: str) -> bool:
         """True if the gradient to an operand is asked for, should there be any."""
         return self.wanted is None or operand in self.wanted
+
+
+def short(kernels: str) -> str:
+    """The name by which kernels are told of: a file's, a module's, or that of a registered operator.
+
+    >>> short("/home/me/mine.py"), short("package.mine"), short("conv2d=mylib::conv2d")
+    ('mine', 'package.mine', 'mylib.conv2d')
+    """
+    return Path(kernels).stem if kernels.endswith(".py") else kernels.rpartition("=")[2].replace("::", ".")
 
 
 @dataclass(frozen=True)

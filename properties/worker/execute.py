@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from properties.worker import programs
-from properties.worker.call import INDUCTOR, Array, Call, Observed, Outcome, Program, Shape
+from properties.worker import programs, registered
+from properties.worker.call import INDUCTOR, Array, Call, Observed, Outcome, Program, Shape, short
 from properties.worker.layouts import LAYOUTS
 
 RECOMPILATIONS = 256
@@ -202,7 +202,7 @@ class Kernels:
 
     def __init__(self, where: str) -> None:
         self._module = load_kernels(where)
-        self.name = Path(where).stem if where.endswith(".py") else where
+        self.name = short(where)
         self.asked = False
 
     def __getattr__(self, name: str) -> Any:
@@ -244,8 +244,8 @@ def _named_functions(program: Program) -> frozenset[str]:
 
 @functools.cache
 def load_kernels(where: str) -> ModuleType:
-    """Kernels of a file or module; ImportError says why they cannot be loaded."""
-    module = load(where)
+    """Kernels of a file or module, or an operator in their place; ImportError says why they cannot be loaded."""
+    module = registered.functions(where) if "::" in where else load(where)
     names = (name for name, function in vars(torch.nn.functional).items() if inspect.isroutine(function))
     if not any(callable(getattr(module, name, None)) for name in names):
         raise ImportError(f"{where} defines no function of torch.nn.functional's")
