@@ -13,6 +13,7 @@ import torch
 from properties.session import (
     absent,
     engines,
+    kernels,
     law_tests,
     memory,
     options,
@@ -40,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # its controller writes nothing
         plugins["memory"] = config.stash[memory.PEAK]
     run_evidence.begin(config)
+    if given.kernels and not hasattr(config, "workerinput"):
+        plugins["kernels"] = kernels.Verdicts(given.subjects)
     if given.profile == profiles.SEARCH:
         plugins["search"] = search_plugin.Plugin(config, given.minutes)
     elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test

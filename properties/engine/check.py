@@ -21,12 +21,15 @@ from properties.cases.case import Case
 from properties.cases.dealing import BACKEND, Dealer, Hand, dealt_by
 from properties.engine import bundles, families
 from properties.engine.bundles import Bundle
+from properties.engine.domain import LAW as DOMAIN
+from properties.engine.domain import Domain, Domains
 from properties.engine.judgement import NotRun
 from properties.engine.law import Law
 from properties.engine.trial import HERE, Engines, Steered, Trial
 from properties.ledger.known import known
 from properties.ledger.record import Divergence
 from properties.operators import Operator
+from properties.operators.features import PARTS
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdicts.evidence import Result
 from properties.verdicts.tally import Tally
@@ -47,13 +50,18 @@ class Enough(unittest.SkipTest):
 
 @dataclass(eq=False)
 class Check:
-    """One law on one operator and one subject, and what came of it so far; engines: where calls are made."""
+    """One law on one operator and one subject, and what came of it so far.
+
+    engines: where calls are made. domains: what subjects take that stand for torch; None where nothing is asked of it.
+    """
 
     law: Law
     operator: Operator | None
     subject: Subject | None
     result: Result
     engines: Engines = HERE
+    domains: Domains | None = None
+    domain: Domain | None = None
     dealer: Dealer | None = None
     broken: bool = False
     """True if a case did not hold."""
@@ -92,10 +100,12 @@ class Check:
         seed: that of the run, of which each check has a seed of its own: the cases are then the same ones in any
         process, and on any machine.
         """
+        self._stay_in_domain()
         if "case" not in self.law.parameters:
             self.tally.begin_case()
             self._hold(self.trial())
             self.tally.end_case(None)
+            self._tell_declined()
             return
         settings = settings or hypothesis.settings()
         if seed is None and not settings.derandomize and not self.engines.comparing:
@@ -112,18 +122,40 @@ class Check:
                 failure.add_note(found)
             raise
         self._count_pairs()
+        self._tell_declined()
+
+    def _stay_in_domain(self) -> None:
+        """Keep to cases that the subject takes. Raises NotRun where the law has none."""
+        if self.domain or not (self.domains and self.operator and self.subject and self.subject.kernels):
+            return
+        self.domain = self.domains.of(self.operator, self.subject)
+        if self.law.name == DOMAIN and self.domain.findings:
+            return
+        if self.domain.nothing:
+            raise NotRun(self.domain.nothing)
+        narrowed = self.domain.narrowed
+        if self.law.covers and not self.law.covers(narrowed):
+            raise NotRun(self.domain.declining(self.domain.refused.keys() & {part.word for part in PARTS}))
+        self.operator = narrowed
+
+    def _tell_declined(self) -> None:
+        """Say what was not tried. Raises NotRun where that is most of it."""
         tally = self.tally
         if tally.declined and (tally.declined + tally.known == tally.cases or tally.proves_nothing):
             raise NotRun(str(tally.declining))
+        if 2 * tally.declined > tally.cases:
+            raise NotRun(f"{tally.declined} of {tally.cases} cases declined: {tally.declining}")
         if tally.declined:
             self.result.reason = f"{tally.declined} of {tally.cases} cases not run ({tally.declining})"
+        elif self.domain and self.domain.refused:
+            self.result.reason = self.domain.declining(self.domain.refused.keys())
 
     def trial(self, case: object = None, served: list[Call] | None = None) -> Trial | None:
         """The subject as the law's body gets it."""
         if self.subject is None:
             return None
-        asked = case if isinstance(case, Case) else None
-        return Trial.of(self.subject, self.engines, self.tally, law=self.law.name, case=asked, served=served)
+        about = {"case": case if isinstance(case, Case) else None, "served": served, "domain": self.domain}
+        return Trial.of(self.subject, self.engines, self.tally, law=self.law.name, **about)
 
     def tried(self, case: Any, served: list[Call] | None = None, hand: Hand | None = None) -> None:
         """Hold the law on a case, in both tiers, and count what comes of it. Raises Diverged.
@@ -297,8 +329,9 @@ class Check:
         return zlib.crc32("\n".join((str(seed), self.law.name, self.result.operator, subject)).encode())
 
     def _count_pairs(self) -> None:
-        """Count the pairs of dealt values; a subject with a part of the budget is not to meet all."""
-        if self.dealer and self.law.budget(self.subject) == 1.0:
+        """Count the pairs of dealt values, where a subject has the whole budget and takes all of them."""
+        narrow = self.domain and self.domain.refused
+        if self.dealer and self.law.budget(self.subject) == 1.0 and not narrow:
             self.tally.pairs, self.tally.pairs_met = self.dealer.pairs, len(self.dealer.met)
 
 

@@ -59,7 +59,7 @@ class Pair(Check):
         self._renew()
         watched = replace(self.law, body=self._watched(until))
         with evidence.collecting(self.result), contextlib.redirect_stdout(io.StringIO()):  # Hypothesis names its seed
-            check = Check(watched, self.operator, self.subject, self.result, self.engines)
+            check = Check(watched, self.operator, self.subject, self.result, self.engines, self.domains)
             judge(self.result, self.subject, lambda: check.search(settings))
 
     def settle(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from properties.cases.case import Case
 from properties.ledger.known import computed_by, known
@@ -15,6 +15,9 @@ from properties.verdicts.tally import Tally
 from properties.worker.call import Call, Outcome
 from properties.worker.execute import execute
 from refimpl.rounding import Format
+
+if TYPE_CHECKING:
+    from properties.engine.domain import Domain
 
 
 def _nothing() -> None:
@@ -62,7 +65,8 @@ class Trial(Subject):
 
     law, case: what the ledger is asked about; without a case it is not asked. entries: those under which this case, or
     a call, falls and which is tried all the same. roundings: those of them to whose bound it is held. served: the calls
-    that one compiled function has served before; None where each call has a function of its own.
+    that one compiled function has served before; None where each call has a function of its own. domain: what the
+    subject takes of the operator, as far as it was asked.
     """
 
     engines: Engines = HERE
@@ -72,6 +76,7 @@ class Trial(Subject):
     entries: list[Divergence] = field(default_factory=list)
     roundings: tuple[Divergence, ...] = ()
     served: list[Call] | None = None
+    domain: Domain | None = None
 
     @classmethod
     def of(cls, subject: Subject, engines: Engines = HERE, tally: Tally | None = None, **about: Any) -> Trial:
@@ -99,7 +104,12 @@ class Trial(Subject):
             self.entries.append(entry)
 
     def answer(self, call: Call) -> Outcome:
-        """Have a call made, after the ledger was asked about it: it may be another than the case describes."""
+        """Have a call made, after the ledger was asked about it: it may be another than the case describes.
+
+        Raises Declined for one that asks for what the subject is known to refuse.
+        """
+        if self.domain:
+            self.domain.check(call)
         if self.mode == "dynamic" and self.served is not None:
             call = _in_turn(call, self.served)
         self.tally.call = call

@@ -57,7 +57,8 @@ def test_right_kernel_passes(tmp_path: Path) -> None:
     seen = results(tmp_path)
     assert all(line["subject"].startswith("im2col-cpu-") for line in seen)
     held = [line for line in seen if line["operator"] == "conv2d" and line["status"] != "passed"]
-    assert {(line["law"], line["status"]) for line in held} == {("transpose = input gradient", "not run")}
+    idle = ("transpose = input gradient", "huge arguments")  # for most of which there is not the memory
+    assert {(line["law"], line["status"]) for line in held} == {(law, "not run") for law in idle}
     laws = {line["law"] for line in seen if line["operator"] == "conv2d"}
     assert {"agreement", "gradients", "gradients of gradients", "layouts", "1×1 = matmul"} <= laws
     others = {(line["operator"], line["status"], line["reason"]) for line in seen if line["operator"] != "conv2d"}
@@ -211,13 +212,13 @@ def test_what_is_imported_from_torch_is_undefined(workers: Workers, tmp_path: Pa
     assert outcome_of(source, SIGMOID, workers, tmp_path) == "Undefined: mine defines no sigmoid"
 
 
-def test_one_case_tells_what_is_undefined(tmp_path: Path) -> None:
-    """What the file does not define is not run after the first case; no other is drawn."""
+def test_no_case_is_drawn_of_what_is_undefined(tmp_path: Path) -> None:
+    """What the file does not define is not run, and no case of it is drawn."""
     finished = hold(IM2COL, tmp_path, "--subjects=cpu-float32", "-k", "test_agreement and (linear or flatten)")
     assert finished.returncode == 0, finished.stdout
     seen = results(tmp_path)
     assert {"linear", "flatten"} <= {line["operator"] for line in seen}
-    assert {(line["status"], line["cases"]) for line in seen} == {("not run", 1)}
+    assert {(line["status"], line["cases"]) for line in seen} == {("not run", 0)}
 
 
 def test_a_kernel_that_hands_on_to_torch(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 
 import properties
 from properties import subjects
+from properties.engine.domain import Domains
 from properties.engine.sandbox import Lost, Sandbox
 from properties.engine.trial import HERE, Engine, Engines, Trial
 from properties.session import law_tests
-from properties.session.options import OPTIONS
+from properties.session.options import OPTIONS, check_words
 from properties.subjects.launchers import Copy, Interpreter, Launcher
 from properties.subjects.workers import Forked, Workers
 from properties.verdicts.verdict import UNCLEAN
@@ -52,7 +53,10 @@ class Processes:
             option, what = "--kernels", "functions like torch.nn.functional's that can be imported"
             if config.getoption("--operator"):
                 option, what = "--operator", "one that --import registers"
-            _load(config, option, what, options.kernels, kernels=options.kernels, imports=options.imports)
+            said = _load(config, option, what, options.kernels, kernels=options.kernels, imports=options.imports)
+            check_words(f"{option}={config.getoption(option)}: WITHOUT", said)
+            asked = config.stash[law_tests.ENGINES], {*options.without, *said}, options.subjects
+            config.stash[law_tests.DOMAINS] = Domains(*asked)
         if options.backend:
             _compile(options.backend, options.imports, config.stash[law_tests.ENGINES])
 
@@ -123,18 +127,21 @@ def _answering(engines: Engines) -> bool:
     return bool(engines.by_torch)
 
 
-def _load(config: pytest.Config, option: str, wanted: str, where: str, **code: Any) -> None:
-    """Load a user's code once where it will run, so that what cannot be loaded ends the run before it starts."""
+def _load(config: pytest.Config, option: str, wanted: str, where: str, **code: Any) -> tuple[str, ...]:
+    """Load a user's code once where it will run, so that what cannot be loaded ends the run before it starts.
+
+    Returns what kernels are said not to take.
+    """
     place = Trial.of(subjects.Subject("cpu", "float32", **code), config.stash[law_tests.ENGINES])
+    # torch.nn.functional has no flatten, so kernels that were loaded have no part in it.
+    call = Call(programs.dense.flatten, {"input": np.ones(1)}, {"start_dim": 0}, dtype="float32", **code)
     try:
-        # torch.nn.functional has no flatten, so kernels that were loaded have no part in it, and decline.
-        error = place.run(programs.dense.flatten, {"input": np.ones(1)}, {"start_dim": 0}).error
-    except subjects.Declined:
-        return
+        outcome = place.answer(call)
+        error = outcome.error
     except ImportError as failure:  # only --in-process
         error = str(failure)
-    if error is None:
-        return
+    if error is None or error.startswith("Undefined"):
+        return outcome.without
     why = error.removeprefix("ImportError: ").removeprefix(f"{where} ").partition("\n")[0]
     pytest.exit(f"{option}={config.getoption(option)}: {why}; give {wanted}", 2)
 

@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from properties.engine.check import Check
+from properties.engine.domain import Domains
 from properties.engine.judgement import HELD
 from properties.engine.law import REST, Hold, Law
 from properties.engine.sandbox import Sandbox
@@ -24,6 +25,8 @@ from properties.verdicts.evidence import Result
 SANDBOX = pytest.StashKey[Sandbox]()
 ENGINES = pytest.StashKey[Engines]()
 """Where this run's calls are made."""
+DOMAINS = pytest.StashKey[Domains]()
+"""What this run's kernels take, where there are any."""
 SEED = pytest.StashKey[int]()
 """The seed of a run that was told none."""
 
@@ -66,7 +69,8 @@ def hold(request: pytest.FixtureRequest) -> Hold:
 
 def planned(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> Check:
     """The check of a test, of which nothing was tried yet."""
-    return Check(law, operator, subject, _blank(law, operator, subject, item), item.config.stash[ENGINES])
+    blank, stash = _blank(law, operator, subject, item), item.config.stash
+    return Check(law, operator, subject, blank, stash[ENGINES], stash.get(DOMAINS, None))
 
 
 def trial(subject: Subject, result: Result, item: pytest.Item) -> Trial:
@@ -88,7 +92,7 @@ def run_seed(config: pytest.Config) -> str | None:
 
 
 AGAIN: dict[str, object] = {
-    "--hypothesis-profile": None, "--kernels": None, "--compile-backend": None, "--import": None,
+    "--hypothesis-profile": None, "--kernels": None, "--without": None, "--compile-backend": None, "--import": None,
     "--operator": None, "--like": None, "--device": None, "--device-import": None,
     "--subject-python": None, "--subjects": None,
     "--call-timeout": TIMEOUT, "--call-memory": MEMORY,

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from hypothesis import settings
 
 from properties import subjects
+from properties.operators import features
 from properties.session import example_database, profiles, shards
 from properties.subjects import Subject, devices
 from properties.worker import process
@@ -25,15 +27,17 @@ from properties.worker import process
 class Options:
     """What the user asked for.
 
-    kernels: where the kernels are, as a worker finds them. backend: that of torch.compile to be held. imports: what is
-    imported first where torch runs. device: one outside torch's tree. python: an interpreter with another torch, which
-    is called ``other``. minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take.
+    kernels: where the kernels are, as a worker finds them. without: what they are said not to take. backend: that of
+    torch.compile to be held. imports: what is imported first where torch runs. device: one outside torch's tree.
+    python: an interpreter with another torch, which is called ``other``. minutes: how long a search takes. timeout,
+    memory: the seconds and bytes that a call may take.
     """
 
     profile: str
     subjects: list[Subject]
     shard: shards.Shard | None
     kernels: str | None
+    without: tuple[str, ...]
     backend: str | None
     imports: tuple[str, ...]
     device: str | None
@@ -62,6 +66,10 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--kernels", metavar="FILE", help="hold the functions of a Python file or module, with the signatures of "
         "torch.nn.functional's, to the laws in place of torch's own",
+    )  # fmt: skip
+    group.addoption(
+        "--without", metavar="WORDS", help="what the kernels do not take, e.g. unbatched,groups: it is not tried, and "
+        "no divergence",
     )  # fmt: skip
     group.addoption(
         "--operator", metavar="NAME", help="hold an operator of torch.library that --import brings, such as "
@@ -124,7 +132,7 @@ def read(config: pytest.Config) -> Options:
     shard, python = _shard(config, profile), config.getoption("--subject-python")
     kernels = _operator(config) or _code(config, "--kernels")
     imports = tuple(filter(None, (_code(config, option) for option in ("--device-import", "--import"))))
-    backend, device = _backend(config), _device(config)
+    without, backend, device = _without(config, kernels), _backend(config), _device(config)
     other = _other_torch(python) if python else ""
     try:
         names = config.getoption("--subjects") or (
@@ -135,7 +143,7 @@ def read(config: pytest.Config) -> Options:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
     in_process = config.getoption("--in-process")
-    held = kernels, backend, imports, device, python, other
+    held = kernels, without, backend, imports, device, python, other
     return Options(profile, chosen, shard, *held, minutes(searched), in_process, timeout, memory)
 
 
@@ -249,6 +257,25 @@ def _code(config: pytest.Config, option: str) -> str | None:
     if found is None:
         pytest.exit(f"{option}={where}: no such module; give one, or a file that ends in .py", returncode=2)
     return where
+
+
+def _without(config: pytest.Config, kernels: str | None) -> tuple[str, ...]:
+    """The words of what is not taken."""
+    given = config.getoption("--without")
+    if given is None:
+        return ()
+    if kernels is None:
+        pytest.exit(f"--without={given}: says what kernels do not take; give --kernels, too, or leave it out", 2)
+    words = tuple(word.strip() for word in given.split(","))
+    check_words(f"--without={given}", words)
+    return words
+
+
+def check_words(source: str, words: Iterable[str]) -> None:
+    """End pytest with exit code 2 where a word is no feature's."""
+    for word in words:
+        if word not in features.WORDS:
+            pytest.exit(f"{source}: {word!r} is no feature; there are {', '.join(features.WORDS)}", returncode=2)
 
 
 def _other_torch(python: str) -> str:

@@ -9,6 +9,8 @@ import pytest
 from properties.engine import findings
 from properties.engine.judgement import HELD, judge
 from properties.operators import Operator
+from properties.session import kernels
+from properties.session.options import OPTIONS
 from properties.subjects import Subject
 from properties.verdicts import evidence
 
@@ -83,5 +85,7 @@ def settle(result: evidence.Result, item: pytest.Item) -> None:
 def write(result: evidence.Result, item: pytest.Item) -> None:
     """Write down what came of a test."""
     item.user_properties.append((CASES, result.tally.cases))
+    if item.config.stash[OPTIONS].kernels:
+        item.user_properties.append(kernels.noted(result))
     for line in result.lines():
         item.config.stash[WRITER].write(line)

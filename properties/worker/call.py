@@ -119,7 +119,8 @@ class Outcome:
 
     held: what the first of several calls gave, as it is after the last; its gradients are named "gradient NAME";
     changed: operands whose values are others after the call; aliased: operands whose memory an output shares;
-    compilations: how many graphs were compiled for it, forward and backward counted as one.
+    compilations: how many graphs were compiled for it, forward and backward counted as one; without: what kernels that
+    define nothing of the program are said not to take.
     """
 
     outputs: dict[str, Observed] = field(default_factory=dict)
@@ -130,6 +131,7 @@ class Outcome:
     changed: tuple[str, ...] = ()
     aliased: tuple[str, ...] = ()
     compilations: int = 0
+    without: tuple[str, ...] = ()
     call: Call | None = field(default=None, repr=False, compare=False)
 
     def part(self, select: Callable[[Array], Array], group: str = "outputs", name: str = "output") -> Outcome:
@@ -146,7 +148,7 @@ GROUPS = ("outputs", "gradients", "second", "held")
 PLAINLY_SENT = (
     "arguments", "device", "dtype", "mode", "kernels", "wanted", "dtypes", "rounds", "fresh", "backend", "imports",
 )  # fmt: skip
-ENDED = ("error", "changed", "aliased", "compilations")
+ENDED = ("error", "changed", "aliased", "compilations", "without")
 _OPERAND, _COTANGENT, _DIRECTION, _BEFORE = "operand ", "cotangent", "direction ", "before "
 
 

@@ -25,6 +25,9 @@ from properties.worker.layouts import LAYOUTS
 RECOMPILATIONS = 256
 """How often one function may be compiled; whole graphs alone being accepted, one compilation more is an error."""
 
+NO_TENSOR = "is no tensor, but of type"
+"""What is said of an answer that is none."""
+
 LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
 
 Tensors = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
@@ -55,7 +58,7 @@ def _executed(call: Call) -> Outcome:
         load(where)
     with _set(call), _standing_for_torch(call) as kernels:
         if kernels and (missing := kernels.lack(call.program)):
-            return Outcome(error=f"Undefined: {missing}")
+            return Outcome(error=f"Undefined: {missing}", without=kernels.without)
         tensors = {name: _tensor(values, name, call) for name, values in (call.before or call.operands).items()}
         for name, tensor in tensors.items():
             tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point() and call.wants(name))
@@ -197,11 +200,13 @@ class Kernels:
 
     What it does not define is missing, and so is what it has imported from there: that is torch's.
 
-    asked: whether any has been used, without which a result would be torch's own.
+    asked: whether any has been used, without which a result would be torch's own. without: what they are said not to
+    take, by the words of ``--without``.
     """
 
     def __init__(self, where: str) -> None:
         self._module = load_kernels(where)
+        self.without = _declared(self._module)
         self.name = short(where)
         self.asked = False
 
@@ -209,7 +214,7 @@ class Kernels:
         if (function := self._own(name)) is None:
             raise NotImplementedError(f"{self.name} defines no {name}")
         self.asked = True
-        return function
+        return functools.partial(_without_defaults, function)
 
     def _own(self, name: str) -> Any:
         function = getattr(self._module, name, None)
@@ -217,7 +222,7 @@ class Kernels:
 
     def lack(self, program: Program) -> str | None:
         """What is missing, if these kernels can have a part in no call of a program, whatever its arguments."""
-        named = sorted(_named_functions(program))
+        named = sorted(named_functions(program))
         if any(self._own(name) for name in named):
             return None
         return f"{self.name} defines no {named[0]}" if len(named) == 1 else self.no_part_of(program)
@@ -228,7 +233,7 @@ class Kernels:
 
 
 @functools.cache
-def _named_functions(program: Program) -> frozenset[str]:
+def named_functions(program: Program) -> frozenset[str]:
     """The functions of torch.nn.functional that a program's code names, or that of functions of its module it calls."""
     module, names = sys.modules[program.__module__], set()
     seen = [program] if inspect.isfunction(program) else []
@@ -242,6 +247,42 @@ def _named_functions(program: Program) -> frozenset[str]:
     return frozenset(name for name in names if inspect.isroutine(getattr(torch.nn.functional, name, None)))
 
 
+DEFAULTS = {
+    "stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0, "ceil_mode": False,
+    "count_include_pad": True,
+}  # fmt: skip
+"""What torch takes for an argument that is left out, on each axis; for the stride of a pooling, the window's size."""
+
+
+def _without_defaults(function: Any, *operands: Any, **arguments: Any) -> Any:
+    """Call a kernel without the arguments that it has no place for, where they say what torch does by default."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # not every callable has one
+        return function(*operands, **arguments)
+    kinds = [parameter.kind for parameter in parameters.values()]
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        defaults = {**DEFAULTS, "stride": arguments.get("kernel_size", 1)}
+        idle = [
+            name for name, value in arguments.items() if name not in parameters and _says(value, defaults.get(name))
+        ]
+        arguments = {name: value for name, value in arguments.items() if name not in idle}
+    if inspect.Parameter.VAR_POSITIONAL not in kinds and len(operands) > len(kinds) and operands[-1] is None:
+        operands = operands[:-1]
+    return function(*operands, **arguments)
+
+
+def _says(value: Any, default: Any) -> bool:
+    """True if a value, or that of each axis, is the default."""
+    return value == default or (isinstance(value, tuple) and all(each == default for each in value))
+
+
+def _declared(module: ModuleType) -> tuple[str, ...]:
+    """The words of a file's ``WITHOUT``: "unbatched, groups", or several texts."""
+    words = getattr(module, "WITHOUT", ())
+    return tuple(word.strip() for word in (words.split(",") if isinstance(words, str) else map(str, words)))
+
+
 @functools.cache
 def load_kernels(where: str) -> ModuleType:
     """Kernels of a file or module, or an operator in their place; ImportError says why they cannot be loaded."""
@@ -249,6 +290,8 @@ def load_kernels(where: str) -> ModuleType:
     names = (name for name, function in vars(torch.nn.functional).items() if inspect.isroutine(function))
     if not any(callable(getattr(module, name, None)) for name in names):
         raise ImportError(f"{where} defines no function of torch.nn.functional's")
+    if not isinstance(getattr(module, "WITHOUT", ()), str | tuple | list):
+        raise ImportError(f"{where} says WITHOUT = {module.WITHOUT!r}, which is no words")
     return module
 
 
@@ -301,7 +344,7 @@ def _named(result: Tensors) -> dict[str, torch.Tensor]:
     named = dict(results) if isinstance(results, dict) else dict(zip(("output", "indices"), results, strict=False))
     for name, tensor in named.items():
         if not isinstance(tensor, torch.Tensor):
-            raise TypeError(f"{name} is no tensor, but of type {type(tensor).__name__}")
+            raise TypeError(f"{name} {NO_TENSOR} {type(tensor).__name__}")
     return named
 
 

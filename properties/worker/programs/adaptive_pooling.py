@@ -36,3 +36,18 @@ def adaptive_avg_pool2d(input: Tensor, **arguments: Any) -> Tensor:
 def adaptive_avg_pool3d(input: Tensor, **arguments: Any) -> Tensor:
     """torch.nn.AdaptiveAvgPool3d."""
     return F.adaptive_avg_pool3d(input, **arguments)
+
+
+def adaptive_max_pool1d_values(input: Tensor, **arguments: Any) -> Tensor:
+    """torch.nn.AdaptiveMaxPool1d without indices."""
+    return F.adaptive_max_pool1d(input, **arguments)
+
+
+def adaptive_max_pool2d_values(input: Tensor, **arguments: Any) -> Tensor:
+    """torch.nn.AdaptiveMaxPool2d without indices."""
+    return F.adaptive_max_pool2d(input, **arguments)
+
+
+def adaptive_max_pool3d_values(input: Tensor, **arguments: Any) -> Tensor:
+    """torch.nn.AdaptiveMaxPool3d without indices."""
+    return F.adaptive_max_pool3d(input, **arguments)

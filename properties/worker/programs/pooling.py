@@ -41,3 +41,13 @@ def avg_pool3d(input: Tensor, **arguments: Any) -> Tensor:
 def max_pool1d_values(input: Tensor, **arguments: Any) -> Tensor:
     """torch.nn.MaxPool1d without indices, for which torch has a kernel of its own."""
     return F.max_pool1d(input, **arguments)
+
+
+def max_pool2d_values(input: Tensor, **arguments: Any) -> Tensor:
+    """torch.nn.MaxPool2d without indices."""
+    return F.max_pool2d(input, **arguments)
+
+
+def max_pool3d_values(input: Tensor, **arguments: Any) -> Tensor:
+    """torch.nn.MaxPool3d without indices."""
+    return F.max_pool3d(input, **arguments)

@@ -1,0 +1,75 @@
+"""What a run says at its end of kernels: of each function whether it is right, and where it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from properties.engine.domain import LAW
+from properties.subjects import Subject
+from properties.verdicts.evidence import Result
+
+CHECK = "check of kernels"
+"""The property of a test's report that says what came of a check."""
+WRONG = ("diverged", "error", "vacuous")
+
+
+def noted(result: Result) -> tuple[str, dict[str, Any]]:
+    """What the summary needs of a result, as a property of the test's report."""
+    told = {name: getattr(result, name) for name in ("law", "operator", "subject", "dtype", "status")}
+    return CHECK, {**told, "answers": result.tally.figures.get(LAW, {}).get("answers")}
+
+
+class Verdicts:
+    """Collects what came of the checks on kernels, in the process that the user started."""
+
+    def __init__(self, subjects: Iterable[Subject]) -> None:
+        self.names = {str(subject): subject for subject in subjects if subject.kernels}
+        self.checks: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a check came to."""
+        told = dict(report.user_properties).get(CHECK) if report.when == "call" else None
+        if isinstance(told, dict) and told["subject"] in self.names:
+            self.checks.append(told)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say of each function whether it is right where it answers."""
+        for line in lines(self.checks):
+            terminalreporter.write_line(line)
+
+
+def lines(checks: Iterable[dict[str, Any]]) -> list[str]:
+    """A line for all operators of which the same is to be said.
+
+    >>> about = {"operator": "conv2d", "subject": "mine-cpu-float32", "dtype": "float32"}
+    >>> lines([{**about, "law": "domain", "status": "diverged", "answers": ["batched", "groups 1"]},
+    ...        {**about, "law": "agreement", "status": "passed", "answers": None}])
+    ['conv2d: right where it answers: batched, groups 1, float32']
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for check in checks:
+        found.setdefault(check["operator"], []).append(check)
+    said: dict[str, list[str]] = {}
+    for operator, own in found.items():
+        if text := _said(own):
+            said.setdefault(text, []).append(operator)
+    return [f"{', '.join(operators)}: {text}" for text, operators in said.items()]
+
+
+def _said(checks: list[dict[str, Any]]) -> str:
+    """What is to be said of an operator; nothing where no law held it to anything."""
+    answers = dict.fromkeys(word for check in checks for word in check["answers"] or ())
+    tried = [check for check in checks if check["law"] != LAW]
+    wrong = dict.fromkeys(check["dtype"] for check in tried if check["status"] in WRONG)
+    held = (check["dtype"] for check in tried if check["status"] == "passed")
+    right = dict.fromkeys(dtype for dtype in held if dtype not in wrong)
+    where = "where it answers" if answers else "in"
+    text = []
+    if right:
+        text.append(f"right {where}{': ' if answers else ' '}{', '.join([*answers, *right])}")
+    if wrong:
+        text.append(f"wrong {'where it answers, ' if answers else ''}in {', '.join(wrong)}")
+    return "; ".join(text)
