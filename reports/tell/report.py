@@ -10,7 +10,7 @@ from reports.read import environments
 from reports.read.load import Evidence, Place
 from reports.read.runs import PropertiesRun
 from reports.read.schema import NEWEST
-from reports.tell import benchmarks, kill_matrix, summarise, throughput
+from reports.tell import benchmarks, domains, kill_matrix, summarise, throughput
 
 
 def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str,
     silent = summarise.unchecked(evidence.places, table, evidence.several)
     verdict = summarise.verdict(evidence.runs, table, chapter, silent)
     entries = throughput.recipes(evidence)
-    remark = kill_matrix.remark(kill_matrix.kill_matrix(evidence))
+    remark = domains.remark(evidence, table) + kill_matrix.remark(kill_matrix.kill_matrix(evidence))
     return {
         "schema_version": NEWEST,
         "verdict": {**verdict, "sentence": verdict["sentence"] + remark, "speed": throughput.sentence(entries)},

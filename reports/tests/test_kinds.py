@@ -13,7 +13,7 @@ from reports.draw.histogram import histogram
 from reports.draw.matrix import matrices
 from reports.draw.report import render
 from reports.read.load import Evidence, load
-from reports.tell import kill_matrix, precision, versions
+from reports.tell import domains, kill_matrix, precision, versions
 from reports.tell.report import assemble
 from reports.tell.summarise import faults, frame
 from reports.tests import fake_run
@@ -262,3 +262,13 @@ def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
     plain = render(evidence(tmp_path, [fake_run.result(), fake_run.fault()]))
     more: dict[str, Any] = {"added": {"later": [1]}}
     assert render(evidence(tmp_path, [fake_run.result(**more), fake_run.fault(**more)])) == plain
+
+
+def test_the_verdict_says_where_kernels_answer(tmp_path: Path) -> None:
+    """Beside a law that a kernel holds stands where it answers; of one that breaks a law in that dtype, nothing."""
+    figure = {"kind": "figure", "name": "domain", "subject": "mine-cpu-float32"}
+    lines = [{**figure, "data": {"operator": name, "answers": ["batched"]}} for name in ("conv1d", "conv2d")]
+    held = [fake_run.result(operator="conv1d"), fake_run.result(operator="conv2d", status="diverged")]
+    found = evidence(tmp_path, [*held, *lines])
+    assert domains.remark(found, frame(found)) == " Right where it answers, conv1d: batched, float32."
+    assert "Right where it answers, conv1d: batched, float32." in render(found)["summary.md"]
