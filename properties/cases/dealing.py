@@ -30,7 +30,11 @@ BACKEND = "convproof"
 FEW = 16
 """Rows that are taken at a time of an array but the first."""
 
+MANY = 2**16
+"""Integers of which any is as good as any other."""
+
 RARE, OFTEN = "rare", (*[False] * 19, True)
+PRESENT = "present"
 
 Value = TypeVar("Value")
 Hand = Mapping[str, str]
@@ -108,13 +112,13 @@ class Dealer:
         self.met.update(pairs_of(hand))
 
     @contextmanager
-    def leaving(self, name: str) -> Iterator[None]:
-        """Leave a choice to Hypothesis."""
-        self._left.add(name)
+    def leaving(self, *names: str) -> Iterator[None]:
+        """Leave choices to Hypothesis."""
+        before, self._left = self._left, self._left | set(names)
         try:
             yield
         finally:
-            self._left.remove(name)
+            self._left = before
 
     def leaves(self, name: str) -> bool:
         """True if a choice is left to Hypothesis."""
@@ -124,7 +128,7 @@ class Dealer:
     def offering(self, name: str, values: Sequence[object]) -> Iterator[None]:
         """Let the next integer that is generated be the index of a dealt value."""
         texts = [str(value) for value in values]
-        if name not in (RARE, *self.values):
+        if name not in (RARE, PRESENT, *self.values):
             self.values[name] = self._random.sample(distinct := list(dict.fromkeys(texts)), len(distinct))
             self._rows, self._again = [], False  # they lack it
         self._offered = name, texts
@@ -142,6 +146,8 @@ class Dealer:
         if self._offered is None:
             return None
         (name, values), self._offered = self._offered, None
+        if name == PRESENT:
+            return 1
         if self._row is None:
             self._row = self._next_row()
         if name == RARE:
@@ -199,9 +205,9 @@ def dealt(draw: st.DrawFn, name: str, values: Sequence[Value]) -> Value:
 
 
 @contextmanager
-def drawn(name: str) -> Iterator[None]:
-    """Let a choice be drawn, since what is made of it here makes no use of it."""
-    with (_dealer.get() or Dealer()).leaving(name):
+def drawn(*names: str) -> Iterator[None]:
+    """Let choices be drawn, since what is made of them here makes no use of them."""
+    with (_dealer.get() or Dealer()).leaving(*names):
         yield
 
 
@@ -213,6 +219,18 @@ def in_hand(draw: st.DrawFn, cases: st.SearchStrategy[Value]) -> tuple[Value, Ha
     return case, dealer.end()
 
 
+@st.composite
+def perhaps(draw: st.DrawFn, cases: st.SearchStrategy[Value]) -> tuple[tuple[Value, Hand], ...]:
+    """A case and the values of its choices wherever it is generated, and none where Hypothesis tries to do without.
+
+    A part of its own that begins with a choice of two: Hypothesis tries the first at once, so that what fails in a
+    bundle is soon alone.
+    """
+    with (_dealer.get() or Dealer()).offering(PRESENT, (False, True)):
+        present = draw(among(False, True))
+    return (in_hand(draw, cases),) if present else ()
+
+
 @functools.lru_cache(maxsize=None, typed=True)
 def among(*values: Any) -> st.SearchStrategy[Any]:
     """One of some values, the simplest first. Strategies are cached: to make one takes longer than to draw from it."""
@@ -220,17 +238,22 @@ def among(*values: Any) -> st.SearchStrategy[Any]:
 
 
 class Provider(HypothesisProvider):
-    """What generates choices: as Hypothesis does, but for those that are dealt.
+    """What generates choices: as Hypothesis does, but for those that are dealt, and any one of many is as likely.
 
-    Hypothesis repeats no parts of earlier cases for what another than its own provider generates. Nor are there
-    constants of the modules that happen to be imported: of one seed, the cases are the same in any process.
+    Hypothesis prefers the first of more than some hundreds. It repeats no parts of earlier cases for what another than
+    its own provider generates. Nor are there constants of the modules that happen to be imported: of one seed, the
+    cases are the same in any process.
     """
 
     def draw_integer(self, min_value: int | None = None, max_value: int | None = None, **about: Any) -> int:
         """An integer, which stands for a value where one is dealt."""
         dealer = _dealer.get()
-        index = dealer.deal() if dealer else None
-        return super().draw_integer(min_value, max_value, **about) if index is None else index
+        if dealer and (index := dealer.deal()) is not None:
+            return index
+        if min_value is None or max_value is None or about.get("weights") or max_value - min_value > MANY:
+            return super().draw_integer(min_value, max_value, **about)
+        assert self._random is not None
+        return min_value + int(self._random.random() * (max_value - min_value + 1))
 
     def _maybe_draw_constant(self, *about: Any, **more: Any) -> None:
         return None

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from properties.cases.case import COIN, Axis, Geometry, among, convolution_of, whole
+from properties.cases.case import COIN, Axis, Geometry, among, convolution_of, often, whole
+from properties.cases.tiled import channels
+from refimpl.geometry import effective_kernel
 
-LONG = {1: among(33, 64, 96, 128), 2: among(33, 64, 65, 96, 128), 3: among(24, 33, 40)}
-DENSE = st.tuples(among(1, 3, 2, 4, 8, 15), among(1, 2, 3, 8, 16), among(1, 1, 1, 2))
-DEPTHWISE = st.tuples(among(1), among(1, 2), among(3, 2, 8))
-"""Channels and kernels of a group, and groups."""
+LONG = {1: often(1, 128, 33, 64, 96, 128), 2: often(1, 128, 33, 64, 65, 96, 128), 3: often(1, 40, 24, 33, 40)}
+CHANNELS, OUTPUTS = often(1, 15, 1, 2, 3, 4, 8, 15), often(1, 16, 1, 2, 3, 8, 16)
+GROUPS = among(2, 3, 8)
 
 
-@st.composite
 def long_axis(draw: st.DrawFn, sizes: st.SearchStrategy[int]) -> Axis:
     """A window of few taps; padding is half of it, or none."""
-    kernel, stride = draw(among(1, 3, 2)), draw(among(1, 2, 3))
-    dilation = draw(among(1, 1, 2))
-    return Axis(draw(sizes), kernel, stride, draw(among(0, kernel // 2)), dilation)
+    kernel, stride, dilation = draw(whole(1, 3)), draw(whole(1, 3)), draw(among(1, 1, 2))
+    padding = draw(among(0, kernel // 2))
+    size = max(draw(sizes), effective_kernel(kernel, dilation) - 2 * padding)
+    return Axis(size, kernel, stride, padding, dilation)
 
 
-@st.composite
-def convolution(draw: st.DrawFn, axes: int) -> Geometry:
-    """Shapes and arguments of a valid convolution with ``axes`` spatial axes, of which the last two are long."""
-    plane = [draw(long_axis(LONG[axes]))] * 2 if draw(COIN) else [draw(long_axis(LONG[axes])) for _ in range(2)]
-    depth = Axis(draw(whole(1, 3)), 1, 1, 0, 1)
-    windows = [depth, *plane][-axes:]
-    inputs, outputs, groups = draw(st.one_of(DENSE, DEPTHWISE))
-    return convolution_of(windows, (draw(among(1, 2)),), inputs, outputs, groups, draw(COIN))
+def convolution(draw: st.DrawFn, usual: Geometry) -> Geometry:
+    """A convolution with few taps on each axis, of which the last two are long."""
+    shapes, arguments = usual
+    axes = len(arguments["stride"])
+    rows, columns = (long_axis(draw, LONG[axes]) for _ in range(2))
+    windows = [Axis(draw(whole(1, 3)), 1, 1, 0, 1), columns if draw(COIN) else rows, columns][-axes:]
+    numbers = channels(draw, arguments["groups"], CHANNELS, OUTPUTS, GROUPS)
+    return convolution_of(windows, shapes["input"][: -axes - 1], *numbers, "bias" in shapes)

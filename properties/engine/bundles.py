@@ -13,11 +13,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-from properties.cases.case import among
-from properties.cases.dealing import Hand, in_hand
+from properties.cases.dealing import Hand, perhaps
 
 LARGEST = 8
-PRESENT = among(False, *[True] * 4095)
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,16 @@ class Bundle:
 @st.composite
 def bundles(draw: st.DrawFn, cases: st.SearchStrategy[Any], size: int) -> Bundle:
     """Up to ``size`` cases, any of which may be left out."""
-    return _of([in_hand(draw, cases) for _ in range(size) if draw(PRESENT)])
+    some = perhaps(cases)
+    return _of([draw(some) for _ in range(size)])
 
 
 @st.composite
 def in_turn(draw: st.DrawFn, turns: Sequence[st.SearchStrategy[Any]]) -> Bundle:
     """A case of each of some strategies, any of which may be left out."""
-    return _of([in_hand(draw, cases) for cases in turns if draw(PRESENT)])
+    return _of([draw(perhaps(cases)) for cases in turns])
 
 
-def _of(drawn: list[tuple[Any, Hand]]) -> Bundle:
-    return Bundle(tuple(case for case, _ in drawn), tuple(hand for _, hand in drawn))
+def _of(drawn: list[tuple[tuple[Any, Hand], ...]]) -> Bundle:
+    present = [case_and_hand for some in drawn for case_and_hand in some]
+    return Bundle(tuple(case for case, _ in present), tuple(hand for _, hand in present))

@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases.case import COIN, REAL_FILLS, Case, among, whole
-from properties.cases.dealing import in_hand
+from properties.cases.dealing import in_hand, perhaps
 from properties.edges.huge import formula
 from properties.edges.one_number_changed import disturbed
-from properties.engine.bundles import PRESENT, Bundle
+from properties.engine.bundles import Bundle
 from properties.engine.law import Law
 from properties.operators import Operator
 from refimpl.rounding import FORMATS
@@ -35,7 +35,9 @@ def families(draw: st.DrawFn, law: Law, operator: Operator) -> Bundle:
     again = replace(operator, cases=resized(operator, first))
     sizes_alone = law.cases is disturbed
     others = disturbed(again, arguments=False) if sizes_alone else law.strategy(again)
-    return Bundle((first, *(in_hand(draw, others)[0] for _ in range(MEMBERS) if draw(PRESENT))))
+    some = perhaps(others)
+    members = [case for _ in range(MEMBERS) for case, _ in draw(some)]
+    return Bundle((first, *members))
 
 
 @st.composite

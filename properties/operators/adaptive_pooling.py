@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import large, spots
-from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.case import CHANNELS, COIN, Case, Geometry, among, batches, cases, longest_axis, sizes, whole
 from properties.operators import constraints as must
 from properties.operators.record import Operator
 from properties.worker.programs import adaptive_pooling as programs
@@ -24,13 +24,14 @@ LONGEST = {1: 65, 2: 33, 3: 9}
 OUTPUTS = {1: 12, 2: 8, 3: 5}
 
 
+@functools.cache
 @st.composite
 def output_of(draw: st.DrawFn, size: int, axes: int) -> int | None:
     """The output size asked of an axis: often a divisor, at times more than the input's, or None for the input's."""
-    if axes > 1 and draw(st.integers(0, 4)) == 4:  # torch takes no None for a single axis
+    if axes > 1 and draw(whole(0, 4)) == 4:  # torch takes no None for a single axis
         return None
     divisors = [d for d in range(1, min(size, OUTPUTS[axes]) + 1) if size % d == 0]
-    return draw(st.one_of(st.integers(1, min(size + 3, OUTPUTS[axes])), st.sampled_from(divisors)))
+    return draw(among(*divisors) if draw(COIN) else whole(1, min(size + 3, OUTPUTS[axes])))
 
 
 @st.composite

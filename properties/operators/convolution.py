@@ -128,9 +128,7 @@ def _operator(axes: int) -> Operator:
         layer=f"torch.nn.Conv{axes}d",
         systems=("S3", "S4", "S5", "S10", "S11", "S12", "S13") if axes == 2 else ("S3",),
         cases=cases(
-            long_sums.now_and_then(
-                geometry(axes), long_sums.convolution(axes), tiled.convolution(axes), image_sized.convolution(axes)
-            )
+            long_sums.now_and_then(geometry(axes), long_sums.convolution, tiled.convolution, image_sized.convolution)
         ),
         program=PROGRAMS[axes],
         reference=convolution.cross_correlate,

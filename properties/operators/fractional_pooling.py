@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis
+from properties.cases.case import CHANNELS, Case, Geometry, among, batches, cases, longest_axis, whole
 from properties.operators import fractional_pooling_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import fractional_pooling as programs
@@ -29,13 +29,14 @@ def certain_samples(size: int, kernel: int, outputs: int) -> tuple[float, ...]:
     return tuple(u for u in grid if fractional_pooling.certain_starts(size, kernel, outputs, u, BFLOAT16))
 
 
+@functools.cache
 @st.composite
 def window(draw: st.DrawFn, longest: int, most: int) -> tuple[int, int, int]:
     """Size, kernel and outputs for which some sample is certain; now and then as many outputs as fit."""
-    kernel, free = draw(st.integers(1, 4)), draw(st.integers(0, longest - 4))
-    fitting = range(1, min(free + (draw(st.integers(0, 9)) == 9), most) + 1)
+    kernel, free = draw(whole(1, 4)), draw(whole(0, longest - 4))
+    fitting = range(1, min(free + (draw(whole(0, 9)) == 9), most) + 1)
     certain = [outputs for outputs in fitting if certain_samples(free + kernel, kernel, outputs)]
-    return free + kernel, kernel, draw(st.sampled_from(certain or [1]))
+    return free + kernel, kernel, draw(among(*(certain or [1])))
 
 
 @st.composite

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 
 from hypothesis import strategies as st
 
 from properties.cases import large
-from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_of, longest_axis, sizes
+from properties.cases.case import (
+    Axis,
+    Case,
+    Geometry,
+    among,
+    batches,
+    cases,
+    convolution_of,
+    longest_axis,
+    sizes,
+    whole,
+)
 from properties.cases.dealing import dealt
 from properties.operators import padded_convolution_constraints as rules
 from properties.operators.record import Operator
@@ -22,16 +34,17 @@ MODES = ("zeros", "reflect", "replicate", "circular")
 PROGRAMS = {1: programs.conv1d_padded, 2: programs.conv2d_padded, 3: programs.conv3d_padded}
 
 
+@functools.cache
 @st.composite
 def padded_axis(draw: st.DrawFn, kernels: int, longest: int, mode: str, word: str | None) -> Axis:
     """A window and an input that is long enough for it and for its padding; "same" takes only a stride of 1."""
-    kernel, dilation = draw(st.integers(1, kernels)), draw(st.integers(1, 3))
+    kernel, dilation = draw(whole(1, kernels)), draw(whole(1, 3))
     effective = effective_kernel(kernel, dilation)
-    amount = 0 if word else draw(st.integers(0, min(effective + 1, 4)))
+    amount = 0 if word else draw(whole(0, min(effective + 1, 4)))
     sides = same_split(kernel, dilation) if word == "same" else (amount, amount)
     enough = {"reflect": max(sides) + 1, "circular": max(sides)}.get(mode, 1)
     size = draw(sizes(max(1, effective - sum(sides), enough), longest))
-    return Axis(size, kernel, 1 if word == "same" else draw(st.integers(1, 3)), amount, dilation)
+    return Axis(size, kernel, 1 if word == "same" else draw(whole(1, 3)), amount, dilation)
 
 
 @st.composite
@@ -41,7 +54,7 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows = [draw(padded_axis(KERNELS[axes], length, mode, word)) for length in longest]
     groups, bias = 2 if dealt(draw, "grouped", (False, True)) else 1, dealt(draw, "bias", (False, True))
-    inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    inputs, outputs = draw(whole(1, 3)), draw(whole(1, 3))
     shapes, arguments = convolution_of(windows, draw(batches()), inputs, outputs, groups, bias)
     arguments |= {"padding": word or arguments["padding"], "padding_mode": mode}
     return shapes, arguments
@@ -51,7 +64,7 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
 def padded(draw: st.DrawFn, convolutions: st.SearchStrategy[Geometry]) -> Geometry:
     """One of these convolutions in a mode that pads any input."""
     shapes, arguments = draw(convolutions)
-    return shapes, {**arguments, "padding_mode": draw(st.sampled_from(["replicate", "zeros"]))}
+    return shapes, {**arguments, "padding_mode": draw(among("replicate", "zeros"))}
 
 
 def output_shape(case: Case) -> tuple[int, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
 from properties.cases import large
-from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.case import CHANNELS, COIN, Case, Geometry, among, batches, cases, longest_axis, sizes, whole
 from properties.operators import padding_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import padding as programs
@@ -32,10 +33,11 @@ PROGRAMS = {
 }
 
 
+@functools.cache
 @st.composite
 def padded_axis(draw: st.DrawFn, longest: int, mode: str) -> tuple[int, int, int]:
     """An axis's size and what is added before and after it; a negative amount removes, and something is left."""
-    amounts = st.integers(-2, 5)
+    amounts = whole(-2, 5)
     before, after = draw(amounts), draw(amounts)
     kept = {"reflect": max(before, after, 0) + 1, "circular": max(before, after, 1)}.get(mode, 1)
     removed = max(-before, 0) + max(-after, 0)
@@ -45,13 +47,13 @@ def padded_axis(draw: st.DrawFn, longest: int, mode: str) -> tuple[int, int, int
 @st.composite
 def geometry(draw: st.DrawFn, mode: str) -> Geometry:
     """A batch or an image with one to three axes to be padded, and the amounts of each."""
-    axes = draw(st.integers(1, 3))
+    axes = draw(whole(1, 3))
     drawn = [draw(padded_axis(length, mode)) for length in draw(longest_axis(axes, LONGEST[axes]))]
     leading = (*draw(batches()), draw(CHANNELS))
     amounts = tuple(amount for _, *sides in reversed(drawn) for amount in sides)
     arguments: dict[str, Any] = {"padding": amounts}
-    if mode == "constant" and draw(st.booleans()):
-        arguments["value"] = draw(st.sampled_from([1.0, 7.0, 0.1, -1.5]))
+    if mode == "constant" and draw(COIN):
+        arguments["value"] = draw(among(1.0, 7.0, 0.1, -1.5))
     return {"input": (*leading, *(size for size, *_ in drawn))}, arguments
 
 

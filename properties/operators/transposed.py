@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
 
 from properties.cases import image_sized, large, long_sums, tiled
-from properties.cases.case import Axis, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.case import COIN, Axis, Case, Geometry, among, batches, cases, longest_axis, sizes, whole
 from properties.cases.dealing import dealt
 from properties.operators import transposed_constraints as rules
 from properties.operators.record import Operator
@@ -23,14 +24,15 @@ LONGEST = {1: 33, 2: 17, 3: 8}
 PROGRAMS = {1: programs.conv_transpose1d, 2: programs.conv_transpose2d, 3: programs.conv_transpose3d}
 
 
+@functools.cache
 @st.composite
 def transposed_axis(draw: st.DrawFn, kernels: int, longest: int) -> tuple[Axis, int]:
     """A window and its output padding; padding takes at most all but one element of the output."""
-    kernel, dilation, stride = draw(st.integers(1, kernels)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    kernel, dilation, stride = draw(whole(1, kernels)), draw(whole(1, 3)), draw(whole(1, 4))
     size = draw(sizes(1, longest))
-    output_padding = draw(st.integers(0, max(stride, dilation) - 1))
-    whole = transposed_output(size, kernel, stride, 0, output_padding, dilation)
-    padding = draw(st.integers(0, min((whole - 1) // 2, dilation * kernel)))
+    output_padding = draw(whole(0, max(stride, dilation) - 1))
+    full = transposed_output(size, kernel, stride, 0, output_padding, dilation)
+    padding = draw(whole(0, min((full - 1) // 2, dilation * kernel)))
     return Axis(size, kernel, stride, padding, dilation), output_padding
 
 
@@ -39,10 +41,10 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     """Shapes and arguments of a valid transposed convolution with ``axes`` spatial axes."""
     drawn = [draw(transposed_axis(KERNELS[axes], length)) for length in draw(longest_axis(axes, LONGEST[axes]))]
     windows = [window for window, _ in drawn]
-    groups = draw(st.integers(2, 3)) if dealt(draw, "grouped", (False, True, True)) else 1
-    inputs, outputs = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    if groups == 1 and draw(st.booleans()):
-        inputs, outputs = draw(st.sampled_from([(8, 1), (1, 8), (17, 2), (2, 17), (9, 9)]))
+    groups = draw(whole(2, 3)) if dealt(draw, "grouped", (False, True, True)) else 1
+    inputs, outputs = draw(whole(1, 3)), draw(whole(1, 3))
+    if groups == 1 and draw(COIN):
+        inputs, outputs = draw(among((8, 1), (1, 8), (17, 2), (2, 17), (9, 9)))
     shapes = {
         "input": (*draw(batches()), groups * inputs, *(w.size for w in windows)),
         "weight": (groups * inputs, outputs, *(w.kernel for w in windows)),
@@ -59,10 +61,10 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     return shapes, arguments
 
 
-@st.composite
-def turned(draw: st.DrawFn, axes: int, convolutions: st.SearchStrategy[Geometry]) -> Geometry:
-    """The transposed convolution whose gradient to its input is one of these convolutions."""
-    shapes, given = draw(convolutions)
+def turned(convolution: Geometry) -> Geometry:
+    """The transposed convolution whose gradient to its input is this convolution."""
+    shapes, given = convolution
+    axes = len(given["stride"])
     (*batch, channels), sizes = shapes["input"][:-axes], shapes["input"][-axes:]
     steps = (given["stride"], given["padding"], given["dilation"])
     windows = list(zip(sizes, shapes["weight"][2:], *steps, strict=True))
@@ -73,6 +75,14 @@ def turned(draw: st.DrawFn, axes: int, convolutions: st.SearchStrategy[Geometry]
         "stride": given["stride"], "padding": given["padding"], "output_padding": left_over,
         "groups": given["groups"], "dilation": given["dilation"],
     }  # fmt: skip
+
+
+def _tiled(draw: st.DrawFn, usual: Geometry) -> Geometry:
+    return turned(tiled.convolution(draw, usual))
+
+
+def _image_sized(draw: st.DrawFn, usual: Geometry) -> Geometry:
+    return turned(image_sized.convolution(draw, usual))
 
 
 def output_shape(case: Case) -> tuple[int, ...]:
@@ -99,11 +109,7 @@ def _operator(axes: int) -> Operator:
         name=f"conv_transpose{axes}d",
         layer=f"torch.nn.ConvTranspose{axes}d",
         systems=(),
-        cases=cases(
-            long_sums.now_and_then(
-                geometry(axes), turned(axes, tiled.convolution(axes)), turned(axes, image_sized.convolution(axes))
-            )
-        ),
+        cases=cases(long_sums.now_and_then(geometry(axes), _tiled, _image_sized)),
         program=PROGRAMS[axes],
         reference=transposed.conv_transpose,
         bound=bounds.conv_transpose,
@@ -113,7 +119,7 @@ def _operator(axes: int) -> Operator:
         output_shape=output_shape,
         traits=frozenset({"linear", "transposed", "products"}),
         axes=axes,
-        large=large.mapped(partial(turned, axes), large.convolution(axes)),
+        large=large.mapped(lambda drawn: drawn.map(turned), large.convolution(axes)),
         constraints=rules.transposed(axes),
     )
 

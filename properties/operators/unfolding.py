@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from properties.cases import large
-from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis
+from properties.cases.case import Axis, Case, Geometry, batches, cases, convolution_axis, longest_axis, whole
 from properties.operators import unfolding_constraints as rules
 from properties.operators.record import Operator
 from properties.worker.programs import unfolding as programs
@@ -36,13 +36,13 @@ def _arguments_of(axes: list[Axis]) -> dict[str, Any]:
 @st.composite
 def unfold_geometry(draw: st.DrawFn) -> Geometry:
     """(N, C, H, W) or (C, H, W), at least as large as the window."""
-    return _unfold_of(draw(windows()), draw(batches()), draw(st.integers(1, 4)))
+    return _unfold_of(draw(windows()), draw(batches()), draw(whole(1, 4)))
 
 
 @st.composite
 def fold_geometry(draw: st.DrawFn) -> Geometry:
     """(N, C·A·B, I·J) or (C·A·B, I·J): as many columns as there are windows in the output."""
-    return _fold_of(draw(windows()), draw(batches()), draw(st.integers(1, 4)))
+    return _fold_of(draw(windows()), draw(batches()), draw(whole(1, 4)))
 
 
 def _unfold_of(axes: list[Axis], batch: tuple[int, ...], channels: int) -> Geometry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import large
-from properties.cases.case import CHANNELS, Case, Geometry, batches, cases, longest_axis, sizes
+from properties.cases.case import CHANNELS, COIN, Case, Geometry, batches, cases, longest_axis, sizes, whole
 from properties.cases.dealing import dealt
 from properties.operators import unpooling_constraints as rules
 from properties.operators.record import Operator
@@ -24,20 +25,21 @@ KERNELS = {1: 5, 2: 4, 3: 3}
 LONGEST = {1: 33, 2: 17, 3: 9}
 
 
+@functools.cache
 @st.composite
 def unpooling_axis(draw: st.DrawFn, kernels: int, longest: int, padded: bool) -> tuple[int, int, int, int, int]:
     """Size, kernel, stride and padding of one axis and what is asked for beyond the default output.
 
     Windows that overlap have no padding, so that each can have a maximum of its own (see :func:`apart`).
     """
-    kernel = draw(st.integers(1, kernels))
-    padding = draw(st.integers(0, kernel // 2)) if padded else 0
-    stride = draw(st.integers(kernel if padding else 1, kernel + 2))
+    kernel = draw(whole(1, kernels))
+    padding = draw(whole(0, kernel // 2)) if padded else 0
+    stride = draw(whole(kernel if padding else 1, kernel + 2))
     size = draw(sizes(1 + (2 * padding >= kernel), longest))
     default = unpooled_size(size, kernel, stride, padding)
     # The last window starts at least one element before the end, and there is one.
     least = max(default - stride, (size - 1) * stride - padding, 0) + 1
-    return size, kernel, stride, padding, draw(st.integers(least, default + stride - 1)) - default
+    return size, kernel, stride, padding, draw(whole(least, default + stride - 1)) - default
 
 
 @st.composite
@@ -48,7 +50,7 @@ def geometry(draw: st.DrawFn, axes: int) -> Geometry:
     windows = [draw(unpooling_axis(KERNELS[axes], length, padded)) for length in lengths]
     spatial, kernel, stride, padding, beyond = zip(*windows, strict=True)
     arguments: dict[str, Any] = {"kernel_size": kernel, "padding": padding}
-    if draw(st.booleans()) or stride != kernel:
+    if draw(COIN) or stride != kernel:
         arguments["stride"] = stride
     shape = (*draw(batches()), draw(CHANNELS), *spatial)
     if chosen:

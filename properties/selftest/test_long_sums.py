@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from properties.cases.case import Case
+from properties.cases.dealing import BACKEND
 from properties.operators import operator
 from refimpl.rounding import FORMATS
 
 FLOAT32 = FORMATS["float32"]
 SEARCH = hypothesis.settings(
     max_examples=300, derandomize=True, database=None, deadline=None,
-    phases=[hypothesis.Phase.generate], suppress_health_check=list(hypothesis.HealthCheck),
+    phases=[hypothesis.Phase.generate], suppress_health_check=list(hypothesis.HealthCheck), backend=BACKEND,
 )  # fmt: skip
 
 
