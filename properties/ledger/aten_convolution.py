@@ -78,13 +78,14 @@ def _empty_axis(case: Case, subject: Subject) -> bool:
 def _breaks_a_rule_of_transposes(case: Case, subject: Subject) -> bool:
     """An output padding that is not smaller than stride or dilation, an axis without elements, and an output without
     any raise an error, but are accepted in an empty batch."""
+    # In that, too, no padding may be negative, and no size of the output.
     given, kernel = case.arguments, case.shapes["weight"][2:]
-    steps = (given[name] for name in ("stride", "padding", "output_padding", "dilation"))
-    axes = zip(case.shapes["input"][-len(kernel) :], kernel, *steps, strict=True)
-    return min(given["stride"]) > 0 and any(
-        size == 0 or more >= max(s, d) or (size - 1) * s - 2 * p + d * (k - 1) + 1 + more == 0
-        for size, k, s, p, more, d in axes
-    )
+    steps = [given[name] for name in ("stride", "padding", "output_padding", "dilation")]
+    axes = list(zip(case.shapes["input"][-len(kernel) :], kernel, *steps, strict=True))
+    outputs = [(size - 1) * s - 2 * p + d * (k - 1) + 1 + more for size, k, s, p, more, d in axes]
+    if min(given["stride"]) <= 0 or min(*given["padding"], *given["output_padding"], *outputs) < 0:
+        return False
+    return 0 in outputs or any(size == 0 or more >= max(s, d) for size, _, s, _, more, d in axes)
 
 
 @accepted(
@@ -221,14 +222,18 @@ def _bias_of_float64(case: Case, subject: Subject) -> bool:
 
 
 def adds_any_bias(case: Case) -> bool:
-    """True if torch's own loops, without oneDNN, compute a float32 convolution; of three axes they transpose none."""
-    weight, windows, turned = case.shapes["weight"], windows_of(case), "output_padding" in case.arguments
+    """True if loops compute a float32 convolution that look at no bias, as those of three axes that transpose do."""
+    return (len(case.shapes["weight"]) < 5 or "output_padding" not in case.arguments) and _own_loops(case)
+
+
+def _own_loops(case: Case) -> bool:
+    """True if torch's own loops, without oneDNN, compute a float32 convolution or transpose it."""
+    weight, windows = case.shapes["weight"], windows_of(case)
     many = len(case.shapes["input"]) == len(weight) and case.shapes["input"][0] >= 16
     pointwise = all(w["stride"] == w["dilation"] == 1 for w in windows) and not many
     pointwise = pointwise and all(w["kernel"] == 1 for w in windows[-2:])
     added = zip(case.arguments.get("output_padding", ()), case.arguments["stride"], strict=False)
-    own = pointwise or any(extra >= stride for extra, stride in added)
-    return (len(weight) < 5 or not turned) and (own or _loops_in_float32(case))
+    return pointwise or any(extra >= stride for extra, stride in added) or _loops_in_float32(case)
 
 
 # Memory formats
@@ -396,13 +401,14 @@ for _dtypes, _lacking in ((FLOATS[:2], None), (("bfloat16",), "avx512_f"), (("fl
     @where_valid
     def _checked_in_32_bits(case: Case, subject: Subject) -> bool:
         """Stride and dilation are cut to 32 bits before they are checked: a stride of 2⁴⁰ raises 'stride should be
-        greater than zero', and one of 2³² + 1 that the output padding is not smaller than it. Where the size of the
-        output wraps past 2⁶³, another error may come before; in float32 oneDNN computes some of these layers."""
+        greater than zero', and one of 2³² + 1 that the output padding is not smaller than it."""
+        # A padding of 2⁶² or more is refused before; what oneDNN computes in float32 it refuses by itself.
         names = ("stride", "padding", "output_padding", "dilation")
         steps = list(zip(*(case.arguments[name] for name in names), strict=True))
         sizes = zip(case.shapes["input"][-len(steps) :], kernel_size(case), steps, strict=True)
         valid = all(transposed_output(size, k, *given) >= 0 for size, k, given in sizes)
-        counted = max(v for given in steps for v in given) < 2**63
+        counted = max(v for given in steps for v in given) < 2**63 and max(case.arguments["padding"]) < 2**62
+        counted = counted and (subject.dtype != "float32" or _own_loops(case))
         seen = ([wrapped(v, 32) for v in given] for given in steps)
         scatters = all(s > 0 and d > 0 and more < max(s, d) for s, _, more, d in seen)
         return valid and counted and not scatters and 0 not in case.shapes["input"]

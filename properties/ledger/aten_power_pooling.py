@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,16 @@ def _powered(case: Case) -> bool:
 
 def _sums(case: Case, subject: Subject) -> Computed:
     """The sum of powers of each window, as the subject may compute it."""
-    return power_sums(Computed.operand(_input(case, subject), subject.format), **case.arguments)
+    x = Computed.operand(_input(case, subject), subject.format)
+    return power_sums(x, case.arguments["norm_type"], **_window(case))
+
+
+def _window(case: Case) -> dict[str, Any]:
+    """The windows, none of which is longer than the input: past it there is nothing to be summed."""
+    given = {name: value for name, value in case.arguments.items() if name != "norm_type"}
+    kernel = given["kernel_size"]
+    lengths = zip(kernel, case.shapes["input"][-len(kernel) :], strict=True)
+    return {"stride": kernel, **given, "kernel_size": tuple(min(length) for length in lengths)}
 
 
 def _input(case: Case, subject: Subject) -> Array:
@@ -55,12 +65,17 @@ def _input(case: Case, subject: Subject) -> Array:
 def _window_cut_off(case: Case, subject: Subject) -> bool:
     """In ceil mode, a last window that reaches past the input gets the mean of its powers times the whole kernel size,
     not times the elements that it has: each counts for more than one."""
+    # A sum of nothing but zeros is zero all the same, and one that is infinite stays so.
     if not _powered(case):
         return False
     kernel, outputs = case.arguments["kernel_size"], operator("lp_pool1d").output_shape(case)
     strides, sizes = case.arguments.get("stride", kernel), case.shapes["input"]
     axes = zip(sizes[-len(kernel) :], kernel, strides, outputs[-len(kernel) :], strict=True)
-    return any((out - 1) * s + k > size for size, k, s, out in axes)
+    cut_off = functools.reduce(np.logical_or.outer, [np.arange(out) * s + k > size for size, k, s, out in axes])
+    if not cut_off.any():
+        return False
+    sums = _sums(case, subject).value
+    return bool((cut_off & (sums != 0.0) & np.isfinite(sums)).any())
 
 
 @everywhere(
@@ -97,9 +112,9 @@ def _zero_under_a_small_power(case: Case, subject: Subject) -> bool:
 
 def _zero_among_zeros(case: Case, subject: Subject) -> bool:
     """True if some element is zero and lies in no window whose sum is another."""
-    window = {name: value for name, value in case.arguments.items() if name != "norm_type"}
     sums, x = _sums(case, subject).value, _input(case, subject)
-    seen = pooling.average_pool_gradient(np.where(sums == 0.0, 0.0, 1.0), x.shape, **window, divisor_override=1)
+    nonzero = np.where(sums == 0.0, 0.0, 1.0)
+    seen = pooling.average_pool_gradient(nonzero, x.shape, **_window(case), divisor_override=1)
     return bool(((x == 0.0) & (seen == 0.0)).any())
 
 
