@@ -49,6 +49,8 @@ IMPORTS = {
     "import base64": "base64.",
     "import contextlib": "contextlib.",
     "import ctypes": "ctypes.",
+    "import inspect": "inspect.",
+    "import io": "io.",
     "import sys": "sys.exit",
     "import zlib": "zlib.",
     "from typing import Any": ": Any",

@@ -36,12 +36,12 @@ PADDED = tuple(f"{name}_padded" for name in PLAIN)
 CONVOLUTIONS = PLAIN + PADDED
 TRANSPOSED = tuple(f"conv_transpose{axes}d" for axes in (1, 2, 3))
 
-OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled")
+OUT_OF_RANGE = ("rejection", "whatever the batch", "errors when compiled", "rejection by modules")
 """Laws whose cases are not all valid, which an entry has to name to be asked about them."""
 OF_GRADIENTS = (
     "gradients", "layouts", "flags", "adjoint", "gradient mass", "unit axes", "special gradients",
     "transpose = input gradient", "convolution = transpose's gradient", "gradients of some operands",
-    "gradients of large sizes", "gradients of layers of networks",
+    "gradients of large sizes", "gradients of layers of networks", "modules",
 )  # fmt: skip
 """The laws that look at gradients, for an entry about those alone; "gradients of gradients" are another matter."""
 OF_WRONG_GRADIENTS = (*OF_GRADIENTS, "accumulator", "receptive field")

@@ -8,7 +8,7 @@ from typing import Any
 
 from properties.cases.case import Case, Geometry
 from properties.ledger.record import Predicate, known, require
-from properties.operators import operator
+from properties.operators import modules, operator
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, Subject
 
@@ -39,7 +39,7 @@ def accepted(
     them only if there is something to be computed.
     """
     for name in operators:
-        require(id, f"rule of {name}", [rule], [constraint.name for constraint in operator(name).constraints])
+        require(id, f"rule of {name}", [rule], [constraint.name for constraint in modules.rules(operator(name))])
     shapes, arguments = example
     about |= {"severity": severity, "laws": laws}
     pinned = functools.partial(Invalid, arguments=arguments, seed=seed, violated=rule)

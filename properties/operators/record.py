@@ -15,6 +15,7 @@ from properties.cases.spots import Parts
 from properties.operators.constraints import Constraint
 from properties.verdicts.expected import Expected
 from properties.worker.call import Program
+from properties.worker.programs import modules
 from refimpl.arrays import Array
 from refimpl.rounding import INTEGERS as INTEGER_TYPES
 from refimpl.rounding import Computed, Format, round_to
@@ -50,6 +51,8 @@ class Operator:
 
     ``large`` is what can be large about it, one at a time (:mod:`properties.cases.large`).
 
+    ``module`` asks torch for the layer by its constructor (:mod:`properties.operators.modules`).
+
     ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
     """
 
@@ -78,6 +81,7 @@ class Operator:
     rows: Callable[[Case], Mapping[str, int]] | None = None
     large: Kinds = field(default_factory=dict)
     parts: Parts | None = None
+    module: Program = modules.module
     constraints: tuple[Constraint, ...] = ()
 
     def __str__(self) -> str:

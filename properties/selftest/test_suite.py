@@ -84,9 +84,8 @@ def attempt(
             seen.caught, seen.message = check.tally.cases, str(failure).partition("\n")[0]
             raise
 
-    standing = replace(operator(planted.operator), program=planted.program)
     result = evidence.Result(law, "", planted.operator, str(subject), subject.device, subject.dtype, (), "")
-    check = Check(replace(described, body=body), standing, subject, result, engines)
+    check = Check(replace(described, body=body), planted.planted(), subject, result, engines)
     with evidence.collecting(result), contextlib.suppress(Diverged):
         check.search(settings, seed)
     seen.tried, seen.known, seen.vacuous = check.tally.cases, check.tally.known, check.tally.proves_nothing

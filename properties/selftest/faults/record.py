@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from properties.operators import Operator, operator
 from properties.worker.call import Program
 
 WIDE = ("float64", "float32")
@@ -17,13 +18,22 @@ EVERY = (*WIDE, *SIXTEEN)
 
 @dataclass(frozen=True)
 class Planted:
-    """A program that stands for an operator's, the law that must catch it, and where it shows: dtypes and mode."""
+    """A program that stands for an operator's, the law that must catch it, and where it shows: dtypes and mode.
+
+    of: "program" or "module", whichever of the operator's it stands for.
+    """
 
     law: str
     operator: str
     program: Program
     dtypes: tuple[str, ...]
     mode: str = "eager"
+    of: str = "program"
+
+    def planted(self) -> Operator:
+        """The operator with this program in place."""
+        own = operator(self.operator)
+        return replace(own, module=self.program) if self.of == "module" else replace(own, program=self.program)
 
 
 FAULTS: dict[str, Planted] = {}
@@ -34,10 +44,10 @@ CORRECT: dict[str, Planted] = {}
 
 
 def fault(
-    law: str, operator: str, dtypes: tuple[str, ...] = EVERY, mode: str = "eager"
+    law: str, operator: str, dtypes: tuple[str, ...] = EVERY, mode: str = "eager", of: str = "program"
 ) -> Callable[[Program], Program]:
     """Register a fault; it is shown by its docstring."""
-    return _registering(FAULTS, law, operator, dtypes, mode)
+    return _registering(FAULTS, law, operator, dtypes, mode, of)
 
 
 def correct(operator: str, dtypes: tuple[str, ...] = EVERY[:3]) -> Callable[[Program], Program]:
@@ -46,12 +56,13 @@ def correct(operator: str, dtypes: tuple[str, ...] = EVERY[:3]) -> Callable[[Pro
 
 
 def _registering(
-    into: dict[str, Planted], law: str, operator: str, dtypes: tuple[str, ...], mode: str = "eager"
-) -> Callable[[Program], Program]:
+    into: dict[str, Planted], law: str, operator: str, dtypes: tuple[str, ...], mode: str = "eager",
+    of: str = "program",
+) -> Callable[[Program], Program]:  # fmt: skip
     def register(program: Program) -> Program:
         name = str(program.__doc__).rstrip(".")
         assert name not in into, f"two programs are called {name!r}"
-        into[name] = Planted(law, operator, program, dtypes, mode)
+        into[name] = Planted(law, operator, program, dtypes, mode, of)
         return program
 
     return register

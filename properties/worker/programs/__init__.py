@@ -17,6 +17,7 @@ from properties.worker.programs import (
     initializer,
     lenet,
     loss,
+    modules,
     optimizer,
     padded_convolution,
     padding,
@@ -29,7 +30,7 @@ from properties.worker.programs import (
     unpooling,
 )
 
-VIEWS = (dense.flatten, dense.unflatten)
+VIEWS = (dense.flatten, dense.unflatten, modules.module)
 """The programs whose output may share memory with an operand, as torch documents."""
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "initializer",
     "lenet",
     "loss",
+    "modules",
     "optimizer",
     "padded_convolution",
     "padding",
