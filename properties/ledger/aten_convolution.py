@@ -405,8 +405,7 @@ for _dtypes, _lacking in ((FLOATS[:2], None), (("bfloat16",), "avx512_f"), (("fl
         # A padding of 2⁶² or more is refused before; what oneDNN computes in float32 it refuses by itself.
         names = ("stride", "padding", "output_padding", "dilation")
         steps = list(zip(*(case.arguments[name] for name in names), strict=True))
-        sizes = zip(case.shapes["input"][-len(steps) :], kernel_size(case), steps, strict=True)
-        valid = all(transposed_output(size, k, *given) >= 0 for size, k, given in sizes)
+        valid = min(_transposed_sizes(case)) >= 0
         counted = max(v for given in steps for v in given) < 2**63 and max(case.arguments["padding"]) < 2**62
         counted = counted and (subject.dtype != "float32" or _own_loops(case))
         seen = ([wrapped(v, 32) for v in given] for given in steps)
@@ -428,8 +427,35 @@ for _dtypes, _lacking in ((FLOATS[:2], None), (("bfloat16",), "avx512_f"), (("fl
 @where_valid
 def _size_of_nothing_wraps(case: Case, subject: Subject) -> bool:
     """In an empty batch the size of an axis wraps past 2⁶⁴, and what is left of it is the output's."""
+    sizes = _transposed_sizes(case)
+    return case.shapes["input"][0] == 0 and max(sizes) >= 2**63 and all(wrapped(size, 64) >= 0 for size in sizes)
+
+
+def _transposed_sizes(case: Case) -> list[int]:
     names = ("stride", "padding", "output_padding", "dilation")
     steps = zip(*(case.arguments[name] for name in names), strict=True)
     axes = zip(case.shapes["input"][-len(kernel_size(case)) :], kernel_size(case), steps, strict=True)
-    sizes = [transposed_output(size, k, *given) for size, k, given in axes]
-    return case.shapes["input"][0] == 0 and max(sizes) >= 2**63 and all(wrapped(size, 64) >= 0 for size in sizes)
+    return [transposed_output(size, k, *given) for size, k, given in axes]
+
+
+@known(
+    "transposed-size-past-64-bits-in-float32",
+    TRANSPOSED,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    dtypes=("float32",),
+    why="torch.nn.ConvTranspose1d, Shape: the formula gives another size, which no tensor can have",
+    example=Huge(
+        *transposed((1, 2, 2), (2, 1, 4), stride=(2**62,), dilation=(2**62,), groups=2), inflated=("dilation", "stride")
+    ),
+)
+@where_valid
+def _size_of_onednn_wraps(case: Case, subject: Subject) -> bool:
+    """Where oneDNN computes it, the size of an axis wraps past 2⁶⁴, and what is left of it is the output's."""
+    # It looks whether the elements of the input, a stride apart, fit in that, and then counts to less than 2⁶³.
+    sizes, left = _transposed_sizes(case), [wrapped(size, 64) for size in _transposed_sizes(case)]
+    spans = zip(case.shapes["input"][-len(sizes) :], case.arguments["stride"], strict=True)
+    held = min(left) >= 0 and math.prod(left) < 2**30 and all((size - 1) * stride < 2**63 for size, stride in spans)
+    given = max(value for name in ("stride", "dilation") for value in case.arguments[name])
+    accepted = 0 not in case.shapes["input"] and given < 2**63 and max(case.arguments["padding"]) < 2**62
+    return max(sizes) >= 2**63 and held and accepted and not _own_loops(case)
