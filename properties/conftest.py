@@ -22,6 +22,7 @@ from properties.session import (
     run_evidence,
     search_plugin,
     selection,
+    verdict_on_task,
 )
 from properties.worker import process
 
@@ -36,12 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything runs, and register what a run consists of."""
     config.stash[options.OPTIONS] = given = options.read(config)
     plugins = {"processes": engines.Processes(config), "evidence": run_evidence}
-    plugins |= {"selection": selection, "laws": law_tests, "absent": absent}
+    plugins |= {"selection": selection, "laws": law_tests, "absent": absent, "task": verdict_on_task}
     config.stash[memory.PEAK] = memory.Peak()
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # its controller writes nothing
         plugins["memory"] = config.stash[memory.PEAK]
     run_evidence.begin(config)
-    if given.kernels and not hasattr(config, "workerinput"):
+    if law_tests.DOMAINS in config.stash and not hasattr(config, "workerinput"):
         plugins["kernels"] = kernels.Verdicts(given.subjects)
     if given.profile == profiles.SEARCH:
         plugins["search"] = search_plugin.Plugin(config, given.minutes)

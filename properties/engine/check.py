@@ -289,7 +289,7 @@ class Check:
                 families.families(self.law, self.operator), self.tried_in_turn, settings, examples, seed
             )
         cases, compiled = self.law.strategy(self.operator), bool(self.subject and self.subject.compiled)
-        wanted = max(1 if compiled else 4, round(settings.max_examples * self.law.budget(self.subject)))
+        wanted = max(1 if compiled else self.law.least, round(settings.max_examples * self.law.budget(self.subject)))
         number = wanted if compiled else math.ceil(wanted / bundles.LARGEST)
         drawn = bundles.bundles(cases, math.ceil(wanted / number))
         if not compiled and (turns := self.law.in_turn(self.operator)):

@@ -41,7 +41,8 @@ class Law:
     """What a law is called, which systems of the chapter it proves, what it covers and what it is tried on.
 
     Laws are tried in the order of their ``rank``: a wrong shape explains a wrong value, and that a wrong gradient. The
-    profile "quick" tries those below :data:`REST`. ``share``: of the cases of a search, how many it tries on a subject.
+    profile "quick" tries those below :data:`REST`. ``share``: of the cases of a search, how many it tries on a subject;
+    ``least``: how many of eager code at least.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Law:
     unless: Callable[[Operator, Subject], bool] = lambda operator, subject: False
     turns: Turns | None = None
     every_pair: Callable[[Subject], bool] = lambda subject: False
+    least: int = 4
 
     @property
     def title(self) -> str:
@@ -132,13 +134,15 @@ def law(
     unless: Callable[[Operator, Subject], bool] = Law.unless,
     turns: Turns | None = None,
     every_pair: Callable[[Subject], bool] = Law.every_pair,
+    least: int = Law.least,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
     The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
-    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``: see :class:`Law`.
+    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``, ``least``: see
+    :class:`Law`.
     ``unless`` leaves out pairs of which another law says the same. ``every_pair``: the subjects on which it goes on
     until every pair of dealt values was met, where the usual number of cases is too few for that.
     ``turns``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
@@ -148,7 +152,7 @@ def law(
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share, unless, turns, every_pair,
+            share, unless, turns, every_pair, least,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described

@@ -22,6 +22,7 @@ from properties.subjects.environment import environment
 from properties.verdicts.evidence import write_whole
 from properties.verdicts.expected import Expected, Refusal, Shaped
 from properties.verdicts.verdict import BUG
+from properties.worker import modules
 from properties.worker.call import GROUPS, INDUCTOR, Call, Shape
 from properties.worker.execute import RECOMPILATIONS
 from properties.worker.layouts import LAYOUTS
@@ -51,7 +52,8 @@ IMPORTS = {
     "import ctypes": "ctypes.",
     "import inspect": "inspect.",
     "import io": "io.",
-    "import sys": "sys.exit",
+    "import re": "re.fullmatch",
+    "import sys": "sys.",
     "import zlib": "zlib.",
     "from typing import Any": ": Any",
     "import numpy as np": "np.",
@@ -128,6 +130,8 @@ def _sources(call: Call) -> list[str]:
     wanted: dict[str, str] = {}
     for function in (call.program, *(LAYOUTS[layout] for layout in call.setting.layouts.values())):
         _collect(function, wanted)
+    if call.kernels and _of_layers(call.kernels):
+        _collect(modules.functionals, wanted)
     return list(reversed(wanted.values()))
 
 
@@ -159,7 +163,7 @@ def _call(call: Call) -> list[str]:
     if call.device == "cuda":
         lines += [f"torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = {call.dtype == 'tf32'}"]
     if call.kernels:
-        lines += [_loaded(call.kernels, "F")]
+        lines += _kernels(call.kernels)
     lines += ["operands = {"]
     lines += [f'    "{name}": {_tensor(values, name, call, dtype)},' for name, values in call.operands.items()]
     lines += ["}"]
@@ -325,9 +329,32 @@ def _loaded(where: str, name: str) -> str:
     return (
         "import importlib.util\n"
         f'spec = importlib.util.spec_from_file_location("user_code", {where!r})\n'
-        f"{name} = importlib.util.module_from_spec(spec)\n"
+        f"{name} = sys.modules[spec.name] = importlib.util.module_from_spec(spec)\n"
         f"spec.loader.exec_module({name})"
     )
+
+
+def _kernels(where: str) -> list[str]:
+    """The kernels as F, with functions for the layers among them."""
+    file, made, layer = modules.parted(where)
+    lines = [_loaded(file, "F")]
+    lines += [f"F.{layer} = F.{made}"] if made else []
+    if not _of_layers(where):
+        return lines
+    return [
+        *lines,
+        "for name, function in functionals(F).items():",
+        "    if getattr(F, name, None) in (None, getattr(torch.nn.functional, name)):",
+        "        setattr(F, name, function)",
+    ]
+
+
+def _of_layers(where: str) -> bool:
+    """True if kernels may be layers: a file that speaks of none has none."""
+    file, made, _ = modules.parted(where)
+    if made or not file.endswith(".py"):
+        return True
+    return any(modules.function_of(word) for word in set(re.findall(r"\b[A-Z]\w+", Path(file).read_text("utf-8"))))
 
 
 def literal(values: Array) -> str:

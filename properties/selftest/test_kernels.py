@@ -133,7 +133,7 @@ UNLOADABLE = {
     "syntax": ("def conv2d(:", "cannot be loaded: SyntaxError: invalid syntax (syntax.py, line 1)"),
     "asks": ("import sys; sys.exit(3)", "cannot be loaded: SystemExit: 3"),
     "needs": ("import no_such_module", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
-    "empty": ("import torch", "defines no function of torch.nn.functional's"),
+    "empty": ("import torch", "defines no function of torch.nn.functional's, no layer of torch.nn's and no ModelNew"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import properties
 from properties import subjects
+from properties.engine import tasks
 from properties.engine.domain import Domains
 from properties.engine.sandbox import Lost, Sandbox
 from properties.engine.trial import HERE, Engine, Engines, Trial
@@ -20,7 +22,7 @@ from properties.session.options import OPTIONS, check_words
 from properties.subjects.launchers import Copy, Interpreter, Launcher
 from properties.subjects.workers import Forked, Workers
 from properties.verdicts.verdict import UNCLEAN
-from properties.worker import process, programs
+from properties.worker import modules, process, programs
 from properties.worker.call import Call
 
 
@@ -50,13 +52,17 @@ class Processes:
         if options.device:
             _reach(options.device, options.imports, config.stash[law_tests.ENGINES])
         if options.kernels:
-            option, what = "--kernels", "functions like torch.nn.functional's that can be imported"
+            option, what = "--kernels", "functions like torch.nn.functional's, or layers like torch.nn's, to import"
             if config.getoption("--operator"):
                 option, what = "--operator", "one that --import registers"
+            if config.getoption("--module"):
+                option, what = "--module", "a class like torch.nn's that can be imported"
             said = _load(config, option, what, options.kernels, kernels=options.kernels, imports=options.imports)
             check_words(f"{option}={config.getoption(option)}: WITHOUT", said)
-            asked = config.stash[law_tests.ENGINES], {*options.without, *said}, options.subjects
-            config.stash[law_tests.DOMAINS] = Domains(*asked)
+            _take_task(config)
+            if law_tests.TASK not in config.stash:
+                asked = config.stash[law_tests.ENGINES], {*options.without, *said}, options.subjects
+                config.stash[law_tests.DOMAINS] = Domains(*asked)
         if options.backend:
             _compile(options.backend, options.imports, config.stash[law_tests.ENGINES])
 
@@ -127,6 +133,26 @@ def _answering(engines: Engines) -> bool:
     return bool(engines.by_torch)
 
 
+def _take_task(config: pytest.Config) -> None:
+    """Have what a task's Model computes as an operator, if the kernels answer one; such answers are float32's."""
+    options, given = config.stash[OPTIONS], f"--kernels={config.getoption('--kernels')}"
+    if options.kernels is None or options.task is None:
+        return
+    answer = subjects.Subject("cpu", "float32", kernels=options.kernels, imports=options.imports)
+    try:
+        task = tasks.survey(options.task, Trial.of(answer, config.stash[law_tests.ENGINES]))
+    except ValueError as error:
+        why = str(error).partition("\n")[0]
+        pytest.exit(f"{given}: {why}; give Model, ModelNew, get_inputs() and get_init_inputs() that fit", 2)
+    if task is None and config.getoption("--task"):
+        pytest.exit(f"{given}: defines no ModelNew; give one that answers --task, or leave that out", 2)
+    if task is not None:
+        config.stash[law_tests.TASK] = task
+        if not config.getoption("--subjects"):
+            own = [subject for subject in options.subjects if subject.dtype == "float32"]
+            config.stash[OPTIONS] = dataclasses.replace(options, subjects=own)
+
+
 def _load(config: pytest.Config, option: str, wanted: str, where: str, **code: Any) -> tuple[str, ...]:
     """Load a user's code once where it will run, so that what cannot be loaded ends the run before it starts.
 
@@ -142,7 +168,7 @@ def _load(config: pytest.Config, option: str, wanted: str, where: str, **code: A
         error = str(failure)
     if error is None or error.startswith("Undefined"):
         return outcome.without
-    why = error.removeprefix("ImportError: ").removeprefix(f"{where} ").partition("\n")[0]
+    why = error.removeprefix("ImportError: ").removeprefix(f"{modules.parted(where)[0]} ").partition("\n")[0]
     pytest.exit(f"{option}={config.getoption(option)}: {why}; give {wanted}", 2)
 
 

@@ -15,6 +15,7 @@ from properties.engine.domain import Domains
 from properties.engine.judgement import HELD
 from properties.engine.law import REST, Hold, Law
 from properties.engine.sandbox import Sandbox
+from properties.engine.tasks import Task
 from properties.engine.trial import Engines, Trial
 from properties.operators import Operator
 from properties.session import absent, recording
@@ -27,6 +28,8 @@ ENGINES = pytest.StashKey[Engines]()
 """Where this run's calls are made."""
 DOMAINS = pytest.StashKey[Domains]()
 """What this run's kernels take, where there are any."""
+TASK = pytest.StashKey[Task]()
+"""What the kernels answer, if they answer a task."""
 SEED = pytest.StashKey[int]()
 """The seed of a run that was told none."""
 
@@ -92,9 +95,9 @@ def run_seed(config: pytest.Config) -> str | None:
 
 
 AGAIN: dict[str, object] = {
-    "--hypothesis-profile": None, "--kernels": None, "--without": None, "--compile-backend": None, "--import": None,
-    "--operator": None, "--like": None, "--device": None, "--device-import": None,
-    "--subject-python": None, "--subjects": None,
+    "--hypothesis-profile": None, "--kernels": None, "--without": None, "--task": None, "--module": None,
+    "--compile-backend": None, "--import": None, "--operator": None, "--like": None,
+    "--device": None, "--device-import": None, "--subject-python": None, "--subjects": None,
     "--call-timeout": TIMEOUT, "--call-memory": MEMORY,
 }  # fmt: skip
 """The options on which it depends what a check tries, and what comes of it, each with its default."""
@@ -140,7 +143,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if described is None:
         return
     names = [name for name in ("operator", "subject") if name in metafunc.fixturenames]
-    operators = described.operators if "operator" in names else [None]
+    task = metafunc.config.stash.get(TASK, None)
+    known = described.operators if task is None else [task] if described.covers and described.covers(task) else []
+    operators = known if "operator" in names else [None]
     pairs: list[tuple[Operator | None, Subject | None]] = [(o, None) for o in operators]
     if "subject" in names:
         pairs = [(o, s) for o in operators for s in absent.standing(s for s in subjects if described.includes(o, s))]

@@ -20,17 +20,17 @@ from properties import subjects
 from properties.operators import features
 from properties.session import example_database, profiles, shards
 from properties.subjects import Subject, devices
-from properties.worker import process
+from properties.worker import modules, process
 
 
 @dataclass(frozen=True)
 class Options:
     """What the user asked for.
 
-    kernels: where the kernels are, as a worker finds them. without: what they are said not to take. backend: that of
-    torch.compile to be held. imports: what is imported first where torch runs. device: one outside torch's tree.
-    python: an interpreter with another torch, which is called ``other``. minutes: how long a search takes. timeout,
-    memory: the seconds and bytes that a call may take.
+    kernels: where the kernels are, as a worker finds them; without: what they are said not to take; task: the file of
+    the task that they may answer. backend: that of torch.compile to be held. imports: what is imported first where
+    torch runs. device: one outside torch's tree. python: an interpreter with another torch, which is called ``other``.
+    minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take.
     """
 
     profile: str
@@ -38,6 +38,7 @@ class Options:
     shard: shards.Shard | None
     kernels: str | None
     without: tuple[str, ...]
+    task: str | None
     backend: str | None
     imports: tuple[str, ...]
     device: str | None
@@ -65,7 +66,15 @@ def add(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--kernels", metavar="FILE", help="hold the functions of a Python file or module, with the signatures of "
-        "torch.nn.functional's, to the laws in place of torch's own",
+        "torch.nn.functional's, or its classes, with the constructors of torch.nn's, to the laws in place of torch's",
+    )  # fmt: skip
+    group.addoption(
+        "--module", metavar="FILE:CLASS", help="hold one subclass of torch.nn.Module to the laws; --like says which "
+        "layer it stands for",
+    )  # fmt: skip
+    group.addoption(
+        "--task", metavar="FILE", help="the task that the ModelNew of --kernels answers, in KernelBench's form: Model, "
+        "get_inputs() and get_init_inputs() (default: the file of --kernels)",
     )  # fmt: skip
     group.addoption(
         "--without", metavar="WORDS", help="what the kernels do not take, e.g. unbatched,groups: it is not tried, and "
@@ -76,7 +85,8 @@ def add(parser: pytest.Parser) -> None:
         "mylib::conv2d",
     )  # fmt: skip
     group.addoption(
-        "--like", metavar="FUNCTION", help="the function of torch.nn.functional that --operator stands for",
+        "--like", metavar="NAME", help="the layer of torch.nn whose constructor the class of --module has, e.g. "
+        "torch.nn.Conv2d, or the function of torch.nn.functional that --operator stands for",
     )  # fmt: skip
     group.addoption(
         "--compile-backend", metavar="NAME", help="hold a backend of torch.compile to the laws in place of inductor",
@@ -130,7 +140,7 @@ def read(config: pytest.Config) -> Options:
     _check_limits(config)
     _load_profile(config, profile)
     shard, python = _shard(config, profile), config.getoption("--subject-python")
-    kernels = _operator(config) or _code(config, "--kernels")
+    kernels = _module(config) or _operator(config) or _code(config, "--kernels")
     imports = tuple(filter(None, (_code(config, option) for option in ("--device-import", "--import"))))
     without, backend, device = _without(config, kernels), _backend(config), _device(config)
     other = _other_torch(python) if python else ""
@@ -143,7 +153,7 @@ def read(config: pytest.Config) -> Options:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
     in_process = config.getoption("--in-process")
-    held = kernels, without, backend, imports, device, python, other
+    held = kernels, without, _task(config, kernels), backend, imports, device, python, other
     return Options(profile, chosen, shard, *held, minutes(searched), in_process, timeout, memory)
 
 
@@ -244,18 +254,53 @@ def _device(config: pytest.Config) -> str | None:
 def _code(config: pytest.Config, option: str) -> str | None:
     """Where a user's code is, as a worker finds it; what it defines is the worker's business."""
     where: str | None = config.getoption(option)
-    if where is None:
+    return None if where is None else _found(option, where, where)
+
+
+def _task(config: pytest.Config, kernels: str | None) -> str | None:
+    """The file of the task that kernels may answer."""
+    task: str | None = config.getoption("--task")
+    if task is None:
+        return kernels if kernels and kernels.endswith(".py") else None
+    if config.getoption("--kernels") is None:
+        pytest.exit(f"--task={task}: goes with --kernels; give the file with ModelNew, too", returncode=2)
+    if not task.endswith(".py"):
+        pytest.exit(
+            f"--task={task}: no Python file; give one with Model, get_inputs() and get_init_inputs()", returncode=2
+        )
+    return _found("--task", task, task)
+
+
+def _module(config: pytest.Config) -> str | None:
+    """Where one class is, and which layer it stands for."""
+    module, like = config.getoption("--module"), config.getoption("--like")
+    if module is None:
         return None
+    for option in ("--kernels", "--operator", "--compile-backend"):
+        if config.getoption(option) is not None:
+            pytest.exit(f"--module={module}: it stands in the place of kernels; leave {option} out", returncode=2)
+    where, _, made = module.rpartition(":")
+    if not (where and made.isidentifier()):
+        pytest.exit(f"--module={module}: names no class; give FILE:CLASS, e.g. mine.py:MyConv2d", returncode=2)
+    layer = (like or "").removeprefix("torch.").removeprefix("nn.")
+    if not modules.function_of(layer):
+        given = "goes with --like" if like is None else f"goes with a layer of torch.nn's, which {like} is not"
+        pytest.exit(f"--module={module}: {given}; give e.g. --like=torch.nn.Conv2d", returncode=2)
+    return f"{_found('--module', module, where)}:{made}={layer}"
+
+
+def _found(option: str, given: str, where: str) -> str:
+    """The file in full, or the module, of an option's value."""
     if where.endswith(".py"):
         if not Path(where).is_file():
-            pytest.exit(f"{option}={where}: no such file; give a Python file or the name of a module", returncode=2)
+            pytest.exit(f"{option}={given}: no such file; give a Python file or the name of a module", returncode=2)
         return str(Path(where).resolve())
     try:
         found = importlib.util.find_spec(where)
     except (ImportError, ValueError):
         found = None
     if found is None:
-        pytest.exit(f"{option}={where}: no such module; give one, or a file that ends in .py", returncode=2)
+        pytest.exit(f"{option}={given}: no such module; give one, or a file that ends in .py", returncode=2)
     return where
 
 

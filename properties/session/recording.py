@@ -18,6 +18,8 @@ WRITER = pytest.StashKey[evidence.Writer]()
 """Where the run's evidence is written."""
 CASES = "cases"
 """The property of a test's report that says how many cases were tried."""
+REASON = "reason"
+"""The one that says why some were not, or none."""
 
 
 def describe(
@@ -84,7 +86,7 @@ def settle(result: evidence.Result, item: pytest.Item) -> None:
 
 def write(result: evidence.Result, item: pytest.Item) -> None:
     """Write down what came of a test."""
-    item.user_properties.append((CASES, result.tally.cases))
+    item.user_properties += [(CASES, result.tally.cases), (REASON, result.reason)]
     if item.config.stash[OPTIONS].kernels:
         item.user_properties.append(kernels.noted(result))
     for line in result.lines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -94,12 +95,18 @@ class Call:
         return self.wanted is None or operand in self.wanted
 
 
-def short(kernels: str) -> str:
-    """The name by which kernels are told of: a file's, a module's, or that of a registered operator.
+ONE = re.compile(r"(?P<file>.+):(?P<made>\w+)=(?P<layer>\w+)")
+"""One class of a file or module as kernels, and the layer of torch.nn whose constructor it has."""
 
-    >>> short("/home/me/mine.py"), short("package.mine"), short("conv2d=mylib::conv2d")
-    ('mine', 'package.mine', 'mylib.conv2d')
+
+def short(kernels: str) -> str:
+    """The name by which kernels are told of: a file's, a module's, that of a registered operator, or of a class.
+
+    >>> short("/home/me/mine.py"), short("package.mine"), short("conv2d=mylib::conv2d"), short("mine.py:Mine=Conv2d")
+    ('mine', 'package.mine', 'mylib.conv2d', 'Mine')
     """
+    if one := ONE.fullmatch(kernels):
+        return one["made"]
     return Path(kernels).stem if kernels.endswith(".py") else kernels.rpartition("=")[2].replace("::", ".")
 
 

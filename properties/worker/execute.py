@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import functools
 import importlib
-import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from properties.worker import programs, registered
+from properties.worker import modules, programs, registered
 from properties.worker.call import INDUCTOR, Array, Call, Observed, Outcome, Program, Shape, short
 from properties.worker.layouts import LAYOUTS
 
@@ -27,6 +26,8 @@ RECOMPILATIONS = 256
 
 NO_TENSOR = "is no tensor, but of type"
 """What is said of an answer that is none."""
+ANSWER = "ModelNew"
+"""What a module is called that answers a task of KernelBench's form (:mod:`properties.worker.programs.tasks`)."""
 
 LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
 
@@ -198,7 +199,8 @@ def _set(call: Call) -> Iterator[None]:
 class Kernels:
     """Functions of a file or module in the place of ``torch.nn.functional``.
 
-    What it does not define is missing, and so is what it has imported from there: that is torch's.
+    What it does not define is missing, and so is what it has imported from there: that is torch's. Classes with names
+    of torch.nn's stand for the functions that they compute (:mod:`properties.worker.modules`).
 
     asked: whether any has been used, without which a result would be torch's own. without: what they are said not to
     take, by the words of ``--without``.
@@ -207,6 +209,7 @@ class Kernels:
     def __init__(self, where: str) -> None:
         self._module = load_kernels(where)
         self.without = _declared(self._module)
+        self._layers = _functions_of_layers(where)
         self.name = short(where)
         self.asked = False
 
@@ -214,11 +217,15 @@ class Kernels:
         if (function := self._own(name)) is None:
             raise NotImplementedError(f"{self.name} defines no {name}")
         self.asked = True
+        if function is self._layers.get(name):  # its constructor has a place for everything
+            return function
         return functools.partial(_without_defaults, function)
 
     def _own(self, name: str) -> Any:
         function = getattr(self._module, name, None)
-        return function if callable(function) and function is not getattr(torch.nn.functional, name, None) else None
+        if callable(function) and function is not getattr(torch.nn.functional, name, None):
+            return function
+        return self._layers.get(name)
 
     def lack(self, program: Program) -> str | None:
         """What is missing, if these kernels can have a part in no call of a program, whatever its arguments."""
@@ -244,7 +251,8 @@ def named_functions(program: Program) -> frozenset[str]:
             names |= set(code.co_names)
             called = [vars(module).get(name) for name in code.co_names]
             seen += [f for f in called if inspect.isfunction(f) and f.__module__ == module.__name__ and f not in seen]
-    return frozenset(name for name in names if inspect.isroutine(getattr(torch.nn.functional, name, None)))
+    routine = (name for name in names if inspect.isroutine(getattr(torch.nn.functional, name, None)))
+    return frozenset((*routine, *({ANSWER} & names)))
 
 
 DEFAULTS = {
@@ -285,11 +293,20 @@ def _declared(module: ModuleType) -> tuple[str, ...]:
 
 @functools.cache
 def load_kernels(where: str) -> ModuleType:
-    """Kernels of a file or module, or an operator in their place; ImportError says why they cannot be loaded."""
-    module = registered.functions(where) if "::" in where else load(where)
+    """Kernels of a file or module, or one thing in their place; ImportError says why they cannot be loaded."""
+    file, made, layer = modules.parted(where)
+    module = registered.functions(where) if "::" in where else load(file)
+    try:
+        module = modules.alone(module, made, layer) if made else module
+        modules.check(module)
+    except (TypeError, ValueError) as error:
+        raise ImportError(f"{file} cannot be loaded: {error}") from error
     names = (name for name, function in vars(torch.nn.functional).items() if inspect.isroutine(function))
-    if not any(callable(getattr(module, name, None)) for name in names):
-        raise ImportError(f"{where} defines no function of torch.nn.functional's")
+    found = any(callable(getattr(module, name, None)) for name in names) or modules.functionals(module)
+    if not found and not hasattr(module, ANSWER):
+        raise ImportError(
+            f"{where} defines no function of torch.nn.functional's, no layer of torch.nn's and no {ANSWER}"
+        )
     if not isinstance(getattr(module, "WITHOUT", ()), str | tuple | list):
         raise ImportError(f"{where} says WITHOUT = {module.WITHOUT!r}, which is no words")
     return module
@@ -299,19 +316,14 @@ def load_kernels(where: str) -> ModuleType:
 def load(where: str) -> ModuleType:
     """A file (a path that ends in .py) or a module that can be imported; ImportError says why it cannot be loaded."""
     try:
-        return _load_file(where) if where.endswith(".py") else importlib.import_module(where)
+        return modules.load_file(where) if where.endswith(".py") else importlib.import_module(where)
     except (Exception, SystemExit) as error:
         raise ImportError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _load_file(where: str) -> ModuleType:
-    # No name that an import could find or hide: a file may be called like a module.
-    spec = importlib.util.spec_from_file_location(f"kernels of {where}", where)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@functools.cache
+def _functions_of_layers(where: str) -> dict[str, Any]:
+    return modules.functionals(load_kernels(where))
 
 
 @contextlib.contextmanager

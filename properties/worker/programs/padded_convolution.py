@@ -30,8 +30,10 @@ def _padded(
     """The layer itself, which works out the amounts to pad by when it is made, given these weights.
 
     Where it cannot be, what it does: torch.compile traces no layer that is being made, and kernels stand for the
-    functions of this module, not for those that the layer calls.
+    functions of this module, not for those that the layer calls. A function that is made of a layer takes its mode.
     """
+    if hasattr(convolve, "made"):
+        return convolve(input, weight, bias, groups=groups, **arguments)
     if F is not torch.nn.functional or torch.compiler.is_compiling():
         return _padded_in_two_steps(convolve, input, weight, bias, groups=groups, **arguments)
     channels = weight.shape[1] * groups, weight.shape[0]

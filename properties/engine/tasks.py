@@ -1,0 +1,330 @@
+"""Tasks of KernelBench's form as operators: what ``Model`` computes, on its own shape and on others around it.
+
+A Model that makes one call of an operator here is held to that operator's loops, with their bounds. Any other is held
+to itself in float64. No bound is known then, and one is chosen (:func:`held_to_model`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from properties.cases.case import REAL_FILLS, Case, among, whole
+from properties.engine.judgement import NotRun
+from properties.operators import CATALOGUE, Operator
+from properties.subjects import Declined, Subject, Undefined
+from properties.verdicts.expected import Expected
+from properties.worker.call import Outcome
+from properties.worker.programs import tasks as programs
+from refimpl.arrays import Array
+from refimpl.rounding import Format, round_to
+
+OTHERS = 32
+"""Shapes that are found around a task's own."""
+SMALL = (2**25, 2**17)
+"""Products, and elements of the largest tensor, of one of them."""
+LARGE = ((2**31, 2**24), (2**27, 2**21))
+"""The same of the task's own shape, where the loops compute parts of a result, and where they compute all of it."""
+PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
+WITHOUT_EFFECT = ("_stacklevel", "inplace", "return_indices")
+"""Arguments on which a single result does not depend, unless they are given."""
+REACH, MOVES, TIMES = 16.0, 3, 4.0
+"""Operands are moved by so many roundings, so often, to see how far a result moves; it may be off by so many times as
+much."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The one call that a Model makes: of an operator, with where its operands come from, and its arguments.
+
+    target: the input that holds the classes of a loss, which are an argument of the operator.
+    """
+
+    operator: Operator
+    sources: Mapping[str, str]
+    arguments: Mapping[str, Any]
+    target: str | None = None
+
+    @property
+    def in_parts(self) -> bool:
+        """True if the loops can compute parts of its result."""
+        return self.operator.parts is not None and (self.operator.name != "linear" or "bias" in self.sources)
+
+    def case(self, case: Case, operands: Mapping[str, Array]) -> Case:
+        """The operator's case of a task's, where the classes of a loss are known."""
+        shapes = {name: case.shapes[source] for name, source in self.sources.items()}
+        return Case(shapes, self.with_target(operands), case.fill, case.seed)
+
+    def with_target(self, operands: Mapping[str, Array]) -> dict[str, Any]:
+        """The operator's arguments."""
+        target = {} if self.target is None else {"target": _nested(operands[self.target].tolist())}
+        return {**self.arguments, **target}
+
+    def operands(self, operands: Mapping[str, Array]) -> dict[str, Array]:
+        """The operator's operands of a task's."""
+        return {name: operands[source] for name, source in self.sources.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Shaped:
+    """A task with some of its numbers changed: what a survey of it says (:mod:`properties.worker.programs.tasks`).
+
+    integers: the inputs that hold classes, with the number of these. plain: True if inputs may have any values.
+    """
+
+    changed: Mapping[str, Any]
+    constructor: str
+    shapes: Mapping[str, tuple[int, ...]]
+    integers: Mapping[str, int]
+    plain: bool
+    output: tuple[int, ...]
+    calls: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    @classmethod
+    def of(cls, seen: Mapping[str, Any]) -> Shaped:
+        """What a survey says of one."""
+        shapes = {f"input {i}": shape for i, (shape, _) in enumerate(seen["inputs"])}
+        classes = iter(seen["classes"])
+        integers = {f"input {i}": next(classes, 0) for i, (_, kind) in enumerate(seen["inputs"]) if "float" not in kind}
+        shapes |= {f"weight {name}": shape for name, shape in seen["weights"].items()}
+        return cls(seen["changed"], seen["constructor"], shapes, integers, seen["plain"], seen["output"], seen["calls"])
+
+    def __str__(self) -> str:
+        inputs = [" × ".join(map(str, shape)) for name, shape in self.shapes.items() if name.startswith("input")]
+        return f"{self.constructor} of {', '.join(inputs)}"
+
+    @property
+    def made(self) -> Made | None:
+        """The operator that it is a call of; None where there is none."""
+        if len(self.calls) != 1:
+            return None
+        name, arguments = self.calls[0]
+        if name == "mm":
+            name, arguments = "matmul", {{"mat2": "other"}.get(n, n): v for n, v in arguments.items() if "out" not in n}
+        operator = next((o for o in CATALOGUE if o.name == name and not o.given), None)
+        return self._made(operator, arguments) if operator else None
+
+    def _made(self, operator: Operator, arguments: Mapping[str, Any]) -> Made | None:
+        tensors = {name: value["tensor"] for name, value in arguments.items() if isinstance(value, dict)}
+        plain = {
+            name: _per_axis(name, value, operator.axes)
+            for name, value in arguments.items()
+            if not (name in tensors or value is None or (name in WITHOUT_EFFECT and value is not True))
+        }
+        plain |= {"stride": plain["kernel_size"]} if "kernel_size" in plain and "stride" not in plain else {}
+        target = tensors.pop("target", None)
+        takes = inspect.signature(operator.program).parameters
+        operands = {name for name, parameter in takes.items() if str(parameter.annotation).startswith("Tensor")}
+        ranks = {len(self.shapes[source]) for source in tensors.values() if source in self.shapes}
+        fits = (
+            set(tensors) <= operands
+            and sorted(tensors.values()) == sorted(self.shapes.keys() - {target})
+            and (target is None or target in self.integers)
+            and not any(isinstance(plain.get(name), str) for name in PER_AXIS)
+            and not plain.keys() & {*WITHOUT_EFFECT, "out", "dtype"}
+            and (operator.name != "matmul" or ranks == {2})
+        )
+        return Made(operator, tensors, plain, target) if fits else None
+
+
+@dataclass(frozen=True, eq=False)
+class Task(Operator):
+    """What a task's ``Model`` computes: an operator of no catalogue, whose operands are its inputs and weights.
+
+    own: its own shape; held: what of it can be held, None where nothing can; others: shapes around it.
+    """
+
+    file: str = ""
+    own: Shaped | None = None
+    held: Shaped | None = None
+    others: tuple[Shaped, ...] = ()
+    by_changes: Mapping[str, Shaped] = field(default_factory=dict)
+
+    def shaped(self, case: Case) -> Shaped:
+        """The shape of a case."""
+        return self.by_changes[repr(case.arguments["changed"])]
+
+    def operands(self, case: Case, format: Format) -> dict[str, Array]:
+        """The values of a case: those that its operator would have; weights of no operator let no sum grow."""
+        shaped = self.shaped(case)
+        integers = {name: _classes(case, name, most) for name, most in shaped.integers.items()}
+        if made := shaped.made:
+            own = made.operator.operands(made.case(case, integers), format)
+            return integers | {made.sources[name]: values for name, values in own.items()}
+        free = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items() if name not in integers}
+        for name in [name for name in free if name.startswith("weight ")]:
+            free[name] = round_to(free[name] / math.sqrt(max(math.prod(free[name].shape[1:]), 1)), format.storage)
+        return integers | free
+
+    def cotangent(self, case: Case, format: Format) -> Array:
+        """A value for the gradient of the output."""
+        made = self.shaped(case).made
+        own = made.case(case, self.operands(case, format)) if made else None
+        return made.operator.cotangent(own, format) if made and own else super().cotangent(case, format)
+
+
+def task_of(found: Mapping[str, Any], file: str) -> Task:
+    """The operator that a survey of a task's file describes."""
+    own, others = Shaped.of(found["own"]), tuple(map(Shaped.of, found["others"]))
+    made = own.made
+    seen = found["held"][0 if made and made.in_parts else 1]
+    held = Shaped.of(seen) if seen else None
+    every = {repr(shaped.changed): shaped for shaped in (own, *others, *([held] if held else []))}
+    return Task(
+        name="Model",
+        layer=f"Model of {file}",
+        systems=(),
+        cases=_cases(file, others) if others else st.nothing(),
+        program=programs.answer,
+        reference=_no_loop,
+        bound=_no_loop,
+        output_shape=lambda case: every[repr(case.arguments["changed"])].output,
+        inexact=made.operator.inexact if made else "what no loop computes is not known to be exact",
+        file=file,
+        own=own,
+        held=held,
+        others=others,
+        by_changes=every,
+    )
+
+
+def own_cases(task: Operator) -> st.SearchStrategy[Case]:
+    """The task's own shape, as far as it can be held, with drawn values."""
+    assert isinstance(task, Task)
+    if task.held is None:
+        raise NotRun(f"{task.own} is too large to be held here, however it is cut down")
+    return _cases(task.file, (task.held,))
+
+
+def other_cases(task: Operator) -> st.SearchStrategy[Case]:
+    """The shapes around the task's own, with drawn values."""
+    assert isinstance(task, Task)
+    if not task.others:
+        raise NotRun("its Model takes no other shape that its file's numbers give")
+    return task.cases
+
+
+def _cases(file: str, shapes: tuple[Shaped, ...]) -> st.SearchStrategy[Case]:
+    """Cases of some shapes, the simplest first."""
+
+    def case(shaped: Shaped, fill: str, seed: int) -> Case:
+        return Case(shaped.shapes, {"task": file, "changed": shaped.changed}, fill, seed)
+
+    return st.builds(case, among(*shapes), among(*REAL_FILLS), whole(0, 2**16 - 1))
+
+
+def survey(file: str, subject: Subject) -> Task | None:
+    """What a task is, as the subject's kernels answer it; None where they answer none. Raises ValueError."""
+    arguments = {"task": file, "wanted": OTHERS, "small": SMALL, "large": LARGE}
+    try:
+        outcome = subject.run(programs.survey, {}, arguments)
+    except Undefined:
+        return None
+    except Declined as reason:
+        raise ValueError(str(reason)) from reason
+    if outcome.error:
+        raise ValueError(outcome.error.removeprefix("ValueError: "))
+    return task_of(_tuples(json.loads(bytes(np.asarray(outcome.outputs["output"].values)))), file)
+
+
+def operands_of(task: Task, case: Case, subject: Subject) -> dict[str, Array]:
+    """The values of a case; inputs that have a structure, and half of those of no operator, are the task's own."""
+    operands, shaped = task.operands(case, subject.format), task.shaped(case)
+    if shaped.plain and (shaped.made or case.seed % 2):
+        return operands
+    torchs = replace(subject, kernels=None, dtype="float32")
+    made = torchs.run(programs.own_inputs, {}, {**case.arguments, "seed": case.seed})
+    if made.error:
+        raise Declined(f"get_inputs() raises {made.error}")
+    own = {name: np.asarray(seen.values) for name, seen in made.outputs.items()}
+    return operands | {n: round_to(v, subject.format.storage) if v.dtype.kind == "f" else v for n, v in own.items()}
+
+
+def expected(
+    task: Task, case: Case, subject: Subject, operands: Mapping[str, Array], cotangent: Array | None = None
+) -> tuple[dict[str, Expected], dict[str, Expected]]:
+    """The output and, with a cotangent, the gradients that a task's operands should give."""
+    made = task.shaped(case).made
+    if made is None:
+        return held_to_model(task, case, subject, operands, cotangent)
+    own, arguments = made.operands(operands), made.with_target(operands)
+    outputs = {"output": made.operator.expected(own, arguments, subject.format)["output"]}
+    if cotangent is None:
+        return outputs, {}
+    gradients = made.operator.expected_gradients(cotangent, own, arguments, subject.format)
+    return outputs, {made.sources[name]: gradient for name, gradient in gradients.items()}
+
+
+def held_to_model(
+    task: Task, case: Case, subject: Subject, operands: Mapping[str, Array], cotangent: Array | None
+) -> tuple[dict[str, Expected], dict[str, Expected]]:
+    """What Model gives in float64, and how far an answer may be off: :data:`TIMES` times the largest of three.
+
+    That is how far Model itself is off in the subject's dtype, how far the result moves if every operand moves by
+    :data:`REACH` roundings, up or down at random, and so many roundings of its largest element. An answer that is right
+    for operands which differ by a few roundings from the given ones (Higham, ch. 1.5: backward stable) keeps that,
+    unless the moves miss a kink. The bound is chosen, not derived: it is the only one here that is.
+    """
+    u = subject.format.storage.unit_roundoff
+    generator = np.random.default_rng(case.seed)
+    plain, wide = replace(subject, kernels=None), replace(subject, kernels=None, dtype="float64")
+
+    def moved(values: Array) -> Array:
+        signs = generator.choice([-1.0, 1.0], values.shape)
+        return values * (1.0 + REACH * u * signs) if values.dtype.kind == "f" else values
+
+    def model(subject: Subject, operands: Mapping[str, Array]) -> Outcome:
+        outcome = subject.run(task.program, operands, case.arguments, cotangent)
+        if outcome.error:
+            raise Declined(f"Model itself raises {outcome.error}")
+        return outcome
+
+    exact = model(wide, operands)
+    others = [model(plain, operands), *(model(wide, {n: moved(v) for n, v in operands.items()}) for _ in range(MOVES))]
+    return tuple(_around(exact, others, group, REACH * u) for group in ("outputs", "gradients"))  # type: ignore[return-value]
+
+
+def _around(exact: Outcome, others: list[Outcome], group: str, relative: float) -> dict[str, Expected]:
+    """Each tensor of a group, allowed to be off by a multiple of how far it is off in others, or of its largest."""
+    found = {}
+    for name, seen in getattr(exact, group).items():
+        values = np.asarray(seen.values)
+        with np.errstate(invalid="ignore"):
+            away = [np.abs(np.asarray(getattr(other, group)[name].values) - values) for other in others]
+            off = max(float(np.nanmax(np.where(np.isfinite(a), a, 0.0), initial=0.0)) for a in away)
+            largest = float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0))
+        found[name] = Expected(values, np.full(values.shape, TIMES * max(off, relative * largest)))
+    return found
+
+
+def _no_loop(*operands: Any, **arguments: Any) -> Any:
+    raise NotImplementedError("a task has loops by way of its operator alone")
+
+
+def _per_axis(name: str, value: Any, axes: int) -> Any:
+    """An argument as operators take it: one number for each axis."""
+    return (value,) * axes if name in PER_AXIS and axes and isinstance(value, int) else value
+
+
+def _classes(case: Case, name: str, most: int) -> Array:
+    """A class for each row."""
+    generator = np.random.default_rng([case.seed, *name.encode()])
+    return generator.integers(0, max(most, 1), case.shapes[name])
+
+
+def _nested(value: Any) -> Any:
+    return tuple(map(_nested, value)) if isinstance(value, list) else value
+
+
+def _tuples(value: Any) -> Any:
+    """JSON with tuples in the place of lists, as arguments are written everywhere in the suite."""
+    if isinstance(value, dict):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,85 @@
+"""Tasks of KernelBench's form: an answer on the task's own shape, off it, and backward.
+
+Collected where --kernels answers a task, and then alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from properties.cases.case import Case
+from properties.engine.law import law
+from properties.engine.tasks import Shaped, Task, expected, operands_of, other_cases, own_cases
+from properties.laws.test_networks import holds_at
+from properties.operators import Operator
+from properties.subjects import Declined, Subject
+from properties.verdicts.verdict import BUG, UNCLEAN, Diverged, same_shape, verdict
+from properties.worker.call import Outcome
+
+
+def of_a_task(operator: Operator) -> bool:
+    """True if it is what a task's Model computes."""
+    return isinstance(operator, Task)
+
+
+def few(subject: Subject) -> float:
+    """The share of a search's cases that are tried on the task's own shape: each takes long, and they differ little."""
+    return 0.05
+
+
+def answers(subject: Subject) -> bool:
+    """True if kernels stand for torch."""
+    return bool(subject.kernels) and not subject.integral
+
+
+@contextlib.contextmanager
+def of(shaped: Shaped) -> Iterator[None]:
+    """Have what diverges say of which module and inputs."""
+    try:
+        yield
+    except Diverged as failure:
+        failure.args = (f"{failure}; {shaped}",)
+        raise
+
+
+def unless_refused(outcome: Outcome) -> Outcome:
+    """The outcome; an exception is no wrong answer, but none. Raises Declined."""
+    kind = (outcome.error or "").partition(":")[0]
+    if outcome.error and kind not in UNCLEAN and BUG not in outcome.error:
+        raise Declined(outcome.error.partition("\n")[0])
+    return outcome
+
+
+@law("own shape", covers=of_a_task, on=answers, cases=own_cases, exact=False, rank=1, share=few, least=2)
+def test_own_shape(operator: Task, subject: Subject, case: Case) -> None:
+    """On the task's own shape the answer gives what Model should; of a large result, some hundred elements."""
+    operands, made = operands_of(operator, case, subject), operator.shaped(case).made
+    outcome = subject.run(operator.program, operands, case.arguments)
+    with of(operator.shaped(case)):
+        same_shape(outcome, operator.output_shape(case))
+        if made and made.in_parts:
+            own = made.case(case, operands)
+            for part in made.operator.parts(own, made.operands(operands), None):  # type: ignore[misc]
+                holds_at(replace(part, where={"output": part.where["output"]}), outcome, made.operator, subject)
+        else:
+            verdict(outcome, expected(operator, case, subject, operands)[0], subject)
+
+
+@law("other shapes", covers=of_a_task, on=answers, cases=other_cases, rank=2)
+def test_other_shapes(operator: Task, subject: Subject, case: Case) -> None:
+    """On shapes around the task's own the answer gives what Model should, or raises."""
+    operands = operands_of(operator, case, subject)
+    outcome = unless_refused(subject.run(operator.program, operands, case.arguments))
+    with of(operator.shaped(case)):
+        verdict(outcome, expected(operator, case, subject, operands)[0], subject)
+
+
+@law("backward", covers=of_a_task, on=answers, cases=other_cases, rank=3)
+def test_backward(operator: Task, subject: Subject, case: Case) -> None:
+    """The answer's gradients to inputs and weights are what Model's should be, or asking for them raises."""
+    operands, cotangent = operands_of(operator, case, subject), operator.cotangent(case, subject.format)
+    outcome = unless_refused(subject.run(operator.program, operands, case.arguments, cotangent))
+    with of(operator.shaped(case)):
+        verdict(outcome, expected(operator, case, subject, operands, cotangent)[1], subject, "gradients")

@@ -1,0 +1,222 @@
+"""Answers to tasks of KernelBench's form: what is right passes in all three parts, what is wrong fails in its own."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, settings
+
+from properties.engine import tasks
+from properties.engine.check import Check
+from properties.engine.judgement import NotRun
+from properties.engine.law import every
+from properties.engine.tasks import Task
+from properties.selftest import nested
+from properties.subjects import Subject
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged
+
+HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
+CONVOLUTION = """
+class Model(nn.Module):
+    def __init__(self, channels, kernels, size, stride=1, padding=0, dilation=1, groups=1, bias=True):
+        super().__init__()
+        self.layer = nn.Conv2d(channels, kernels, size, stride, padding, dilation, groups, bias)
+    def forward(self, x):
+        return self.layer(x)
+
+batch_size, channels, kernels, size, rows, columns = 4, 3, 16, 3, 24, 24
+def get_inputs():
+    return [torch.rand(batch_size, channels, rows, columns)]
+def get_init_inputs():
+    return [channels, kernels, size]
+"""
+LENET = """
+class Model(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.dense, self.last = nn.Linear(400, 84), nn.Linear(84, classes)
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.first(x)), 2)
+        x = F.max_pool2d(F.relu(self.second(x)), 2)
+        x = F.relu(self.dense(x.flatten(1)))
+        return self.last(x)
+
+batch_size, classes = 32, 10
+def get_inputs():
+    return [torch.rand(batch_size, 1, 32, 32)]
+def get_init_inputs():
+    return [classes]
+"""
+LOSS = """
+class Model(nn.Module):
+    def forward(self, scores, classes):
+        return F.cross_entropy(scores, classes)
+
+rows, count = 64, 10
+def get_inputs():
+    return [torch.rand(rows, count), torch.randint(0, count, (rows,))]
+def get_init_inputs():
+    return []
+"""
+POOLING = """
+class Model(nn.Module):
+    def __init__(self, size, stride=None, padding=0):
+        super().__init__()
+        self.layer = nn.MaxPool2d(size, stride, padding)
+    def forward(self, x):
+        return self.layer(x)
+
+size, stride, padding, batch, channels, side = 3, 2, 1, 2, 8, 32
+def get_inputs():
+    return [torch.rand(batch, channels, side, side)]
+def get_init_inputs():
+    return [size, stride, padding]
+"""
+TRIANGULAR = """
+class Model(nn.Module):
+    def forward(self, a, b):
+        return torch.matmul(a, b)
+
+n = 48
+def get_inputs():
+    return [torch.tril(torch.rand(n, n)), torch.tril(torch.rand(n, n))]
+def get_init_inputs():
+    return []
+"""
+
+
+def answered(task: str, old: str = "", new: str = "") -> str:
+    """A task with its own Model as the answer, but for one replacement."""
+    model = task.partition("\n\n")[0]
+    assert old in model
+    return f"{HEAD}{task}\n{model.replace('class Model(', 'class ModelNew(').replace(old, new)}\n"
+
+
+OWN_STRIDE = "self.layer(x)", "F.conv2d(x, self.layer.weight, self.layer.bias)"
+VERDICTS = {
+    "conv2d": (answered(CONVOLUTION), "conv2d", "passed", "passed", "passed"),
+    "max_pool2d": (answered(POOLING), "max_pool2d", "passed", "passed", "passed"),
+    "cross_entropy": (answered(LOSS), "cross_entropy", "passed", "passed", "passed"),
+    "LeNet-5": (answered(LENET), None, "passed", "passed", "passed"),
+    "structured": (
+        answered(TRIANGULAR, "torch.matmul(a, b)", "torch.tril(torch.matmul(torch.tril(a), b))"),
+        "matmul", "passed", "passed", "diverged",
+    ),
+    "own stride alone": (
+        answered(CONVOLUTION, *OWN_STRIDE),
+        "conv2d", "passed", "diverged", "passed",
+    ),
+    "zeros": (answered(CONVOLUTION, "self.layer(x)", "0 * self.layer(x)"), "conv2d", *["diverged"] * 3),
+    "own shape alone": (
+        answered(CONVOLUTION, "return", "assert x.shape[1:] == (3, 24, 24)\n        return"),
+        "conv2d", "passed", "not run", "not run",
+    ),
+    "no backward": (
+        answered(POOLING, "self.layer(x)", "self.layer(x.detach())"), "max_pool2d", "passed", "passed", "not run",
+    ),
+    "padded with zeros": (
+        answered(POOLING, "self.layer(x)", "F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3, 2)"),
+        "max_pool2d", *["diverged"] * 3,
+    ),
+    "no last bias": (
+        answered(LENET, "self.last(x)", "x @ self.last.weight.T"),
+        None, *["diverged"] * 3,
+    ),
+    "weights detached": (
+        answered(LENET, "F.relu(self.first(x))", "F.relu(F.conv2d(x, self.first.weight.detach(), self.first.bias))"),
+        None, "passed", "passed", "diverged",
+    ),
+}  # fmt: skip
+
+
+@functools.cache
+def surveyed(source: str, path: Path) -> tuple[Task, Subject]:
+    """The task of a file, and the answer."""
+    path.write_text(source, encoding="utf-8")
+    subject = Subject("cpu", "float32", kernels=str(path))
+    task = tasks.survey(str(path), subject)
+    assert task is not None
+    return task, subject
+
+
+def status(law: str, task: Task, subject: Subject) -> str:
+    """What a law comes to."""
+    result = evidence.Result(law, "", task.name, str(subject), "cpu", "float32", (), "")
+    check = Check(every()[law], task, subject, result)
+    with evidence.collecting(result):
+        try:
+            check.search(settings(settings.get_profile("tests"), max_examples=8, phases=[Phase.generate]), seed=1)
+        except Diverged:
+            return "diverged"
+        except NotRun:
+            return "not run"
+    return "passed"
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_verdict_in_three_parts(name: str, tmp_path: Path) -> None:
+    """Each answer is right, wrong or refused on its own shape, off it and backward, as it was made to be."""
+    source, operator, *should = VERDICTS[name]
+    task, subject = surveyed(source, tmp_path / "answer.py")
+    assert task.own
+    assert (str(task.own.made.operator) if task.own.made else None) == operator
+    assert [status(law, task, subject) for law in ("own shape", "other shapes", "backward")] == should
+
+
+def test_shapes_are_drawn_around_the_task(tmp_path: Path) -> None:
+    """Numbers of the file and defaults of the constructor change, all together where they must."""
+    task, _ = surveyed(answered(CONVOLUTION), tmp_path / "answer.py")
+    assert task.own
+    assert task.own.shapes["input 0"] == (4, 3, 24, 24)
+    changed = {name for shaped in task.others for name in shaped.changed}
+    assert changed >= {"batch_size", "channels", "kernels", "size", "rows", "columns", "Model.stride", "Model.padding"}
+    assert len(task.others) >= 16
+
+
+def test_large_shapes_are_cut_down(tmp_path: Path) -> None:
+    """What cannot be held here loses images first, and then the longest axes."""
+    large = CONVOLUTION.replace("4, 3, 16, 3, 24, 24", "64, 3, 16, 3, 4096, 512")
+    task, _ = surveyed(answered(large), tmp_path / "answer.py")
+    assert task.held
+    assert task.held.shapes["input 0"] == (1, 3, 2048, 512)
+
+
+def hold(folder: Path, source: str, *arguments: str) -> nested.Ended:
+    """``pytest properties --kernels`` as a user's first answer is held."""
+    path = folder / "answer.py"
+    path.write_text(source, encoding="utf-8")
+    options = [f"--evidence={folder}/evidence", "--hypothesis-profile=quick", "-p", "no:cacheprovider"]
+    return nested.run("properties", f"--kernels={path}", *options, *arguments)
+
+
+def test_verdict_is_told(tmp_path: Path) -> None:
+    """The terminal says what the answer is held to, and in three parts what it is worth."""
+    finished = hold(tmp_path, answered(CONVOLUTION, *OWN_STRIDE), *nested.UNSHRUNK)
+    assert finished.returncode == 1, finished.stdout
+    told = finished.stdout
+    assert "answer.py: Model(3, 16, 3) of 4 × 3 × 24 × 24; held to the loops of conv2d\n" in told
+    assert "  on its own shape: right\n  off it: silently wrong: output" in told
+    assert "  backward: right" in told
+
+
+BAD = {
+    "no task": (HEAD + "class ModelNew(nn.Module): ...", "it has ModelNew, but no Model, get_inputs, get_init_inputs;"),
+    "Model": (answered(CONVOLUTION.replace("super().__init__()", "1 / 0")), "its Model cannot be tried: ZeroDivision"),
+    "ModelNew": (answered(CONVOLUTION, "super().__init__()", "1 / 0"), "its ModelNew cannot be built: ZeroDivision"),
+    "weights": (answered(CONVOLUTION, "(channels, kernels, size", "(channels, kernels, 1"), "weights do not match: "),
+    "hangs": ("while True:\n    pass\n", "Hung: no answer after "),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_task(name: str, tmp_path: Path) -> None:
+    """What cannot be held ends the run before it starts: one line that says why, and exit code 2."""
+    source, why = BAD[name]
+    finished = hold(tmp_path, source, *(["--call-timeout=0.1"] if name == "hangs" else []))
+    assert finished.returncode == 2, finished.stdout
+    assert f"--kernels={tmp_path / 'answer.py'}: {why}" in finished.stderr
+    assert "Traceback" not in finished.stderr + finished.stdout
