@@ -17,71 +17,66 @@ from numba import njit
 
 
 @njit(cache=True)
+def meeting(positions, size, stride, shift):  # type: ignore[no-untyped-def]
+    """Which of so many positions p meet one of ``size`` elements, where ``0 ≤ p·stride + shift < size``.
+
+    >>> meeting.py_func(5, 4, 2, -1), meeting.py_func(5, 4, 1, 2)
+    (range(1, 3), range(0, 2))
+    """
+    return range(max(0, -(shift // stride)), min(positions, (size - 1 - shift) // stride + 1))
+
+
+@njit(cache=True)
 def slide(y, x, weight, bias, groups, stride, padding, dilation, mirror):  # type: ignore[no-untyped-def]
     """Gather: ``y[n,o,p,i,j] = bias[o] + Σ_{c,d,a,b} weight[o,c,d,a,b] · x[n, c₀+c, p·s−q+d·e, …]``.
 
     ``mirror`` lets the kernel run against the input: ``D−1−d`` in place of d, and so for a and b.
     """
-    _, channels, depths, rows, columns = weight.shape
+    _, _, positions, rows, columns = y.shape
+    _, channels, depth, height, width = weight.shape
     for n, o in np.ndindex(y.shape[0], y.shape[1]):
         first = o // (y.shape[1] // groups) * channels
-        for p, i, j in np.ndindex(y.shape[2], y.shape[3], y.shape[4]):
-            total = bias[o]
-            for c in range(channels):
-                for d in range(depths):
-                    z = p * stride[0] - padding[0] + (depths - 1 - d if mirror else d) * dilation[0]
-                    if not 0 <= z < x.shape[2]:
-                        continue
-                    for a in range(rows):
-                        u = i * stride[1] - padding[1] + (rows - 1 - a if mirror else a) * dilation[1]
-                        if not 0 <= u < x.shape[3]:
-                            continue
-                        for b in range(columns):
-                            v = j * stride[2] - padding[2] + (columns - 1 - b if mirror else b) * dilation[2]
-                            if 0 <= v < x.shape[4]:
-                                total += weight[o, c, d, a, b] * x[n, first + c, z, u, v]
-            y[n, o, p, i, j] = total
+        y[n, o] = bias[o]
+        for c, d, a, b in np.ndindex(weight.shape[1:]):
+            tap = weight[o, c, d, a, b]
+            z = (depth - 1 - d if mirror else d) * dilation[0] - padding[0]
+            u = (height - 1 - a if mirror else a) * dilation[1] - padding[1]
+            v = (width - 1 - b if mirror else b) * dilation[2] - padding[2]
+            for p in meeting(positions, x.shape[2], stride[0], z):
+                for i in meeting(rows, x.shape[3], stride[1], u):
+                    for j in meeting(columns, x.shape[4], stride[2], v):
+                        at = p * stride[0] + z, i * stride[1] + u, j * stride[2] + v
+                        y[n, o, p, i, j] += tap * x[n, first + c, at[0], at[1], at[2]]
 
 
 @njit(cache=True)
 def scatter_to_input(gradient, g, weight, groups, stride, padding, dilation):  # type: ignore[no-untyped-def]
     """Adjoint of :func:`slide` for x: each tap adds ``weight[o,c,d,a,b] · g[n,o,p,i,j]`` to where it would gather."""
-    _, channels, depths, rows, columns = weight.shape
+    x, channels = gradient, weight.shape[1]
     for n, o in np.ndindex(g.shape[0], g.shape[1]):
         first = o // (g.shape[1] // groups) * channels
-        for p, i, j in np.ndindex(g.shape[2], g.shape[3], g.shape[4]):
-            for c in range(channels):
-                for d in range(depths):
-                    z = p * stride[0] - padding[0] + d * dilation[0]
-                    if not 0 <= z < gradient.shape[2]:
-                        continue
-                    for a in range(rows):
-                        u = i * stride[1] - padding[1] + a * dilation[1]
-                        if not 0 <= u < gradient.shape[3]:
-                            continue
-                        for b in range(columns):
-                            v = j * stride[2] - padding[2] + b * dilation[2]
-                            if 0 <= v < gradient.shape[4]:
-                                gradient[n, first + c, z, u, v] += weight[o, c, d, a, b] * g[n, o, p, i, j]
+        for c, d, a, b in np.ndindex(weight.shape[1:]):
+            tap = weight[o, c, d, a, b]
+            z, u, v = d * dilation[0] - padding[0], a * dilation[1] - padding[1], b * dilation[2] - padding[2]
+            for p in meeting(g.shape[2], x.shape[2], stride[0], z):
+                for i in meeting(g.shape[3], x.shape[3], stride[1], u):
+                    for j in meeting(g.shape[4], x.shape[4], stride[2], v):
+                        at = p * stride[0] + z, i * stride[1] + u, j * stride[2] + v
+                        x[n, first + c, at[0], at[1], at[2]] += tap * g[n, o, p, i, j]
 
 
 @njit(cache=True)
 def scatter_to_weight(gradient, g, x, groups, stride, padding, dilation):  # type: ignore[no-untyped-def]
     """Adjoint of :func:`slide` for weight: each tap adds ``g[n,o,p,i,j] · x[n, c₀+c, …]``, what it would gather."""
-    _, channels, depths, rows, columns = gradient.shape
+    channels = gradient.shape[1]
     for n, o in np.ndindex(g.shape[0], g.shape[1]):
         first = o // (g.shape[1] // groups) * channels
-        for p, i, j in np.ndindex(g.shape[2], g.shape[3], g.shape[4]):
-            for c in range(channels):
-                for d in range(depths):
-                    z = p * stride[0] - padding[0] + d * dilation[0]
-                    if not 0 <= z < x.shape[2]:
-                        continue
-                    for a in range(rows):
-                        u = i * stride[1] - padding[1] + a * dilation[1]
-                        if not 0 <= u < x.shape[3]:
-                            continue
-                        for b in range(columns):
-                            v = j * stride[2] - padding[2] + b * dilation[2]
-                            if 0 <= v < x.shape[4]:
-                                gradient[o, c, d, a, b] += g[n, o, p, i, j] * x[n, first + c, z, u, v]
+        for c, d, a, b in np.ndindex(gradient.shape[1:]):
+            z, u, v = d * dilation[0] - padding[0], a * dilation[1] - padding[1], b * dilation[2] - padding[2]
+            total = 0.0
+            for p in meeting(g.shape[2], x.shape[2], stride[0], z):
+                for i in meeting(g.shape[3], x.shape[3], stride[1], u):
+                    for j in meeting(g.shape[4], x.shape[4], stride[2], v):
+                        at = p * stride[0] + z, i * stride[1] + u, j * stride[2] + v
+                        total += g[n, o, p, i, j] * x[n, first + c, at[0], at[1], at[2]]
+            gradient[o, c, d, a, b] += total
