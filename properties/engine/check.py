@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import re
 import secrets
-import unittest
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,9 +21,9 @@ from properties.engine import bundles, families
 from properties.engine.bundles import Bundle
 from properties.engine.domain import LAW as DOMAIN
 from properties.engine.domain import Domain, Domains
-from properties.engine.judgement import NotRun
+from properties.engine.judgement import Enough, NotRun
 from properties.engine.law import Law
-from properties.engine.trial import HERE, Engines, Steered, Trial
+from properties.engine.trial import HERE, Engines, Listed, Steered, Trial
 from properties.ledger.known import known
 from properties.ledger.record import Divergence
 from properties.operators import Operator
@@ -44,10 +42,6 @@ SETTLED = {"eager": 100, "compiled": 40, "dynamic": 10 * families.MEMBERS}
 """Cases after which what proves nothing never will, by the mode: those of a family are alike."""
 
 
-class Enough(unittest.SkipTest):
-    """Raised by a test body to end a search early: Hypothesis takes it for no failure, and lets it through."""
-
-
 @dataclass(eq=False)
 class Check:
     """One law on one operator and one subject, and what came of it so far.
@@ -63,8 +57,6 @@ class Check:
     domains: Domains | None = None
     domain: Domain | None = None
     dealer: Dealer | None = None
-    broken: bool = False
-    """True if a case did not hold."""
     failing: Any = None
     """The case that failed last: once a search has ended, the one that is shown."""
 
@@ -87,6 +79,11 @@ class Check:
         self.search(seed=seed)
         while "case" in self.law.parameters and self._nothing_yet and not self.settled:
             self.search(seed=seed)
+
+    @property
+    def _refused(self) -> int:
+        """How many cases ended with an error of which the ledger tells: those that the compiler refuses."""
+        return self.tally.known - self.tally.steered
 
     @property
     def _nothing_yet(self) -> bool:
@@ -114,8 +111,8 @@ class Check:
         self.dealer = self.dealer or Dealer(own)
         try:
             with dealt_by(self.dealer):
-                self._searched(settings, own + self.tally.cases)()  # another in each search of this check
-        except Enough:
+                self._search_for_pairs(settings, own)
+        except Enough:  # of the law's body, whose time is up
             pass
         except Diverged as failure:
             if found := self._in_torch(failure):
@@ -150,6 +147,17 @@ class Check:
         elif self.domain and self.domain.refused:
             self.result.reason = self.domain.declining(self.domain.refused.keys())
 
+    def _search_for_pairs(self, settings: hypothesis.settings, seed: int) -> None:
+        """Search, and then a quarter as long again and again until every pair was met, where the law goes on so long.
+
+        An exception that ended a search early would be kept in the database of examples, and its case repeated.
+        """
+        before, every_pair = self.tally.cases, bool(self.subject and self.law.every_pair(self.subject))
+        self._searched(settings, seed + before)()  # another in each search of this check
+        most = MORE * (self.tally.cases - before)
+        while every_pair and self.dealer and not self.dealer.complete and self.tally.cases - before < most:
+            self._searched(settings, seed + self.tally.cases, again=True)()
+
     def trial(self, case: object = None, served: list[Call] | None = None) -> Trial | None:
         """The subject as the law's body gets it."""
         if self.subject is None:
@@ -168,14 +176,15 @@ class Check:
             if trial and self.subject and trial.case is not None:
                 trial.ask(self.operator, trial.case, self.subject)
             roundings = [entry for variant in self._tiers(case) for entry in self._hold_rounded(trial, variant)]
-        except Steered as steered:
-            tally.known, tally.entry, tally.steered = tally.known + 1, steered.entry, tally.steered + 1
+        except Listed as listed:
+            tally.known, tally.entry = tally.known + 1, listed.entry
+            tally.steered += isinstance(listed, Steered)
         except Declined as reason:
             tally.declined, tally.declining = tally.declined + 1, tally.declining or str(reason)
             if isinstance(reason, Undefined) and tally.declined == tally.cases:
                 raise NotRun(str(reason)) from reason
         except Diverged:
-            entries = [entry for entry in trial.entries if not entry.rounds] if trial else []
+            entries = [entry for entry in trial.entries if not entry.tried] if trial else []
             if not entries:
                 self.failing = case
                 raise
@@ -195,25 +204,19 @@ class Check:
         """Hold the law on the cases of a family, all of which one compiled function serves."""
         if len(family.cases) == 1:  # Hypothesis begins with it; to serve one case is what "compiled" does
             return
-        before, first, served = self.tally.compilations, family.cases[0], list[Call]()
+        first, served = family.cases[0], list[Call]()
+        compiled, refused = self.tally.compilations, self._refused
         for member in family:
-            many = self.tally.compilations - before >= families.COMPILATIONS
+            many = self.tally.compilations - compiled + self._refused - refused >= families.COMPILATIONS
             self.tried(replace(member, shapes=first.shapes) if many else member, served)
+            if member is first and self._refused > refused:  # there is no function to serve the others
+                return
 
-    def tried_each(self, bundle: Bundle, wanted: int) -> None:
-        """Hold the law on the cases of a bundle, or of its bundles: those that share compiled code are drawn as one.
-
-        Raises Enough where every pair was met, too, after so many.
-        """
+    def tried_each(self, bundle: Bundle) -> None:
+        """Hold the law on the cases of a bundle, or of its bundles: those that share compiled code are drawn as one."""
         for drawn, hand in itertools.zip_longest(bundle.cases, bundle.hands):
             for case in drawn if isinstance(drawn, Bundle) else (drawn,):
-                try:
-                    self.tried(case, hand=hand)
-                except BaseException:
-                    self.broken = True  # what follows is shrunk, and ends by itself
-                    raise
-        if self.dealer and self.dealer.complete and self.tally.cases >= wanted and not self.broken:
-            raise Enough("every pair was met")
+                self.tried(case, hand=hand)
 
     def _in_torch(self, failure: Diverged) -> str | None:
         """What torch's own function does on the case on which something else failed, if that is wrong, too."""
@@ -275,8 +278,8 @@ class Check:
         if not integral and integers != case:
             yield case
 
-    def _searched(self, settings: hypothesis.settings, seed: int) -> Callable[[], None]:
-        """A search that tries as many cases as the settings say on a subject of the whole budget.
+    def _searched(self, settings: hypothesis.settings, seed: int, again: bool = False) -> Callable[[], None]:
+        """A search that tries as many cases as the settings say on a subject of the whole budget; again, a quarter.
 
         The first bundle is empty, since Hypothesis begins with the simplest. Where strategies have turns, a bundle has
         a case of each. Where a case is compiled, it takes so long that a larger bundle saves nothing.
@@ -295,9 +298,7 @@ class Check:
         if not compiled and (turns := self.law.in_turn(self.operator)):
             number = math.ceil(wanted / TURNS)
             drawn = bundles.in_turn([turns[k % len(turns)] for k in range(math.ceil(wanted / number))])
-        most = math.ceil(number * MORE) if self.subject and self.law.every_pair(self.subject) else number
-        try_all = functools.partial(self.tried_each, wanted=self.tally.cases + wanted)
-        return self._searching(drawn, try_all, settings, 1 + most, seed)
+        return self._searching(drawn, self.tried_each, settings, 1 + math.ceil(number / 4 if again else number), seed)
 
     def _searching(
         self,

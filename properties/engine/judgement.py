@@ -17,6 +17,10 @@ class NotRun(unittest.SkipTest):
     """Raised by a test body that has nothing to try here, with the reason; it ends a search at once."""
 
 
+class Enough(unittest.SkipTest):
+    """Raised by a test body to end a search early: Hypothesis takes it for no failure, and lets it through."""
+
+
 def judge(result: Result, subject: Subject | None, attempt: Callable[[], None]) -> None:
     """Make an attempt, and settle the result's status by what came of it and of any before."""
     try:

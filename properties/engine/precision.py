@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from properties.cases.case import Case
 from properties.cases.dealing import BACKEND
-from properties.engine.check import Check, Enough
+from properties.engine.check import Check
+from properties.engine.judgement import Enough
 from properties.engine.law import Law, every
 from properties.engine.trial import HERE, Engine, Engines
 from properties.ledger.known import LEDGER

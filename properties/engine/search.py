@@ -19,8 +19,8 @@ from pathlib import Path
 import hypothesis
 
 from properties.engine import findings
-from properties.engine.check import Check, Enough
-from properties.engine.judgement import judge
+from properties.engine.check import Check
+from properties.engine.judgement import Enough, judge
 from properties.engine.trial import Trial
 from properties.subjects import Declined, Subject
 from properties.verdicts import evidence

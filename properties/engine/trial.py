@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from properties.cases.case import Case
-from properties.ledger.known import computed_by, known
+from properties.ledger.known import computed_by, every_known
 from properties.ledger.record import Divergence
 from properties.operators import Operator
 from properties.subjects import Subject
@@ -51,12 +51,16 @@ HERE = Engines()
 """Calls made in this process."""
 
 
-class Steered(Exception):
-    """Raised before a case or a call that runs into an entry of the ledger."""
+class Listed(Exception):
+    """Raised where a case or a call runs into an entry of the ledger."""
 
     def __init__(self, entry: Divergence) -> None:
         super().__init__(entry.id)
         self.entry = entry
+
+
+class Steered(Listed):
+    """Raised before it is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +98,15 @@ class Trial(Subject):
         """Ask the ledger about a case of an operator on a subject.
 
         Raises Steered where it has an entry: nothing is learnt from trying, since the entry's example is tried in any
-        run. Under one on rounding much is: whether rounding explains all. Beside another torch both are tried, on the
-        same cases: only counts from the same cases tell what one does and the other does not.
+        run. Under one on rounding, or one that tells what an error says, much is: whether that explains all. Beside
+        another torch any is tried, on the same cases: only counts from the same cases tell what one does and the other
+        does not.
         """
-        entry = known(self.law, operator, subject, case)
-        if entry and not (entry.rounds or self.engines.comparing):
-            raise Steered(entry)
-        if entry and entry not in self.entries:
-            self.entries.append(entry)
+        for entry in every_known(self.law, operator, subject, case):
+            if not (entry.tried or self.engines.comparing):
+                raise Steered(entry)
+            if entry not in self.entries:
+                self.entries.append(entry)
 
     def answer(self, call: Call) -> Outcome:
         """Have a call made, after the ledger was asked about it: it may be another than the case describes.
@@ -119,7 +124,14 @@ class Trial(Subject):
             self.ask(computed_by(call.program), made, subject)
         outcome = self.engines.by_torch[self.torch].answer(call)
         self.tally.compilations += outcome.compilations
+        self._explained(outcome.error or "")
         return replace(outcome, call=call)
+
+    def _explained(self, error: str) -> None:
+        """Raise Listed for an error of which an entry tells."""
+        for entry in self.entries:
+            if entry.says and entry.says in error and not self.engines.comparing:
+                raise Listed(entry)
 
     def renew(self) -> None:
         """Make the next call in a process in which none was made."""

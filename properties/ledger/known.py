@@ -2,7 +2,8 @@
 
 Cases under a predicate are steered around and counted, so that the suite is green on a torch whose defects are all
 listed and red on anything new. An entry on rounding steers around nothing: a case under it is tried, and what is off by
-more than its bound is known only if it keeps that of sums in the storage. The pinned example must still diverge: an
+more than its bound is known only if it keeps that of sums in the storage. Nor does one that tells what an error says: a
+case under it is known only if it raises that. The pinned example must still diverge: an
 entry that no longer does fails (``properties/laws/test_ledger.py``) until it says in which release it is ``fixed``,
 from which on nothing is steered around: the ledger cannot outlive a fix. Nothing is listed that is not understood.
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from properties import ledger
 from properties.cases.case import Case
@@ -29,10 +30,11 @@ for _module in pkgutil.iter_modules(ledger.__path__):
         importlib.import_module(f"{ledger.__name__}.{_module.name}")
 
 
-def _first_asked(entry: Divergence) -> tuple[bool, int, bool, str]:
-    # Of two on rounding, the one on outputs and gradients has the wider bound.
+def _first_asked(entry: Divergence) -> tuple[bool, bool, int, bool, str]:
+    # What is tried comes after what is steered around; of two on rounding, the one on outputs and gradients has the
+    # wider bound.
     severity = SEVERITIES.index(entry.severity)
-    return not entry.overwrites, severity, entry.rounds and entry.of_gradients, entry.component
+    return not entry.overwrites, entry.tried, severity, entry.rounds and entry.of_gradients, entry.component
 
 
 LEDGER: tuple[Divergence, ...] = tuple(sorted(ENTRIES.values(), key=_first_asked))
@@ -51,9 +53,13 @@ def check_laws(names: Collection[str]) -> None:
 
 def known(law: str, operator: Operator | None, subject: Subject | None, case: object) -> Divergence | None:
     """The ledger's entry that a law's case runs into, or None."""
-    if operator is None or subject is None or not isinstance(case, Case):
-        return None
-    return next((entry for entry in concerning(law, operator, subject) if entry.holds(case, subject)), None)
+    return next(every_known(law, operator, subject, case), None)
+
+
+def every_known(law: str, operator: Operator | None, subject: Subject | None, case: object) -> Iterator[Divergence]:
+    """All entries that a law's case runs into, the one that it is put down to first."""
+    if operator is not None and subject is not None and isinstance(case, Case):
+        yield from (entry for entry in concerning(law, operator, subject) if entry.holds(case, subject))
 
 
 @functools.cache

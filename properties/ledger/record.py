@@ -69,6 +69,8 @@ class Divergence:
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default), every
     time; where the defect ``overwrites`` memory that is not its own, the process may end with a signal instead.
     Where more than one of ten cases under the predicate is right, ``chance`` says why.
+    Where the defect is an error of which no predicate tells exactly when it is raised, ``says`` is a part of its text:
+    cases under the predicate are tried, and known only if they raise it.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Divergence:
     overwrites: bool
     around_kernels: bool
     chance: str
+    says: str
 
     @property
     def law(self) -> str:
@@ -103,6 +106,11 @@ class Divergence:
     def rounds(self) -> bool:
         """True if sums are rounded to the storage on the way: cases are held to the bound of such sums."""
         return self.severity == ROUNDING
+
+    @property
+    def tried(self) -> bool:
+        """True if cases under it are tried: what comes of them tells whether this entry explains it."""
+        return self.rounds or bool(self.says)
 
     @property
     def of_gradients(self) -> bool:
@@ -170,6 +178,7 @@ def known(
     overwrites: bool = False,
     around_kernels: bool = False,
     chance: str = "",
+    says: str = "",
 ) -> Callable[[Predicate], Predicate]:
     """Register a defect. The function below is true of the cases and subjects that show it; see :class:`Divergence`.
 
@@ -183,6 +192,7 @@ def known(
         entry = Divergence(
             id, severity, operators, laws, devices, dtypes, holds, happens, why, upstream, operator or operators[0],
             example, modes, backends, having, lacking, also, seen, fixed, overwrites, around_kernels, chance,
+            says,
         )  # fmt: skip
         _check(entry)
         ENTRIES[id] = entry

@@ -96,12 +96,16 @@ def test_one_case_is_compiled_or_as_many_as_prove_something(seed: int) -> None:
     assert not result.tally.proves_nothing
 
 
+def at_a_later_size(call: Call) -> bool:
+    """True if a function was compiled for another size."""
+    compiled_for = call.earlier[0] if call.earlier else call
+    return np.shape(compiled_for.operands["input"]) != np.shape(call.operands["input"])
+
+
 def wrong_at_later_sizes(call: Call) -> Outcome:
     """What a function would answer that is right for the shape for which it was compiled alone."""
     outcome = in_eager_mode(call)
-    compiled_for = call.earlier[0] if call.earlier else call
-    same = np.shape(compiled_for.operands["input"]) == np.shape(call.operands["input"])
-    return outcome if same else outcome.part(lambda values: values + 1.0)
+    return outcome.part(lambda values: values + 1.0) if at_a_later_size(call) else outcome
 
 
 def test_a_later_size_is_caught() -> None:
@@ -113,6 +117,32 @@ def test_a_later_size_is_caught() -> None:
     assert "".join(failure.value.__notes__).count(" Case(") == 1
     assert failure.value.call
     assert failure.value.call.earlier
+
+
+def gradients_of_convolutions(refused: str) -> evidence.Result:
+    """What comes of gradients whose compilation for a later size is refused with these words."""
+
+    def answer(call: Call) -> Outcome:
+        return Outcome(error=refused) if at_a_later_size(call) else in_eager_mode(call)
+
+    result = evidence.Result("gradients", "", "conv2d", "", "cpu", "float32", (), "")
+    with evidence.collecting(result):
+        Check(GRADIENTS, operator("conv2d"), DYNAMIC, result, Engines({"": Engine(answer)})).search(FEW, seed=1)
+    return result
+
+
+def test_a_known_error_is_looked_for_by_its_words() -> None:
+    """No predicate tells when the compiler raises it: cases are tried, and known if they raise just that."""
+    tally = gradients_of_convolutions("InductorError: LoweringException: ValueRangeError: Invalid ranges [0:-1]").tally
+    assert tally.entry
+    assert tally.entry.id == "dynamic-convolution-gradient-of-two-sums"
+    assert 0 < tally.known - tally.steered < tally.cases
+
+
+def test_another_error_is_no_known_one() -> None:
+    """The same cases diverge where they raise something else."""
+    with pytest.raises(Diverged, match="raised InductorError: something else"):
+        gradients_of_convolutions("InductorError: something else")
 
 
 @pytest.mark.parametrize("wrong", [False, True])

@@ -101,7 +101,8 @@ def test_a_misspelt_law(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    """A case that runs into several entries is put down to one that overwrites memory, and else to the worst."""
-    ranks = [(not entry.overwrites, record.SEVERITIES.index(entry.severity)) for entry in known.LEDGER]
+    """A case that runs into several entries is put down to one that overwrites memory, else to the worst that is not
+    tried."""
+    ranks = [(not entry.overwrites, entry.tried, record.SEVERITIES.index(entry.severity)) for entry in known.LEDGER]
     assert ranks == sorted(ranks)
     assert len({entry.id for entry in known.LEDGER}) == len(known.LEDGER)

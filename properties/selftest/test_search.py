@@ -17,7 +17,8 @@ from hypothesis.database import DirectoryBasedExampleDatabase, InMemoryExampleDa
 
 from properties.cases.case import Case
 from properties.engine import findings, search
-from properties.engine.law import Law
+from properties.engine.check import Check
+from properties.engine.law import Law, every
 from properties.engine.search import Pair, Search
 from properties.ledger import record
 from properties.operators import operator
@@ -86,6 +87,17 @@ def test_too_few_cases_to_say_that_none_prove_anything() -> None:
             tried.search_enough()
     assert once < first.tally.cases < 3 * once
     assert last.settled
+
+
+def test_what_holds_is_not_kept() -> None:
+    """A search that met every pair leaves no example, which the next would try again in place of a new one."""
+    kept = InMemoryExampleDatabase()
+    result = evidence.Result("layouts", "", "relu", "", "cpu", "float64", (), "")
+    check = Check(every()["layouts"], operator("relu"), Subject("cpu", "float32"), result)
+    with evidence.collecting(result):
+        check.search(hypothesis.settings(SETTINGS, database=kept, max_examples=40), seed=1)
+    assert result.tally.pairs_met == result.tally.pairs > 0
+    assert not kept.data
 
 
 def test_every_pair_gets_its_turn(tmp_path: Path) -> None:
