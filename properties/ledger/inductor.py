@@ -129,6 +129,26 @@ def _first_of_padding(case: Case, subject: Subject) -> bool:
 
 
 @compiled(
+    "compiled-adaptive-max-pool-index-of-nan",
+    ("adaptive_max_pool1d", "adaptive_max_pool2d"),
+    severity="silent wrong value",
+    laws=("special gradients",),
+    dtypes=FLOATS,
+    why="torch.nn.AdaptiveMaxPool2d: the indices are those of the outputs; the output is NaN, and eager mode, windows "
+    "of one size and three axes give the index of a NaN",
+    example=Special({"input": (1, 1, 3)}, {"output_size": (2,)}, "normal", seed=1, palette="nan"),
+)
+def _largest_before_nan(case: Case, subject: Subject) -> bool:
+    """Where windows differ in size, the index of an output that is NaN is that of the largest number before the first
+    NaN of its window, where the gradient then goes; right is a NaN that comes first."""
+    sizes = case.shapes["input"][-len(case.arguments["output_size"]) :]
+    even = all(
+        wanted is None or size % wanted == 0 for size, wanted in zip(sizes, case.arguments["output_size"], strict=True)
+    )
+    return not even and bool(np.isnan(case.tensor("input", case.shapes["input"], subject.format)).any())
+
+
+@compiled(
     "compiled-max-pool3d-of-equals",
     ("max_pool3d", "adaptive_max_pool3d"),
     severity="silent wrong value",
