@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import pprint
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from properties.engine import repro
 from properties.operators import CATALOGUE, Operator
@@ -50,6 +53,8 @@ def holds(case: Case, subject: Subject) -> bool:  # to be called after the condi
     return ...  # the smallest condition that explains it
 '''
 
+MOST = 2**23
+"""Elements of operands that a script holds."""
 SEVERITIES = {
     r"raised (NativeCrash|Hung|OutOfMemory|Exited)": "crash",
     r"raised ": "valid arguments rejected",
@@ -70,6 +75,9 @@ def script(result: evidence.Result, failure: AssertionError, folder: Path) -> No
     described = next((o for o in CATALOGUE if o.name == result.operator), None)
     call = call or result.tally.call
     if call is None or isinstance(failure, Vacuous):
+        return
+    if (elements := sum(math.prod(np.shape(values)) for values in call.operands.values())) > MOST:
+        result.message = f"{result.message}\nno script: it would hold {elements:,} elements"
         return
     if expected is None and described and call.program is described.program:
         with contextlib.suppress(ValueError):  # the loops refuse arguments that are not valid

@@ -50,6 +50,7 @@ IMPORTS = {
     "import base64": "base64.",
     "import contextlib": "contextlib.",
     "import ctypes": "ctypes.",
+    "import importlib.util": "importlib.util",
     "import inspect": "inspect.",
     "import io": "io.",
     "import re": "re.fullmatch",
@@ -141,7 +142,7 @@ def _collect(function: Callable[..., Any], into: dict[str, str]) -> None:
     into[function.__name__] = inspect.getsource(function)
     for name in _names(function.__code__):
         used = function.__globals__.get(name)
-        if inspect.isfunction(used) and used.__module__ == function.__module__:
+        if inspect.isfunction(used) and used.__module__ in (function.__module__, modules.__name__):
             _collect(used, into)
 
 
@@ -327,7 +328,6 @@ def _loaded(where: str, name: str) -> str:
     if not where.endswith(".py"):
         return f"import {where} as {name}"
     return (
-        "import importlib.util\n"
         f'spec = importlib.util.spec_from_file_location("user_code", {where!r})\n'
         f"{name} = sys.modules[spec.name] = importlib.util.module_from_spec(spec)\n"
         f"spec.loader.exec_module({name})"

@@ -142,7 +142,7 @@ def test_wrong_module_is_caught(tmp_path: Path) -> None:
 
 BAD = {
     "class Other: ...": "Mine is no subclass of torch.nn.Module; give",
-    CONVOLUTION.replace("*kernel_size", "1"): "Mine cannot be built: weights do not match: Mine has "
+    CONVOLUTION.replace("*kernel_size", "1"): "the layer for conv2d cannot be built: weights do not match: Mine has "
     "{'offsets': (1,), 'kernels': (1, 1, 1)}, but should have {'weight': (1, 1, 1, 1), 'bias': (1,)}; give",
     CONVOLUTION.replace("groups=1, bias", "groups, bias"): "SyntaxError: ",
 }

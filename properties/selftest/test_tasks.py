@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,7 +110,7 @@ VERDICTS = {
     ),
     "own stride alone": (
         answered(CONVOLUTION, *OWN_STRIDE),
-        "conv2d", "passed", "diverged", "passed",
+        "conv2d", "passed", "diverged", "diverged",
     ),
     "zeros": (answered(CONVOLUTION, "self.layer(x)", "0 * self.layer(x)"), "conv2d", *["diverged"] * 3),
     "own shape alone": (
@@ -200,7 +202,18 @@ def test_verdict_is_told(tmp_path: Path) -> None:
     told = finished.stdout
     assert "answer.py: Model(3, 16, 3) of 4 × 3 × 24 × 24; held to the loops of conv2d\n" in told
     assert "  on its own shape: right\n  off it: silently wrong: output" in told
-    assert "  backward: right" in told
+    assert "  backward: wrong: output has shape" in told
+    (script,) = (tmp_path / "repro").glob("other*.py")
+    assert exit_code(script) == 1
+    (tmp_path / "answer.py").write_text(answered(CONVOLUTION), encoding="utf-8")
+    assert exit_code(script) == 0
+
+
+def exit_code(script: Path) -> int:
+    """How a script of a divergence ends that made its call."""
+    ended = subprocess.run([sys.executable, script], cwd=script.parent, capture_output=True, text=True, check=False)
+    assert ended.stdout, ended.stderr
+    return ended.returncode
 
 
 BAD = {

@@ -64,7 +64,7 @@ def function_of(layer: str) -> str:
 def alone(module: ModuleType, made: str, layer: str) -> ModuleType:
     """A module with nothing but a class, under the name of a layer of torch.nn. Raises TypeError where it is none."""
     given = getattr(module, made, None)
-    if not (inspect.isclass(given) and issubclass(given, nn.Module)):
+    if not makes_modules(given):
         raise TypeError(f"{made} is no subclass of torch.nn.Module")
     apart = ModuleType(made)
     vars(apart).update({layer: given, "WITHOUT": getattr(module, "WITHOUT", ())})
@@ -84,7 +84,12 @@ def check(module: ModuleType) -> None:
         except NotImplementedError:
             continue
         except Exception as error:
-            raise ValueError(f"{function.made.__name__} cannot be built: {error}") from error  # type: ignore[attr-defined]
+            raise ValueError(f"the layer for {name} cannot be built: {error}") from error
+
+
+def makes_modules(made: Any) -> bool:
+    """True if it may make modules: a subclass of torch.nn.Module, or another callable, such as a partial one."""
+    return issubclass(made, nn.Module) if inspect.isclass(made) else callable(made)
 
 
 def functionals(module: Any) -> dict[str, Callable[..., Any]]:
@@ -94,8 +99,8 @@ def functionals(module: Any) -> dict[str, Callable[..., Any]]:
     """
     own: dict[str, type[nn.Module]] = {}
     for name, layer in vars(nn).items():
-        made = getattr(module, name, None)
-        if inspect.isclass(made) and issubclass(made, nn.Module) and made is not layer:
+        made: Any = getattr(module, name, None)
+        if makes_modules(made) and made is not layer:
             own[name] = made
     found = {function: functional_of(made, getattr(nn, name), function)
              for name, made in own.items() if (function := function_of(name)) not in ("", "pad")}  # fmt: skip
@@ -171,7 +176,7 @@ def build(made: type[nn.Module], layer: type[nn.Module], arguments: Mapping[str,
     taken = inspect.signature(made).parameters
     named = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
     if missing := [] if named else [name for name in needed if name not in taken]:
-        raise NotImplementedError(f"{made.__name__} takes no {', '.join(missing)}")
+        raise NotImplementedError(f"{getattr(made, '__name__', made)} takes no {', '.join(missing)}")
     return made(**needed)
 
 
