@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -138,3 +141,51 @@ def test_why_a_recipe_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr("bench.registry.shutil.which", lambda name: None)
     assert recipes.RECIPES["compiled"].absence("cpu") == "no C++ compiler"
     assert recipes.RECIPES["book"].absence("cpu") is None
+
+
+class StubOfCuda:
+    """As much of torch.cuda as a capture asks for, which notes what it was asked; what is captured is computed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        for name, stub in {
+            "Stream": lambda: SimpleNamespace(wait_stream=lambda other: self.asked.append("aside waits")),
+            "current_stream": lambda: SimpleNamespace(wait_stream=lambda other: self.asked.append("main waits")),
+            "stream": lambda stream: self.within("aside"),
+            "CUDAGraph": lambda: SimpleNamespace(replay=lambda: self.asked.append("replay")),
+            "graph": lambda graph: self.within("capture"),
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, stub)
+
+    @contextlib.contextmanager
+    def within(self, what: str) -> Iterator[None]:
+        """A stream, or the capture of a graph."""
+        self.asked.append(f"{what} begins")
+        yield
+        self.asked.append(f"{what} ends")
+
+
+def test_a_capture_asks_in_order(problem: recipes.Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps aside, before and after which streams wait, then the capture; parameters are as they were before."""
+    cuda, training = StubOfCuda(monkeypatch), recipes.cuda_graph(problem)
+    before = [parameter.detach().clone() for parameter in training.model.parameters()]
+    training.optimizer.register_step_post_hook(lambda *about: cuda.asked.append("step"))
+    images, labels = torch.zeros(SMALL, 1, 28, 28), torch.zeros(SMALL, dtype=torch.int64)
+    captured = compiled.Capture(training, images, labels)
+    steps = ["step"] * compiled.WARMUP_STEPS
+    aside = ["aside waits", "aside begins", *steps, "aside ends", "main waits"]
+    assert cuda.asked == [*aside, "capture begins", "step", "capture ends"]
+    assert all(map(torch.equal, training.model.parameters(), before))
+    captured.replay(images + 1, labels + 2)
+    assert cuda.asked[-1] == "replay"
+    assert torch.equal(captured._images, images + 1)
+    assert torch.equal(captured._labels, labels + 2)
+
+
+def test_what_was_captured_is_replayed(problem: recipes.Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step captures once and then replays; a batch of another size is trained without the graph."""
+    cuda, training = StubOfCuda(monkeypatch), recipes.cuda_graph(problem)
+    images, labels = torch.zeros(SMALL, 1, 28, 28), torch.zeros(SMALL, dtype=torch.int64)
+    for size in (SMALL, SMALL, SMALL - 1):
+        assert training.step(images[:size], labels[:size])[2] == size
+    assert [cuda.asked.count(what) for what in ("capture begins", "replay")] == [1, 2]

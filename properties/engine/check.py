@@ -32,13 +32,13 @@ from properties.subjects import Declined, Subject, Undefined
 from properties.verdicts.evidence import Result
 from properties.verdicts.tally import Tally
 from properties.verdicts.verdict import Diverged
-from properties.worker.call import Call
+from properties.worker.call import FAKE, Call
 
 TURNS = 64
 """Cases of a bundle of strategies that have turns."""
 MORE = 2.5
 """How many times as many cases a law may take until every pair was met."""
-SETTLED = {"eager": 100, "compiled": 40, "dynamic": 10 * families.MEMBERS}
+SETTLED = {"eager": 100, FAKE: 100, "compiled": 40, "dynamic": 10 * families.MEMBERS}
 """Cases after which what proves nothing never will, by the mode: those of a family are alike."""
 
 

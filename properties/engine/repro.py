@@ -23,7 +23,7 @@ from properties.verdicts.evidence import write_whole
 from properties.verdicts.expected import Expected, Refusal, Shaped
 from properties.verdicts.verdict import BUG
 from properties.worker import modules
-from properties.worker.call import GROUPS, INDUCTOR, Call, Shape
+from properties.worker.call import FAKE, GROUPS, INDUCTOR, Call, Shape
 from properties.worker.execute import RECOMPILATIONS
 from properties.worker.layouts import LAYOUTS
 from properties.worker.programs import VIEWS
@@ -107,7 +107,7 @@ def script(
     parts = [*_sources(call), "\n".join(_refused(lines, expected) if isinstance(expected, Refusal) else lines)]
     if isinstance(expected, Shaped):
         parts.append("\n".join(_shape(expected.shape, group, tensor)))
-    elif isinstance(expected, Expected) and call.device == "meta":
+    elif isinstance(expected, Expected) and call.inferred:
         parts.append("\n".join(_shape(np.shape(expected.values), group, tensor, _result(call, expected))))
     elif isinstance(expected, Expected):
         parts.append("\n".join(_comparison(call, expected, group, tensor)))
@@ -156,7 +156,7 @@ def _names(code: CodeType) -> Iterator[str]:
 def _call(call: Call) -> list[str]:
     program = call.program.__name__ if isinstance(call.program, FunctionType) else f"torch.{call.program.__name__}"
     dtype = _stored(call)
-    lines = [] if call.device == "meta" else [*POISON]
+    lines = [] if call.inferred else [*POISON]
     lines += [f"torch.set_num_threads({call.setting.threads})"]
     lines += [_loaded(where, "_") for where in call.imports]
     lines += [] if call.setting.onednn else ["torch.backends.mkldnn.set_flags(False)"]
@@ -165,13 +165,15 @@ def _call(call: Call) -> list[str]:
         lines += [f"torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = {call.dtype == 'tf32'}"]
     if call.kernels:
         lines += _kernels(call.kernels)
+    if call.mode == FAKE:
+        lines += ["torch._subclasses.FakeTensorMode().__enter__()  # what the device's dispatch gives, without it"]
     lines += ["operands = {"]
     lines += [f'    "{name}": {_tensor(values, name, call, dtype)},' for name, values in call.operands.items()]
     lines += ["}"]
-    if call.device != "meta":
+    if not call.inferred:
         lines += ["numbers = lambda t: t.detach().cpu().to(torch.float64).numpy().copy()"]
         lines += ["before = {name: numbers(t) for name, t in operands.items()}"]
-    if call.mode != "eager":
+    if call.mode not in ("eager", FAKE):
         lines += _compiled(call, program, dtype)
         program = "compiled"
     differentiated = call.cotangent is not None
@@ -316,6 +318,10 @@ def _tensor(values: Array | Shape, name: str, call: Call, dtype: str) -> str:
     if isinstance(values, tuple):
         return f'torch.empty({values!r}, dtype=torch.{dtype}, device="meta")'
     floating = values.dtype.kind == "f"
+    if call.mode == FAKE:
+        return (
+            f'torch.empty({values.shape!r}, dtype=torch.{dtype if floating else values.dtype}, device="{call.device}")'
+        )
     # A copy, which torch's allocator aligns: NumPy's memory is aligned by chance.
     text = f"torch.from_numpy({literal(values)})" + (f".to(torch.{dtype}, copy=True)" if floating else ".clone()")
     text += f'.to("{call.device}")' if call.device != "cpu" else ""

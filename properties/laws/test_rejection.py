@@ -10,6 +10,7 @@ from properties.operators.constraints import Invalid, invalid
 from properties.subjects import Subject
 from properties.verdicts.expected import Refusal
 from properties.verdicts.verdict import rejected
+from properties.worker.call import FAKE
 
 
 def violations(operator: Operator) -> st.SearchStrategy[Invalid]:
@@ -20,9 +21,10 @@ def violations(operator: Operator) -> st.SearchStrategy[Invalid]:
 def checking(subject: Subject) -> bool:
     """Torch in every mode; what other kernels refuse is up to them.
 
-    But for "dynamic", which compiles anew for other arguments, and "errors when compiled" is about other sizes.
+    But for "fake", which checks what meta does, and for "dynamic", which compiles anew for other arguments, and "errors
+    when compiled" is about other sizes.
     """
-    return not subject.kernels and subject.mode != "dynamic"
+    return not subject.kernels and subject.mode not in ("dynamic", FAKE)
 
 
 @law("rejection", covers=lambda operator: bool(operator.constraints), on=checking, cases=violations)

@@ -8,11 +8,12 @@ import numpy as np
 
 from properties.cases.case import Case, kernel_size
 from properties.edges.huge import Huge
-from properties.ledger.record import OF_GRADIENTS, known
+from properties.ledger.record import MODES, OF_GRADIENTS, known
 from properties.ledger.rules import accepted, has_no_channels, needs_channels_in_a_batch
 from properties.ledger.sums import OPMATH, lossy
 from properties.operators.fractional_pooling import samples
 from properties.subjects import FLOATS, INTEGERS, Subject
+from properties.worker.call import FAKE
 from refimpl.geometry import fractional_starts
 
 FRACTIONAL = ("fractional_max_pool2d", "fractional_max_pool3d")
@@ -28,6 +29,7 @@ RATIO = (
     severity="valid arguments rejected",
     devices=("cpu", "cuda", "meta"),
     dtypes=FLOATS + INTEGERS,
+    modes=(*MODES, FAKE),
     why="torch.nn.FractionalMaxPool2d: kH + oH − 1 <= H_in; fractional_max_pool2d accepts the same sizes",
     example=Case({"input": (1, 1, 1, 1, 1)}, {"kernel_size": (1, 1, 1), "output_size": (1, 1, 1)}),
 )

@@ -12,13 +12,13 @@ from properties.edges.huge import COMPUTED, Huge, formula
 from properties.edges.special_values import Special
 from properties.ledger.aten_activation import lanes
 from properties.ledger.memory_formats import passes, passes_for_channels_last
-from properties.ledger.record import OF_ALL_GRADIENTS, OF_GRADIENTS, OF_WRONG_GRADIENTS, known
+from properties.ledger.record import MODES, OF_ALL_GRADIENTS, OF_GRADIENTS, OF_WRONG_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy, windows_overlap
 from properties.ledger.windows import DIVISION, division_overflows, spans_of
 from properties.operators import operator
 from properties.operators.pooling import divisors
 from properties.subjects import FLOATS, INTEGERS, Subject
-from properties.worker.call import Setting
+from properties.worker.call import FAKE, Setting
 from properties.worker.layouts import LAYOUTS
 from refimpl import pooling
 from refimpl.geometry import reaches
@@ -107,8 +107,9 @@ def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
     "avg-pool3d-ignores-padding-in-size-check",
     ("avg_pool3d", "lp_pool3d"),
     severity="valid arguments rejected",
-    devices=("cpu", "meta"),
+    devices=("cpu", "cuda", "meta"),
     dtypes=FLOATS + INTEGERS,
+    modes=(*MODES, FAKE),
     why="torch.nn.AvgPool3d, Shape: the output size ⌊(size + 2·padding − kernel_size)/stride⌋ + 1 is positive, rounded "
     "up in ceil mode; avg_pool1d, avg_pool2d and max_pool3d accept the same window",
     example=Case({"input": (1, 1, 1, 1, 1)}, {"kernel_size": (1, 1, 2), "padding": (0, 0, 1), "ceil_mode": False}),

@@ -11,7 +11,7 @@ from properties.cases.case import Case, kernel_size
 from properties.edges.huge import formula
 from properties.edges.special_values import Special
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import COMPILED, OF_GRADIENTS, known
+from properties.ledger.record import BACKENDS, COMPILED, OF_GRADIENTS, known
 from properties.ledger.rules import accepted
 from properties.operators import operator
 from properties.operators.constraints import Invalid
@@ -223,12 +223,13 @@ def _single_without_channels(case: Case, subject: Subject) -> bool:
     "compiled-fractional-max-pool-without-channels",
     ("fractional_max_pool2d",),
     laws=("errors when compiled",),
+    backends=BACKENDS,
     why="torch.nn.FractionalMaxPool2d, Shape: (C, H, W), of which C is any number; eager mode gives no elements",
     example=Case({"input": (0, 1, 1)}, {"kernel_size": (1, 1), "output_size": (1, 1)}, "normal"),
 )
 def _image_without_channels(case: Case, subject: Subject) -> bool:
     """An image of no channels without a batch raises 'Expected input to have non-zero size for non-batch
-    dimensions'."""
+    dimensions': its shape is inferred before any backend is asked."""
     shape = case.shapes["input"]
     return len(shape) == 3 and shape[0] == 0
 

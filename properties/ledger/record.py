@@ -13,7 +13,7 @@ from torch.torch_version import TorchVersion
 from properties.cases.case import Case
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import FLOATS, INTEGERS, TRACING, Subject, devices
-from properties.worker.call import INDUCTOR
+from properties.worker.call import FAKE, INDUCTOR
 
 Predicate = Callable[[Case, Subject], bool]
 
@@ -125,10 +125,16 @@ class Divergence:
     def shows(self, subject: Subject) -> bool:
         """True if it shows on a subject at all."""
         cpu = subject.device == "cpu"
-        here = subject.device in self.devices and subject.dtype in self.dtypes and subject.mode in self.modes
+        here = subject.device in self.devices and subject.dtype in self.dtypes and self._in_mode(subject)
         here = here and (self.around_kernels or not subject.kernels)
-        here = here and (subject.backend in self.backends or not subject.compiled)
         return here and self._in(subject.torch) and (not cpu or self._on_this_processor)
+
+    def _in_mode(self, subject: Subject) -> bool:
+        """True if it shows in a subject's mode, or in eager mode where a backend generates no code."""
+        if not subject.compiled:
+            return subject.mode in self.modes
+        as_eager = "eager" in self.modes and subject.backend in TRACING
+        return subject.backend in self.backends and (as_eager or subject.mode in self.modes)
 
     def _in(self, other: str) -> bool:
         """True if it shows in the release of another torch, or in the suite's own where that is none."""
@@ -224,7 +230,7 @@ def _check(entry: Divergence) -> None:
         ("operator", [*entry.operators, entry.operator], [operator.name for operator in CATALOGUE]),
         ("device", entry.devices, devices.IN_TREE),
         ("dtype", entry.dtypes, (*FLOATS, *INTEGERS, "tf32")),
-        ("mode", entry.modes, MODES),
+        ("mode", entry.modes, (*MODES, FAKE)),
         ("backend", entry.backends, BACKENDS),
         ("instruction set", sets, devices.INSTRUCTIONS),
         ("law of cases that are not all valid", entry.also, OUT_OF_RANGE),

@@ -119,3 +119,21 @@ def test_tf32_is_a_dtype_of_its_own(dtype: str, before: bool, monkeypatch: pytes
     with execute._set(Call(programs.dense.linear, {}, device="cuda", dtype=dtype)):
         assert {switch.allow_tf32 for switch in switches} == {dtype == "tf32"}
     assert {switch.allow_tf32 for switch in switches} == {before}
+
+
+def test_what_is_inferred_is_no_run_on_cuda(tmp_path: Path) -> None:
+    """Shapes are inferred as CUDA's dispatch gives them; rows and names say so, and cuda itself stays absent."""
+    place = Subject("cuda", "float32", "fake")
+    assert (str(place), place.place, place.absence) == ("fake-cuda-float32", "fake-cuda", None)
+    assert [str(subject) for subject in select("fake-cuda")] == ["fake-cuda-float32"]
+    operands = {"input": np.ones((2, 3, 5, 5)), "weight": np.ones((4, 3, 2, 2))}
+    outcome = place.run(programs.convolution.conv2d, operands, {"stride": (2, 1)})
+    seen = outcome.outputs["output"]
+    assert (seen.values, seen.shape, seen.dtype, seen.device) == (None, (2, 4, 2, 4), "float32", "cuda")
+    assert seen.strides == (32, 8, 4, 1)
+    finished = run(tmp_path, "properties/laws/test_agreement.py", "--subjects=fake-cuda", "-k", "[conv2d-")
+    assert finished.returncode == 0, finished.stdout
+    (path,) = (tmp_path / "evidence").glob("properties-*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = {line["operator"]: (line["status"], line["device"]) for line in lines if line["kind"] == "result"}
+    assert rows == {"conv2d": ("passed", "fake-cuda")}

@@ -36,7 +36,7 @@ def describe(
         title=title,
         operator=operator.name if operator else "-",
         subject=str(subject) if subject else "-",
-        device=subject.device if subject else "-",
+        device=subject.place if subject else "-",
         dtype=subject.dtype if subject else "-",
         systems=systems,
         test=item.nodeid,

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from properties.subjects import devices
-from properties.worker.call import INDUCTOR, PLAIN, Call, Outcome, Program, Setting, Shape, short
+from properties.worker.call import FAKE, INDUCTOR, PLAIN, Call, Outcome, Program, Setting, Shape, short
 from properties.worker.execute import execute
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Format
@@ -40,9 +40,12 @@ REFUSALS = (
     "does not have a deterministic implementation",
     "Input dtype must be either a floating point or complex dtype",
     "value cannot be converted to type uint8_t without overflow",
+    "PyTorch is not linked with support for",
+    "Torch not compiled with CUDA enabled",
 )
 """What torch says, as a RuntimeError, where it was told to use deterministic algorithms alone and has none, where a
-mean of integers is asked for, and where bytes are to be padded with a negative number."""
+mean of integers is asked for, where bytes are to be padded with a negative number, and where what it infers for a
+device asks the device, which is not there."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,10 @@ class Subject:
     """One way to compute: a device and a dtype, a mode, and perhaps kernels or another torch.
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is
-    "eager", "compiled" (anew for each shape) or "dynamic" (one compiled function serves several shapes), by a backend
-    of torch.compile. kernels is the file or module whose functions stand for torch.nn.functional's, or an operator of
-    torch.library (:mod:`properties.worker.registered`); imports are those that bring what is held. torch names another
-    release under another interpreter, "" is the suite's own.
+    "eager", "compiled" (anew for each shape), "dynamic" (one compiled function serves several shapes), either by a
+    backend of torch.compile, or "fake" (inferred, without the device). kernels is the file or module whose functions
+    stand for torch.nn.functional's, or an operator of torch.library (:mod:`properties.worker.registered`); imports are
+    those that bring what is held. torch names another release under another interpreter, "" is the suite's own.
     """
 
     device: str
@@ -93,7 +96,17 @@ class Subject:
     @property
     def compiled(self) -> bool:
         """True if torch.compile makes it."""
-        return self.mode != "eager"
+        return self.mode not in ("eager", FAKE)
+
+    @property
+    def place(self) -> str:
+        """Where it computes: a device, or what stands for one that need not be there."""
+        return f"{FAKE}-{self.device}" if self.mode == FAKE else self.device
+
+    @property
+    def inferred(self) -> bool:
+        """True if its tensors have no values."""
+        return self.device == "meta" or self.mode == FAKE
 
     @property
     def foreign(self) -> bool:
@@ -114,10 +127,13 @@ class Subject:
 
     @property
     def budget(self) -> float:
-        """The share of a search's cases that it gets: to compile each takes seconds, to trace it a tenth of one."""
-        if self.mode != "compiled":
-            return 1.0
-        return 0.25 if self.backend in TRACING else 0.025
+        """The share of a search's cases that it gets: to compile each takes seconds, to trace it a tenth of one.
+
+        What is inferred depends on shapes alone.
+        """
+        if self.mode == "compiled":
+            return 0.25 if self.backend in TRACING else 0.025
+        return 0.25 if self.mode == FAKE else 1.0
 
     @cached_property
     def absence(self) -> str | None:
@@ -127,7 +143,7 @@ class Subject:
         generated = self.compiled and self.backend == INDUCTOR
         if generated and self.device == "cpu" and not any(map(shutil.which, COMPILERS)):
             return "no C++ compiler"
-        return devices.absence(self.device)
+        return devices.absence(self.place)
 
     def run(
         self,
@@ -166,13 +182,15 @@ class Subject:
 
 META = Subject("meta", "float32")
 """Shapes without values: what torch infers, and what a compiler believes."""
+FAKE_CUDA = Subject("cuda", "float32", FAKE)
+"""What CUDA's dispatch gives, on any machine: no run on CUDA."""
 
 
 def known() -> list[Subject]:
     """Every subject that the suite reports on, present or not."""
     subjects = [Subject(device, dtype) for device in devices.known() for dtype in FLOATS]
     subjects += [Subject("cpu", dtype) for dtype in INTEGERS]
-    subjects += [Subject("cuda", "tf32"), META]
+    subjects += [Subject("cuda", "tf32"), META, FAKE_CUDA]
     return subjects + [Subject(d, "float32", mode) for d in devices.known() for mode in ("compiled", "dynamic")]
 
 
@@ -206,7 +224,7 @@ def select(
     everything = [s for s in of_all if not kernels or (s.mode == "eager" and s.dtype in FLOATS and s != META)]
     if device or backend:
         everything = [s for s in everything if s.compiled == bool(backend)]
-    chosen = [s for s in everything if names is None or {s.device, str(s)} & set(_names(names))]
+    chosen = [s for s in everything if names is None or {s.place, str(s)} & set(_names(names))]
     if names is not None:
         for name in _names(names):
             _check(name, everything)
@@ -219,7 +237,7 @@ def _names(names: str) -> list[str]:
 
 
 def _check(name: str, everything: list[Subject]) -> None:
-    named = [subject for subject in everything if name in (subject.device, str(subject))]
+    named = [subject for subject in everything if name in (subject.place, str(subject))]
     if not named:
         raise ValueError(f"{name!r} is no subject; known here: {', '.join(dict.fromkeys(_known_names(everything)))}")
     if all(subject.absence for subject in named):
@@ -228,4 +246,4 @@ def _check(name: str, everything: list[Subject]) -> None:
 
 
 def _known_names(subjects: list[Subject]) -> list[str]:
-    return [s.device for s in subjects] + [str(s) for s in subjects]
+    return [s.place for s in subjects] + [str(s) for s in subjects]

@@ -20,7 +20,7 @@ import psutil
 
 from properties.subjects.launchers import Interpreter, Launcher
 from properties.worker import programs, wire
-from properties.worker.call import Call, Outcome, Setting, pack_call, unpack_outcome
+from properties.worker.call import FAKE, Call, Outcome, Setting, pack_call, unpack_outcome
 from properties.worker.launcher import CALLS, find
 
 STARTING = 12
@@ -35,7 +35,11 @@ ONE = np.ones((1, 1, 1, 1))
 
 def _starts(call: Call) -> list[tuple[str, ...]]:
     """What must have been started in a worker before a call, so that the call's time is its own."""
-    device = (call.device, str(call.setting.deterministic))  # to be deterministic imports a compiler
+    device = (
+        call.device,
+        str(call.mode == FAKE),
+        str(call.setting.deterministic),
+    )  # to be deterministic imports a compiler
     return [*((where,) for where in call.imports), device, *([(call.kernels,)] if call.kernels else [])]
 
 
@@ -46,9 +50,9 @@ def _start(what: tuple[str, ...], call: Call) -> Call:
     if len(what) == 1:
         return Call(programs.dense.flatten, {"input": ONE}, {"start_dim": 0}, imports=what)
     setting = Setting(deterministic=call.setting.deterministic)
-    operands = {"input": ONE, "weight": ONE}
+    operands, mode = {"input": ONE, "weight": ONE}, FAKE if call.mode == FAKE else "eager"
     return Call(
-        programs.convolution.conv2d, operands, device=call.device, dtype="float32", setting=setting,
+        programs.convolution.conv2d, operands, device=call.device, dtype="float32", mode=mode, setting=setting,
         imports=call.imports,
     )  # fmt: skip
 
@@ -172,7 +176,7 @@ class Workers(Forked):
                 if not self._worker:
                     return outcome
                 self._ready.add(what)
-        return self._answer(call, self.timeout * (STARTING if call.mode != "eager" else 1))
+        return self._answer(call, self.timeout * (1 if call.mode in ("eager", FAKE) else STARTING))
 
     def _answer(self, call: Call, computing: float) -> Outcome:
         """What the worker makes of a call; afterwards there is none if that was its end. Raises Late."""

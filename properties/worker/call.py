@@ -12,6 +12,8 @@ import numpy as np
 
 Array = np.ndarray
 Program = Callable[..., Any]
+FAKE = "fake"
+"""The mode in which what a device's dispatch gives is inferred, without the device."""
 INDUCTOR = "inductor"
 """The backend that torch.compile has by default."""
 Shape = tuple[int, ...]
@@ -47,10 +49,10 @@ class Call:
     as ``rounds`` says. What the very first call gave is held meanwhile, and observed at the end.
 
     dtype is torch's name of one, or "tf32": float32 whose products may round their operands to TF32. mode is "eager",
-    "compiled" or "dynamic" (:func:`properties.worker.execute.execute`), backend one of torch.compile's. kernels is a
-    file or module with functions that stand for torch.nn.functional's, or an operator that stands for one of them
-    (:func:`properties.worker.registered.functions`); imports are those that are imported first,
-    since they bring the backend. On meta an operand may be given by its shape alone.
+    "compiled", "dynamic" or "fake" (:func:`properties.worker.execute.execute`), backend one of torch.compile's. kernels
+    is a file or module with functions that stand for torch.nn.functional's, or an operator that stands for one of them
+    (:func:`properties.worker.registered.functions`); imports are those that are imported first, since they bring what
+    is held. On meta an operand may be given by its shape alone.
 
     A dynamic call that is not ``fresh`` is served by what was compiled for those before; ``earlier`` are these, oldest
     first, for the script: they are not sent.
@@ -90,6 +92,11 @@ class Call:
         several = {self.dtype_of(name) for name in self.operands} | {self.dtype_of("cotangent")}
         return several.pop() if len(several) == 1 else "float64" if "float64" in several else "float32"
 
+    @property
+    def inferred(self) -> bool:
+        """True if its tensors have no values."""
+        return self.device == "meta" or self.mode == FAKE
+
     def wants(self, operand: str) -> bool:
         """True if the gradient to an operand is asked for, should there be any."""
         return self.wanted is None or operand in self.wanted
@@ -112,12 +119,13 @@ def short(kernels: str) -> str:
 
 @dataclass(frozen=True)
 class Observed:
-    """A tensor as a subject returned it: its values (None on ``meta``) and what else a caller sees of it."""
+    """A tensor as a subject returned it: its values (None where it has none) and what else a caller sees of it."""
 
     values: Array | None
     shape: tuple[int, ...]
     dtype: str
     device: str
+    strides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,7 @@ def pack_outcome(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Array]]:
     tensors, arrays = [], {}
     for group in GROUPS:
         for name, observed in getattr(outcome, group).items():
-            tensors.append([group, name, observed.shape, observed.dtype, observed.device])
+            tensors.append([group, name, observed.shape, observed.dtype, observed.device, observed.strides])
             if observed.values is not None:
                 arrays[f"{group} {name}"] = observed.values
     return {**{name: getattr(outcome, name) for name in ENDED}, "tensors": tensors}, arrays
@@ -200,7 +208,7 @@ def pack_outcome(outcome: Outcome) -> tuple[dict[str, Any], dict[str, Array]]:
 def unpack_outcome(header: dict[str, Any], arrays: dict[str, Array]) -> Outcome:
     """The outcome that :func:`pack_outcome` made a message of."""
     groups: dict[str, dict[str, Observed]] = {group: {} for group in GROUPS}
-    for group, name, shape, dtype, device in header["tensors"]:
-        groups[group][name] = Observed(arrays.get(f"{group} {name}"), shape, dtype, device)
+    for group, name, *seen in header["tensors"]:
+        groups[group][name] = Observed(arrays.get(f"{group} {name}"), *seen)
     ended = {name: header[name] for name in ENDED}
     return Outcome(groups["outputs"], groups["gradients"], groups["second"], groups["held"], **ended)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from properties.worker import modules, programs, registered
-from properties.worker.call import INDUCTOR, Array, Call, Observed, Outcome, Program, Shape, short
+from properties.worker.call import FAKE, INDUCTOR, Array, Call, Observed, Outcome, Program, Shape, short
 from properties.worker.layouts import LAYOUTS
 
 RECOMPILATIONS = 256
@@ -48,6 +48,9 @@ def execute(call: Call) -> Outcome:
     Integers among the arguments are constants of the code, as those of a layer are: torch takes a module's attributes
     for constants. As symbols, numbers given to a function end in errors of the compiler, and for some max unpoolings in
     minutes of algebra, so that little of what serves several sizes would be tried.
+
+    "fake" is torch's FakeTensorMode: shapes, dtypes and strides as the device's dispatch gives them, without the device
+    and without gradients, for which torch would need it.
     """
     before = _graphs(call)
     outcome = _executed(call)
@@ -57,7 +60,7 @@ def execute(call: Call) -> Outcome:
 def _executed(call: Call) -> Outcome:
     for where in call.imports:
         load(where)
-    with _set(call), _standing_for_torch(call) as kernels:
+    with _set(call), _inferring(call), _standing_for_torch(call) as kernels:
         if kernels and (missing := kernels.lack(call.program)):
             return Outcome(error=f"Undefined: {missing}", without=kernels.without)
         tensors = {name: _tensor(values, name, call) for name, values in (call.before or call.operands).items()}
@@ -115,7 +118,7 @@ def _differentiated(
 
 def _program(call: Call) -> Any:
     """The program, compiled if so asked: as a whole or not at all."""
-    if call.mode == "eager":
+    if call.mode in ("eager", FAKE):
         return call.program
     if call.mode == "compiled":
         return _compiled(call.program, call.backend, _shapes(call))
@@ -162,7 +165,7 @@ def _renew_compiler() -> None:
 
 def _graphs(call: Call) -> int:
     """How many graphs were compiled so far."""
-    return 0 if call.mode == "eager" else int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    return 0 if call.mode in ("eager", FAKE) else int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
 
 
 def _shapes(call: Call) -> str:
@@ -194,6 +197,18 @@ def _set(call: Call) -> Iterator[None]:
             torch.set_num_threads(threads)
         if call.device == "cuda":
             torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
+
+
+@contextlib.contextmanager
+def _inferring(call: Call) -> Iterator[None]:
+    """In the mode "fake", tensors that are said to be on a device, of which there need be none."""
+    if call.mode != FAKE:
+        yield
+        return
+    from torch._subclasses.fake_tensor import FakeTensorMode  # takes a second
+
+    with FakeTensorMode():
+        yield
 
 
 class Kernels:
@@ -345,6 +360,10 @@ def _tensor(values: Array | Shape, name: str, call: Call) -> torch.Tensor:
     if isinstance(values, tuple):
         return torch.empty(values, dtype=getattr(torch, call.dtype_of(name)), device="meta")
     # torch cannot take negative strides; integers (class labels) keep their own dtype.
+    if call.mode == FAKE:
+        floating = values.dtype.kind == "f"
+        kind = getattr(torch, call.dtype_of(name) if floating else str(values.dtype))
+        return torch.empty(values.shape, dtype=kind, device=call.device)
     tensor = torch.from_numpy(np.array(values, order="C"))
     kept = getattr(torch, call.dtype_of(name)) if tensor.is_floating_point() else None
     tensor = tensor.to(device=call.device, dtype=kept, copy=True)  # NumPy's memory is aligned by chance
@@ -366,11 +385,16 @@ def _all_observed(tensors: dict[str, torch.Tensor]) -> dict[str, Observed]:
 
 def _observed(tensor: torch.Tensor) -> Observed:
     values = None
-    if tensor.device.type != "meta":  # a copy: a later call may write to this memory, which it should not
+    if not _inferred(tensor):  # a copy: a later call may write to this memory, which it should not
         host = tensor.detach().cpu()
         values = host.to(torch.float64 if host.is_floating_point() else host.dtype, copy=True).numpy()
     dtype = str(tensor.dtype).removeprefix("torch.")
-    return Observed(values, tuple(tensor.shape), dtype, tensor.device.type)
+    return Observed(values, tuple(tensor.shape), dtype, tensor.device.type, tuple(tensor.stride()))
+
+
+def _inferred(tensor: torch.Tensor) -> bool:
+    """True if a tensor has no values."""
+    return tensor.device.type == "meta" or hasattr(tensor, "fake_mode")
 
 
 def _changed(tensors: dict[str, torch.Tensor], operands: Mapping[str, Array | Shape]) -> tuple[str, ...]:
@@ -385,8 +409,8 @@ def _same(values: Array, before: Array | Shape) -> bool:
 
 def _aliased(tensors: dict[str, torch.Tensor], outputs: dict[str, torch.Tensor]) -> tuple[str, ...]:
     """Operands whose memory an output shares, so that writing to one would change the other."""
-    shared = {_address(t) for t in outputs.values() if t.numel() and t.device.type != "meta"} - {0}
-    return tuple(name for name, t in tensors.items() if _address(t) in shared)
+    shared = {_address(t) for t in outputs.values() if t.numel() and not _inferred(t)} - {0}
+    return tuple(name for name, t in tensors.items() if _address(t) in shared) if shared else ()
 
 
 def _address(tensor: torch.Tensor) -> int:

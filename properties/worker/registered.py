@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from types import ModuleType
 from typing import Any
 
@@ -12,8 +13,6 @@ import torch
 
 OPCHECK = "opcheck "
 """What comes before it where torch.library.opcheck is to look at each call, too."""
-USUAL = {"padding": 0, "dilation": 1, "groups": 1, "ceil_mode": False, "count_include_pad": True}
-"""Arguments that an operator need not take as long as they are these, which torch takes where none are given."""
 BIASED = ("conv", "linear")
 """What the names of functions begin with whose third operand is a bias."""
 
@@ -27,27 +26,21 @@ def functions(where: str) -> ModuleType:
     except AttributeError:
         raise ImportError(f"{where} torch.ops has no {name}") from None
     schemas = [getattr(packet, overload)._schema for overload in packet.overloads()]
-    taken = {argument.name for schema in schemas for argument in schema.arguments}
+    taken = dict.fromkeys(argument.name for schema in schemas for argument in schema.arguments)
 
-    def asked(*operands: Any, **given: Any) -> Any:
-        if like.startswith(BIASED):
-            operands, given = operands[:2], given | dict(zip(("bias",), operands[2:], strict=False))
-        arguments = {n: value for n, value in given.items() if n in taken or not _usual(n, value)}
-        if missing := arguments.keys() - taken:
-            raise NotImplementedError(f"{name} takes no {', '.join(sorted(missing))}")
+    def asked(*operands: Any, **arguments: Any) -> Any:
+        if like.startswith(BIASED) and len(operands) > 2:
+            *operands, bias = operands  # type: ignore[assignment]
+            arguments |= {"bias": bias} if "bias" in taken or bias is not None else {}
         if where.startswith(OPCHECK):
-            _check(packet, operands, arguments)
+            _check(packet, tuple(operands), arguments)
         return packet(*operands, **arguments)
 
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in taken]
+    asked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     module = ModuleType(name)
     setattr(module, like, asked)
     return module
-
-
-def _usual(name: str, value: Any) -> bool:
-    """True if an argument is what it would be if it were not given, for all axes or for each."""
-    parts = value if isinstance(value, tuple | list) else (value,)
-    return value is None or (name in USUAL and all(part == USUAL[name] for part in parts))
 
 
 def _check(packet: Any, operands: tuple[Any, ...], arguments: dict[str, Any]) -> None:

@@ -63,3 +63,9 @@ def tanh_by_sigmoid(input: Tensor) -> Tensor:
 def relu_of_integers(input: Tensor) -> Tensor:
     """ReLU that cuts off what lies between zero and a half."""
     return torch.where(input > 0.5, input, torch.zeros_like(input))
+
+
+@fault("strides", "sigmoid", dtypes=("float32",))
+def sigmoid_in_another_order(input: Tensor) -> Tensor:
+    """Sigmoid whose result lies in memory with its last axes swapped."""
+    return input.sigmoid().mT.contiguous().mT if input.ndim > 1 else input.sigmoid()
