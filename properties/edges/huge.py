@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from properties.cases.case import INTEGERS, Case, kernel_size, with_spatial
+from properties.cases.case import INTEGERS, Case, with_spatial
 from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_stride, with_window
 from refimpl.geometry import convolution_output
@@ -37,7 +37,7 @@ class Huge(Case):
 
 def huge(operator: Operator, shapes: bool) -> st.SearchStrategy[Huge]:
     """Cases with one to three huge values on one axis: of shapes alone, or of arguments that one can compute with."""
-    return _windows(operator, shapes) if operator.has("window") else _sizes(operator)
+    return _windows(operator, shapes) if operator.has("window") else _sizes(operator, shapes)
 
 
 @st.composite
@@ -49,43 +49,41 @@ def _windows(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
     names += ["size", *(["weight"] if "weight" in case.shapes else [])] if shapes else []
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
     for name in chosen:
-        case = inflated(case, name, axis, draw(st.sampled_from(VALUES)))
+        case = inflated(case, name, axis, draw(st.sampled_from(VALUES)), operator.axes)
     if not shapes:
         case = of_few_outputs(operator, case, axis)
     return Huge(case.shapes, case.arguments, INTEGERS, case.seed, inflated=tuple(sorted(chosen)))
 
 
 @st.composite
-def _sizes(draw: st.DrawFn, operator: Operator) -> Huge:
+def _sizes(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
     """Cases of operators that slide no window: any argument with numbers for axes may have a huge one.
 
     Every other time the rest of the arguments makes the output small again, so that it can be computed. Where it would
     be neither small nor past any memory, the values are as large as they get.
     """
     case = _least(operator, draw(operator.cases))
-    # Nor may an output of nothing be asked for, or a kernel whose elements take memory where its windows do not fit.
-    kept = ["output_padding", *(["padding"] if "indices" in operator.given else []), *_columns(operator)]
+    # An unpooling's output is not to be of nothing; a fold's input has the elements of a kernel for its rows.
+    kept = ["padding"] if "indices" in operator.given else ["kernel_size"] if operator.has("columns") else []
+    kept += [] if shapes else ["output_padding"]  # which, with a stride as large, is counted through for minutes
     names = [name for name, given in case.arguments.items() if isinstance(given, tuple) and name not in kept]
     axis = draw(st.integers(0, min(len(case.arguments[name]) for name in names) - 1))
+    if shapes and operator.axes and not operator.has("columns"):
+        names += ["size", *(["weight"] if "weight" in case.shapes else [])]
     chosen, few = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True)), draw(st.integers(0, 3))
     values = {name: draw(st.sampled_from(VALUES)) for name in chosen}
     for largest in ({}, dict.fromkeys(chosen, 2**62)):
         found = case
-        for name, value in (values | largest).items():
-            found = _with(found, name, axis, value)
+        for name, value in sorted((values | largest).items(), key=lambda item: item[0] == "output_padding"):
+            huge_shape = name in ("size", "weight")
+            found = inflated(found, name, axis, value, operator.axes) if huge_shape else _with(found, name, axis, value)
         small = _made_small(operator, found, axis, few) if few and not largest else found
         found = found if formula(operator, small) is None else small
         found = _with_columns(found) if operator.has("columns") else found
         shape = formula(operator, found)
-        if shape is None or not COMPUTED < math.prod(shape) < 2**45:
+        if shapes or shape is None or not COMPUTED < math.prod(shape) < 2**45:
             break
     return Huge(found.shapes, found.arguments, INTEGERS, case.seed, inflated=tuple(sorted(chosen)))
-
-
-def _columns(operator: Operator) -> list[str]:
-    """The arguments of which the number of rows of columns depends, where there are columns."""
-    pooled = operator.has("pooling") or operator.has("window")
-    return [] if pooled else ["kernel_size"]
 
 
 def _least(operator: Operator, case: Case) -> Case:
@@ -103,7 +101,9 @@ def _least(operator: Operator, case: Case) -> Case:
 
 def _with(case: Case, name: str, axis: int, value: int) -> Case:
     given = case.arguments[name]
-    return case.with_arguments(**{name: (*given[:axis], value, *given[axis + 1 :])})
+    changed = case.with_arguments(**{name: (*given[:axis], value, *given[axis + 1 :])})
+    # A stride leaves more elements out than an output padding adds.
+    return _with(changed, "stride", axis, value + 1) if name == "output_padding" else changed
 
 
 def _made_small(operator: Operator, case: Case, axis: int, few: int) -> Case:
@@ -127,15 +127,15 @@ def _with_columns(case: Case) -> Case:
     return case
 
 
-def inflated(case: Case, name: str, axis: int, value: int) -> Case:
+def inflated(case: Case, name: str, axis: int, value: int, axes: int) -> Case:
     """The same case with one huge value; a size is one that a tensor with a batch of one can have.
 
     A pooling's padding is at most half of its kernel, so a huge kernel comes with a padding that it allows.
     """
     if name == "size":
         shape = [1] * len(case.shapes["input"])
-        shape[len(shape) - len(kernel_size(case)) - 1] = case.shapes["input"][-len(kernel_size(case)) - 1]
-        shape[axis - len(kernel_size(case))] = min(value, LARGEST) // max(1, math.prod(shape))
+        shape[-axes - 1] = case.shapes["input"][-axes - 1]
+        shape[axis - axes] = min(value, LARGEST) // max(1, math.prod(shape))
         return case.with_shape("input", tuple(shape))
     if name == "weight":
         return with_window(case, axis, min(value, LARGEST) // math.prod(case.shapes["weight"]))

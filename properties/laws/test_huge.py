@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from properties.cases.case import Case
 from properties.edges.huge import COMPUTED, LARGEST, Huge, formula, huge, looped
 from properties.engine.law import law, valued
 from properties.operators import Operator
@@ -13,22 +14,33 @@ from properties.verdicts.expected import Refusal
 from properties.verdicts.verdict import rejected, same_shape, verdict
 
 
-def windowed(operator: Operator) -> bool:
-    """True if an operator slides windows along axes."""
-    return operator.has("window")
-
-
 def sized(operator: Operator) -> bool:
-    """True if arguments give an operator numbers for axes; what is padded first takes more memory than its output."""
-    return (operator.axes > 0 or operator.has("sized")) and not operator.has("padded")
+    """True if arguments give an operator numbers for axes."""
+    return operator.axes > 0 or operator.has("sized")
 
 
-@law("huge shapes", covers=windowed, on=lambda subject: subject == META, cases=lambda operator: huge(operator, True))
+def inferred(operator: Operator) -> bool:
+    """True if shapes alone are all that such an operator needs."""
+    return sized(operator) and not operator.given
+
+
+def computed(operator: Operator) -> bool:
+    """True if such an operator takes no more memory than its operands and its output: padding first takes more."""
+    return sized(operator) and not operator.has("padded")
+
+
+def countable(operator: Operator, case: Case, shape: tuple[int, ...]) -> bool:
+    """True if 64 bits count the bytes of an output, and of what is padded on the way, some hundred times the input."""
+    padded = math.prod(case.shapes["input"]) << 10 if operator.has("padded") else 0
+    return max(math.prod(shape), padded) <= LARGEST
+
+
+@law("huge shapes", covers=inferred, on=lambda subject: subject == META, cases=lambda operator: huge(operator, True))
 def test_shapes(operator: Operator, subject: Subject, case: Huge) -> None:
     """Shape inference gives the formula's shape or a clean error, for sizes up to 2⁵⁹ and arguments past 2⁶³."""
     shape = formula(operator, case)
     outcome = subject.run(operator.program, case.shapes, case.arguments)
-    if shape is not None and set(case.inflated) <= {"size", "weight"} and math.prod(shape) <= LARGEST:
+    if shape is not None and set(case.inflated) <= {"size", "weight"} and countable(operator, case, shape):
         same_shape(outcome, shape)
     else:
         rejected(outcome, Refusal(f"past 64 bits, or no window fits: {', '.join(case.inflated)}", shape))
@@ -39,7 +51,7 @@ def misled(error: str | None) -> bool:
     return re.search("greater than zero|not be zero|smaller than either", error or "") is not None
 
 
-@law("huge arguments", covers=sized, on=valued,
+@law("huge arguments", covers=computed, on=valued,
      cases=lambda operator: huge(operator, False))  # fmt: skip
 def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
     """Computing with arguments up to and past 2⁶³ gives what the loops give, or a clean error in bounded time."""

@@ -61,17 +61,48 @@ def _windows_overlap(case: Case, subject: Subject) -> bool:
 def _blocks_overflow(case: Case, subject: Subject) -> bool:
     """The size of the padded input less that of a block wraps past 2⁶³, and so may the number of blocks; the division
     by the stride rounds towards zero. If that comes to one block or more, so many are made up."""
+    counted, blocks = _blocks(case)
+    held = 2**40 if blocks else 2**60  # more is refused: what no tensor has, and, if it should be large, no memory
+    return counted >= 1 and counted != blocks and 0 <= counted * _elements(case) < held
+
+
+@known(
+    "unfold-elements-of-block-past-64-bits",
+    ("unfold",),
+    severity="wrong shape",
+    laws=("huge arguments",),
+    upstream="https://github.com/pytorch/pytorch/issues/189667",
+    why="torch.nn.Unfold: the formula gives another number of elements, which no tensor can have",
+    example=Huge(
+        {"input": (1, 4, 1, 1)},
+        {"kernel_size": (2**62, 1), "dilation": (1, 1), "padding": (2**62, 0), "stride": (2**62, 1)},
+        inflated=("kernel_size", "padding", "stride"),
+    ),
+)
+def _elements_overflow(case: Case, subject: Subject) -> bool:
+    """The number of elements of a block, channels times those of the kernel, wraps past 2⁶³. If that comes to none or
+    more, so many rows are made up."""
+    counted, blocks = _blocks(case)
+    rows = case.shapes["input"][-3] * math.prod(case.arguments["kernel_size"])
+    return counted >= 1 and counted == blocks and rows >= 2**63 and 0 <= counted * _elements(case) < 2**40
+
+
+def _blocks(case: Case) -> tuple[int, int]:
+    """The number of blocks as it is computed in 64 bits, and as the formula says."""
     given = (case.arguments[name] for name in ("kernel_size", "dilation", "padding", "stride"))
     axes = list(zip(case.shapes["input"][-2:], *given, strict=True))
     if max(value for axis in axes for value in axis) >= 2**63:  # which no argument can be
-        return False
+        return 0, 0
     room = [(size + 2 * p - d * (k - 1) - 1, s) for size, k, d, p, s in axes]
     seen = [(wrapped(left, 64), s) for left, s in room]
     counted = wrapped(math.prod((-(-left // s) if left < 0 else left // s) + 1 for left, s in seen), 64)
-    blocks = math.prod(left // s + 1 for left, s in room) if min(left for left, _ in room) >= 0 else 0
-    elements = counted * math.prod(case.shapes["input"][:-2]) * math.prod(case.arguments["kernel_size"])
-    held = 2**40 if blocks else 2**60  # more is refused: what no tensor has, and, if it should be large, no memory
-    return counted >= 1 and counted != blocks and elements < held
+    return counted, math.prod(left // s + 1 for left, s in room) if min(left for left, _ in room) >= 0 else 0
+
+
+def _elements(case: Case) -> int:
+    """Images times elements of a block, as they are counted in 64 bits."""
+    *images, channels, _, _ = case.shapes["input"]
+    return math.prod(images) * wrapped(channels * math.prod(case.arguments["kernel_size"]), 64)
 
 
 @known(

@@ -77,7 +77,7 @@ def output_shape(case: Case) -> tuple[int, ...]:
     amounts = padding.convolution_padding(weight[2:], given["padding"], given["dilation"])
     mode = "constant" if given["padding_mode"] == "zeros" else given["padding_mode"]
     sides = [(x[-1 - k], amounts[2 * k], amounts[2 * k + 1]) for k in reversed(range(axes))]
-    padded = [len(padding.sources(*side, mode)) for side in sides]
+    padded = [padding.padded_axis(*side, mode) for side in sides]
     windows = zip(padded, weight[2:], given["stride"], (0,) * axes, given["dilation"], strict=True)
     return (*x[: -axes - 1], weight[0], *(convolution_output(*window) for window in windows))
 

@@ -37,7 +37,8 @@ def _padded(
     if F is not torch.nn.functional or torch.compiler.is_compiling():
         return _padded_in_two_steps(convolve, input, weight, bias, groups=groups, **arguments)
     channels = weight.shape[1] * groups, weight.shape[0]
-    made = layer(*channels, tuple(weight.shape[2:]), groups=groups, bias=bias is not None, **arguments)
+    about = {"groups": groups, "bias": bias is not None, "device": weight.device, **arguments}
+    made = layer(*channels, tuple(weight.shape[2:]), **about)
     parameters = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     return torch.func.functional_call(made, parameters, (input,))
 
