@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 VECTOR = 8
+WITHOUT = "own-work"  # it hands on to torch.conv2d, which stands for its loops
 
 
 def conv2d(

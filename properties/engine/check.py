@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -20,18 +21,18 @@ from properties.cases.dealing import BACKEND, Dealer, Hand, dealt_by
 from properties.engine import bundles, families
 from properties.engine.bundles import Bundle
 from properties.engine.domain import LAW as DOMAIN
-from properties.engine.domain import Domain, Domains
+from properties.engine.domain import OWN_WORK, Domain, Domains
 from properties.engine.judgement import Enough, NotRun
 from properties.engine.law import Law
 from properties.engine.trial import HERE, Engines, Listed, Steered, Trial
 from properties.ledger.known import known
 from properties.ledger.record import Divergence
-from properties.operators import Operator
-from properties.operators.features import PARTS
+from properties.operators import CATALOGUE, Operator, features
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdicts.evidence import Result
-from properties.verdicts.tally import Tally
-from properties.verdicts.verdict import Diverged
+from properties.verdicts.expected import Expected
+from properties.verdicts.tally import Tally, counting
+from properties.verdicts.verdict import Diverged, verdict
 from properties.worker.call import FAKE, Call
 
 TURNS = 64
@@ -40,6 +41,11 @@ MORE = 2.5
 """How many times as many cases a law may take until every pair was met."""
 SETTLED = {"eager": 100, FAKE: 100, "compiled": 40, "dynamic": 10 * families.MEMBERS}
 """Cases after which what proves nothing never will, by the mode: those of a family are alike."""
+
+RESULTS = ("output", "indices", "gradient", "held")
+"""What a message begins with that is about a result."""
+DEPENDENT = "depends on earlier calls"
+"""What is said of a kernel that gives something else in a process in which no other call was made."""
 
 
 @dataclass(eq=False)
@@ -59,6 +65,8 @@ class Check:
     dealer: Dealer | None = None
     failing: Any = None
     """The case that failed last: once a search has ended, the one that is shown."""
+    broken_by: Diverged | None = None
+    """How it failed."""
 
     @property
     def tally(self) -> Tally:
@@ -115,15 +123,23 @@ class Check:
         except Enough:  # of the law's body, whose time is up
             pass
         except Diverged as failure:
-            if found := self._in_torch(failure):
-                failure.add_note(found)
+            self._explain(failure)
             raise
+        except hypothesis.errors.Flaky:
+            if self.broken_by is None or not (self.subject and self.subject.kernels):
+                raise
+            self.broken_by.args = (f"{DEPENDENT}: {self.broken_by}",)
+            raise self.broken_by from None
         self._count_pairs()
         self._tell_declined()
 
     def _stay_in_domain(self) -> None:
         """Keep to cases that the subject takes. Raises NotRun where the law has none."""
         if self.domain or not (self.domains and self.operator and self.subject and self.subject.kernels):
+            return
+        if self.law.name.startswith(OWN_WORK) and features.OWN_WORK in self.domains.without:
+            raise NotRun("said to be torch's own")
+        if self.operator not in CATALOGUE:  # what a task's Model computes
             return
         self.domain = self.domains.of(self.operator, self.subject)
         if self.law.name == DOMAIN and self.domain.findings:
@@ -132,7 +148,7 @@ class Check:
             raise NotRun(self.domain.nothing)
         narrowed = self.domain.narrowed
         if self.law.covers and not self.law.covers(narrowed):
-            raise NotRun(self.domain.declining(self.domain.refused.keys() & {part.word for part in PARTS}))
+            raise NotRun(self.domain.declining(self.domain.refused.keys() & {part.word for part in features.PARTS}))
         self.operator = narrowed
 
     def _tell_declined(self) -> None:
@@ -183,10 +199,10 @@ class Check:
             tally.declined, tally.declining = tally.declined + 1, tally.declining or str(reason)
             if isinstance(reason, Undefined) and tally.declined == tally.cases:
                 raise NotRun(str(reason)) from reason
-        except Diverged:
+        except Diverged as failure:
             entries = [entry for entry in trial.entries if not entry.tried] if trial else []
             if not entries:
-                self.failing = case
+                self.failing, self.broken_by = case, failure
                 raise
             tally.known, tally.entry = tally.known + 1, entries[0]
         else:
@@ -217,6 +233,29 @@ class Check:
         for drawn, hand in itertools.zip_longest(bundle.cases, bundle.hands):
             for case in drawn if isinstance(drawn, Bundle) else (drawn,):
                 self.tried(case, hand=hand)
+
+    def _explain(self, failure: Diverged) -> None:
+        """Say of a kernel that is wrong whether it is so after other calls alone, or where torch is wrong, too."""
+        if self._right_alone(failure):
+            failure.args = (f"{DEPENDENT}: {failure}",)
+        elif found := self._in_torch(failure):
+            failure.add_note(found)
+
+    def _right_alone(self, failure: Diverged) -> bool:
+        """True if a kernel's call is right in a process in which none was made, or was one of several in a process."""
+        call, expected = failure.call, failure.expected
+        if call is None or not (self.subject and self.subject.kernels and isinstance(expected, Expected)):
+            return False
+        if not str(failure).startswith(RESULTS):  # what else it does, it does in any call
+            return False
+        if call.before is not None:
+            return True
+        engine = self.engines.by_torch[self.subject.torch]
+        engine.renew()
+        with counting(Tally()), contextlib.suppress(Diverged):
+            verdict(engine.answer(call), {failure.name: expected}, self.subject, failure.group)
+            return True
+        return False
 
     def _in_torch(self, failure: Diverged) -> str | None:
         """What torch's own function does on the case on which something else failed, if that is wrong, too."""

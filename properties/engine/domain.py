@@ -29,6 +29,8 @@ from properties.worker.execute import NO_TENSOR, named_functions
 
 LAW = "domain"
 """The law that tells what is refused."""
+OWN_WORK = "own work"
+"""What the laws' names begin with that tell who hands on to torch."""
 PROBES = 8
 """Cases that ask for a feature before it counts as refused."""
 DRAWN = 96

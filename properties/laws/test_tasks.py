@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from properties.cases.case import Case
+from properties.engine.domain import OWN_WORK
 from properties.engine.law import law
 from properties.engine.tasks import Shaped, Task, expected, operands_of, other_cases, own_cases
 from properties.laws.test_networks import holds_at
 from properties.operators import Operator
 from properties.subjects import Declined, Subject
-from properties.verdicts.verdict import BUG, UNCLEAN, Diverged, same_shape, verdict
+from properties.verdicts.verdict import BUG, UNCLEAN, Diverged, holds, same_shape, verdict
 from properties.worker.call import Outcome
 
 
@@ -87,3 +88,21 @@ def test_backward(operator: Task, subject: Subject, case: Case) -> None:
             same_shape(forward, operator.output_shape(case))
         unless_refused(outcome)
         verdict(outcome, expected(operator, case, subject, operands, cotangent)[1], subject, "gradients")
+
+
+@law(
+    f"{OWN_WORK} of an answer", covers=of_a_task, on=answers, cases=own_cases, exact=False, rank=3, share=few, least=1,
+)  # fmt: skip
+def test_own_work(operator: Task, subject: Subject, case: Case) -> None:
+    """Of the functions that Model calls, there is one that the answer does not call."""
+    assert operator.own
+    names = tuple(dict.fromkeys(name for name, _ in operator.own.calls))
+    operands = operands_of(operator, case, subject)
+    called = subject.run(operator.program, operands, case.arguments, watched=names).handed_on
+    own = [name for name in names if not any(is_called(name, by) for by in called)]
+    holds(bool(own), f"hands on to {', '.join(called)}: nothing of it is the answer's own")
+
+
+def is_called(name: str, by: str) -> bool:
+    """True if a function that was called, with its module, is one of Model's."""
+    return by.rpartition(".")[2].lstrip("_").startswith(name)

@@ -269,7 +269,9 @@ PARTS = (
 )  # fmt: skip
 """What calls may return beside the output."""
 
-WORDS = tuple(dict.fromkeys(each.word for each in (*FEATURES, *PARTS))) + FLOATS
+OWN_WORK = "own-work"
+"""What a kernel that hands on to torch does not do."""
+WORDS = (*dict.fromkeys(each.word for each in (*FEATURES, *PARTS)), *FLOATS, OWN_WORK)
 """What a subject may be said not to take."""
 COMPLEMENTS = {"unbatched": "batched", "bias": "no-bias"}
 """The features of which any case has one or the other."""

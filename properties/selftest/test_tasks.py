@@ -169,6 +169,17 @@ def test_verdict_in_three_parts(name: str, tmp_path: Path) -> None:
     assert [status(law, task, subject) for law in ("own shape", "other shapes", "backward")] == should
 
 
+WRITTEN = "self.layer(x)", "F.unfold(x, 3).mT @ self.layer.weight.flatten(1).T"
+
+
+def test_who_does_the_work(tmp_path: Path) -> None:
+    """An answer that calls all that Model calls shows nothing of its own; one that replaces a call does."""
+    sources = {"handed": answered(CONVOLUTION), "written": answered(CONVOLUTION, *WRITTEN), "chain": answered(LENET)}
+    asked = {name: surveyed(source, tmp_path / f"{name}.py") for name, source in sources.items()}
+    found = {name: status("own work of an answer", *about) for name, about in asked.items()}
+    assert found == {"handed": "diverged", "written": "passed", "chain": "diverged"}
+
+
 def test_shapes_are_drawn_around_the_task(tmp_path: Path) -> None:
     """Numbers of the file and defaults of the constructor change, all together where they must."""
     task, _ = surveyed(answered(CONVOLUTION), tmp_path / "answer.py")
@@ -203,6 +214,7 @@ def test_verdict_is_told(tmp_path: Path) -> None:
     assert "answer.py: Model(3, 16, 3) of 4 × 3 × 24 × 24; held to the loops of conv2d\n" in told
     assert "  on its own shape: right\n  off it: silently wrong: output" in told
     assert "  backward: wrong: output has shape" in told
+    assert "  its own work: none: hands on to torch.nn.functional.conv2d: nothing of it is the answer's own" in told
     (script,) = (tmp_path / "repro").glob("other*.py")
     assert exit_code(script) == 1
     (tmp_path / "answer.py").write_text(answered(CONVOLUTION), encoding="utf-8")

@@ -60,9 +60,8 @@ class Processes:
             said = _load(config, option, what, options.kernels, kernels=options.kernels, imports=options.imports)
             check_words(f"{option}={config.getoption(option)}: WITHOUT", said)
             _take_task(config)
-            if law_tests.TASK not in config.stash:
-                asked = config.stash[law_tests.ENGINES], {*options.without, *said}, options.subjects
-                config.stash[law_tests.DOMAINS] = Domains(*asked)
+            asked = config.stash[law_tests.ENGINES], {*options.without, *said}, options.subjects
+            config.stash[law_tests.DOMAINS] = Domains(*asked)
         if options.backend:
             _compile(options.backend, options.imports, config.stash[law_tests.ENGINES])
 

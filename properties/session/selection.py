@@ -13,20 +13,15 @@ from properties.session.options import OPTIONS
 from properties.subjects import Subject
 
 SELFTEST = Path(__file__).resolve().parent.parent / "selftest"
-OF_KERNELS = Path(__file__).resolve().parent.parent / "laws" / "test_domain.py"
-"""The law that no other subject is held to."""
 TASKS = SELFTEST.parent / "laws" / "test_tasks.py"
 """The laws that hold answers to tasks, and are held to nothing else."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the suite's tests of itself to the profile "tests", and to who names them; what kernels take, to them, and
-    one file to tasks alone."""
+    """Leave the suite's tests of itself to the profile "tests", and to who names them, and one file to tasks alone."""
     named = any(SELFTEST in (path := Path(argument).absolute(), *path.parents) for argument in config.args)
     options = config.stash[OPTIONS]
     wanted = named or options.profile == profiles.TESTS
-    if collection_path == OF_KERNELS and not options.kernels:
-        return True
     if collection_path.parent == TASKS.parent and collection_path.name.startswith("test_"):
         return True if (collection_path == TASKS) != (law_tests.TASK in config.stash) else None
     return True if collection_path == SELFTEST and (not wanted or options.kernels or options.backend) else None

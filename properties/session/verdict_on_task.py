@@ -1,4 +1,4 @@
-"""The verdict on an answer to a task: on the task's own shape, off it, and backward."""
+"""The verdict on an answer to a task: on the task's own shape, off it, backward, and whose work it is."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ PARTS = {
     "test_own_shape": ("on its own shape", "wrong", "declined"),
     "test_other_shapes": ("off it", "silently wrong", "declined"),
     "test_backward": ("backward", "wrong", "not supported"),
+    "test_own_work": ("its own work", "none", "not seen"),
 }
 """The tests, what each is about, and what it is called to fail and to be refused."""
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say what an answer is worth, in three parts."""
+    """Say what an answer is worth, part by part."""
     if (task := config.stash.get(TASK, None)) is None:
         return
     reports = [report for kind in ("passed", "failed", "skipped") for report in terminalreporter.getreports(kind)]

@@ -53,8 +53,8 @@ GRADIENTS = {"outputs": "{}", "gradients": "gradient to {}", "second": "gradient
 def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, group: str = "outputs") -> None:
     """Raise Diverged unless every expected tensor of a group is there and right.
 
-    group: "outputs", "gradients", "second" (gradients of gradients) or "held". Compared in this order: errors, operands
-    changed in place, memory shared, names, shape, dtype, device, values.
+    group: "outputs", "gradients", "second" (gradients of gradients) or "held". Compared in this order: errors, torch's
+    settings, operands changed in place, memory shared, names, shape, dtype, device, values.
     """
     for name, wanted in expected.items():
         try:
@@ -67,6 +67,8 @@ def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, 
 def _one(outcome: Outcome, group: str, name: str, wanted: Expected, subject: Place) -> None:
     if outcome.error:
         raise Diverged(f"raised {outcome.error}, but these arguments are valid")
+    if outcome.settings:
+        raise Diverged(f"changes torch's settings: {', '.join(outcome.settings)}")
     if outcome.changed:
         raise Diverged(f"changed its operands in place: {', '.join(outcome.changed)}")
     if outcome.aliased:

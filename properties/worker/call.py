@@ -54,6 +54,8 @@ class Call:
     (:func:`properties.worker.registered.functions`); imports are those that are imported first, since they bring what
     is held. On meta an operand may be given by its shape alone.
 
+    watched: functions of torch's, of which it is noted whether the kernels call them.
+
     A dynamic call that is not ``fresh`` is served by what was compiled for those before; ``earlier`` are these, oldest
     first, for the script: they are not sent.
     """
@@ -73,6 +75,7 @@ class Call:
     before: Mapping[str, Array] | None = None
     rounds: int = 1
     fresh: bool = True
+    watched: tuple[str, ...] = ()
     backend: str = INDUCTOR
     imports: tuple[str, ...] = ()
     earlier: tuple[Call, ...] = field(default=(), repr=False, compare=False)
@@ -134,6 +137,7 @@ class Outcome:
 
     held: what the first of several calls gave, as it is after the last; its gradients are named "gradient NAME";
     changed: operands whose values are others after the call; aliased: operands whose memory an output shares;
+    settings: those of torch's that kernels changed; handed_on: the watched functions that they called;
     compilations: how many graphs were compiled for it, forward and backward counted as one; without: what kernels that
     define nothing of the program are said not to take.
     """
@@ -145,6 +149,8 @@ class Outcome:
     error: str | None = None
     changed: tuple[str, ...] = ()
     aliased: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    handed_on: tuple[str, ...] = ()
     compilations: int = 0
     without: tuple[str, ...] = ()
     call: Call | None = field(default=None, repr=False, compare=False)
@@ -161,9 +167,10 @@ class Outcome:
 
 GROUPS = ("outputs", "gradients", "second", "held")
 PLAINLY_SENT = (
-    "arguments", "device", "dtype", "mode", "kernels", "wanted", "dtypes", "rounds", "fresh", "backend", "imports",
+    "arguments", "device", "dtype", "mode", "kernels", "wanted", "dtypes", "rounds", "fresh", "watched",
+    "backend", "imports",
 )  # fmt: skip
-ENDED = ("error", "changed", "aliased", "compilations", "without")
+ENDED = ("error", "changed", "aliased", "settings", "handed_on", "compilations", "without")
 _OPERAND, _COTANGENT, _DIRECTION, _BEFORE = "operand ", "cotangent", "direction ", "before "
 
 

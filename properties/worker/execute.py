@@ -20,6 +20,7 @@ import torch
 from properties.worker import modules, programs, registered
 from properties.worker.call import FAKE, INDUCTOR, Array, Call, Observed, Outcome, Program, Shape, short
 from properties.worker.layouts import LAYOUTS
+from properties.worker.watch import Watching, settings_kept
 
 RECOMPILATIONS = 256
 """How often one function may be compiled; whole graphs alone being accepted, one compilation more is an error."""
@@ -61,24 +62,33 @@ def _executed(call: Call) -> Outcome:
     for where in call.imports:
         load(where)
     with _set(call), _inferring(call), _standing_for_torch(call) as kernels:
-        if kernels and (missing := kernels.lack(call.program)):
+        if kernels is None:
+            return _answered(call, None)
+        if missing := kernels.lack(call.program):
             return Outcome(error=f"Undefined: {missing}", without=kernels.without)
-        tensors = {name: _tensor(values, name, call) for name, values in (call.before or call.operands).items()}
-        for name, tensor in tensors.items():
-            tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point() and call.wants(name))
-        try:
-            held = _held(call, tensors)
-            outputs = _named(_program(call)(**tensors, **call.arguments))
-            if kernels and not kernels.asked:
-                raise NotImplementedError(kernels.no_part_of(call.program))
-            gradients, second = _differentiated(call, tensors, outputs)
-            seen, of_gradients, of_second, of_held = map(_all_observed, (outputs, gradients, second, held))
-            outcome = Outcome(seen, of_gradients, of_second, of_held)
-        except Exception as error:
-            kind = "OutOfMemory" if _out_of_memory(error) else type(error).__name__
-            return Outcome(error=f"{kind}: {error}")
-        aliased = () if call.program in programs.VIEWS else _aliased(tensors, outputs)
-        return replace(outcome, changed=_changed(tensors, call.operands), aliased=aliased)
+        watching = Watching(call.watched) if call.watched else contextlib.nullcontext()
+        with settings_kept() as settings, watching as watched:
+            outcome = _answered(call, kernels)
+        return replace(outcome, settings=tuple(settings), handed_on=tuple(watched.seen) if watched else ())
+
+
+def _answered(call: Call, kernels: Kernels | None) -> Outcome:
+    tensors = {name: _tensor(values, name, call) for name, values in (call.before or call.operands).items()}
+    for name, tensor in tensors.items():
+        tensor.requires_grad_(call.cotangent is not None and tensor.is_floating_point() and call.wants(name))
+    try:
+        held = _held(call, tensors)
+        outputs = _named(_program(call)(**tensors, **call.arguments))
+        if kernels and not kernels.asked:
+            raise NotImplementedError(kernels.no_part_of(call.program))
+        gradients, second = _differentiated(call, tensors, outputs)
+        seen, of_gradients, of_second, of_held = map(_all_observed, (outputs, gradients, second, held))
+        outcome = Outcome(seen, of_gradients, of_second, of_held)
+    except Exception as error:
+        kind = "OutOfMemory" if _out_of_memory(error) else type(error).__name__
+        return Outcome(error=f"{kind}: {error}")
+    aliased = () if call.program in programs.VIEWS else _aliased(tensors, outputs)
+    return replace(outcome, changed=_changed(tensors, call.operands), aliased=aliased)
 
 
 def _held(call: Call, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
