@@ -229,8 +229,9 @@ def test_a_kernel_that_hands_on_to_torch(tmp_path: Path) -> None:
     )
     path.write_text(handing_on, encoding="utf-8")
     finished = hold(
-        path, tmp_path, "--subjects=cpu-bfloat16", "-k", "test_gradients and [avg_pool2d-", *nested.UNSHRUNK
-    )
+        path, tmp_path, "--subjects=cpu-bfloat16", "-k", "test_gradients and [avg_pool2d-", *nested.UNSHRUNK,
+        "--hypothesis-profile=default", "--hypothesis-seed=1",
+    )  # fmt: skip
     assert finished.returncode == 1, finished.stdout
     (line,) = [line for line in results(tmp_path) if line["law"] == "gradients"]
     assert "torch's own function does this too (in the ledger: avg-pool" in line["message"]
