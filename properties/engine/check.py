@@ -152,11 +152,11 @@ class Check:
         self.operator = narrowed
 
     def _tell_declined(self) -> None:
-        """Say what was not tried. Raises NotRun where that is most of it."""
+        """Say what was not tried. Raises NotRun where that is all of it, or, of what stands for torch, most."""
         tally = self.tally
         if tally.declined and (tally.declined + tally.known == tally.cases or tally.proves_nothing):
             raise NotRun(str(tally.declining))
-        if 2 * tally.declined > tally.cases:
+        if 2 * tally.declined > tally.cases and self.subject and self.subject.foreign:
             raise NotRun(f"{tally.declined} of {tally.cases} cases declined: {tally.declining}")
         if tally.declined:
             self.result.reason = f"{tally.declined} of {tally.cases} cases not run ({tally.declining})"

@@ -33,7 +33,7 @@ OWN_WORK = "own work"
 """What the laws' names begin with that tell who hands on to torch."""
 PROBES = 8
 """Cases that ask for a feature before it counts as refused."""
-DRAWN = 96
+DRAWN = 64
 """Cases among which those are looked for."""
 LARGEST = 20_000
 """Elements of the largest operand of a case that is asked."""

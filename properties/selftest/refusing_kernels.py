@@ -80,3 +80,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def cross_entropy(predictions: Tensor, targets: Tensor) -> Tensor:
     """Has no options, as most that are written for one network."""
     return F.cross_entropy(predictions, targets)
+
+
+def log_softmax(input: Tensor, dim: int) -> Tensor:
+    """Declines all but few."""
+    if input.ndim > 1:
+        raise NotImplementedError("several rows")
+    return F.log_softmax(input, dim)
