@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import Phase, settings
 
@@ -19,6 +21,9 @@ from properties.selftest import nested
 from properties.subjects import Subject
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
+from properties.worker import programs
+from properties.worker.call import Call
+from properties.worker.execute import execute
 
 HEAD = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
 CONVOLUTION = """
@@ -99,7 +104,9 @@ def answered(task: str, old: str = "", new: str = "") -> str:
 
 
 OWN_STRIDE = "self.layer(x)", "F.conv2d(x, self.layer.weight, self.layer.bias)"
+EXAMPLE = (nested.ROOT / "examples" / "answer.py").read_text(encoding="utf-8")
 VERDICTS = {
+    "the example": (EXAMPLE, "max_pool2d", *["diverged"] * 3),
     "conv2d": (answered(CONVOLUTION), "conv2d", "passed", "passed", "passed"),
     "max_pool2d": (answered(POOLING), "max_pool2d", "passed", "passed", "passed"),
     "cross_entropy": (answered(LOSS), "cross_entropy", "passed", "passed", "passed"),
@@ -178,6 +185,18 @@ def test_who_does_the_work(tmp_path: Path) -> None:
     asked = {name: surveyed(source, tmp_path / f"{name}.py") for name, source in sources.items()}
     found = {name: status("own work of an answer", *about) for name, about in asked.items()}
     assert found == {"handed": "diverged", "written": "passed", "chain": "diverged"}
+
+
+def test_example_passes_the_tasks_own_check(tmp_path: Path) -> None:
+    """On the inputs that the task itself makes, the example's answer is right to the bit."""
+    task, subject = surveyed(EXAMPLE, tmp_path / "answer.py")
+    arguments = {"task": task.file, "changed": {}}
+    inputs = subject.answer(Call(programs.tasks.own_inputs, {}, {**arguments, "seed": 1}, dtype="float32"))
+    operands = {name: np.asarray(seen.values) for name, seen in inputs.outputs.items()}
+    call = Call(programs.tasks.answer, operands, arguments, dtype="float32")
+    outcomes = (execute(replace(call, kernels=kernels)) for kernels in (subject.kernels, None))
+    ours, torchs = (outcome.outputs["output"].values for outcome in outcomes)
+    assert np.array_equal(np.asarray(ours), np.asarray(torchs))
 
 
 def test_shapes_are_drawn_around_the_task(tmp_path: Path) -> None:

@@ -142,7 +142,8 @@ def _take_task(config: pytest.Config) -> None:
         task = tasks.survey(options.task, Trial.of(answer, config.stash[law_tests.ENGINES]))
     except ValueError as error:
         why = str(error).partition("\n")[0]
-        pytest.exit(f"{given}: {why}; give Model, ModelNew, get_inputs() and get_init_inputs() that fit", 2)
+        wanted = "Model, ModelNew, get_inputs() and get_init_inputs() that fit"
+        pytest.exit(f"{given}: {why}; give {'a longer --call-timeout' if why.startswith('Hung') else wanted}", 2)
     if task is None and config.getoption("--task"):
         pytest.exit(f"{given}: defines no ModelNew; give one that answers --task, or leave that out", 2)
     if task is not None:

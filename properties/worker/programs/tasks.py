@@ -11,6 +11,7 @@ import inspect
 import json
 import math
 import random
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,8 +27,9 @@ Changed = dict[str, Any]
 SMALL = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33)
 FACTORIES = {"rand", "randn", "randint", "empty", "zeros", "ones", "mul", "add", "sub", "div", "float", "to"}
 """What makes inputs of any values, or stretches and moves them."""
-TRIES = 400
-"""How often numbers are changed at random, at most: many changes give what Model does not take."""
+TRIES, CALLS = 400, 8000
+"""How often numbers are changed at random, at most: many changes give what Model does not take. And how many calls are
+recorded in all: a large Model makes many."""
 OFTEN = (0.2, 0.5)
 """How often each of them is changed, by turns: few at once, or many."""
 
@@ -85,9 +87,10 @@ def survey(task: str, wanted: int, small: tuple[int, int], large: tuple[tuple[in
         own = seen_of(module, {})
     except Exception as error:
         raise ValueError(f"its Model cannot be tried: {type(error).__name__}: {error}") from error
-    held = [_cut_down(module, own, most) for most in large]
+    look = Looks(module, CALLS // max(len(own["calls"]), 1))
+    held = [_cut_down(look, own, most) for most in large]
     _match(module, held[0] or own)
-    found = {"own": own, "held": held, "others": _others(module, own, wanted, small)}
+    found = {"own": own, "held": held, "others": _others(look, own, wanted, small)}
     return torch.frombuffer(bytearray(json.dumps(found).encode()), dtype=torch.uint8)
 
 
@@ -201,12 +204,20 @@ def _number(value: Any) -> bool:
     )
 
 
-def _tried(module: Any, changed: Changed) -> dict[str, Any] | None:
-    """The same as :func:`seen_of`; None where the task cannot be changed so."""
-    try:
-        return seen_of(module, changed)
-    except Exception:
-        return None
+@dataclass
+class Looks:
+    """How often a task is looked at with its numbers changed, at most."""
+
+    module: Any
+    left: int
+
+    def __call__(self, changed: Changed) -> dict[str, Any] | None:
+        """The same as :func:`seen_of`; None where the task cannot be changed so, and when no look is left."""
+        self.left -= 1
+        try:
+            return seen_of(self.module, changed) if self.left >= 0 else None
+        except Exception:
+            return None
 
 
 def _halves(value: Any) -> list[Any]:
@@ -218,15 +229,15 @@ def _halves(value: Any) -> list[Any]:
     return [type(value)([*value[:i], half, *value[i + 1 :]]) for i, part in enumerate(value) for half in _halves(part)]
 
 
-def _cut_down(module: Any, own: dict[str, Any], most: tuple[int, int]) -> dict[str, Any] | None:
+def _cut_down(look: Looks, own: dict[str, Any], most: tuple[int, int]) -> dict[str, Any] | None:
     """The task's own shape with numbers halved until it can be held; None where that cannot be."""
     seen = own
     while not _fits(seen, most):
-        at = {**{name: value for name, value in _numbers(module).items() if "." not in name}, **seen["changed"]}
-        tried = [(name, _tried(module, {**seen["changed"], name: half})) for name in at for half in _halves(at[name])]
+        at = {**{name: value for name, value in _numbers(look.module).items() if "." not in name}, **seen["changed"]}
+        tried = [(name, look({**seen["changed"], name: half})) for name in at for half in _halves(at[name])]
         if seen["plain"]:
             shapes = tuple(tuple(shape) for shape, _ in seen["inputs"])
-            tried += [("inputs", _tried(module, {**seen["changed"], "inputs": halved})) for halved in _halves(shapes)]
+            tried += [("inputs", look({**seen["changed"], "inputs": halved})) for halved in _halves(shapes)]
         smaller = [other for _, other in tried if other and _cost(other) < _cost(seen)]
         if not smaller:
             return None
@@ -250,19 +261,19 @@ def _kept(own: dict[str, Any], seen: dict[str, Any]) -> int:
     return 0 if batch else 1
 
 
-def _others(module: Any, own: dict[str, Any], wanted: int, most: tuple[int, int]) -> list[dict[str, Any]]:
+def _others(look: Looks, own: dict[str, Any], wanted: int, most: tuple[int, int]) -> list[dict[str, Any]]:
     """Small shapes around the task's own, the smallest first; each of them one that torch takes with values, too."""
-    dice, numbers, found = random.Random(0), _numbers(module), dict[str, dict[str, Any]]()
-    halved = {name: [_tried(module, {name: half}) for half in _halves(value)] for name, value in numbers.items()}
+    dice, numbers, found = random.Random(0), _numbers(look.module), dict[str, dict[str, Any]]()
+    halved = {name: [look({name: half}) for half in _halves(value)] for name, value in numbers.items()}
     sizes = [name for name, tried in halved.items() if tried and all(seen and _kept(own, seen) < 2 for seen in tried)]
     for turn in range(TRIES):
         often = dice.choice(OFTEN)
         changed = {name: _moved(value, dice, 1.0 if name in sizes else often) for name, value in numbers.items()}
         if own["plain"] and (not sizes or (turn > TRIES // 2 and len(found) < wanted // 4)):
             changed["inputs"] = tuple(_moved(tuple(shape), dice, often) for shape, _ in own["inputs"])
-        seen = _tried(module, {name: value for name, value in changed.items() if numbers.get(name) != value})
+        seen = look({name: value for name, value in changed.items() if numbers.get(name) != value})
         key = repr(seen and (seen["inputs"], seen["constructor"]))
-        if seen and key not in found and _fits(seen, most) and _computes(module, seen):
+        if seen and key not in found and _fits(seen, most) and _computes(look.module, seen):
             found[key] = seen
         if len(found) >= wanted:
             break
