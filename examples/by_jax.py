@@ -1,7 +1,10 @@
 """Convolution and average pooling of JAX as kernels, with the gradients that JAX gives.
 
 pip install jax
-pytest properties --kernels examples/by_jax.py
+pytest properties --kernels examples/by_jax.py --call-memory 16
+
+JAX keeps all that it compiles, which takes memory. XLA divides by some constants by a product with their reciprocal:
+averages of 961 integers, say, are off in their last places, which the laws tell.
 """
 
 from __future__ import annotations

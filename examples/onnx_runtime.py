@@ -2,6 +2,8 @@
 
 pip install onnx onnxruntime
 pytest properties --kernels examples/onnx_runtime.py
+
+The maximum over a window that lies in the padding alone is the least number, not −∞, which the laws tell.
 """
 
 from __future__ import annotations
