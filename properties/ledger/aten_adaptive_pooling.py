@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -146,8 +147,11 @@ def _past_memory(case: Case) -> bool:
 
 
 @overflowing(
-    "adaptive-avg-pool3d-gradient-overflows-in-float16",
+    "adaptive-avg-pool-gradient-overflows-in-float16",
+    operators=AVERAGE,
+    operator="adaptive_avg_pool3d",
     laws=("special gradients",),
+    why=OPMATH + "float16 holds the sum of the gradients that an element gets",
     example=Special({"input": (1, 1, 1, 1)}, {"output_size": (1, 1, 4)}, "normal", 3, palette="large", often=1.0),
 )
 def _gradient_overflows(case: Case, subject: Subject) -> bool:
@@ -156,25 +160,26 @@ def _gradient_overflows(case: Case, subject: Subject) -> bool:
     layer = operator("adaptive_avg_pool3d")
     for filled in (case, case.with_integers()):
         cotangent, x = layer.cotangent(filled, subject.format), layer.operands(filled, subject.format)["input"]
-        if not _several(cotangent) or not may_overflow(cotangent.size, cotangent):
+        axes = len(case.arguments["output_size"])
+        if math.prod(cotangent.shape[-axes:]) == 1 or not may_overflow(cotangent.size, cotangent):
             continue
         assert layer.gradients is not None
-        if overflows(layer.gradients(cotangent, x, **case.arguments)[0], _gradient_in_float16(cotangent, x.shape)):
+        summed = _gradient_in_float16(cotangent, x.shape, axes)
+        if overflows(layer.gradients(cotangent, x, **case.arguments)[0], summed):
             return True
     return False
 
 
-def _gradient_in_float16(cotangent: Array, shape: tuple[int, ...]) -> Array:
+def _gradient_in_float16(cotangent: Array, shape: tuple[int, ...], axes: int) -> Array:
     """The gradient, each window's share of an element added to those of the windows before."""
-    total, output = np.zeros(shape), cotangent.shape[-3:]
+    total, output = np.zeros(shape), cotangent.shape[-axes:]
     for at in np.ndindex(*output):
-        ends = [adaptive_window(*axis) for axis in zip(at, shape[-3:], output, strict=True)]
+        ends = [adaptive_window(*axis) for axis in zip(at, shape[-axes:], output, strict=True)]
         share = cotangent[(..., *at)]
         for start, stop in ends:
             share = round_to(share / (stop - start), FLOAT16)
-        depth, rows, columns = (slice(*axis) for axis in ends)
-        before = total[..., depth, rows, columns]
-        total[..., depth, rows, columns] = added_in_float16([before, share[..., None, None, None]])
+        window: Any = (..., *(slice(*axis) for axis in ends))
+        total[window] = added_in_float16([total[window], share.reshape(*share.shape, *(1,) * axes)])
     return total
 
 

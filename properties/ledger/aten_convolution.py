@@ -247,6 +247,8 @@ def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
     weight, groups = case.shapes["weight"], case.arguments["groups"]
     if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not without_onednn(case, subject):
         return False
+    if case.arguments.get("padding_mode", "zeros") != "zeros" or case.arguments["padding"] == "same":  # a padded image
+        return False
     image, kernels = (as_convolved(case, name) for name in ("input", "weight"))
     format = torch.channels_last if passes(image) or passes(kernels) else torch.contiguous_format
     image, kernels = (tensor.contiguous(memory_format=format) for tensor in (image, kernels))
@@ -277,7 +279,7 @@ for _name, _dtypes, _instructions in (
 ):  # fmt: skip
     known(
         f"{_name}channels-last-weight-gradient-in-another-format",
-        PLAIN[:2],
+        PLAIN[:2] + PADDED[:2],
         severity="valid arguments rejected",
         laws=("layouts",),
         dtypes=_dtypes,

@@ -13,7 +13,7 @@ from properties.edges.special_values import Special
 from properties.ledger.aten_activation import lanes
 from properties.ledger.memory_formats import passes, passes_for_channels_last
 from properties.ledger.record import MODES, OF_ALL_GRADIENTS, OF_GRADIENTS, OF_WRONG_GRADIENTS, known
-from properties.ledger.sums import OPMATH, lossy, windows_overlap
+from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows, windows_overlap
 from properties.ledger.windows import DIVISION, division_overflows, spans_of
 from properties.operators import operator
 from properties.operators.pooling import divisors
@@ -21,6 +21,7 @@ from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.worker.call import FAKE, Setting
 from properties.worker.layouts import LAYOUTS
 from refimpl import pooling
+from refimpl.arrays import Array
 from refimpl.geometry import reaches
 from refimpl.rounding import round_to
 
@@ -303,3 +304,41 @@ def _division_overflows(case: Case, subject: Subject) -> bool:
         return False
     given = (case.arguments.get(name, ()) for name in ("kernel_size", "stride", "padding", "dilation"))
     return max(max(values, default=0) for values in given) < 2**31 and division_overflows(case, 1)
+
+
+@known(
+    "max-pool-gradient-overflows-in-float16",
+    (*MAXIMUM, "max_pool1d_values", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
+    severity="wrong gradient",
+    laws=("special gradients",),
+    dtypes=("float16",),
+    modes=("eager",),
+    why=OPMATH + "float16 holds the sum of the gradients that an element gets",
+    operator="adaptive_max_pool3d",
+    chance="a sum that is the largest number itself may be off by its bound, and be infinite",
+    example=Special({"input": (1, 1, 1, 1, 1)}, {"output_size": (1, 1, 4)}, "normal", 3, palette="large", often=1.0),
+)
+def _picked_often(case: Case, subject: Subject) -> bool:
+    """The gradient of an element that is the largest of several windows is added up in float16, window after window, so
+    that it is infinite or NaN where a part of the sum passes its largest number, and the whole does not."""
+    axes = len(case.arguments.get("kernel_size") or case.arguments["output_size"])
+    layer = operator(f"{'max' if 'kernel_size' in case.arguments else 'adaptive_max'}_pool{axes}d")
+    for filled in (case, case.with_integers()):
+        cotangent, x = layer.cotangent(filled, subject.format), layer.operands(filled, subject.format)["input"]
+        if not may_overflow(cotangent.size, cotangent):
+            continue
+        assert layer.gradients is not None
+        indices = layer.reference(x, **case.arguments)[1]
+        if overflows(layer.gradients(cotangent, x, **case.arguments)[0], _scattered(cotangent, indices, x.shape, axes)):
+            return True
+    return False
+
+
+def _scattered(cotangent: Array, indices: Array, shape: tuple[int, ...], axes: int) -> Array:
+    """Gradients added up in float16 at the indices, one output after the other."""
+    planes = math.prod(shape[:-axes])
+    total = np.zeros((planes, math.prod(shape[-axes:])))
+    for g, at in zip(cotangent.reshape(planes, -1).T, indices.reshape(planes, -1).T, strict=True):
+        seen = np.arange(planes)[at >= 0], at[at >= 0]
+        total[seen] = added_in_float16([total[seen], g[at >= 0]])
+    return total.reshape(shape)

@@ -25,7 +25,7 @@ ROWS = 65_536
 
 @planned(
     "onednn-depthwise-3d-input-gradient-of-many-rows",
-    ("conv3d",),
+    ("conv3d", "conv3d_padded"),
     laws=WITH_GRADIENTS,
     example=Case(*convolution((1, 2, 1, ROWS, 1), (2, 1, 1, ROWS, 1), groups=2)),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from properties.cases.case import Case
-from properties.ledger.examples import convolution
+from properties.ledger.aten_convolution import without_onednn
+from properties.ledger.examples import convolution, transposed
 from properties.ledger.memory_formats import convolves_in_channels_last
 from properties.ledger.record import known
 from properties.ledger.windows import last_axis_of_padding, where_valid, windows_of
@@ -65,9 +67,9 @@ def _on_padding(case: Case, subject: Subject) -> bool:
     return last_axis_of_padding(case, subject) and convolves_in_channels_last(case)
 
 
-@known(
-    "channels-last-crash-in-weight-gradient-of-strided-pointwise",
-    ("conv2d", "conv2d_padded"),
+strided_pointwise = functools.partial(
+    known,
+    chance="what is overwritten may be memory that nothing reads",
     severity="crash",
     laws=("layouts", "gradients", "gradients of some operands", "rerun", "call after call", "special gradients"),
     dtypes=("float32",),
@@ -76,19 +78,31 @@ def _on_padding(case: Case, subject: Subject) -> bool:
     upstream="https://github.com/uxlfoundation/oneDNN/issues/6035",
     why="torch.nn.Conv2d: a memory format is no part of a tensor's value; contiguous operands, and 16 channels, are "
     "right",
+)
+IN_CHANNELS_LAST = Setting({"input": "channels_last", "weight": "channels_last", "cotangent": "channels_last"})
+
+
+@strided_pointwise(
+    "channels-last-crash-in-weight-gradient-of-strided-pointwise",
+    ("conv2d", "conv2d_padded"),
+    example=Case(*convolution((1, 4, 128, 128), (8, 4, 1, 1), stride=(2, 2)), setting=IN_CHANNELS_LAST),
+)
+@strided_pointwise(
+    "channels-last-crash-in-weight-gradient-of-transposed-pointwise",
+    ("conv_transpose2d",),
     example=Case(
-        *convolution((1, 4, 128, 128), (8, 4, 1, 1), stride=(2, 2)),
-        setting=Setting({"input": "channels_last", "weight": "channels_last", "cotangent": "channels_last"}),
+        *transposed((1, 8, 64, 64), (8, 4, 1, 1), stride=(2, 2), output_padding=(1, 1)), setting=IN_CHANNELS_LAST
     ),
 )
 @where_valid
 def _strided_pointwise(case: Case, subject: Subject) -> bool:
-    """The gradient to the weight of a strided 1×1 convolution of 2 to 15 channels in channels_last, of 2 to 7 with AVX2
-    alone, ends the process with SIGSEGV or SIGABRT where an image has many outputs: other memory is overwritten."""
+    """The gradient to the weight of a strided 1×1 convolution of fewer than 16 channels in channels_last, with AVX2
+    alone of fewer than 8, is wrong, or ends the process with SIGSEGV or SIGABRT, or hangs: memory is overwritten."""
     # oneDNN copies the elements that the stride leaves, 16 channels at once, with AVX2 alone 8, to where there is room
-    # for those that there are. Up to 256 outputs nothing was seen to be hit.
+    # for those that there are: where an input is as many strides long as the output has elements (rtus, in its code).
     windows, channels = windows_of(case), case.shapes["weight"][1]
     pointwise = all(w["kernel"] == 1 and w["before"] == 0 for w in windows) and any(w["stride"] > 1 for w in windows)
-    few = 1 < channels < (16 if "avx512_f" in instructions() else 8) and case.arguments.get("groups", 1) == 1
-    many = math.prod(w["output"] for w in windows) > 256
-    return pointwise and few and many and convolves_in_channels_last(case)
+    copied = pointwise and all(w["input"] == w["output"] * w["stride"] for w in windows)
+    few = 0 < channels < (16 if "avx512_f" in instructions() else 8) and case.arguments.get("groups", 1) == 1
+    many = math.prod(w["output"] for w in windows) > 1
+    return copied and few and many and convolves_in_channels_last(case) and not without_onednn(case, subject)
