@@ -1,0 +1,59 @@
+"""What the ledger lists for one operator, dtype or processor is tried on its twins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+
+from properties.engine.check import Check
+from properties.engine.law import every
+from properties.engine.trial import Engine, Engines
+from properties.ledger.known import LEDGER, known
+from properties.ledger.record import Divergence
+from properties.operators import CATALOGUE
+from properties.selftest.twins import HERE, Twin, twins_of
+from properties.selftest.twins_seen import SHOWS
+from properties.subjects import FLOATS, INTEGERS, devices
+from properties.subjects.workers import Workers
+from properties.verdicts.evidence import Result
+
+MOST = 2**20
+"""Elements of an operand: a twin may need more than its entry's example has."""
+PAIRS = [(entry, twin) for entry in LEDGER for twin in twins_of(entry)]
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    """Workers, of which one may end in a crash."""
+    workers = Workers()
+    yield Engines({"": Engine(workers.run, workers.renew)})
+    workers.close()
+
+
+@pytest.mark.parametrize(("entry", "twin"), PAIRS, ids=[f"{entry.id}-{twin.name}" for entry, twin in PAIRS])
+def test_twin(entry: Divergence, twin: Twin, engines: Engines) -> None:
+    """Where an entry's example shows on a twin, an entry of the ledger knows it; the table says whether it does."""
+    if any(max(math.prod(shape), *shape, 0) > MOST for shape in twin.case.shapes.values()):
+        pytest.skip("not run (too many elements)")
+    if entry.having in devices.instructions()[1:] and twin.name != HERE:
+        pytest.skip(f"not run (nothing was tabled where processors have {entry.having})")
+    law, subject = every()[entry.law], twin.subject
+    result = Result(law.name, law.title, twin.operator.name, str(subject), subject.device, subject.dtype, (), "")
+    check = Check(law, twin.operator, subject, result, engines)
+    seen = check.divergence(twin.case)
+    if entry.overwrites:
+        engines.by_torch[""].renew()
+    if seen:
+        check.tried(twin.case)  # which diverges where the ledger does not explain it
+    knows, listed = known(law.name, twin.operator, subject, twin.case), twin.name in SHOWS.get(entry.id, ())
+    bound = knows and (knows.having or knows.lacking)  # the table is that of another processor, too
+    assert bool(seen) == listed or bound, f"on {twin.name} {entry.id} {'shows' if seen else 'does not show'}: {seen}"
+
+
+def test_table_is_of_twins() -> None:
+    """Its rows are entries, its columns operators, dtypes and this processor."""
+    assert set(SHOWS) <= {entry.id for entry in LEDGER}
+    named = {name for names in SHOWS.values() for name in names}
+    assert named <= {HERE, *FLOATS, *INTEGERS, *(operator.name for operator in CATALOGUE)}
