@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # its controller writes nothing
         plugins["memory"] = config.stash[memory.PEAK]
     run_evidence.begin(config)
-    if law_tests.DOMAINS in config.stash and not hasattr(config, "workerinput"):
+    if given.kernels and law_tests.TASK not in config.stash and not hasattr(config, "workerinput"):
         plugins["kernels"] = kernels.Verdicts(given.subjects)
     if given.profile == profiles.SEARCH:
         plugins["search"] = search_plugin.Plugin(config, given.minutes)
