@@ -52,7 +52,8 @@ def script(entry: Divergence, subject: Subject, seen: Diverged, folder: Path) ->
 OVERWRITTEN = {signal.SIGSEGV, signal.SIGABRT}
 """What memory that was overwritten ends a process with, if it does: that depends on what was there."""
 AGAIN = 2
-"""How often a script is run again that overwrote memory and showed nothing."""
+"""How often a script that overwrote memory and showed nothing is run again, in a new process: in a fork the same memory
+would be overwritten."""
 
 
 HUNG, PATIENCE = 20.0, 120.0
@@ -83,7 +84,7 @@ def confirm(path: Path, seen: Diverged, overwrites: bool, run: scripts.Run) -> N
         return
     python = run(path, PATIENCE)
     for _ in range(AGAIN if overwrites else 0):
-        python = python if python.returncode else run(path, PATIENCE)
+        python = python if python.returncode else scripts.run_in_new_process(path, PATIENCE)
     crash = repro.CRASH.search(str(seen))
     signals = {signal.Signals[crash[1]]} if crash else set()
     if -python.returncode in signals | (OVERWRITTEN if overwrites else set()):

@@ -20,7 +20,12 @@ from properties.worker import wire
 
 IDLE = 60.0
 """Seconds without computing after which a script is taken to wait for what never comes."""
-IMPORTS = {".backward(": "torch.fx.experimental.symbolic_shapes", "torch.compile(": "torch._inductor.compile_fx"}
+IMPORTS = {
+    ".backward(": "torch.fx.experimental.symbolic_shapes",
+    "torch.compile(": "torch._inductor.compile_fx",
+    "torch.optim.": "torch._dynamo",
+    "torch.autograd.grad(": "torch._dynamo",
+}
 """What torch imports in a script's calls: seconds that only the first such script then takes."""
 
 Ended = subprocess.CompletedProcess[str]
