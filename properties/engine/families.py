@@ -23,15 +23,22 @@ COMPILATIONS = 2
 """Of one function: where the compiler makes a new one of nearly every size, the others have the first case's."""
 ROOM = 2**12
 """Elements beyond which neither batch nor channels grow: the loops take as long as there are."""
+MOSTLY = among(False, True, True, True)
 LONGER = among(0, 1, 2, 3, 4, 5, 7, 8, 12)
 
 
 @st.composite
 def families(draw: st.DrawFn, law: Law, operator: Operator) -> Bundle:
-    """A case of an operator, and cases of a law made from it at other sizes, any of which may be left out."""
+    """A case of an operator, and cases of a law made from it at other sizes, any of which may be left out.
+
+    In most families no two of the first case's axes are as long: the compiler takes lengths that are equal for one, and
+    compiles once more where they are not.
+    """
     first, _ = in_hand(draw, operator.cases)
     if draw(COIN):
         first = draw(resized(operator, first, ones=True))
+    if draw(MOSTLY):
+        first = _apart(operator, first)
     again = replace(operator, cases=resized(operator, first))
     sizes_alone = law.cases is disturbed
     others = disturbed(again, arguments=False) if sizes_alone else law.strategy(again)
@@ -59,12 +66,29 @@ def resized(draw: st.DrawFn, operator: Operator, case: Case, ones: bool = False)
     shape, free, batch = case.shapes[name], _free(operator, case, name), _batch(operator, case)
     if math.prod(shape) > ROOM:
         free, batch = free[-2:], ()
+    batch = tuple(longer(size) for size in batch) or shape[: len(_batch(operator, case))]
     shape = tuple(longer(size) if axis in free else size for axis, size in enumerate(shape))
+    return _of_sizes(operator, case, name, (*batch, *shape[len(batch) :]))
+
+
+def _of_sizes(operator: Operator, case: Case, name: str, shape: tuple[int, ...]) -> Case:
+    """The same case with another shape of an operand, and of those that have the same; itself where that is invalid."""
+    batch = _batch(operator, case)
     tied = [other for other in case.shapes if case.shapes[other] == case.shapes[name]]
     grown = replace(case, shapes={**case.shapes, **dict.fromkeys(tied, shape)})
     if batch:
-        grown = operator.in_batch(grown, tuple(longer(size) for size in batch))
+        grown = operator.in_batch(grown, shape[: len(batch)])
     return grown if _valid(operator, grown) else case
+
+
+def _apart(operator: Operator, case: Case) -> Case:
+    """The same case with axes that are all of another length, where any length goes with the arguments."""
+    name = next(iter(case.shapes))
+    shape, batch = list(case.shapes[name]), _batch(operator, case)
+    for axis in (*range(len(batch)), *_free(operator, case, name)):
+        while shape[axis] > 1 and shape.count(shape[axis]) > 1:
+            shape[axis] += 1
+    return _of_sizes(operator, case, name, tuple(shape))
 
 
 def _batch(operator: Operator, case: Case) -> tuple[int, ...]:
