@@ -1,35 +1,3 @@
-"""The options that laws, benchmarks and the report's tests share."""
+"""The option that laws, benchmarks and the report's tests share."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
-import pytest
-
-from properties.session import profiles
-
-EVIDENCE = Path(__file__).resolve().parent / "reports" / "generated" / "evidence"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Where evidence goes, from which ``python -m reports build`` makes the report."""
-    parser.getgroup("convproof").addoption(
-        "--evidence",
-        metavar="FOLDER",
-        type=Path,
-        default=EVIDENCE,
-        help="where the run's evidence goes (default: reports/generated/evidence)",
-    )
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Check the folder and the profile before anything runs."""
-    profile = config.getoption("--hypothesis-profile", None)
-    try:
-        profiles.check(profile or "default")
-    except ValueError as error:
-        pytest.exit(f"--hypothesis-profile={profile}: {error}", returncode=2)
-    folder = config.getoption("--evidence")
-    if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
-        pytest.exit(f"--evidence={folder}: not a folder; name one that exists or can be made", returncode=2)
+pytest_plugins = ["properties.session.evidence_option"]

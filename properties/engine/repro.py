@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import inspect
 import re
+import sys
+import textwrap
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -57,6 +59,7 @@ IMPORTS = {
     "import io": "io.",
     "import re": "re.fullmatch",
     "import sys": "sys.",
+    "import types": "types.",
     "import zlib": "zlib.",
     "from typing import Any": ": Any",
     "import numpy as np": "np.",
@@ -344,6 +347,8 @@ def _loaded(where: str, name: str) -> str:
 
 def _kernels(where: str) -> list[str]:
     """The kernels as F, with functions for the layers among them."""
+    if defined := _defined_here(where):
+        return _functions(defined)
     file, made, layer = modules.parted(where)
     lines = [_loaded(file, "F")]
     lines += [f"F.{layer} = F.{made}"] if made else []
@@ -357,9 +362,30 @@ def _kernels(where: str) -> list[str]:
     ]
 
 
+def _defined_here(where: str) -> dict[str, Callable[..., Any]]:
+    """The functions of a module that is in no file: they were defined in this process, as in a notebook."""
+    module = sys.modules.get(where)
+    own = {} if module is None or hasattr(module, "__file__") else vars(module)
+    return {name: function for name, function in own.items() if callable(function)}
+
+
+def _functions(defined: Mapping[str, Callable[..., Any]]) -> list[str]:
+    """Functions as F, by what they say; what they use of their own place is for the reader to add."""
+    sources, names = [], []
+    for name, function in defined.items():
+        try:
+            sources.append(textwrap.dedent(inspect.getsource(function)))
+        except (OSError, TypeError):  # built in, or typed in a console
+            sources.append(f"# {name} is defined in no file: define it here")
+        names.append(f"{name}={getattr(function, '__name__', name)}")
+    return [*sources, f"F = types.SimpleNamespace({', '.join(names)})"]
+
+
 def _of_layers(where: str) -> bool:
     """True if kernels may be layers: a file that speaks of none has none."""
     file, made, _ = modules.parted(where)
+    if _defined_here(where):
+        return False
     if made or not file.endswith(".py"):
         return True
     return any(modules.function_of(word) for word in set(re.findall(r"\b[A-Z]\w+", Path(file).read_text("utf-8"))))

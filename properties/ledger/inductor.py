@@ -252,9 +252,9 @@ def _strides_without_order(case: Case, subject: Subject) -> bool:
 
 
 @refused(
-    "dynamic-convolution-gradient-of-two-sums",
+    "dynamic-convolution-of-divided-strides",
     ("conv2d", "conv3d", "conv2d_padded", "conv3d_padded"),
-    laws=OF_GRADIENTS,
+    laws=(*OF_GRADIENTS, "agreement", "errors when compiled"),
     modes=("dynamic",),
     upstream="https://github.com/pytorch/pytorch/issues/188422",
     why="torch.nn.Conv2d: any stride; most sizes, eager mode and dynamic=False are right",
@@ -262,8 +262,8 @@ def _strides_without_order(case: Case, subject: Subject) -> bool:
     chance="whether a quotient is formed at all depends on the order in which terms of a product of sums are put",
     example=Case(*convolution((3, 1, 14, 2), (1, 1, 5, 1), stride=(3, 1), padding=(2, 1)), "normal"),
 )
-def _strides_of_cotangents(case: Case, subject: Subject) -> bool:
-    """For symbolic sizes, the strides of the cotangent, which are products of sums, are compared; bounds of their
+def _strides_divided(case: Case, subject: Subject) -> bool:
+    """For symbolic sizes, strides of the cotangent, or of a padded input, are products of sums; bounds of their
     quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
     return min(case.shapes["input"][-2:]) > 1
 

@@ -135,7 +135,7 @@ def test_a_known_error_is_looked_for_by_its_words() -> None:
     """No predicate tells when the compiler raises it: cases are tried, and known if they raise just that."""
     tally = gradients_of_convolutions("InductorError: LoweringException: ValueRangeError: Invalid ranges [0:-1]").tally
     assert tally.entry
-    assert tally.entry.id == "dynamic-convolution-gradient-of-two-sums"
+    assert tally.entry.id == "dynamic-convolution-of-divided-strides"
     assert 0 < tally.known - tally.steered < tally.cases
 
 

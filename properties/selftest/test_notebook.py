@@ -1,0 +1,86 @@
+"""Functions of a notebook, or of a test of one's own, are held to the laws by :func:`properties.check`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from properties import check
+from properties.verdicts.verdict import Diverged
+
+
+def floors(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, **_: Any) -> Any:
+    """Max pooling that knows no ceil mode."""
+    return torch.nn.functional.max_pool2d(input, kernel_size, stride, padding, dilation, return_indices=True)
+
+
+def rectified(input: Tensor) -> Tensor:
+    """The right ReLU, NaN included."""
+    return F.threshold(input, 0.0, 0.0) if input.numel() else input.clone()
+
+
+def ends(input: Tensor) -> Tensor:
+    """Ends its process."""
+    sys.exit(3)
+
+
+def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+    """With the smallest case, and a script that shows it without this suite."""
+    result = check(max_pool2d=floors, seconds=20, dtypes=("float32",))
+    assert result.right is False
+    assert result.verdict.startswith("max_pool2d: wrong in float32")
+    assert "'ceil_mode': True" in str(result.counterexample)
+    (tmp_path / "script.py").write_text(str(result.script), encoding="utf-8")
+    ran = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (1, "")
+
+
+def test_what_is_right_is_told() -> None:
+    """It says on how many cases, and raises nothing."""
+    result = check(relu=rectified, seconds=3, dtypes=("float64",))
+    assert str(result) == f"relu: right in float64 ({result.cases:,} cases)"
+    assert result.right
+    assert (result.counterexample, result.script) == (None, None)
+    result.raise_for_divergence()
+
+
+def test_it_raises_where_it_is_asked_to() -> None:
+    """In a test of one's own; the process that ends is not this one."""
+    result = check(relu=ends, seconds=3, dtypes=("float32",))
+    with pytest.raises(Diverged, match="relu: wrong in float32"):
+        result.raise_for_divergence()
+
+
+def test_nothing_tried_is_no_pass() -> None:
+    """A function that declines everything is neither right nor wrong."""
+
+    def declines(input: Tensor) -> Tensor:
+        raise NotImplementedError("not yet")
+
+    result = check(relu=declines, seconds=3, dtypes=("float32",))
+    assert result.right is None
+    assert str(result).startswith("relu: not run (not yet)")
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({}, "no function was given; give one by the name of torch.nn.functional's"),
+        ({"conv4d": rectified}, "conv4d: no function of torch.nn.functional's that has a loop; the nearest: conv3d"),
+        ({"relu": 3}, "relu=3: not callable; give a function like torch.nn.functional.relu"),
+        ({"relu": rectified, "seconds": 0}, "seconds=0: must be more than 0"),
+        ({"relu": rectified, "without": ("batches",)}, "without: 'batches' is none of unbatched, batched"),
+        ({"relu": rectified, "dtypes": ("f32",)}, "dtypes: 'f32' is none of float64, float32, bfloat16, float16"),
+    ],
+)
+def test_bad_input(given: dict[str, Any], message: str) -> None:
+    """One line that names the argument, the value and what would do."""
+    with pytest.raises(ValueError, match=message):
+        check(**given)

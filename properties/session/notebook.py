@@ -1,0 +1,216 @@
+"""Holding functions of a notebook, or of a test of one's own, to the laws: :func:`properties.check`."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hypothesis
+import torch
+
+from properties import subjects
+from properties.engine import findings
+from properties.engine.check import Check
+from properties.engine.domain import LAW, Domains
+from properties.engine.judgement import judge
+from properties.engine.law import Law, every
+from properties.engine.trial import HERE, Engine, Engines
+from properties.ledger.record import nearest
+from properties.operators import CATALOGUE, Operator, features
+from properties.session import profiles
+from properties.session.kernels import lines
+from properties.subjects import Subject
+from properties.subjects.launchers import Copy
+from properties.subjects.workers import Workers
+from properties.verdicts import evidence
+from properties.verdicts.verdict import Diverged, Vacuous
+from properties.worker import process
+from properties.worker.execute import named_functions
+
+FIRST = 15
+"""Cases that each law has in the first round; twice as many in each that follows."""
+_names = (f"functions_of_check_{number}" for number in itertools.count(1))
+
+
+@dataclass
+class Checked:
+    """What came of holding functions to the laws.
+
+    cases: how many were tried. results: one for each law × operator × dtype that was tried, as the evidence has it.
+    counterexample, script: the smallest case that was found, and a program that makes this call alone and exits with 1
+    while the function is wrong; None where nothing was found.
+    """
+
+    functions: tuple[str, ...]
+    results: list[evidence.Result]
+    counterexample: str | None = None
+    script: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def cases(self) -> int:
+        """How many cases were tried."""
+        return sum(result.tally.cases for result in self.results)
+
+    @property
+    def right(self) -> bool | None:
+        """True if all that was tried holds, False if something does not, None if nothing could be tried."""
+        if self.counterexample is not None:
+            return False
+        tried = [result for result in self.results if result.law != LAW and result.tally.comparisons]
+        held = [result for result in tried if result.status == "passed"]
+        return True if held else None
+
+    @property
+    def verdict(self) -> str:
+        """What is to be said of each function, a line each."""
+        about = ("law", "operator", "subject", "dtype", "status")
+        told = [{name: getattr(result, name) for name in about} for result in self.results]
+        for said, result in zip(told, self.results, strict=True):
+            said["answers"] = result.tally.figures.get(LAW, {}).get("answers")
+        text = "\n".join(lines(told)) or f"{', '.join(self.functions)}: not run ({self._reason})"
+        return f"{text} ({self.cases:,} case{'s' * (self.cases != 1)})"
+
+    @property
+    def _reason(self) -> str:
+        reasons = (result.reason for result in self.results if result.reason)
+        return next(reasons, "the time was up before the first case")
+
+    def raise_for_divergence(self) -> None:
+        """Raise AssertionError, with the counterexample, if something does not hold."""
+        if self.counterexample is not None:
+            raise Diverged(f"{self.verdict}\n{self.counterexample}")
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (self.verdict, self.counterexample)))
+
+
+def check(
+    functions: dict[str, Callable[..., Any]],
+    seconds: float,
+    dtypes: Sequence[str],
+    without: Iterable[str],
+) -> Checked:
+    """See :func:`properties.check`."""
+    _require(functions, seconds, dtypes, tuple(without))
+    every()
+    started, name = time.monotonic(), next(_names)
+    module = sys.modules[name] = ModuleType(name)
+    vars(module).update(functions)
+    try:
+        with _engines() as engines, tempfile.TemporaryDirectory() as folder:
+            held = [Subject("cpu", dtype, kernels=name) for dtype in dtypes]
+            pairs = list(_pairs(functions, held, Domains(engines, tuple(without), held), engines))
+            checked = Checked(tuple(functions), [pair.result for pair in pairs])
+            _hold(pairs, started + seconds, Path(folder), checked)
+    finally:
+        del sys.modules[name]
+    checked.results = [result for result in checked.results if result.tally.cases or result.status == "not run"]
+    return dataclasses.replace(checked, seconds=time.monotonic() - started)
+
+
+def _require(functions: dict[str, Any], seconds: float, dtypes: Sequence[str], without: tuple[str, ...]) -> None:
+    """Raise ValueError for what cannot be held, with what would do."""
+    known = sorted(set().union(*(named_functions(operator.program) for operator in CATALOGUE)))
+    if not functions:
+        raise ValueError("no function was given; give one by the name of torch.nn.functional's, e.g. conv2d=mine")
+    for name, function in functions.items():
+        if name not in known:
+            raise ValueError(f"{name}: no function of torch.nn.functional's that has a loop; {nearest(name, known)}")
+        if not callable(function):
+            raise ValueError(f"{name}={function!r}: not callable; give a function like torch.nn.functional.{name}")
+    if not seconds > 0:
+        raise ValueError(f"seconds={seconds!r}: must be more than 0")
+    for kind, given, names in (("dtypes", dtypes, subjects.FLOATS), ("without", without, features.WORDS)):
+        for word in given:
+            if word not in names:
+                raise ValueError(f"{kind}: {word!r} is none of {', '.join(names)}")
+
+
+@dataclass
+class _Held(Check):
+    """A check, and how often it had its turn."""
+
+    rounds: int = 0
+    aside: bool = False
+
+
+@contextmanager
+def _engines() -> Iterator[Engines]:
+    """Workers forked from this process, which has the functions; this process itself where there is no fork."""
+    if not process.FORKS:
+        yield HERE
+        return
+    workers = Workers(Copy())
+    try:
+        yield Engines({"": Engine(workers.run, workers.renew)})
+    finally:
+        workers.close()
+
+
+def _pairs(functions: Iterable[str], held: Sequence[Subject], domains: Domains, engines: Engines) -> Iterator[_Held]:
+    """Each law on each operator that a function has a part in, those that explain others first."""
+    concerned = [operator for operator in CATALOGUE if named_functions(operator.program) & {*functions}]
+    for law in sorted(every().values(), key=lambda law: law.rank):
+        for operator in (operator for operator in law.operators if operator in concerned):
+            for subject in (subject for subject in held if law.includes(operator, subject)):
+                yield _Held(law, operator, subject, _blank(law, operator, subject), engines, domains)
+
+
+def _blank(law: Law, operator: Operator, subject: Subject) -> evidence.Result:
+    return evidence.Result(
+        law.name, law.title, operator.name, str(subject), subject.place, subject.dtype, operator.systems, ""
+    )
+
+
+def _hold(pairs: list[_Held], until: float, folder: Path, checked: Checked) -> None:
+    """Hold each law in turn, with more cases in each round, until the time is up or something does not hold.
+
+    However short the time, one is held.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for number in itertools.count():
+            waiting = [pair for pair in pairs if not pair.aside]
+            for pair in waiting:
+                if time.monotonic() > until and checked.right is not None:
+                    return
+                if failure := _turn(pair, FIRST << number):
+                    _keep(pair, failure, folder, checked)
+                    return
+            if not waiting:
+                return
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _turn(pair: _Held, cases: int) -> AssertionError | None:
+    """Try so many cases of a check; how it diverges, if it does."""
+    pair.aside = "case" not in pair.law.parameters
+    settings = hypothesis.settings(hypothesis.settings.get_profile(profiles.QUICK), max_examples=cases, database=None)
+    try:
+        with evidence.collecting(pair.result), suppress(Vacuous):
+            judge(pair.result, pair.subject, lambda: pair.search(settings, secrets.randbits(64)))
+    except AssertionError as failure:
+        return failure
+    pair.aside = pair.aside or pair.result.status == "not run"
+    return None
+
+
+def _keep(pair: _Held, failure: AssertionError, folder: Path, checked: Checked) -> None:
+    """Keep the smallest case and its script."""
+    findings.script(pair.result, failure, folder)
+    checked.counterexample = str(pair.result.message)
+    if pair.result.repro:
+        checked.script = (folder / pair.result.repro).read_text(encoding="utf-8")
