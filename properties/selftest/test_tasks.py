@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -252,15 +253,28 @@ BAD = {
     "Model": (answered(CONVOLUTION.replace("super().__init__()", "1 / 0")), "its Model cannot be tried: ZeroDivision"),
     "ModelNew": (answered(CONVOLUTION, "super().__init__()", "1 / 0"), "its ModelNew cannot be built: ZeroDivision"),
     "weights": (answered(CONVOLUTION, "(channels, kernels, size", "(channels, kernels, 1"), "weights do not match: "),
-    "hangs": ("while True:\n    pass\n", "Hung: no answer after "),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_task(name: str, tmp_path: Path) -> None:
-    """What cannot be held ends the run before it starts: one line that says why, and exit code 2."""
+    """The error says of what cannot be held why, in one line."""
     source, why = BAD[name]
-    finished = hold(tmp_path, source, *(["--call-timeout=0.1"] if name == "hangs" else []))
+    with pytest.raises(ValueError, match=re.escape(why)):
+        surveyed(source, tmp_path / "answer.py")
+
+
+@pytest.mark.parametrize(
+    "source, why, arguments",
+    [
+        (BAD["weights"][0], BAD["weights"][1], []),
+        ("while True:\n    pass\n", "Hung: no answer", ["--call-timeout=0.1"]),
+    ],
+    ids=["weights", "hangs"],
+)
+def test_nothing_runs_on_a_bad_task(source: str, why: str, arguments: list[str], tmp_path: Path) -> None:
+    """What cannot be held ends the run before it starts: one line that says why, and exit code 2."""
+    finished = hold(tmp_path, source, *arguments)
     assert finished.returncode == 2, finished.stdout
     assert f"--kernels={tmp_path / 'answer.py'}: {why}" in finished.stderr
     assert "Traceback" not in finished.stderr + finished.stdout
