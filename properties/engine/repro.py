@@ -111,7 +111,7 @@ def script(
     lines = _call(call)
     parts = [*_sources(call), "\n".join(_refused(lines, expected) if isinstance(expected, Refusal) else lines)]
     if isinstance(expected, Shaped):
-        parts.append("\n".join(_shape(expected.shape, group, tensor)))
+        parts.append("\n".join(_shape(expected.shape, group, tensor, in_order=expected.in_order)))
     elif isinstance(expected, Expected) and call.inferred:
         parts.append("\n".join(_shape(np.shape(expected.values), group, tensor, _result(call, expected))))
     elif isinstance(expected, Expected):
@@ -278,9 +278,14 @@ def _gradients(call: Call, dtype: str) -> list[str]:
     ]
 
 
-def _shape(shape: tuple[int, ...], group: str, tensor: str, dtype: str | None = None) -> list[str]:
-    """The shape alone, where there are no values or none were looked at, and perhaps the dtype."""
+def _shape(
+    shape: tuple[int, ...], group: str, tensor: str, dtype: str | None = None, in_order: bool = False
+) -> list[str]:
+    """The shape alone, where there are no values or none were looked at, and perhaps the dtype, or the strides."""
     lines = [f'shape = tuple({group}["{tensor}"].shape)', f'print("shape is", shape, "should be", {shape!r})']
+    if in_order:
+        lines += [f'seen = {group}["{tensor}"]', 'print("strides are", seen.stride(), "should be those of its axes")']
+        return [*lines, f"sys.exit(shape != {shape!r} or not seen.is_contiguous())"]
     if dtype is None:
         return [*lines, f"sys.exit(shape != {shape!r})"]
     lines += [f'dtype = {group}["{tensor}"].dtype', f'print("dtype is", dtype, "should be torch.{dtype}")']

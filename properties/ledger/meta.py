@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
+
+import torch
 
 from properties.cases.case import Case, Geometry, Mixed
 from properties.edges.huge import Huge
@@ -16,7 +19,7 @@ from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, Predicate,
 from properties.ledger.rules import accepted
 from properties.ledger.windows import DIVISION, division_overflows
 from properties.subjects import Subject
-from refimpl import padding
+from refimpl import geometry, padding
 
 on_meta = functools.partial(known, devices=("meta",), dtypes=("float32",))
 accepted_on_meta = functools.partial(accepted, devices=("meta",), dtypes=("float32",))
@@ -114,6 +117,27 @@ def _negative_padding(case: Case, subject: Subject) -> bool:
 def _empty_kernel(case: Case, subject: Subject) -> bool:
     """Shapes are inferred from a kernel of zero or less."""
     return aten_fractional_pooling.windows_fit(case)
+
+
+@on_meta(
+    "meta-unfold-strides",
+    ("unfold",),
+    severity="wrong shape",
+    laws=("strides",),
+    why="eager mode gives, on each device, elements in the order of the axes (ATen/native/Im2Col.cpp)",
+    example=Case(
+        {"input": (1, 1, 2, 2)}, {"kernel_size": (1, 2), "dilation": (1, 1), "padding": (0, 0), "stride": (1, 1)}
+    ),
+)
+def _blocks_left_as_they_were_gathered(case: Case, subject: Subject) -> bool:
+    """On the meta device the output of one column of blocks, each of one channel and one row, has the strides in which
+    blocks were gathered: block after block."""
+    given = [case.arguments[name] for name in ("kernel_size", "stride", "padding", "dilation")]
+    axes = zip(case.shapes["input"][-2:], *given, strict=True)
+    down, across = (geometry.convolution_output(size, k, s, p, d) for size, k, s, p, d in axes)
+    kernel, channels = case.arguments["kernel_size"], case.shapes["input"][-3]
+    gathered = torch.empty(channels, kernel[0], down, kernel[1], across, device="meta").transpose(2, 3)
+    return not gathered.reshape(channels * math.prod(kernel), down * across).is_contiguous()
 
 
 # Rules of convolutions that eager mode checks and the inference of shapes does not

@@ -58,9 +58,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class Shaped:
-    """An output of a shape, whatever its values."""
+    """An output of a shape, whatever its values; perhaps in_order: laid out in the order of its axes, without gaps."""
 
     shape: tuple[int, ...]
+    in_order: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ the same places; −0 equals +0, since the sign of a zero sum depends on the ord
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -183,6 +184,22 @@ def same_shape(outcome: Outcome, shape: tuple[int, ...], why: str = "") -> None:
     except Diverged as failure:
         failure.call, failure.expected = outcome.call, Shaped(shape)
         raise
+
+
+def laid_in_order(outcome: Outcome) -> None:
+    """Raise Diverged unless the elements of each output lie in the order of its axes, without gaps.
+
+    The stride of an axis of one element is free.
+    """
+    for name, seen in outcome.outputs.items():
+        axes = zip(seen.shape, seen.strides, strict=True)
+        wanted = [math.prod(seen.shape[axis + 1 :]) for axis in range(len(seen.shape))]
+        ordered = all(stride == size for (length, stride), size in zip(axes, wanted, strict=True) if length > 1)
+        try:
+            holds(ordered or 0 in seen.shape, f"{name} has strides {seen.strides} for shape {seen.shape}")
+        except Diverged as failure:
+            failure.call, failure.name, failure.expected = outcome.call, name, Shaped(seen.shape, in_order=True)
+            raise
 
 
 def overflowing(values: Array, wanted: Array, bound: Array | None, dtype: str) -> Array:
