@@ -26,6 +26,9 @@ from properties.session import (
 )
 from properties.worker import process
 
+collect_ignore = ["session/installed.py"]
+"""It registers this module as a plugin, which it is already where pytest looks for doctests."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the property tests."""
