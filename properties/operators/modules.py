@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import Case, kernel_size
+from properties.cases.case import Case, cases, kernel_size
 from properties.cases.dealing import dealt
 from properties.operators import constraints as must
+from properties.operators import padded_convolution
 from properties.operators.record import Operator
 from refimpl.arrays import Array
 
@@ -36,11 +37,29 @@ def is_module(operator: Operator) -> bool:
     return operator.layer.startswith("torch.nn.")
 
 
+def in_each_form(operator: Operator) -> list[st.SearchStrategy[Formed]]:
+    """Cases of a layer in each form of its arguments; each padding mode has its turn with each form of padding."""
+    if not operator.has("padded"):
+        return [formed(operator)]
+    forms = ((None, False), (None, True), ("same", None), ("valid", None))
+    return [
+        formed(operator, cases(padded_convolution.geometry(operator.axes, (mode, word))), numbers)
+        for word, numbers in forms
+        for mode in padded_convolution.MODES
+    ]
+
+
 @st.composite
-def formed(draw: st.DrawFn, operator: Operator) -> Formed:
-    """Cases of a layer in each form of its arguments."""
-    case = draw(operator.cases)
-    numbers = bool(operator.axes or "Pad" in operator.layer) and dealt(draw, "numbers", (False, True))
+def formed(
+    draw: st.DrawFn,
+    operator: Operator,
+    drawn: st.SearchStrategy[Case] | None = None,
+    numbers: bool | None = None,
+) -> Formed:
+    """Cases of a layer, drawn from its own or from others, with one number for all axes or not, or either."""
+    case = draw(operator.cases if drawn is None else drawn)
+    several = bool(operator.axes or "Pad" in operator.layer)
+    numbers = several and (dealt(draw, "numbers", (False, True)) if numbers is None else numbers)
     case = alike(operator, case) if numbers else case
     asked = dealt(draw, "asked", ("", "sizes", "shape")) if operator.has("transposed") else ""
     if asked and not _within_a_stride(case):

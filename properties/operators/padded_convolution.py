@@ -48,9 +48,13 @@ def padded_axis(draw: st.DrawFn, kernels: int, longest: int, mode: str, word: st
 
 
 @st.composite
-def geometry(draw: st.DrawFn, axes: int) -> Geometry:
-    """Shapes and arguments of a valid convolution with ``axes`` spatial axes, padded in some mode."""
-    mode, word = dealt(draw, "padding_mode", MODES), dealt(draw, "padding", (None, None, "same", "valid"))
+def geometry(draw: st.DrawFn, axes: int, form: tuple[str, str | None] | None = None) -> Geometry:
+    """Shapes and arguments of a valid convolution with ``axes`` spatial axes, padded in some mode.
+
+    form: a mode, and a word for the padding or None for amounts.
+    """
+    words = (None, None, "same", "valid")
+    mode, word = form or (dealt(draw, "padding_mode", MODES), dealt(draw, "padding", words))
     longest = draw(longest_axis(axes, LONGEST[axes]))
     windows = [draw(padded_axis(KERNELS[axes], length, mode, word)) for length in longest]
     groups, bias = 2 if dealt(draw, "grouped", (False, True)) else 1, dealt(draw, "bias", (False, True))
