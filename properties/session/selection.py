@@ -15,8 +15,6 @@ from properties.subjects import Subject
 SELFTEST = Path(__file__).resolve().parent.parent / "selftest"
 TASKS = SELFTEST.parent / "laws" / "test_tasks.py"
 """The laws that hold answers to tasks, and are held to nothing else."""
-PLUGIN = Path(__file__).resolve().parent / "installed.py"
-"""What pytest would load as plugins once more if it looked for doctests there."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -24,8 +22,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     named = any(SELFTEST in (path := Path(argument).absolute(), *path.parents) for argument in config.args)
     options = config.stash[OPTIONS]
     wanted = named or options.profile == profiles.TESTS
-    if collection_path == PLUGIN:
-        return True
     if collection_path.parent == TASKS.parent and collection_path.name.startswith("test_"):
         return True if (collection_path == TASKS) != (law_tests.TASK in config.stash) else None
     return True if collection_path == SELFTEST and (not wanted or options.kernels or options.backend) else None
