@@ -327,9 +327,9 @@ class Check:
             settings = _of_twins(settings)
         if self.operator and self.subject and self.subject.mode == "dynamic":
             examples = max(2, round(settings.max_examples / families.MEMBERS))
-            return self._searching(
-                families.families(self.law, self.operator), self.tried_in_turn, settings, examples, seed
-            )
+            members = round(families.MEMBERS * self.law.share(self.subject))
+            drawn = families.families(self.law, self.operator, members)
+            return self._searching(drawn, self.tried_in_turn, settings, examples, seed)
         cases, compiled = self.law.strategy(self.operator), bool(self.subject and self.subject.compiled)
         wanted = max(1 if compiled else self.law.least, round(settings.max_examples * self.law.budget(self.subject)))
         number = wanted if compiled else math.ceil(wanted / bundles.LARGEST)

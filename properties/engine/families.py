@@ -28,8 +28,8 @@ LONGER = among(0, 1, 2, 3, 4, 5, 7, 8, 12)
 
 
 @st.composite
-def families(draw: st.DrawFn, law: Law, operator: Operator) -> Bundle:
-    """A case of an operator, and cases of a law made from it at other sizes, any of which may be left out.
+def families(draw: st.DrawFn, law: Law, operator: Operator, number: int = MEMBERS) -> Bundle:
+    """A case of an operator, and so many of a law made from it at other sizes, any of which may be left out.
 
     In most families no two of the first case's axes are as long: the compiler takes lengths that are equal for one, and
     compiles once more where they are not.
@@ -43,7 +43,7 @@ def families(draw: st.DrawFn, law: Law, operator: Operator) -> Bundle:
     sizes_alone = law.cases is disturbed
     others = disturbed(again, arguments=False) if sizes_alone else law.strategy(again)
     some = perhaps(others)
-    members = [case for _ in range(MEMBERS) for case, _ in draw(some)]
+    members = [case for _ in range(number) for case, _ in draw(some)]
     return Bundle((first, *members))
 
 
