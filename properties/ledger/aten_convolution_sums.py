@@ -120,7 +120,7 @@ def _output_overflows(case: Case, subject: Subject) -> bool:
     operands = layer.operands(case, subject.format)
     x, weight, bias = operands["input"], operands["weight"], operands.get("bias", np.zeros(1))
     terms = weight.size // max(weight.shape[1], 1)
-    if not (_in_storage(case) and (may_overflow(2 * terms, x, weight) or may_overflow(2, bias))):
+    if 0 in x.shape or not (_in_storage(case) and (may_overflow(2 * terms, x, weight) or may_overflow(2, bias))):
         return False
     exact = layer.reference(*operands.values(), **case.arguments)
     return overflows(exact, _scattered(x, weight, bias, exact.shape, case.arguments))

@@ -73,3 +73,11 @@ def test_an_overflow_is_no_rounding() -> None:
     large, normal = (Special(*case, "normal", palette=palette) for palette in ("large", "zeros"))
     assert known("special values", layer, HALF, large) is ENTRIES["transposed-convolution-overflows-in-float16"]
     assert known("special values", layer, HALF, normal) is ENTRIES["transposed-convolution-summed-in-float16"]
+
+
+def test_no_images_have_no_sums() -> None:
+    """A batch of no images overflows nothing, however large its bias is."""
+    shapes, arguments = transposed((0, 2, 17), (2, 17, 1), bias=(17,), padding=(1,), output_padding=(1,), dilation=(2,))
+    case = Special(shapes, arguments, "normal", seed=1409, palette="large")
+    overflow = ENTRIES["transposed-convolution-overflows-in-float16"]
+    assert known("special values", operator("conv_transpose1d"), HALF, case) is not overflow
