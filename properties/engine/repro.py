@@ -28,7 +28,7 @@ from properties.worker import modules
 from properties.worker.call import FAKE, GROUPS, INDUCTOR, Call, Shape
 from properties.worker.execute import RECOMPILATIONS
 from properties.worker.layouts import LAYOUTS
-from properties.worker.programs import VIEWS
+from properties.worker.programs import STEPS, VIEWS
 from refimpl.arrays import Array
 
 LITERAL = 64
@@ -54,6 +54,7 @@ IMPORTS = {
     "import base64": "base64.",
     "import contextlib": "contextlib.",
     "import ctypes": "ctypes.",
+    "import functools": "functools.",
     "import importlib.util": "importlib.util",
     "import inspect": "inspect.",
     "import io": "io.",
@@ -214,6 +215,9 @@ def _compiled(call: Call, program: str, dtype: str) -> list[str]:
     """The compiled program; where it served other calls before, it is first compiled for their shapes."""
     lines = ["torch._dynamo.config.specialize_int = True"] if call.mode == "dynamic" else []
     backend = f", backend={call.backend!r}" if call.backend != INDUCTOR else ""
+    if call.program in STEPS:
+        compiler = f"functools.partial(torch.compile{backend})" if backend else "torch.compile"
+        return [f"compiled = functools.partial({program}, compiled={compiler})"]
     lines += [f"compiled = torch.compile({program}, dynamic={call.mode == 'dynamic'}, fullgraph=True{backend})"]
     earlier = dict.fromkeys(f"({_zeros(other, dtype)}, {dict(other.arguments)!r})" for other in call.earlier)
     if not earlier:

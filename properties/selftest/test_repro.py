@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from properties.engine import repro
 from properties.verdicts.expected import Expected
@@ -72,3 +73,14 @@ def test_a_script_shows_what_was_held(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(path))
     assert not ended.value.code
+
+
+def test_a_script_compiles_an_optimizers_step(tmp_path: Path) -> None:
+    """The step alone: a parameter cannot be made within a graph."""
+    ones = np.ones(3)
+    call = Call(
+        programs.optimizer.sgd, {"parameter": ones, "gradient": ones}, {"lr": 0.5}, mode="compiled", dtype="float32"
+    )
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    assert ends(tmp_path, call, ones / 2, None) == 0
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > before

@@ -130,11 +130,22 @@ def _program(call: Call) -> Any:
     """The program, compiled if so asked: as a whole or not at all."""
     if call.mode in ("eager", FAKE):
         return call.program
+    if call.program in programs.STEPS:
+        return _step_by_step(call)
     if call.mode == "compiled":
         return _compiled(call.program, call.backend, _shapes(call))
     if call.fresh:
         _dynamic.cache_clear()
     return _dynamic(call.program, call.backend)
+
+
+def _step_by_step(call: Call) -> Any:
+    """The program of an optimizer, whose step is compiled as torch's documents say: anew for each optimizer."""
+    if call.mode == "dynamic":
+        raise NotImplementedError("an optimizer's step is compiled for its own parameters, and serves no others")
+    _renew_compiler()
+    compiled = functools.partial(torch.compile, backend=_known(call.backend))
+    return functools.partial(call.program, compiled=compiled)
 
 
 @functools.lru_cache(maxsize=1)

@@ -34,7 +34,11 @@ from properties.worker.programs import (
 VIEWS = (dense.flatten, dense.unflatten, modules.module)
 """The programs whose output may share memory with an operand, as torch documents."""
 
+STEPS = (optimizer.sgd, optimizer.sgd_steps)
+"""The programs of which a part is compiled: torch.compile makes no parameters within a graph, but compiles a step."""
+
 __all__ = [
+    "STEPS",
     "VIEWS",
     "activation",
     "adaptive_pooling",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 
 def sgd(
-    parameter: Tensor, gradient: Tensor, momentum_buffer: Tensor | None = None, **options: Any
+    parameter: Tensor,
+    gradient: Tensor,
+    momentum_buffer: Tensor | None = None,
+    compiled: Compiler | None = None,
+    **options: Any,
 ) -> dict[str, Tensor]:
-    """One step of torch.optim.SGD: the parameter and, with momentum, the velocity that is kept for the next."""
+    """One step of torch.optim.SGD: the parameter and, with momentum, the velocity that is kept for the next.
+
+    compiled: what compiles the optimizer's step, if anything does.
+    """
     if options.get("fused") and parameter.device.type == "meta":
         raise NotImplementedError("SGD has no fused form on the meta device")
     stepped = nn.Parameter(parameter.clone())
@@ -20,6 +29,7 @@ def sgd(
     optimizer = torch.optim.SGD([stepped], **options)
     if momentum_buffer is not None:
         optimizer.state[stepped]["momentum_buffer"] = momentum_buffer.clone()
+    _compile_step(optimizer, compiled)
     optimizer.step()
     velocity = optimizer.state[stepped].get("momentum_buffer")
     return {"output": stepped.detach()} | ({} if velocity is None else {"velocity": velocity})
@@ -31,6 +41,7 @@ def sgd_steps(
     frozen: int,
     scale: float,
     fused: bool | None = None,
+    compiled: Compiler | None = None,
     **given: Any,
 ) -> dict[str, Tensor]:
     """Several steps of torch.optim.SGD on a list of parameters, some of them by way of torch.amp.GradScaler.
@@ -38,7 +49,7 @@ def sgd_steps(
     given: "parameter i" and "gradients i", one for each step, and options. A "scaled" step gets gradients times the
     scaler's scale, an "overflowing" one has an infinite element, too; a "plain" one knows no scaler. The parameters of
     odd i have no gradients in the first ``frozen`` steps. dtypes: of each parameter, see :func:`kept_in`. Returns the
-    parameters ("output", "output 1" …), the velocities that are kept of them, and the scale.
+    parameters ("output", "output 1" …), the velocities that are kept of them, and the scale. compiled: see :func:`sgd`.
     """
     operands = {name: given.pop(name) for name in list(given) if isinstance(given[name], Tensor)}
     first = operands["parameter 0"]
@@ -47,6 +58,7 @@ def sgd_steps(
     _decline(first.device.type, scaled, bool(fused), torch.float16 in kinds)
     parameters = [nn.Parameter(operands[f"parameter {i}"].to(kind, copy=True)) for i, kind in enumerate(kinds)]
     optimizer = torch.optim.SGD(parameters, fused=fused, **given)
+    _compile_step(optimizer, compiled)
     scaler = torch.amp.GradScaler(first.device.type, init_scale=scale, growth_interval=2) if scaled else None
     for t, step in enumerate(steps):
         for i, parameter in enumerate(parameters):
@@ -64,6 +76,11 @@ def sgd_steps(
     return {name: result.to(first.dtype) for name, result in results.items()}
 
 
+def _compile_step(optimizer: torch.optim.Optimizer, compiled: Compiler | None) -> None:
+    if compiled:
+        optimizer.step = compiled(optimizer.step)  # type: ignore[method-assign]
+
+
 def numbered(name: str, count: int) -> list[str]:
     """The names of several results: "name", "name 1", "name 2" …"""
     return [f"{name} {i}" if i else name for i in range(count)]
@@ -77,9 +94,7 @@ def kept_in(dtype: str | None, own: torch.dtype) -> torch.dtype:
 
 
 def _decline(device: str, scaled: bool, fused: bool, halves: bool) -> None:
-    """Raise NotImplementedError for what torch refuses, and for what is not tried: an optimizer that is made anew."""
-    if torch.compiler.is_compiling():  # whose parameters torch.compile cannot make within a graph
-        raise NotImplementedError("an optimizer that is made within the program is not compiled")
+    """Raise NotImplementedError for what torch refuses."""
     if device == "meta" and (scaled or fused):
         raise NotImplementedError("neither GradScaler nor fused SGD has a form on the meta device")
     if scaled and halves and not fused:
