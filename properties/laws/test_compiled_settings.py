@@ -1,17 +1,19 @@
-"""Compiled in every respect: in each dtype, in any layout and with special values, results are still the loops'.
+"""Compiled in every respect: in each dtype, layout and mode of torch, and with special values, results are the loops'.
 
 To compile takes a second, to call a millisecond. So the cases that are drawn together differ in their values alone: one
-function, compiled for one dtype, one setting and given sizes, serves them all.
+function, compiled for one dtype, one setting and given sizes, serves them all. Where the compiler calls the kernel of
+eager mode, or integers are computed, a few operators have their turn in a run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import REAL_FILLS, Case, among, in_layouts, whole
+from properties.cases.case import REAL_FILLS, Case, among, in_layouts, under_flags, whole
 from properties.edges.special_gradients import of_gradients
 from properties.edges.special_values import PALETTES, Promise, Special, of_places, of_sums, specials
 from properties.engine.bundles import Bundle
@@ -20,8 +22,8 @@ from properties.engine.trial import Trial
 from properties.laws.test_layouts import agrees
 from properties.laws.test_special_gradients import selecting
 from properties.laws.test_special_values import one_product
-from properties.operators import Operator
-from properties.subjects import FLOATS
+from properties.operators import CATALOGUE, Operator, operator
+from properties.subjects import FLOATS, INTEGERS
 from properties.verdicts.verdict import verdict
 from properties.worker.layouts import FAITHFUL
 from refimpl.rounding import FLOAT64
@@ -36,23 +38,39 @@ class Retyped:
 
     case: Case
     dtype: str
+    operator: str
 
 
 @st.composite
-def values_of_one_setting(draw: st.DrawFn, operator: Operator) -> Bundle:
-    """Cases of one dtype, one layout and given sizes: integers, numbers, and special values of each palette."""
-    case = draw(in_layouts(operator.cases, operator.output_shape, operator.given))
+def values_of_one_setting(draw: st.DrawFn, operator: Operator, dtypes: Sequence[str] = FLOATS) -> Bundle:
+    """Cases of one dtype, one setting and given sizes: integers, numbers, and special values of each palette."""
+    output_shape = operator.output_shape if operator.differentiable else None
+    case = draw(under_flags(in_layouts(operator.cases, output_shape, operator.given)))
     assert case.setting is not None
     layouts = {name: kind if kind in FAITHFUL else "contiguous" for name, kind in case.setting.layouts.items()}
-    case, dtype = replace(case, setting=replace(case.setting, layouts=layouts)), draw(among(*FLOATS))
+    # Unpooling has no deterministic form, and is refused if one is asked for.
+    deterministic = case.setting.deterministic and "indices" not in operator.given
+    setting = replace(case.setting, layouts=layouts, deterministic=deterministic)
+    case, dtype = replace(case, setting=setting), draw(among(*dtypes))
+    if dtype in INTEGERS:
+        seeds = [draw(whole(0, 2**16 - 1)) for _ in range(3)]
+        return Bundle(tuple(Retyped(replace(case.with_integers(), seed=s), dtype, operator.name) for s in seeds))
     variants = [replace(case, fill=fill, seed=draw(whole(0, 2**16 - 1))) for fill in dict.fromkeys(REAL_FILLS)]
     variants += [] if operator.inexact else [case.with_integers()]
-    if selecting(operator) or one_product(operator) or operator.has("activation"):
+    if operator.differentiable and (selecting(operator) or one_product(operator) or operator.has("activation")):
         variants += [
             Special(case.shapes, case.arguments, "normal", draw(whole(0, 2**16 - 1)), case.setting, palette)
             for palette in (NUMBERS if operator.has("selecting") else PALETTES)
         ]
-    return Bundle(tuple(Retyped(variant, dtype) for variant in variants))
+    return Bundle(tuple(Retyped(variant, dtype, operator.name) for variant in variants))
+
+
+@st.composite
+def values_of_some_operator(draw: st.DrawFn) -> Bundle:
+    """The same of any operator: in integer dtypes, too, if it is exact, and in those alone if it is generated."""
+    about = draw(among(*TURNS))
+    dtypes = (() if generated(about) else FLOATS) + (() if about.inexact else INTEGERS)
+    return draw(values_of_one_setting(about, dtypes))
 
 
 def generated(operator: Operator) -> bool:
@@ -79,13 +97,38 @@ def meets(operator: Operator, subject: Trial, case: Case) -> None:
     verdict(outcome, {n: slopes[n].kept(outcome, n, "gradients") for n in slopes}, subject, "gradients")
 
 
+def retyped(operator: Operator, subject: Trial, case: Retyped) -> Trial:
+    """The subject in the case's dtype, once the ledger was asked, also about eager mode, whose kernels it may call."""
+    other = replace(subject, dtype=case.dtype, law="layouts", case=case.case)
+    asking = [other, replace(other, law="special gradients")] if isinstance(case.case, Special) else [other]
+    for trial in asking:
+        for mode in ("eager", subject.mode):
+            trial.ask(operator, case.case, replace(trial, mode=mode))
+    return asking[-1]
+
+
+def keeps(operator: Operator, subject: Trial, case: Case) -> None:
+    """Raise Diverged unless a case's results are those of the loops, or, of special values, hold what is promised."""
+    (meets if isinstance(case, Special) else agrees)(operator, subject, case)
+
+
+TURNS = tuple(o for o in CATALOGUE if o.layer != "torch.optim.SGD" and not (generated(o) and o.inexact))
+
+
 @law(
     "settings when compiled", covers=generated, on=lambda subject: subject.mode == "compiled",
     cases=values_of_one_setting,
 )  # fmt: skip
 def test_settings(operator: Operator, subject: Trial, case: Retyped) -> None:
     """Compiled in any dtype, in any layout and for special values, output and gradients are still the loops'."""
-    special = isinstance(case.case, Special)
-    other = replace(subject, dtype=case.dtype, law="special gradients" if special else "layouts", case=case.case)
-    other.ask(operator, case.case, other)
-    (meets if special else agrees)(operator, other, case.case)
+    keeps(operator, retyped(operator, subject, case), case.case)
+
+
+@law(
+    "settings when compiled, in turn", on=lambda subject: subject.mode == "compiled", cases=values_of_some_operator(),
+    share=lambda subject: 3.0, systems=(),
+)  # fmt: skip
+def test_settings_in_turn(subject: Trial, case: Retyped) -> None:
+    """Compiled to calls of eager mode's kernels, or of integers: output and gradients are still the loops'."""
+    about = operator(case.operator)
+    keeps(about, retyped(about, subject, case), case.case)
