@@ -60,7 +60,7 @@ IMPORTS = {
     "import io": "io.",
     "import re": "re.fullmatch",
     "import sys": "sys.",
-    "import types": "types.",
+    "import types": "types.SimpleNamespace",
     "import zlib": "zlib.",
     "from typing import Any": ": Any",
     "import numpy as np": "np.",

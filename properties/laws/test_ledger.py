@@ -51,7 +51,7 @@ def script(entry: Divergence, subject: Subject, seen: Diverged, folder: Path) ->
 
 OVERWRITTEN = {signal.SIGSEGV, signal.SIGABRT}
 """What memory that was overwritten ends a process with, if it does: that depends on what was there."""
-AGAIN = 2
+AGAIN = 6
 """How often a script that overwrote memory and showed nothing is run again, in a new process: in a fork the same memory
 would be overwritten."""
 
