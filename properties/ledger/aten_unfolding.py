@@ -88,13 +88,16 @@ def _elements_overflow(case: Case, subject: Subject) -> bool:
 
 
 def _blocks(case: Case) -> tuple[int, int]:
-    """The number of blocks as it is computed in 64 bits, and as the formula says."""
+    """The number of blocks as it is computed in 64 bits, none where the check in 32 bits finds none, and as the formula
+    says."""
     given = (case.arguments[name] for name in ("kernel_size", "dilation", "padding", "stride"))
     axes = list(zip(case.shapes["input"][-2:], *given, strict=True))
     if max(value for axis in axes for value in axis) >= 2**63:  # which no argument can be
         return 0, 0
     room = [(size + 2 * p - d * (k - 1) - 1, s) for size, k, d, p, s in axes]
     seen = [(wrapped(left, 64), s) for left, s in room]
+    if min(_in_32_bits(left, s) for left, s in seen) < 1:
+        return 0, 0
     counted = wrapped(math.prod((-(-left // s) if left < 0 else left // s) + 1 for left, s in seen), 64)
     return counted, math.prod(left // s + 1 for left, s in room) if min(left for left, _ in room) >= 0 else 0
 
@@ -128,7 +131,10 @@ def _as_many_in_32_bits(case: Case, subject: Subject) -> bool:
         return False
     room = [(size + 2 * p - d * (k - 1) - 1, s) for size, k, d, p, s in axes]
     seen = math.prod(_in_32_bits(wrapped(left, 64), s) for left, s in room)
-    return seen == case.shapes["input"][-1] and seen != math.prod(left // s + 1 for left, s in room)
+    *images, rows, columns = case.shapes["input"]
+    output = math.prod(images) * rows * math.prod(case.arguments["output_size"])
+    many = output // math.prod(case.arguments["kernel_size"]) >= 2**60  # elements, which no tensor has: it is refused
+    return not many and seen == columns and seen != math.prod(left // s + 1 for left, s in room)
 
 
 def _in_32_bits(room: int, stride: int) -> int:

@@ -19,6 +19,7 @@ from properties.engine.sandbox import Sandbox
 from properties.engine.trial import Engines
 from properties.selftest import hostile
 from properties.session import recording
+from properties.session.options import OPTIONS
 from properties.subjects import Subject
 from properties.verdicts import evidence
 from properties.worker.call import Program
@@ -92,7 +93,8 @@ def test_what_comes_and_goes_is_an_error(doubt: str | None, status: str) -> None
     lines: list[Any] = []
     result = evidence.Result("agreement", "", "sigmoid", "cpu-float32", "cpu", "float32", (), "")
     writer = SimpleNamespace(write=lines.append, folder=Path())
-    item: Any = SimpleNamespace(config=SimpleNamespace(stash={recording.WRITER: writer}), user_properties=[])
+    stash = {recording.WRITER: writer, OPTIONS: SimpleNamespace(kernels=None)}
+    item: Any = SimpleNamespace(config=SimpleNamespace(stash=stash), user_properties=[])
     with pytest.raises(pytest.fail.Exception, match="comes and goes") if status == "error" else nullcontext():
         recording.record(result, FLOAT32, item, lambda: None, doubt)
     assert [line["status"] for line in lines] == [status]

@@ -16,7 +16,7 @@ from properties.engine.check import Check
 from properties.engine.law import Law
 from properties.engine.trial import HERE, Engine, Engines
 from properties.laws import test_agreement, test_batches
-from properties.ledger.known import LEDGER, known
+from properties.ledger.known import LEDGER, every_known
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.subjects import Subject
@@ -83,11 +83,10 @@ def test_overwritten_memory_is_given_up(held: Callable[..., evidence.Result], mo
     """After a case that may overwrite other memory, and no other, calls are made in a new process."""
     renewed: list[int] = []
 
-    def overwriting(*case: Any) -> Divergence | None:
-        entry = known(*case)
-        return replace(entry, overwrites=True) if entry else None
+    def overwriting(*case: Any) -> list[Divergence]:
+        return [replace(entry, overwrites=True) for entry in every_known(*case)]
 
-    monkeypatch.setattr(trial, "known", overwriting)
+    monkeypatch.setattr(trial, "every_known", overwriting)
     result = held(execute, "log_softmax", renew=lambda: renewed.append(1))
     assert result.tally.known <= len(renewed) < result.tally.cases
 
