@@ -24,8 +24,9 @@ def check(
     """Hold functions to the laws of those of torch.nn.functional that have the same names, on the CPU.
 
     seconds: how long to look; it ends at the first divergence, and finishes what it has begun. without: what the
-    functions are not meant to take, in the words of ``--without``. Raises ValueError for what cannot be held; a
-    divergence is told, not raised::
+    functions are not meant to take, in the words of ``--without``. Calls are made in a fork of this process, where a
+    crash is a verdict; in this process itself where autograd has run in it, after which torch refuses gradients in a
+    fork. Raises ValueError for what cannot be held; a divergence is told, not raised::
 
         from properties import check
 

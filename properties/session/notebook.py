@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import hypothesis
+import numpy as np
 import torch
 
 from properties import subjects
@@ -24,7 +25,7 @@ from properties.engine.check import Check
 from properties.engine.domain import LAW, Domains
 from properties.engine.judgement import judge
 from properties.engine.law import Law, every
-from properties.engine.trial import HERE, Engine, Engines
+from properties.engine.trial import Engine, Engines
 from properties.ledger.record import nearest
 from properties.operators import CATALOGUE, Operator, features
 from properties.session import profiles
@@ -34,11 +35,14 @@ from properties.subjects.launchers import Copy
 from properties.subjects.workers import Workers
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged, Vacuous
-from properties.worker import process
-from properties.worker.execute import named_functions
+from properties.worker import process, programs
+from properties.worker.call import Call, Outcome
+from properties.worker.execute import execute, named_functions
 
 FIRST = 15
 """Cases that each law has in the first round; twice as many in each that follows."""
+PROBE = Call(programs.activation.sigmoid, {"input": np.ones(1)}, cotangent=np.ones(1), dtype="float32")
+"""A call that needs autograd."""
 _names = (f"functions_of_check_{number}" for number in itertools.count(1))
 
 
@@ -147,15 +151,25 @@ class _Held(Check):
 
 @contextmanager
 def _engines() -> Iterator[Engines]:
-    """Workers forked from this process, which has the functions; this process itself where there is no fork."""
-    if not process.FORKS:
-        yield HERE
-        return
-    workers = Workers(Copy())
+    """Workers forked from this process, which has the functions; this process itself where a fork does not work.
+
+    There is none on Windows, and torch refuses gradients in a fork of a process in which autograd has run.
+    """
+    workers = Workers(Copy()) if process.FORKS else None
     try:
-        yield Engines({"": Engine(workers.run, workers.renew)})
+        answers = workers is not None and workers.run(PROBE).error is None
+        yield Engines({"": Engine(workers.run, workers.renew) if workers and answers else Engine(_answer_here)})
     finally:
-        workers.close()
+        if workers:
+            workers.close()
+
+
+def _answer_here(call: Call) -> Outcome:
+    """Make a call in this process, which it may not end."""
+    try:
+        return execute(call)
+    except SystemExit as ended:
+        return Outcome(error=f"Exited: it would have ended this process with status {ended.code}")
 
 
 def _pairs(functions: Iterable[str], held: Sequence[Subject], domains: Domains, engines: Engines) -> Iterator[_Held]:
