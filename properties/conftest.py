@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")  # as in a worker; torch reads it once
 
@@ -13,6 +14,7 @@ import torch
 from properties.session import (
     absent,
     engines,
+    github,
     kernels,
     law_tests,
     memory,
@@ -47,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     run_evidence.begin(config)
     if given.kernels and law_tests.TASK not in config.stash and not hasattr(config, "workerinput"):
         plugins["kernels"] = kernels.Verdicts(given.subjects)
+        if github.wanted() and (file := Path(given.kernels.partition("::")[0])).is_file():
+            plugins["annotations"] = github.Annotations(file)
     if given.profile == profiles.SEARCH:
         plugins["search"] = search_plugin.Plugin(config, given.minutes)
     elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test

@@ -1,0 +1,80 @@
+"""Under GitHub Actions, finds are shown at the function in the user's file: one line for each, of its first find.
+
+The form is that of workflow commands: ``::error file=…,line=…,title=…::message``.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+
+from properties import operators
+from properties.session.kernels import CHECK, WRONG
+from properties.worker.execute import named_functions
+
+ESCAPED = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+"""What a message may not hold as it is."""
+
+
+def wanted() -> bool:
+    """True if this runs under GitHub Actions."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+class Annotations:
+    """Collects what does not hold, in the process that the user started."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lines = defined(file.read_text(encoding="utf-8"))
+        self.found: dict[int, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the first find of each function."""
+        told = dict(report.user_properties).get(CHECK)
+        if report.failed and isinstance(told, dict) and told["status"] in WRONG:
+            about = operators.operator(told["operator"])
+            line = next((self.lines[name] for name in named_functions(about.program) if name in self.lines), 1)
+            title = f"{told['law']}: {told['operator']} {told['dtype']}"
+            self.found.setdefault(line, command(self.file, line, title, _message(report)))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the lines."""
+        for said in self.found.values():
+            terminalreporter.write_line(said)
+
+
+def defined(source: str) -> dict[str, int]:
+    """The lines on which functions and classes are defined.
+
+    >>> defined("import torch\\n\\ndef conv2d(input): ...\\n")
+    {'conv2d': 3}
+    """
+    nodes = ast.parse(source).body
+    return {node.name: node.lineno for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def command(file: Path, line: int, title: str, message: str) -> str:
+    r"""A workflow command.
+
+    >>> command(Path("mine.py"), 3, "agreement: conv2d", "off by 50%\nat [0]")
+    '::error file=mine.py,line=3,title=agreement%3A conv2d::off by 50%25%0Aat [0]'
+    """
+    return f"::error file={_property(str(file))},line={line},title={_property(title)}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(ESCAPED.get(character, character) for character in text)
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _message(report: pytest.TestReport) -> str:
+    """The first line of a failure, and the case."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash else report.longrepr).removeprefix("properties.verdicts.verdict.")
