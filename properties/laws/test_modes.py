@@ -16,7 +16,7 @@ from properties.subjects import Subject
 from properties.verdicts.expected import Refusal
 from properties.verdicts.verdict import holds, rejected, same_shape
 
-FEW = 0.15
+FEW = 0.05
 """The share of sizes of one compiled function: a call that raises is traced anew each time."""
 
 
