@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")  # as in a worker; torch reads it once
 
@@ -47,10 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # its controller writes nothing
         plugins["memory"] = config.stash[memory.PEAK]
     run_evidence.begin(config)
-    if given.kernels and law_tests.TASK not in config.stash and not hasattr(config, "workerinput"):
-        plugins["kernels"] = kernels.Verdicts(given.subjects)
-        if github.wanted() and (file := Path(given.kernels.partition("::")[0])).is_file():
-            plugins["annotations"] = github.Annotations(file)
+    if given.kernels and not hasattr(config, "workerinput"):
+        if law_tests.TASK not in config.stash:
+            plugins["kernels"] = kernels.Verdicts(given.subjects)
+        if shown := github.showing(given.kernels):
+            plugins["annotations"] = shown
     if given.profile == profiles.SEARCH:
         plugins["search"] = search_plugin.Plugin(config, given.minutes)
     elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test

@@ -82,14 +82,15 @@ def confirm(path: Path, seen: Diverged, overwrites: bool, run: scripts.Run) -> N
         with pytest.raises(Late):
             run(path, HUNG)
         return
-    try:
-        python = run(path, PATIENCE)
-    except Late:
-        if overwrites:
-            return
-        raise
-    for _ in range(AGAIN if overwrites else 0):
-        python = python if python.returncode else scripts.run_in_new_process(path, PATIENCE)
+    for attempt in (run, *[scripts.run_in_new_process] * (AGAIN if overwrites else 0)):
+        try:
+            python = attempt(path, PATIENCE)
+        except Late:
+            if overwrites:
+                return
+            raise
+        if python.returncode:
+            break
     crash = repro.CRASH.search(str(seen))
     signals = {signal.Signals[crash[1]]} if crash else set()
     if -python.returncode in signals | (OVERWRITTEN if overwrites else set()):

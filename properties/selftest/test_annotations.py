@@ -9,16 +9,35 @@ import pytest
 from properties.selftest.nested import ROOT, run
 
 WRONG = ROOT / "examples" / "subtly_wrong.py"
-CHOSEN = ("properties", f"--kernels={WRONG}", "--subjects=cpu-float32", "-k", "agreement and conv2d-")
+ANSWER = ROOT / "examples" / "answer.py"
+CHOSEN = ("--subjects=cpu-float32", "-k", "agreement and conv2d-")
+NO_CACHE = ("-p", "no:cacheprovider")
+
+
+def shown(file: Path, folder: Path, *chosen: str) -> list[str]:
+    """The workflow commands of a run that finds something."""
+    ran = run("properties", f"--kernels={file}", *chosen, "--benchmark-disable", f"--evidence={folder}", *NO_CACHE)
+    assert ran.returncode == 1
+    return [text for text in ran.stdout.splitlines() if text.startswith("::error ")]
+
+
+def line_of(file: Path, begins: str) -> int:
+    """The number of the line that begins so."""
+    return 1 + next(n for n, text in enumerate(file.read_text().splitlines()) if text.startswith(begins))
 
 
 @pytest.mark.parametrize("actions", [True, False])
 def test_a_find_is_shown_at_the_function(actions: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There, and nowhere else."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true" if actions else "false")
-    ran = run(*CHOSEN, "--benchmark-disable", "-p", "no:cacheprovider", f"--evidence={tmp_path}")
-    assert ran.returncode == 1
-    line = 1 + next(n for n, text in enumerate(WRONG.read_text().splitlines()) if text.startswith("def conv2d("))
-    said = [text for text in ran.stdout.splitlines() if text.startswith("::error ")]
+    said = shown(WRONG, tmp_path, *CHOSEN)
+    line = line_of(WRONG, "def conv2d(")
     begins = f"::error file={WRONG},line={line},title=agreement%3A conv2d float32::Diverged: output["
     assert [text[: len(begins)] for text in said] == ([begins] if actions else [])
+
+
+def test_an_answer_to_a_task_is_shown_at_its_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, however many of its parts are wrong."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    (said,) = shown(ANSWER, tmp_path, "--hypothesis-profile=quick")
+    assert said.startswith(f"::error file={ANSWER},line={line_of(ANSWER, 'class ModelNew')},title=")

@@ -7,37 +7,43 @@ from __future__ import annotations
 
 import ast
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from properties import operators
+from properties.operators import CATALOGUE
 from properties.session.kernels import CHECK, WRONG
-from properties.worker.execute import named_functions
+from properties.worker import modules
+from properties.worker.execute import ANSWER, named_functions
 
 ESCAPED = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 """What a message may not hold as it is."""
 
 
-def wanted() -> bool:
-    """True if this runs under GitHub Actions."""
-    return os.environ.get("GITHUB_ACTIONS") == "true"
+def showing(kernels: str) -> Annotations | None:
+    """What shows the finds of a run on kernels; None elsewhere, and where they are in no file."""
+    file, made, layer = modules.parted(kernels)
+    if os.environ.get("GITHUB_ACTIONS") != "true" or not Path(file).is_file():
+        return None
+    return Annotations(Path(file), {made: layer})
 
 
 class Annotations:
     """Collects what does not hold, in the process that the user started."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, standing: Mapping[str, str]) -> None:
         self.file = file
-        self.lines = defined(file.read_text(encoding="utf-8"))
+        self.lines = defined(file.read_text(encoding="utf-8"), standing)
         self.found: dict[int, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the first find of each function."""
         told = dict(report.user_properties).get(CHECK)
         if report.failed and isinstance(told, dict) and told["status"] in WRONG:
-            about = operators.operator(told["operator"])
-            line = next((self.lines[name] for name in named_functions(about.program) if name in self.lines), 1)
+            about = next((operator for operator in CATALOGUE if operator.name == told["operator"]), None)
+            names = named_functions(about.program) if about else {ANSWER}  # to a task
+            line = next((self.lines[name] for name in names if name in self.lines), 1)
             title = f"{told['law']}: {told['operator']} {told['dtype']}"
             self.found.setdefault(line, command(self.file, line, title, _message(report)))
 
@@ -47,14 +53,20 @@ class Annotations:
             terminalreporter.write_line(said)
 
 
-def defined(source: str) -> dict[str, int]:
-    """The lines on which functions and classes are defined.
+def defined(source: str, standing: Mapping[str, str]) -> dict[str, int]:
+    """The lines on which functions are defined, and classes by the functions that their layers compute.
 
-    >>> defined("import torch\\n\\ndef conv2d(input): ...\\n")
-    {'conv2d': 3}
+    standing: the layers for which classes stand that have another name.
+
+    >>> defined("class Mine: ...\\n\\ndef relu(input): ...\\n", {"Mine": "Conv2d"})
+    {'conv2d': 1, 'relu': 3}
     """
-    nodes = ast.parse(source).body
-    return {node.name: node.lineno for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    lines = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            name = standing.get(node.name, node.name)
+            lines[modules.function_of(name) or name] = node.lineno
+    return lines
 
 
 def command(file: Path, line: int, title: str, message: str) -> str:

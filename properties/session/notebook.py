@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import secrets
+import math
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,10 +21,9 @@ import torch
 
 from properties import subjects
 from properties.engine import findings
-from properties.engine.check import Check
 from properties.engine.domain import LAW, Domains
-from properties.engine.judgement import judge
 from properties.engine.law import Law, every
+from properties.engine.search import Pair
 from properties.engine.trial import Engine, Engines
 from properties.ledger.record import nearest
 from properties.operators import CATALOGUE, Operator, features
@@ -119,7 +118,7 @@ def check(
             _hold(pairs, started + seconds, Path(folder), checked)
     finally:
         del sys.modules[name]
-    checked.results = [result for result in checked.results if result.tally.cases or result.status == "not run"]
+    checked.results = [pair.result for pair in pairs if pair.visited]
     return dataclasses.replace(checked, seconds=time.monotonic() - started)
 
 
@@ -139,14 +138,6 @@ def _require(functions: dict[str, Any], seconds: float, dtypes: Sequence[str], w
         for word in given:
             if word not in names:
                 raise ValueError(f"{kind}: {word!r} is none of {', '.join(names)}")
-
-
-@dataclass
-class _Held(Check):
-    """A check, and how often it had its turn."""
-
-    rounds: int = 0
-    aside: bool = False
 
 
 @contextmanager
@@ -172,13 +163,13 @@ def _answer_here(call: Call) -> Outcome:
         return Outcome(error=f"Exited: it would have ended this process with status {ended.code}")
 
 
-def _pairs(functions: Iterable[str], held: Sequence[Subject], domains: Domains, engines: Engines) -> Iterator[_Held]:
+def _pairs(functions: Iterable[str], held: Sequence[Subject], domains: Domains, engines: Engines) -> Iterator[Pair]:
     """Each law on each operator that a function has a part in, those that explain others first."""
     concerned = [operator for operator in CATALOGUE if named_functions(operator.program) & {*functions}]
     for law in sorted(every().values(), key=lambda law: law.rank):
         for operator in (operator for operator in law.operators if operator in concerned):
             for subject in (subject for subject in held if law.includes(operator, subject)):
-                yield _Held(law, operator, subject, _blank(law, operator, subject), engines, domains)
+                yield Pair(law, operator, subject, _blank(law, operator, subject), engines, domains)
 
 
 def _blank(law: Law, operator: Operator, subject: Subject) -> evidence.Result:
@@ -187,7 +178,7 @@ def _blank(law: Law, operator: Operator, subject: Subject) -> evidence.Result:
     )
 
 
-def _hold(pairs: list[_Held], until: float, folder: Path, checked: Checked) -> None:
+def _hold(pairs: list[Pair], until: float, folder: Path, checked: Checked) -> None:
     """Hold each law in turn, with more cases in each round, until the time is up or something does not hold.
 
     However short the time, one is held.
@@ -198,31 +189,34 @@ def _hold(pairs: list[_Held], until: float, folder: Path, checked: Checked) -> N
         for number in itertools.count():
             waiting = [pair for pair in pairs if not pair.aside]
             for pair in waiting:
-                if time.monotonic() > until and checked.right is not None:
+                end = until if checked.right else math.inf
+                if time.monotonic() > end:
                     return
-                if failure := _turn(pair, FIRST << number):
+                if failure := _turn(pair, FIRST << number, end):
                     _keep(pair, failure, folder, checked)
                     return
             if not waiting:
                 return
     finally:
         torch.set_num_threads(threads)
+        for pair in pairs:
+            pair.close()
 
 
-def _turn(pair: _Held, cases: int) -> AssertionError | None:
-    """Try so many cases of a check; how it diverges, if it does."""
-    pair.aside = "case" not in pair.law.parameters
+def _turn(pair: Pair, cases: int, until: float) -> AssertionError | None:
+    """Try so many cases of a check, or fewer where the time is up; how it diverges, if it does."""
     settings = hypothesis.settings(hypothesis.settings.get_profile(profiles.QUICK), max_examples=cases, database=None)
     try:
-        with evidence.collecting(pair.result), suppress(Vacuous):
-            judge(pair.result, pair.subject, lambda: pair.search(settings, secrets.randbits(64)))
+        pair.visit(settings, until)
+    except Vacuous:
+        pass  # more cases may prove something
     except AssertionError as failure:
         return failure
-    pair.aside = pair.aside or pair.result.status == "not run"
+    pair.aside = "case" not in pair.law.parameters or pair.result.status == "not run"
     return None
 
 
-def _keep(pair: _Held, failure: AssertionError, folder: Path, checked: Checked) -> None:
+def _keep(pair: Pair, failure: AssertionError, folder: Path, checked: Checked) -> None:
     """Keep the smallest case and its script."""
     findings.script(pair.result, failure, folder)
     checked.counterexample = str(pair.result.message)
