@@ -4,6 +4,9 @@ NumPy and Numba only. Each function computes in float64, one scalar accumulated 
 formula in its docstring, so that it can be checked against that formula by eye. Gradients are loops too:
 what the forward pass gathers, the backward pass scatters.
 
+``bound`` gives the value of an operation and how far a right implementation may be off it, and ``assert_within`` holds
+a result to that (:mod:`refimpl.operations`).
+
 One notation holds everywhere. Most formulas are written for two axes, ``i, j`` and ``a, b``; the loops have three.
 
 ========  ==================================================================================================
@@ -33,3 +36,7 @@ bounds      u unit roundoff, η underflow, ``γ_n = n·u/(1 − n·u)``; x̂ a c
 ``S1`` … ``S24`` are the systems of the chapter "Convolutional Neural Networks" of *Dive into Deep Learning*
 (https://d2l.ai) that the suite verifies; the report lists them.
 """
+
+from refimpl.operations import assert_within as assert_within
+from refimpl.operations import bound as bound
+from refimpl.operations import gradient_bounds as gradient_bounds

@@ -13,7 +13,7 @@ it η and not half the smallest subnormal).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ml_dtypes
 import numpy as np
@@ -77,13 +77,15 @@ class Format:
     Where ``products`` is given, a sum of products may round its operands to it first, as TF32 units do.
     For the 16-bit formats the accumulator is float32, which is what torch documents for its matrix products
     (torch.backends, "reduced precision reduction" off) and what hardware offers. Where ``in_gradients`` is given,
-    gradients are summed in it.
+    gradients are summed in it. ``split_k`` is into how many parts a sum of products may be split, each of which is
+    stored before they are added.
     """
 
     storage: Precision
     accumulator: Precision
     products: Precision | None = None
     in_gradients: Precision | None = None
+    split_k: int = 1
 
     def __str__(self) -> str:
         return self.storage.name
@@ -95,11 +97,11 @@ class Format:
         >>> Format(BFLOAT16, FLOAT32, in_gradients=BFLOAT16).backward == Format(BFLOAT16, BFLOAT16)
         True
         """
-        return Format(self.storage, self.in_gradients, self.products) if self.in_gradients else self
+        return replace(self, accumulator=self.in_gradients, in_gradients=None) if self.in_gradients else self
 
     def summing_in_storage(self, forward: bool) -> Format:
         """The same, but that sums are rounded to the storage on the way: those of gradients, and ``forward`` all."""
-        return Format(self.storage, self.storage if forward else self.accumulator, self.products, self.storage)
+        return replace(self, accumulator=self.storage if forward else self.accumulator, in_gradients=self.storage)
 
     @property
     def largest_sum(self) -> float:

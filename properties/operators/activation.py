@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from hypothesis import strategies as st
 
 from properties.cases import large
@@ -15,7 +13,7 @@ from properties.operators.record import Operator
 from properties.worker.programs import activation as programs
 from refimpl import activation
 from refimpl.bounds import activation as bounds
-from refimpl.rounding import Computed
+from refimpl.operations import over
 
 INEXACT = "an exponential of an integer is no integer"
 
@@ -65,25 +63,6 @@ ROWS = (
 )  # fmt: skip
 
 
-def _over(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function over the last axis, as one over the axis ``dim``."""
-
-    def over(*operands: Any, dim: int) -> Any:
-        results = function(*(_moved(operand, dim, -1) for operand in operands))
-        if isinstance(results, tuple):
-            return tuple(_moved(result, -1, dim) for result in results)
-        return _moved(results, -1, dim)
-
-    return over
-
-
-def _moved(values: Any, source: int, to: int) -> Any:
-    def move(array: Any) -> Any:
-        return np.moveaxis(array, source, to)
-
-    return values.map(move) if isinstance(values, Computed) else move(values)
-
-
 def _input_shape(case: Case) -> tuple[int, ...]:
     return case.shapes["input"]
 
@@ -109,7 +88,7 @@ def _activation(name: str, layer: str, program: Any, exact: bool = False, rows: 
         rows=lambda case: {"input": len(case.shapes["input"])},
         large=LARGE_ROWS if rows else LARGE_ELEMENTS,
         constraints=ROWS if rows else (),
-        **({key: _over(function) for key, function in functions.items()} if rows else functions),
+        **({key: over(function) for key, function in functions.items()} if rows else functions),
     )
 
 

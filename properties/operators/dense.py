@@ -18,8 +18,6 @@ from properties.worker.programs import dense as programs
 from refimpl import dense, double_backward
 from refimpl.arrays import Array
 from refimpl.bounds import dense as bounds
-from refimpl.bounds.common import bilinear
-from refimpl.rounding import Computed
 
 
 @st.composite
@@ -102,18 +100,6 @@ def _linear_gradients(g: Array, x: Array, weight: Array, bias: Array | None = No
 
 def _matmul_gradients(g: Array, a: Array, b: Array) -> tuple[Array, Array]:
     return dense.matrix_product(g, b.T), dense.matrix_product(a.T, g)
-
-
-def matmul_bound(a: Computed, b: Computed) -> Computed:
-    """:func:`refimpl.dense.matrix_product` with its bound: n = K."""
-    return bilinear(dense.matrix_product, a, b)
-
-
-def _matmul_gradient_bounds(g: Computed, a: Computed, b: Computed) -> tuple[Computed, Computed]:
-    def transposed(x: Computed) -> Computed:
-        return x.map(lambda values: values.T)
-
-    return matmul_bound(g, transposed(b)), matmul_bound(transposed(a), g)
 
 
 def _moving(function: Callable[..., Array]) -> Callable[[Case], tuple[int, ...]]:
@@ -240,10 +226,10 @@ OPERATORS = (
         cases=cases(long_sums.now_and_then(matmul_geometry(), long_sums.matmul)),
         program=programs.matmul,
         reference=dense.matrix_product,
-        bound=matmul_bound,
+        bound=bounds.matmul,
         gradients=_matmul_gradients,
-        gradient_bounds=_matmul_gradient_bounds,
-        second=partial(double_backward.bilinear, matmul_bound, _matmul_gradient_bounds),
+        gradient_bounds=bounds.matmul_gradients,
+        second=partial(double_backward.bilinear, bounds.matmul, bounds.matmul_gradients),
         output_shape=lambda case: (case.shapes["input"][0], case.shapes["other"][1]),
         traits=frozenset({"linear", "products"}),
         rows=lambda case: {"input": 1},

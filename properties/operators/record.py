@@ -186,7 +186,7 @@ class Operator:
         if results is None:
             results = self.bound(*_computed(values, format), **arguments)
         named = results if isinstance(results, dict) else dict(zip(self.outputs, _tuple(results), strict=False))
-        return {name: _expected(result) for name, result in named.items()}
+        return {name: Expected.of(result) for name, result in named.items()}
 
     def expected_gradients(
         self, cotangent: Array, operands: Mapping[str, Array], arguments: Mapping[str, Any], format: Format
@@ -202,7 +202,7 @@ class Operator:
         results = self._exactly(self.gradients, magnitude, values, arguments, format, staged)
         if results is None:
             results = self.gradient_bounds(*_computed(values, format), **arguments)
-        return {name: _expected(result) for name, result in zip(free, results, strict=True)}
+        return {name: Expected.of(result) for name, result in zip(free, results, strict=True)}
 
     def directions(self, case: Case, format: Format) -> dict[str, Array]:
         """A value for the gradient of each gradient, filled like the operands."""
@@ -235,7 +235,7 @@ class Operator:
             results = self._exactly(in_values, largest, values, arguments, format, self.staged)
         if results is None:
             results = second(*_computed(values, format), **arguments)
-        return {name: _expected(result) for name, result in zip(("cotangent", *free), results, strict=True)}
+        return {name: Expected.of(result) for name, result in zip(("cotangent", *free), results, strict=True)}
 
     def _separated(
         self, operands: Mapping[str, Array], arguments: Mapping[str, Any]
@@ -298,10 +298,3 @@ def _computed(values: list[Array], format: Format) -> list[Computed]:
 def _tuple(results: Any) -> tuple[Any, ...]:
     results = results if isinstance(results, tuple) else (results,)
     return tuple(result if isinstance(result, Computed) else np.asarray(result) for result in results)
-
-
-def _expected(result: Computed | Array) -> Expected:
-    """Maxima and moved elements are computed without rounding: no error means equality."""
-    if not isinstance(result, Computed):
-        return Expected(result)
-    return Expected(result.value) if result.error is None else Expected.within(result)

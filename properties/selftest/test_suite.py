@@ -40,7 +40,7 @@ PROPERTIES = Path(__file__).resolve().parent.parent
 REFERENCES = tuple(
     importlib.import_module(f"refimpl.{found.name}")
     for found in pkgutil.iter_modules(refimpl.__path__)
-    if found.name not in ("arrays", "bounds", "double_backward", "lenet", "rounding", "taps")
+    if found.name not in ("arrays", "bounds", "double_backward", "expected", "lenet", "operations", "rounding", "taps")
 )
 """The modules whose public functions are loops to be held against torch."""
 SEARCH = hypothesis.settings(

@@ -2,58 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from refimpl.arrays import Array
-from refimpl.rounding import FLOAT64, Computed, Format
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The value that a result should have, and how far it may be off: ``bound`` None means not at all."""
-
-    values: Array
-    bound: Array | None = None
-
-    @classmethod
-    def within(cls, computed: Computed) -> Expected:
-        """A value with the bound of its precision.
-
-        ``T = B·(1 + u₆₄/u)``: the reference, itself computed in float64, may be off by ``B·u₆₄/u``, since every
-        term of B grows at least in proportion to u. For a float64 subject this is twice the bound. The last
-        factor covers the rounding of B itself, which is below 2⁻²⁰ for any sum of fewer than 2³² terms.
-        """
-        own = FLOAT64.unit_roundoff / computed.precision.unit_roundoff
-        return cls(computed.value, computed.off * (1.0 + own) * (1.0 + 2.0**-20))
-
-    @classmethod
-    def off_by(cls, values: ArrayLike, error: ArrayLike) -> Expected:
-        """A value and how far it may be off; equality where that is nowhere at all."""
-        return cls(np.asarray(values), np.asarray(error) if np.any(error) else None)
-
-    def wider(self, error: Array) -> Expected:
-        """The same value, allowed to be off by so much more."""
-        return Expected.off_by(self.values, error if self.bound is None else self.bound + error)
-
-    def plus(self, other: Expected) -> Expected:
-        """The sum of two scalars that float64 has without error, or in which ``2u·(|a| + |b|)`` is for its rounding."""
-        values = self.values + other.values
-        error = sum(side.bound for side in (self, other) if side.bound is not None)
-        rounding = 2 * FLOAT64.unit_roundoff * (np.abs(self.values) + np.abs(other.values)) if np.any(error) else 0.0
-        return Expected.off_by(values, error + rounding)
-
-    def __getitem__(self, index: Any) -> Expected:
-        """The expectation for a part of the result."""
-        return self.map(lambda values: values[index])
-
-    def map(self, select: Callable[[Array], Array]) -> Expected:
-        """The expectation after elements are selected or moved."""
-        return Expected(select(self.values), None if self.bound is None else select(self.bound))
+from refimpl.expected import Expected as Expected
+from refimpl.rounding import Format
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from properties.verdicts import tally
 from properties.verdicts.expected import Expected, Refusal, Shaped, off
 from properties.worker.call import Call, Observed, Outcome
 from refimpl.arrays import Array, Axes
-from refimpl.rounding import FLOAT64, FORMATS, Format, rounding_of
+from refimpl.expected import difference, overflowing
+from refimpl.expected import shares as shares
+from refimpl.rounding import FLOAT64, Format, rounding_of
 
 
 class Diverged(AssertionError):
@@ -202,54 +204,11 @@ def laid_in_order(outcome: Outcome) -> None:
             raise
 
 
-def overflowing(values: Array, wanted: Array, bound: Array | None, dtype: str) -> Array:
-    """What is wanted, with infinities where they were seen and what is wanted is stored as one.
-
-    A number is stored as infinity from ``(2 − u)·2^e`` on, e the largest exponent (IEEE 754, 4.3.1). One that is
-    allowed to be off may be stored as a neighbour, ``2u`` from it, and no other: a sum that overflows on the way is
-    infinite however wide its bound, and wrong.
-
-    >>> overflowing(np.full(3, np.inf), np.array([81160.0, 65500.0, 40000.0]), np.full(3, 4e4), "float16")
-    array([   inf,    inf, 40000.])
-    """
-    if not np.isinf(values).any() or dtype not in FORMATS:
-        return wanted
-    storage, size = FORMATS[dtype].storage, np.abs(wanted)
-    first = storage.largest + storage.unit_roundoff * 2.0**storage.largest_exponent
-    with np.errstate(over="ignore"):
-        reach = size + (0.0 if bound is None else np.minimum(bound, 2.0 * storage.unit_roundoff * size))
-    return np.where(np.isinf(values) & (np.sign(values) == np.sign(wanted)) & (reach >= first), values, wanted)
-
-
 def _compare_values(what: str, values: Array, wanted: Array, bound: Array | None) -> None:
-    share = shares(values, wanted, bound)
-    worst = float(share.max(initial=0.0))
+    worst, told = difference(what, values, wanted, bound)
     tally.compared(worst if bound is not None else None, exact=bound is None, vacuous=_proves_nothing(wanted))
-    if worst <= 1.0:
-        return
-    at = np.unravel_index(int(share.argmax()), share.shape)
-    where = f"[{', '.join(map(str, at))}]" if at else ""
-    should = f"{wanted[at]!r}" if bound is None else f"{wanted[at]!r} ± {np.broadcast_to(bound, wanted.shape)[at]:.3g}"
-    more = f" ({worst:.3g} times the bound)" if bound is not None else ""
-    count = int((share > 1.0).sum())
-    raise Diverged(f"{what}{where} is {values[at]!r}, but should be {should}{more}; {count} of {share.size} differ")
-
-
-def shares(values: Array, wanted: Array, bound: Array | None) -> Array:
-    """The error of each element as a share of its bound: at most 1 where it holds, infinite where nothing may be off.
-
-    >>> shares(np.array([1.0, np.nan, 2.0]), np.array([1.0, np.nan, 3.0]), np.array([0.0, 0.0, 4.0]))
-    array([0.  , 0.  , 0.25])
-    """
-    allowed = np.zeros(wanted.shape) if bound is None else np.broadcast_to(bound, wanted.shape)
-    if np.isnan(allowed).any():
-        raise ValueError("a bound is NaN: its derivation does not cover these operands")
-    same = (values == wanted) | (np.isnan(values) & np.isnan(wanted))
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        share = np.abs(values - wanted) / allowed
-    # A NaN or an infinity in the wrong place is never within a bound, however wide.
-    share = np.where(np.isfinite(values) & np.isfinite(wanted), share, np.inf)
-    return np.where(same, 0.0, share)
+    if told:
+        raise Diverged(told)
 
 
 def _proves_nothing(wanted: Array) -> bool:

@@ -18,7 +18,9 @@ def bilinear(
     Each of the n products meets one rounding of its own and at most n additions (the bias counts as a term), so
     the rounding error is at most ``γ_{n+1}·product(|x̂|, |ŵ|, |bias|)`` (Higham, §3.1), and each product may
     underflow by η. Operands that may be rounded to a narrower format first, with roundoff t, put each product off by
-    δ = 2t + t² of itself more: ``δ·(1 + γ_{n+1})``.
+    δ = 2t + t² of itself more: ``δ·(1 + γ_{n+1})``. A sum that is split into s parts, each stored in a narrower format
+    with roundoff v before these are added, meets a storing and up to s − 2 roundings more on the way to the last one:
+    ``γ_{s−1}`` in v of all that, and s times the underflow.
     Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
     ``product`` takes two arrays, and a third where there is a bias. ``terms`` is n, in a shape that broadcasts to y's;
     by default a product of ones counts it.
@@ -37,6 +39,9 @@ def bilinear(
     if x.format.products:
         narrowed = x.format.products.unit_roundoff
         rounding = rounding + (2 * narrowed + narrowed**2) * (magnitude + rounding)
+    if x.format.split_k > 1 and x.format.storage is not x.precision:
+        storage, parts = x.format.storage, x.format.split_k
+        rounding = rounding + rounding_of(magnitude + rounding, parts - 1, storage) + parts * storage.underflow
     return Computed(value, x.format, off + rounding).stored()
 
 

@@ -31,6 +31,20 @@ def linear_gradients(
     return (*gradients, cotangent.scattered(dense.linear_bias_gradient, rows).stored())
 
 
+def matmul(a: Computed, b: Computed) -> Computed:
+    """:func:`refimpl.dense.matrix_product`: n = K."""
+    return bilinear(dense.matrix_product, a, b)
+
+
+def matmul_gradients(cotangent: Computed, a: Computed, b: Computed) -> tuple[Computed, Computed]:
+    """Gradients of a product of matrices, which are products with the other one transposed."""
+
+    def transposed(x: Computed) -> Computed:
+        return x.map(lambda values: values.T)
+
+    return matmul(cotangent, transposed(b)), matmul(transposed(a), cotangent)
+
+
 def bilinear_layer(x1: Computed, x2: Computed, weight: Computed, bias: Computed | None = None) -> Computed:
     """:func:`refimpl.dense.bilinear`: n = in1 × in2."""
     computed = trilinear(dense.bilinear, x1, x2, weight, bias)
