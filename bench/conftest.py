@@ -18,6 +18,7 @@ from bench.fashion_mnist import DataSet
 from properties.subjects.environment import environment
 
 SCHEMA_VERSION = 1
+REAL_LAYERS = "test_real_layers.py"
 _NOT_RUN = re.compile(r"Skipped: not run \((?P<reason>.*)\)", re.DOTALL)
 _skipped = pytest.StashKey[list[dict[str, str]]]()
 _lines = pytest.StashKey[list[str]]()
@@ -36,6 +37,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--ladder", choices=("short", "full"), default="short",
         help="which benchmarks of LeNet's training: a few recipes in ten rounds (short), or all, with ten seeds (full)",
     )  # fmt: skip
+
+    group.addoption(
+        "--layers", choices=("lenet", "real"), default="lenet",
+        help="lenet: LeNet's training and layers (default); real: the layers of known networks in place of that",
+    )  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With real layers those alone."""
+    if config.getoption("--layers") == "real":
+        others = [item for item in items if item.path.name != REAL_LAYERS]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.path.name == REAL_LAYERS]
 
 
 def pytest_configure(config: pytest.Config) -> None:

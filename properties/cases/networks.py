@@ -30,11 +30,17 @@ class Layer:
     arguments: dict[str, Any]
     outputs: int
 
+    @property
+    def products(self) -> int:
+        """Of an example's forward pass: each output's sum, or what each input of a transposed convolution scatters."""
+        scatters = self.operator == "conv_transpose2d"
+        spread = math.prod(self.shapes["input"]) if scatters else self.outputs
+        return spread * math.prod(self.shapes.get("weight", (1,))[1:])
+
     def batch(self, products: int, elements: int, images: int) -> int:
         """The largest batch within the limits, 0 if there is none."""
         weight, example = self.shapes.get("weight", (1,)), math.prod(self.shapes["input"])
-        each = self.outputs * math.prod(weight[1:])
-        most = [products // each, elements // max(example, self.outputs), images]
+        most = [products // self.products, elements // max(example, self.outputs), images]
         return next((b for b in BATCHES if b <= min(most)), 0) if math.prod(weight) <= elements else 0
 
     def case(self, batch: int, fill: str, seed: int) -> Case:
@@ -60,6 +66,17 @@ def conv(
 def depthwise(channels: int, size: int, stride: int = 1) -> Layer:
     """A 3×3 convolution of each channel on its own."""
     return conv(channels, channels, size, 3, stride, 1, groups=channels)
+
+
+def transposed(inputs: int, outputs: int, size: int) -> Layer:
+    """A 2×2 transposed convolution of stride 2, which doubles a square image."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "input": (inputs, size, size), "weight": (inputs, outputs, 2, 2), "bias": (outputs,),
+    }  # fmt: skip
+    arguments = {
+        "stride": (2, 2), "padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1), "groups": 1,
+    }  # fmt: skip
+    return Layer("conv_transpose2d", shapes, arguments, outputs * (2 * size) ** 2)
 
 
 def linear(features: int, outputs: int) -> Layer:
@@ -117,6 +134,11 @@ NETWORKS = {
         depthwise(96, 112, 2), conv(96, 24, 56, 1), depthwise(144, 56), depthwise(144, 56, 2), depthwise(192, 28, 2),
         depthwise(384, 14), depthwise(576, 14, 2), depthwise(960, 7), conv(160, 960, 7, 1), conv(960, 320, 7, 1),
         conv(320, 1280, 7, 1), to_size(1280, 7, 1), linear(1280, 1000),
+    ),
+    # Ronneberger et al., U-Net: convolutional networks for biomedical image segmentation, 2015, figure 1: its
+    # up-convolutions. They are timed; no law holds them yet, since what a part of one depends on cannot be cut out.
+    "U-Net": (
+        transposed(1024, 512, 28), transposed(512, 256, 52), transposed(256, 128, 100), transposed(128, 64, 196),
     ),
 }  # fmt: skip
 

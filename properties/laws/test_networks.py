@@ -17,8 +17,8 @@ from properties.worker.call import Outcome
 
 
 def of_a_network(operator: Operator) -> bool:
-    """True if some network has such a layer."""
-    return bool(networks.in_turn(operator.name))
+    """True if some network has such a layer, and what its elements depend on can be cut out."""
+    return operator.parts is not None and bool(networks.in_turn(operator.name))
 
 
 def holds_at(part: Part, outcome: Outcome, operator: Operator, subject: Subject) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from reports.draw import pictures
 from reports.read.load import Evidence
-from reports.tell import conditions, roofline, ten_epochs, throughput
+from reports.tell import conditions, real_layers, roofline, ten_epochs, throughput
 from reports.tell.benchmarks import reason
 
 MOST = 6  # pictures of one kind; results.json has the numbers of all
@@ -18,6 +18,7 @@ _TESTS = {
     "growth": ("test_batch_size", "test_threads", "test_image_size"),
     "scaling": ("test_scaling",),
     "layers": ("test_layer[",),
+    "real": ("test_real_layer[",),
 }
 """The benchmarks that each part of the page shows, by how their names begin."""
 
@@ -28,6 +29,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
         "ladders": [_ladder(entry, place) for place, entry in enumerate(throughput.ladders(evidence)[:MOST])],
         "epochs": throughput.epochs(evidence),
         "roofs": [_roof(entry, place) for place, entry in enumerate(roofline.roofs(evidence)[:MOST])],
+        "real": real_layers.layers(evidence),
         "phases": [
             {**entry, "svg": pictures.stacked(entry, f"phases{place}")}
             for place, entry in enumerate(throughput.phases(evidence)[:MOST])

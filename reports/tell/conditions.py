@@ -10,6 +10,7 @@ from reports.tell.benchmarks import measured
 
 SECTIONS = {
     "roof": ("machine", "layer", "training"),
+    "real": ("real layer",),
     "phases": ("phases",),
     "growth": ("growth",),
     "scaling": ("distributed",),
@@ -21,7 +22,8 @@ SECTIONS = {
 
 NAMES = {
     "training": "recipes", "ten-epochs": "ten epochs", "epoch": "whole epochs", "machine": "the machine's limits",
-    "layer": "layers", "growth": "cost as work grows", "distributed": "several processes", "peer": "other libraries",
+    "layer": "layers", "real layer": "layers of known networks",
+    "growth": "cost as work grows", "distributed": "several processes", "peer": "other libraries",
     "phases": "phases of a step", "reference": "the loops", "worker": "the suite's workers",
     "self-test": "the suite's own tests",
 }  # fmt: skip

@@ -121,6 +121,16 @@ def layer(name: str = "Sigmoid()", direction: str = "forward", flop: int = 0, **
     return benchmark(f"test_layer[{name}-{direction}-cpu]", [0.002] * 3, extra)
 
 
+def real_layer(dtype: str = "bfloat16", speed: float = 0.25, **changes: Any) -> dict[str, Any]:
+    """A layer of a known network in one dtype, beside float32."""
+    extra: dict[str, Any] = {"kind": "real layer", "network": "ResNet-50", "layer_name": "conv 1×1 64→256 56×56"}
+    extra |= {"direction": "forward", "dtype": dtype, "layout": "contiguous", "mode": "eager", "device": "cpu"}
+    extra |= {"batch_size": 4, "share_of_peak": 0.4, "share_of_copy": 0.1, "noise_floor": 0.05}
+    extra |= {"over_float32": None if dtype == "float32" else ratio(speed), "conditions": conditions(), **changes}
+    name = f"test_real_layer[{'-'.join(str(extra[key]) for key in ('dtype', 'layout', 'mode'))}]"
+    return benchmark(name, [0.002 / speed] * 3, extra)
+
+
 def phases(recipe: str = "book", **changes: Any) -> dict[str, Any]:
     """Where the time of a step goes."""
     names = ("loading", "moving", "forward", "backward", "step", "metrics")
@@ -180,6 +190,9 @@ def all_benchmarks() -> list[dict[str, Any]]:
         limit("copy", None, bytes=1_000_000_000),
         layer("Conv2d(1, 6, kernel_size=(5, 5))", "forward", 60_000_000),
         layer("Sigmoid()", "backward", 0),
+        real_layer("float32", 1.0),
+        real_layer(),
+        real_layer("bfloat16", 0.5, layout="channels_last"),
         phases(),
         growth(),
         growth(value=256, seconds=0.2),

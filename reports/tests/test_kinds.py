@@ -13,10 +13,10 @@ from reports.draw.histogram import histogram
 from reports.draw.matrix import matrices
 from reports.draw.report import render
 from reports.read.load import Evidence, load
-from reports.tell import domains, kill_matrix, precision, versions
+from reports.tell import domains, kill_matrix, precision, real_layers, versions
 from reports.tell.report import assemble
 from reports.tell.summarise import faults, frame
-from reports.tests import fake_run
+from reports.tests import fake_bench, fake_run
 
 
 def evidence(folder: Path, lines: Iterable[Any], **changes: Any) -> Evidence:
@@ -272,3 +272,20 @@ def test_the_verdict_says_where_kernels_answer(tmp_path: Path) -> None:
     found = evidence(tmp_path, [*held, *lines])
     assert domains.remark(found, frame(found)) == " Right where it answers, conv1d: batched, float32."
     assert "Right where it answers, conv1d: batched, float32." in render(found)["summary.md"]
+
+
+def test_where_16_bits_are_slower_is_flagged(tmp_path: Path) -> None:
+    """A row for each dtype, with its other layouts; slower in one layout counts, and nothing on a busy machine."""
+    ways = [("float32", 1.0, "contiguous"), ("bfloat16", 0.5, "contiguous"), ("float16", 1.0, "contiguous")]
+    entries = [fake_bench.real_layer(dtype, speed, layout=layout) for dtype, speed, layout in ways]
+    entries.append(fake_bench.real_layer("float16", 0.25, layout="channels_last"))
+    fake_run.write_benchmarks(tmp_path, entries)
+    (network,) = real_layers.layers(found := load([tmp_path]))
+    assert [row["word"] for row in network["rows"]] == [None, "slower", "no difference shown"]
+    assert (network["slower"], network["rows"][2]["ways"]) == (2, {"channels_last eager": 0.25})
+    assert (network["rows"][0]["share"], network["rows"][0]["limit"]) == (0.4, "product")
+    assert "16 bits slower than float32 in 2 of 3 rows" in render(found)["index.html"]
+    for entry in entries:
+        entry["extra_info"]["conditions"] = fake_bench.conditions(fake_bench.BUSY)
+    fake_run.write_benchmarks(tmp_path, entries)
+    assert real_layers.layers(load([tmp_path]))[0]["slower"] == 0
