@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from properties.cases.case import INTEGERS, Case, with_spatial
 from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_stride, with_window
+from properties.operators.record import formula as formula
 from refimpl.geometry import convolution_output
 
 VALUES = (2**30, 2**31 - 1, 2**31, 2**32 + 1, 2**33, 2**53 + 1, 2**61 - 1, 2**61, 2**62 - 1, 2**62, 2**62 + 1,
@@ -149,15 +150,6 @@ def of_few_outputs(operator: Operator, case: Case, axis: int) -> Case:
         return case
     padding = case.arguments.get("padding", (0,) * operator.axes)[axis]
     return on_axis(case, "stride", axis, case.shapes["input"][axis - operator.axes] + 2 * padding)
-
-
-def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:
-    """The output's shape, or None where the formula gives none: the arguments are invalid."""
-    try:
-        shape = operator.output_shape(case)
-    except ValueError:
-        return None
-    return None if min(shape, default=0) < 0 else shape
 
 
 def looped(operator: Operator, case: Case, shape: tuple[int, ...]) -> bool:

@@ -8,8 +8,9 @@ import math
 import re
 import secrets
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis
@@ -20,6 +21,7 @@ from properties.cases.case import Case
 from properties.cases.dealing import BACKEND, Dealer, Hand, dealt_by
 from properties.engine import bundles, families
 from properties.engine.bundles import Bundle
+from properties.engine.diagnosis import Diagnosis, diagnose
 from properties.engine.domain import LAW as DOMAIN
 from properties.engine.domain import OWN_WORK, Domain, Domains
 from properties.engine.judgement import Enough, NotRun
@@ -42,6 +44,8 @@ MORE = 2.5
 SETTLED = {"eager": 100, FAKE: 100, "compiled": 40, "dynamic": 10 * families.MEMBERS}
 """Cases after which what proves nothing never will, by the mode: those of a family are alike."""
 
+REMEMBERED = 400
+"""Cases of which a diagnosis knows."""
 RESULTS = ("output", "indices", "gradient", "held")
 """What a message begins with that is about a result."""
 DEPENDENT = "depends on earlier calls"
@@ -67,6 +71,12 @@ class Check:
     """The case that failed last: once a search has ended, the one that is shown."""
     broken_by: Diverged | None = None
     """How it failed."""
+    diagnosing: int = 0
+    """How many cases may be tried to tell when it fails; 0 where that is not asked."""
+    diagnosis: Diagnosis | None = None
+    """What was told then."""
+    outcomes: deque[tuple[Case, Diverged | None]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """The cases tried last, and how they failed: what a diagnosis knows before it tries more."""
 
     @property
     def tally(self) -> Tally:
@@ -108,7 +118,7 @@ class Check:
         self._stay_in_domain()
         if "case" not in self.law.parameters:
             self.tally.begin_case()
-            self._hold(self.trial())
+            self.hold(self.trial())
             self.tally.end_case(None)
             self._tell_declined()
             return
@@ -124,6 +134,7 @@ class Check:
             pass
         except Diverged as failure:
             self._explain(failure)
+            self.diagnose(failure)
             raise
         except hypothesis.errors.Flaky:
             if self.broken_by is None or not (self.subject and self.subject.kernels):
@@ -188,10 +199,11 @@ class Check:
         """
         tally, trial = self.tally, self.trial(case, served)
         tally.begin_case()
+        before = replace(tally)
         try:
             if trial and self.subject and trial.case is not None:
                 trial.ask(self.operator, trial.case, self.subject)
-            roundings = [entry for variant in self._tiers(case) for entry in self._hold_rounded(trial, variant)]
+            roundings = [entry for variant in self.tiers(case) for entry in self._hold_rounded(trial, variant)]
         except Listed as listed:
             tally.known, tally.entry = tally.known + 1, listed.entry
             tally.steered += isinstance(listed, Steered)
@@ -212,9 +224,16 @@ class Check:
                 tally.known, tally.entry = tally.known + 1, roundings[0]
             else:
                 tally.end_case(case)
+                if tally.vacuous - before.vacuous < tally.comparisons - before.comparisons:
+                    self._remember(case)
         finally:
             if trial and any(entry.overwrites for entry in trial.entries):
                 trial.renew()
+
+    def _remember(self, case: Any) -> None:
+        """Keep a case on which the law holds, if its failure were to be diagnosed."""
+        if self.diagnosing and isinstance(case, Case):
+            self.outcomes.extend((variant, None) for variant in self.tiers(case))
 
     def tried_in_turn(self, family: Bundle) -> None:
         """Hold the law on the cases of a family, all of which one compiled function serves."""
@@ -240,6 +259,12 @@ class Check:
             failure.args = (f"{DEPENDENT}: {failure}",)
         elif found := self._in_torch(failure):
             failure.add_note(found)
+
+    def diagnose(self, failure: Diverged) -> None:
+        """Say when it fails, and when not."""
+        self.diagnosis = diagnose(self, self.failing, failure, self.diagnosing)
+        if self.diagnosis:
+            failure.add_note(f"Diagnosis: {self.diagnosis}.")
 
     def _right_alone(self, failure: Diverged) -> bool:
         """True if a kernel's call is right in a process in which none was made, or was one of several in a process."""
@@ -275,8 +300,8 @@ class Check:
         """How the law fails on a case, whatever the ledger knows of it; None where it holds, or nothing is promised."""
         assert self.subject is not None
         try:
-            for variant in self._tiers(case):
-                self._hold(Trial.of(self.subject, self.engines, law=self.law.name), case=variant)
+            for variant in self.tiers(case):
+                self.hold(Trial.of(self.subject, self.engines, law=self.law.name), case=variant)
         except Declined:
             return None
         except Diverged as failure:
@@ -292,7 +317,7 @@ class Check:
         before = replace(self.tally)
         while True:
             try:
-                self._hold(replace(trial, roundings=needed) if trial else None, case=case)
+                self.hold(replace(trial, roundings=needed) if trial else None, case=case)
                 return needed
             except Diverged:  # perhaps at a call before which another entry was not asked about
                 found = tuple(entry for entry in trial.entries if entry.rounds) if trial else ()
@@ -301,12 +326,12 @@ class Check:
                 needed = found
                 self.tally.take_back(before)
 
-    def _hold(self, trial: Trial | None, **about: Any) -> None:
+    def hold(self, trial: Trial | None, **about: Any) -> None:
         """Call the law's body with what it asks for."""
         about = {"operator": self.operator, "subject": trial, **about}
         self.law.body(**{name: about[name] for name in self.law.parameters})
 
-    def _tiers(self, case: Any) -> Iterator[Any]:
+    def tiers(self, case: Any) -> Iterator[Any]:
         """Both tiers of a case: its integers, where the operator can be exact, and its real values, where there are."""
         inexact = self.operator and self.operator.inexact
         integral = bool(self.subject and self.subject.integral)

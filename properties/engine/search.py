@@ -25,7 +25,7 @@ from properties.engine.trial import Trial
 from properties.subjects import Declined, Subject
 from properties.verdicts import evidence
 from properties.verdicts.tally import Tally, counting
-from properties.verdicts.verdict import Vacuous
+from properties.verdicts.verdict import Diverged, Vacuous
 
 FIRST, MOST = 20, 20_000
 """Cases of a visit in the first round, and the most of any."""
@@ -60,7 +60,16 @@ class Pair(Check):
         watched = replace(self.law, body=self._watched(until))
         with evidence.collecting(self.result), contextlib.redirect_stdout(io.StringIO()):  # Hypothesis names its seed
             check = Check(watched, self.operator, self.subject, self.result, self.engines, self.domains)
-            judge(self.result, self.subject, lambda: check.search(settings))
+            judge(self.result, self.subject, lambda: self._searched_by(check, settings))
+
+    def _searched_by(self, check: Check, settings: hypothesis.settings) -> None:
+        """Search by a check whose law is watched, and diagnose what fails by this one, whose law is not."""
+        try:
+            check.search(settings)
+        except Diverged as failure:
+            self.failing = check.failing
+            self.diagnose(failure)
+            raise
 
     def settle(self) -> None:
         """Settle the status by all visits so far, after one that was broken off."""

@@ -92,13 +92,14 @@ def _takes_bias(operator: Operator) -> bool:
     return "bias" in inspect.signature(operator.program).parameters
 
 
-def _convolves(operator: Operator) -> bool:
+def convolves(operator: Operator) -> bool:
+    """True if there is a bank of weights."""
     return operator.has("kernel") or operator.has("transposed") or operator.has("padded")
 
 
-def _slides(operator: Operator) -> bool:
+def slides(operator: Operator) -> bool:
     """True if stride, padding and dilation can be chosen freely: those of fold and unpooling fit their input."""
-    return _convolves(operator) or operator.has("window") or operator.program is programs.unfolding.unfold
+    return convolves(operator) or operator.has("window") or operator.program is programs.unfolding.unfold
 
 
 def _pools(operator: Operator) -> bool:
@@ -136,12 +137,12 @@ def _on_each_axis(argument: str, value: int) -> Callable[[Operator, Case], Case]
     """The same windows with one value of an argument on every axis."""
 
     def without(operator: Operator, case: Case) -> Case:
-        return _fitting(operator, case.with_arguments(**{argument: (value,) * operator.axes}))
+        return fitting(operator, case.with_arguments(**{argument: (value,) * operator.axes}))
 
     return without
 
 
-def _fitting(operator: Operator, case: Case) -> Case:
+def fitting(operator: Operator, case: Case) -> Case:
     """The case with an input into which its windows fit, or with no more padding than leaves a transposed output."""
     if operator.has("transposed"):
         fitted = [_fitted(*axis) for axis in _transposed_axes(operator, case)]
@@ -227,17 +228,17 @@ FEATURES = (
     Feature("bias", "a bias", "no bias", _takes_bias, lambda o, case: "bias" in case.shapes, _without_bias, _with_bias),
     Feature("no-bias", "calls without a bias", "a bias", _takes_bias,
             lambda o, case: "bias" not in case.shapes, _with_bias, _without_bias),
-    Feature("groups", "groups > 1", "groups 1", _convolves, _off("groups", 1), _without_groups),
+    Feature("groups", "groups > 1", "groups 1", convolves, _off("groups", 1), _without_groups),
     Feature("padding-words", "padding by a word", "padding by numbers", lambda o: o.has("padded"),
             lambda o, case: isinstance(case.arguments["padding"], str), _on_each_axis("padding", 0)),
     Feature("padding-modes", "padding modes but zeros", "padding by zeros", lambda o: o.has("padded"),
             _off("padding_mode", "zeros"), _with(padding_mode="zeros")),
-    Feature("stride", "stride > 1", "stride 1", lambda o: _slides(o) and not _pools(o),
+    Feature("stride", "stride > 1", "stride 1", lambda o: slides(o) and not _pools(o),
             _off("stride", 1), _on_each_axis("stride", 1)),
     Feature("stride", "a stride that is not the window's size", "stride = window", _pools,
             _strides_apart, _without("stride")),
-    Feature("dilation", "dilation > 1", "dilation 1", _slides, _off("dilation", 1), _on_each_axis("dilation", 1)),
-    Feature("padding", "padding > 0", "padding 0", _slides,
+    Feature("dilation", "dilation > 1", "dilation 1", slides, _off("dilation", 1), _on_each_axis("dilation", 1)),
+    Feature("padding", "padding > 0", "padding 0", slides,
             lambda o, case: not isinstance(case.arguments.get("padding"), str) and _off("padding", 0)(o, case),
             _on_each_axis("padding", 0)),
     Feature("output-padding", "output_padding > 0", "output_padding 0", lambda o: o.has("transposed"),

@@ -268,6 +268,15 @@ class Operator:
         return _stored(results, format) if all(_integral(result) for result in results) else None
 
 
+def formula(operator: Operator, case: Case) -> tuple[int, ...] | None:
+    """The output's shape, or None where the formula gives none: the arguments are invalid."""
+    try:
+        shape = operator.output_shape(case)
+    except ValueError:
+        return None
+    return None if min(shape, default=0) < 0 else shape
+
+
 def _most(values: list[Array]) -> float:
     """A bound on any sum of "products": as many terms as the largest operand has elements, and a bias.
 

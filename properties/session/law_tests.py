@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,10 @@ DOMAINS = pytest.StashKey[Domains]()
 """What this run's kernels take, where there are any."""
 TASK = pytest.StashKey[Task]()
 """What the kernels answer, if they answer a task."""
+DIAGNOSED = pytest.StashKey[Counter[str]]()
+"""How many checks of each operator were diagnosed in this process."""
+DIAGNOSES = 3
+"""The most of an operator: what is wrong with it breaks many laws, the first of which explain the others."""
 SEED = pytest.StashKey[int]()
 """The seed of a run that was told none."""
 
@@ -65,7 +70,11 @@ def hold(request: pytest.FixtureRequest) -> Hold:
             return
         doubt = first.message if first else None
         again = command(item, seed) if "case" in law.parameters else None
-        recording.record(check.result, subject, item, lambda: check.search_enough(seed), doubt, again)
+        try:
+            recording.record(check.result, subject, item, lambda: check.search_enough(seed), doubt, again)
+        finally:
+            if check.diagnosis:
+                item.config.stash.setdefault(DIAGNOSED, Counter())[check.result.operator] += 1
 
     return run
 
@@ -73,7 +82,9 @@ def hold(request: pytest.FixtureRequest) -> Hold:
 def planned(law: Law, operator: Operator | None, subject: Subject | None, item: pytest.Item) -> Check:
     """The check of a test, of which nothing was tried yet."""
     blank, stash = _blank(law, operator, subject, item), item.config.stash
-    return Check(law, operator, subject, blank, stash[ENGINES], stash.get(DOMAINS, None))
+    told = stash.setdefault(DIAGNOSED, Counter())[blank.operator]
+    cases = item.config.getoption("--diagnosis") if told < DIAGNOSES else 0
+    return Check(law, operator, subject, blank, stash[ENGINES], stash.get(DOMAINS, None), diagnosing=cases)
 
 
 def trial(subject: Subject, result: Result, item: pytest.Item) -> Trial:

@@ -17,6 +17,7 @@ import torch
 from hypothesis import settings
 
 from properties import subjects
+from properties.engine.diagnosis import CASES
 from properties.operators import features
 from properties.session import example_database, profiles, shards
 from properties.subjects import Subject, devices
@@ -119,6 +120,10 @@ def add(parser: pytest.Parser) -> None:
         help="memory that a worker may take beyond what importing torch took (default: 2)",
     )  # fmt: skip
     group.addoption(
+        "--diagnosis", metavar="CASES", type=int, default=CASES, help="of a divergence, cases that are tried to tell "
+        f"when it fails; 0 for none (default: {CASES}, some seconds)",
+    )  # fmt: skip
+    group.addoption(
         "--shard", metavar="K/N", help="run the K-th of N parts of the checks, the others being run by other machines; "
         "`python -m reports merge` joins what they write",
     )  # fmt: skip
@@ -172,6 +177,8 @@ def _check_limits(config: pytest.Config) -> None:
     for option in ("--call-timeout", "--call-memory"):
         if not config.getoption(option) > 0:
             pytest.exit(f"{option}={config.getoption(option):g}: must be more than 0", returncode=2)
+    if (told := config.getoption("--diagnosis")) < 0:
+        pytest.exit(f"--diagnosis={told}: no number of cases; give one, e.g. {CASES}, or 0 for none", returncode=2)
     allowed = config.getoption("--call-memory")
     if not config.getoption("--in-process") and (left := process.address_space()) < allowed * 2**30:
         left_over = f"this process may take {left / 2**30:.1f} GiB more (ulimit -v)"

@@ -1,0 +1,237 @@
+"""The diagnosis of a divergence: when it fails, and when not, in one sentence with what was counted.
+
+Beside the cases that the search tried, the smallest failing case's neighbours are held to the law, and fresh ones. Of
+their facts the smallest rule is learnt that tells the wrong from the right. While others explain what was seen as well,
+cases are tried on which these rules differ; at last, fresh cases on both sides. No more is said than was seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+
+from properties.cases.case import Case
+from properties.engine import neighbours
+from properties.engine.domain import DRAWS, drawn
+from properties.engine.rules import Rule, rules
+from properties.engine.trial import Listed
+from properties.ledger.record import OUT_OF_RANGE
+from properties.operators.facts import Facts, facts_of
+from properties.subjects import Declined
+from properties.verdicts.evidence import Result
+from properties.verdicts.tally import Tally, counting
+from properties.verdicts.verdict import Diverged
+
+if TYPE_CHECKING:
+    from properties.engine.check import Check
+
+CASES = 400
+"""How many cases a diagnosis tries by default: some 10 s of one core."""
+FRESH, NEAR, ROUND = 0.3, 0.25, 24
+"""The shares of them that are drawn first, and near the failing one; and how many are tried before rules are learnt
+again."""
+RIVALS, MARGIN = 8, 0.05
+"""How many rules are held against each other, and how much worse than the best one may be."""
+CONFIRMING = 48
+"""Cases that are kept for the end: as many on each side of the rule, where there are."""
+POOL = 300
+"""Cases that are made, not tried, for rules to differ on."""
+LEAST = 0.9
+"""The share of the cases under a rule that are wrong, of one that tells what it takes."""
+HUNG = "Hung"
+LATE = 2
+"""Calls without an end, each of which takes seconds, after which no more cases are tried."""
+FEWEST = 8
+"""Cases without which no rule is learnt."""
+
+
+@dataclass
+class Seen:
+    """A case that was held to the law, what is so of it, and how it failed, if it did."""
+
+    case: Case
+    facts: Facts
+    failure: Diverged | None
+
+    @property
+    def wrong(self) -> bool:
+        """True if the law failed."""
+        return self.failure is not None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """When a check fails: a rule, and all that was seen. confirmed: fresh cases on both sides bore it out."""
+
+    rule: Rule
+    seen: Sequence[Seen] = field(repr=False, default=())
+    confirmed: bool = True
+
+    def __str__(self) -> str:
+        (wrong, lucky), (missed, right) = self.rule.under, self.rule.beside
+        if not self.rule.conditions:
+            return f"wrong in {wrong} of {wrong + lucky} cases, and no condition was found that tells which"
+        if not missed + right:
+            return f"wrong wherever {self.rule} ({wrong} of {wrong + lucky}); no other case was seen"
+        told = f"wrong where {self.rule} ({wrong} of {wrong + lucky}); right elsewhere ({right} of {right + missed})"
+        if wrong < LEAST * (wrong + lucky):
+            return f"{told}; what else it takes was not found"
+        return told if self.confirmed else f"{told}; that is not confirmed by fresh cases"
+
+
+def diagnose(check: Check, case: object, failure: Diverged, cases: int = CASES) -> Diagnosis | None:
+    """When a check fails that failed on a case; None where nothing can be told of such cases."""
+    if check.operator is None or check.subject is None or not isinstance(case, Case) or cases < FEWEST:
+        return None
+    return Diagnosing(check, case, failure, cases).diagnosis()
+
+
+class Diagnosing:
+    """The cases of one diagnosis; the same ones for the same failing case."""
+
+    def __init__(self, check: Check, case: Case, failure: Diverged, budget: int) -> None:
+        result = Result(**{**vars(check.result), "tally": Tally()})
+        self.check, self.case, self.left, self.late = replace(check, result=result), case, budget, 0
+        self.budget, self.chance = budget, random.Random(repr(case))
+        assert check.operator is not None
+        self.operator = check.operator
+        self.seen: list[Seen] = []
+        self.known = set[str]()
+        self.others, self.error = drawn(self.operator), _error(failure)
+
+    def diagnosis(self) -> Diagnosis | None:
+        """Try cases until the rule is found, or the budget is used up."""
+        first = self._failing()
+        if first is None:
+            return None
+        self.about = first.facts
+        for case, failed in list(self.check.outcomes):
+            self._note(case, failed)
+        fresh, near = self.fresh(0), self.near(first.case)
+        self.try_each(itertools.islice(fresh, round(FRESH * self.budget)))
+        self.try_each(itertools.islice(near, round(NEAR * self.budget)))
+        if len(self.seen) < FEWEST:
+            return None
+        pool = [*itertools.islice(near, POOL), *itertools.islice(fresh, POOL)]
+        self._tell_apart([(case, facts_of(self.operator, case)) for case in pool])
+        confirmed = self._confirmed()
+        return Diagnosis(self._rules(1)[0], self.seen, confirmed)
+
+    def _failing(self) -> Seen | None:
+        """The failing case, filled with the values with which it fails."""
+        for variant in self.check.tiers(self.case):
+            if isinstance(variant, Case) and (seen := self._held(variant)) and seen.wrong:
+                return seen
+        return None
+
+    def _rules(self, best: int) -> list[Rule]:
+        return rules([(seen.facts, seen.wrong) for seen in self.seen], best, self.about)
+
+    def _tell_apart(self, pool: list[tuple[Case, Facts]]) -> None:
+        """Try cases on which the best rules differ, until none is as good, or all agree."""
+        while self.left > CONFIRMING:
+            best, *others = self._rules(RIVALS)
+            rivals = [rule for rule in others if rule.loss < best.loss + MARGIN]
+            votes = [(sum(rule(facts) != best(facts) for rule in rivals), case) for case, facts in pool]
+            told = sorted((vote for vote in votes if vote[0]), key=lambda vote: -vote[0])[:ROUND]
+            pool = [(case, facts) for case, facts in pool if not any(case is other for _, other in told)]
+            if not told or not self.try_each(case for _, case in told):
+                return
+
+    def _confirmed(self) -> bool:
+        """True if fresh cases on both sides of the rule leave it as it is."""
+        rule = self._rules(1)[0]
+        fresh = itertools.islice(itertools.chain(self.fresh(1), self.near(self.case)), 4 * POOL)
+        sides: dict[bool, list[Case]] = {True: [], False: []}
+        for case in fresh:
+            side = sides[rule(facts_of(self.operator, case))]
+            if len(side) < min(self.left, CONFIRMING) // 2 and repr(case) not in self.known:
+                side.append(case)
+            if all(len(side) >= min(self.left, CONFIRMING) // 2 for side in sides.values()):
+                break
+        tried = self.try_each([*sides[True], *sides[False]])
+        return bool(tried) and self._rules(1)[0].like(rule)
+
+    def fresh(self, seed: int) -> Iterator[Case]:
+        """Cases of the law, with integers and with their own values by turns."""
+        found: list[Any] = []
+
+        def each(case: Any) -> None:
+            found.append(case)
+
+        strategy = self.check.law.strategy(self.operator)
+        settings = hypothesis.settings(DRAWS, max_examples=max(POOL, self.budget) // (1 + seed))
+        hypothesis.seed(seed + 1)(settings(hypothesis.given(case=strategy)(each)))()
+        for i, case in enumerate(self.chance.sample(found, len(found))):
+            variants = [variant for variant in self.check.tiers(case) if isinstance(variant, Case)]
+            if variants and all(neighbours.small(variant) for variant in variants):
+                yield variants[i % len(variants)]
+
+    def near(self, case: Case) -> Iterator[Case]:
+        """Neighbours of the failing case, where the law is about any valid case of the operator."""
+        law = self.check.law
+        if law.turns or law.name in OUT_OF_RANGE or (law.cases is not None and self.case.setting is None):
+            return iter(())
+        return neighbours.neighbours(self.operator, case, self.others, self.chance)
+
+    def try_each(self, cases: Iterable[Case]) -> int:
+        """Hold the law on cases, as far as the budget goes. Returns how many told something."""
+        before = len(self.seen)
+        for case in cases:
+            if self.left <= 0 or self.late >= LATE:
+                break
+            self._held(case)
+        return len(self.seen) - before
+
+    def _held(self, case: Case) -> Seen | None:
+        """Hold the law on a case once; None where nothing is learnt of it."""
+        if repr(case) in self.known:
+            return None
+        self.left -= 1
+        told, failure = self._outcome(case)
+        if failure is not None and HUNG in str(failure):
+            self.late += 1
+        return self._note(case, failure) if told else None
+
+    def _note(self, case: Case, failure: Diverged | None) -> Seen | None:
+        if (text := repr(case)) in self.known:
+            return None
+        self.known.add(text)
+        self.seen.append(seen := Seen(case, facts_of(self.operator, case), failure))
+        return seen
+
+    def _outcome(self, case: Case) -> tuple[bool, Diverged | None]:
+        """Whether a case tells something, and how the law fails on it.
+
+        One that the ledger knows, the subject declines, or no wrong subject could fail on tells nothing. Nor does one
+        that ends with another error than the failing case: a neighbour may turn out not to be valid.
+        """
+        trial, tally = self.check.trial(case), Tally()
+        try:
+            with counting(tally):
+                if trial is not None:
+                    trial.ask(self.operator, case, self.check.subject)  # type: ignore[arg-type]
+                self.check.hold(trial, case=case)
+        except (Listed, Declined):
+            return False, None
+        except Diverged as failure:
+            return not (trial and trial.entries) and _error(failure) == self.error, failure
+        except Exception:  # the loops refuse what is not valid
+            return False, None
+        return tally.vacuous < tally.comparisons, None
+
+
+def _error(failure: Diverged) -> str:
+    """The type of the exception that a failure tells of; empty for a wrong result.
+
+    >>> _error(Diverged("raised IndexError: too far, but these arguments are valid")), _error(Diverged("output is 1"))
+    ('IndexError', '')
+    """
+    raised = re.match(r"raised (\w+)", str(failure))
+    return raised[1] if raised else ""

@@ -1,0 +1,66 @@
+"""The diagnosis says when a fault shows, in the terms in which it was planted, and never more than was seen."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from properties.engine.check import Check
+from properties.engine.diagnosis import FEWEST, Diagnosing, Diagnosis
+from properties.engine.domain import drawn
+from properties.engine.law import every
+from properties.engine.rules import Rule, rules
+from properties.operators import CATALOGUE, Operator
+from properties.selftest.diagnosing import tell
+from properties.subjects import Subject
+from properties.verdicts.evidence import Result
+from properties.verdicts.verdict import Diverged
+
+FEW = 160
+"""Cases of a diagnosis here; a run takes more."""
+NEAR = 6
+
+PLANTED = {
+    "Convolution that adds its bias twice to an input without a batch": {"a bias", "no batch"},
+    "Convolution that dilates a kernel of two as if it were not dilated": {"dilation > 1", "kernel = 2"},
+    "Sigmoid that skips to the first aligned element": {"not aligned input"},
+}
+"""Faults, and what it takes for them to show."""
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_rule_that_was_planted(name: str) -> None:
+    """The rule has the conditions that were planted, and holds of cases that the diagnosis has not seen."""
+    told = tell(name, FEW, held_out=20)
+    assert told.diagnosis
+    assert PLANTED[name] <= set(map(str, told.diagnosis.rule.conditions))
+    assert told.kind == "right"
+
+
+def test_no_more_than_was_seen() -> None:
+    """The sentence has the counts of both sides, and says where a rule does not tell all, or is not confirmed."""
+    rule = Rule((), under=(9, 1), beside=(0, 0))
+    assert str(Diagnosis(rule)) == "wrong in 9 of 10 cases, and no condition was found that tells which"
+    (rule,) = rules([({"groups": n}, n > 2) for n in (1, 2, 3, 4)])
+    assert str(Diagnosis(rule)) == "wrong where groups ≥ 3 (2 of 2); right elsewhere (2 of 2)"
+    assert str(Diagnosis(rule, confirmed=False)).endswith("; that is not confirmed by fresh cases")
+    (rule,) = rules([({"groups": n}, True) for n in (1, 2, 3, 4)])
+    assert not rule.conditions
+
+
+@pytest.mark.parametrize("operator", CATALOGUE, ids=str)
+def test_neighbours_are_valid(operator: Operator) -> None:
+    """Torch is right on neighbours of a case: what is no valid case does not count as wrong."""
+    subject, law = Subject("cpu", "float32"), every()["agreement"]
+    check = Check(law, operator, subject, Result(law.name, "", operator.name, str(subject), "cpu", "float32", (), ""))
+    case = drawn(operator)[5]
+    diagnosing = Diagnosing(check, case, Diverged("output is off"), NEAR)
+    diagnosing.try_each(itertools.islice(diagnosing.near(case), NEAR))
+    assert not [seen.case for seen in diagnosing.seen if seen.wrong]
+
+
+def test_without_a_budget() -> None:
+    """Nothing is diagnosed where no cases may be tried for it."""
+    told = tell("Power-average pooling that forgets the root", FEWEST - 1, held_out=0)
+    assert told.diagnosis is None
