@@ -36,13 +36,24 @@ def whole(subject: Subject) -> float:
     return 1.0
 
 
+def in_few_integers(subject: Subject) -> float:
+    """Half of the cases in each of the five dtypes of integers, which share their code."""
+    return 0.5 if subject.integral else 1.0
+
+
+def each(subject: Subject) -> int:
+    """Each run."""
+    return 1
+
+
 @dataclass(frozen=True)
 class Law:
     """What a law is called, which systems of the chapter it proves, what it covers and what it is tried on.
 
     Laws are tried in the order of their ``rank``: a wrong shape explains a wrong value, and that a wrong gradient. The
     profile "quick" tries those below :data:`REST`. ``share``: of the cases of a search, how many it tries on a subject;
-    ``least``: how many of eager code at least.
+    ``least``: how many of eager code at least. ``one_run_in``: of how many runs of all checks one tries it on an
+    operator and a subject, where that takes long.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Law:
     turns: Turns | None = None
     every_pair: Callable[[Subject], bool] = lambda subject: False
     least: int = 4
+    one_run_in: Callable[[Subject], int] = each
 
     @property
     def title(self) -> str:
@@ -135,14 +147,15 @@ def law(
     turns: Turns | None = None,
     every_pair: Callable[[Subject], bool] = Law.every_pair,
     least: int = Law.least,
+    one_run_in: Callable[[Subject], int] = each,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
     The body names what it is about: ``operator`` (each one that ``covers`` holds for), ``subject`` (each one that
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
-    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``, ``least``: see
-    :class:`Law`.
+    ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``, ``least``,
+    ``one_run_in``: see :class:`Law`.
     ``unless`` leaves out pairs of which another law says the same. ``every_pair``: the subjects on which it goes on
     until every pair of dealt values was met, where the usual number of cases is too few for that.
     ``turns``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
@@ -152,7 +165,7 @@ def law(
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share, unless, turns, every_pair, least,
+            share, unless, turns, every_pair, least, one_run_in,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described

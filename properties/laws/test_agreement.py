@@ -10,8 +10,8 @@ from properties.verdicts.verdict import verdict
 
 
 def shown_by_gradients(operator: Operator, subject: Subject) -> bool:
-    """True if "gradients" compares the same outputs: what serves many sizes takes long to compile, so it is once."""
-    return subject.mode == "dynamic" and operator.differentiable
+    """True if "gradients" compares the same outputs of code that is compiled for each case."""
+    return subject.mode == "compiled" and not subject.foreign and operator.differentiable
 
 
 @law("agreement", covers=lambda operator: True, on=lambda subject: True, rank=1, unless=shown_by_gradients)

@@ -7,7 +7,7 @@ import inspect
 from properties.cases.case import Case, Wanting, wanting
 from properties.engine.law import law
 from properties.operators import Operator
-from properties.subjects import Subject
+from properties.subjects import SIXTEEN_BITS, Subject
 from properties.verdicts.verdict import holds, verdict
 from properties.worker.call import FAKE
 
@@ -17,7 +17,12 @@ def differentiated(subject: Subject) -> bool:
     return not subject.integral and subject.mode != FAKE
 
 
-@law("gradients", covers=lambda operator: operator.differentiable, on=differentiated, rank=2)
+def runs(subject: Subject) -> int:
+    """To compile the gradients of an operator for many sizes takes up to half a minute of symbolic algebra."""
+    return 6 if subject.mode == "dynamic" else 1
+
+
+@law("gradients", covers=lambda operator: operator.differentiable, on=differentiated, rank=2, one_run_in=runs)
 def test_gradients(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient to every operand equals the loops', for a random cotangent, and so does the output on the way."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
@@ -50,7 +55,11 @@ def test_some_gradients(operator: Operator, subject: Subject, case: Wanting) -> 
     holds(not others, f"there are gradients that were not asked for: {', '.join(others)}")
 
 
-@law("gradients of gradients", covers=lambda operator: operator.second is not None)
+@law(
+    "gradients of gradients",
+    covers=lambda operator: operator.second is not None,
+    share=lambda subject: 0.5 if subject.dtype in SIXTEEN_BITS else 1.0,
+)
 def test_second_gradients(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradients of ⟨h, gradients⟩ to the cotangent and every operand equal the loops'."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)

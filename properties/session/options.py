@@ -31,7 +31,8 @@ class Options:
     kernels: where the kernels are, as a worker finds them; without: what they are said not to take; task: the file of
     the task that they may answer. backend: that of torch.compile to be held. imports: what is imported first where
     torch runs. device: one outside torch's tree. python: an interpreter with another torch, which is called ``other``.
-    minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take.
+    minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take. all_checks: whether
+    it is a run of every check with the usual number of cases, none of them chosen.
     """
 
     profile: str
@@ -49,8 +50,10 @@ class Options:
     in_process: bool
     timeout: float
     memory: int
+    all_checks: bool
 
 
+PROPERTIES = Path(__file__).resolve().parent.parent
 MINUTES = 30.0
 """How long a search takes."""
 TIMEOUT, MEMORY = 10.0, 2.0
@@ -159,7 +162,17 @@ def read(config: pytest.Config) -> Options:
     timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
     in_process = config.getoption("--in-process")
     held = kernels, without, _task(config, kernels), backend, imports, device, python, other
-    return Options(profile, chosen, shard, *held, minutes(searched), in_process, timeout, memory)
+    whole = profile == "default" and not _choosing(config)
+    return Options(profile, chosen, shard, *held, minutes(searched), in_process, timeout, memory, whole)
+
+
+def _choosing(config: pytest.Config) -> bool:
+    """True if checks or subjects are named, or those that failed before are tried again."""
+    options = ("keyword", "markexpr", "lf", "--subjects", "--kernels", "--module", "--operator", "--compile-backend")
+    places = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    return any(PROPERTIES in place.parents for place in places) or any(
+        config.getoption(option, None) for option in options
+    )
 
 
 def minutes(given: str | None) -> float:
