@@ -42,11 +42,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--layers", choices=("lenet", "real"), default="lenet",
         help="lenet: LeNet's training and layers (default); real: the layers of known networks in place of that",
     )  # fmt: skip
+    group.addoption("--other-python", metavar="PATH", help="an interpreter with another torch, to be timed beside this")
+    group.addoption("--null-runs", type=int, default=0, metavar="N", help="time this torch beside itself N times")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With real layers those alone."""
-    if config.getoption("--layers") == "real":
+    if config.getoption("--layers", "lenet") == "real":
         others = [item for item in items if item.path.name != REAL_LAYERS]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item.path.name == REAL_LAYERS]

@@ -67,7 +67,8 @@ def _compare(options: argparse.Namespace) -> int:
     from reports.tell.compare import compare
     from reports.write import write
 
-    one, other = read(options.a), read(options.b)
+    one = read(options.a)
+    other = read(options.b) if options.b else one
     comparison = compare(one, other, options.noise_floor)
     if options.output:
         write(options.output.parent, {options.output.name: as_markdown(one, other, comparison)})
@@ -116,10 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser(
         "compare",
         help="say what broke, what got fixed and what got slower between two reports",
-        description="Compare report B, the newer, with report A. Exits 1 when something broke or got slower.",
+        description="Compare report B, the newer, with report A, and the two torches that B timed. "
+        "Without B: the two torches that A timed. Exits 1 when something broke or got slower.",
     )
-    for name in ("a", "b"):
-        compare.add_argument(name, type=Path, metavar=name.upper(), help="a results.json, or the folder of a report")
+    compare.add_argument("a", type=Path, metavar="A", help="a results.json, or the folder of a report")
+    compare.add_argument("b", type=Path, metavar="B", nargs="?", help="the same of the newer report")
     compare.add_argument("--output", type=Path, metavar="FILE", help="write the same as Markdown, too")
     compare.add_argument(
         "--noise-floor", type=_floor, metavar="SHARE", help="what change of time is noise (default: as measured)"

@@ -6,7 +6,7 @@ from typing import Any
 
 from reports.draw import pictures
 from reports.read.load import Evidence
-from reports.tell import conditions, real_layers, roofline, ten_epochs, throughput
+from reports.tell import conditions, real_layers, roofline, ten_epochs, throughput, two_torches
 from reports.tell.benchmarks import reason
 
 MOST = 6  # pictures of one kind; results.json has the numbers of all
@@ -19,6 +19,7 @@ _TESTS = {
     "scaling": ("test_scaling",),
     "layers": ("test_layer[",),
     "real": ("test_real_layer[",),
+    "torches": ("test_versions[",),
 }
 """The benchmarks that each part of the page shows, by how their names begin."""
 
@@ -30,6 +31,8 @@ def view(evidence: Evidence) -> dict[str, Any]:
         "epochs": throughput.epochs(evidence),
         "roofs": [_roof(entry, place) for place, entry in enumerate(roofline.roofs(evidence)[:MOST])],
         "real": real_layers.layers(evidence),
+        "torches": two_torches.compared(evidence),
+        "nulls": two_torches.nulls(evidence),
         "phases": [
             {**entry, "svg": pictures.stacked(entry, f"phases{place}")}
             for place, entry in enumerate(throughput.phases(evidence)[:MOST])

@@ -13,7 +13,10 @@ from typing import Any
 from reports.read import environments
 from reports.read.records import FAILED, STATUSES, Check, Result
 from reports.read.results import Report
+from reports.tell import two_torches
 from reports.tell.intervals import Change, changes
+from reports.tell.noise_floor import NOT_JUDGED
+from reports.tell.summarise import some
 
 SORTS = {
     "broke": "Broke",
@@ -46,7 +49,10 @@ class Comparison:
 
 
 def compare(one: Report, other: Report, floor: float | None = None) -> Comparison:
-    """``other`` (the newer) against ``one``; ``floor`` replaces the noise floor that the samples themselves give."""
+    """``other`` (the newer) against ``one``; ``floor`` replaces the noise floor that the samples themselves give.
+
+    Where ``other`` timed two torches, the newer of them is compared with the older, too.
+    """
     comparison = Comparison({sort: [] for sort in SORTS}, [], 0, 0)
     pairs = _pairs(one, other)
     for side in (one, other):
@@ -58,7 +64,22 @@ def compare(one: Report, other: Report, floor: float | None = None) -> Compariso
         _speeds(one, other, (old, new), where, floor, comparison)
     _unpaired(one, [old for old, _ in pairs], "gone", comparison)
     _unpaired(other, [new for _, new in pairs], "new", comparison)
+    _torches(other, comparison)
     return comparison
+
+
+def _torches(report: Report, comparison: Comparison) -> None:
+    """The newer of two torches that were timed in one run against the older."""
+    for own in report.benchmarks.values():
+        timed = [item for item in own.values() if item.kind == "versions"]
+        words = Counter(two_torches.word(item) for item in timed)
+        for item in timed:
+            if (word := two_torches.word(item)) in comparison.found:
+                comparison.found[word].append(two_torches.told(item))
+        comparison.steady += words["no difference shown"]
+        if words[NOT_JUDGED]:
+            calls = some(words[NOT_JUDGED], "call")
+            comparison.remarks.append(f"{calls} in two torches {NOT_JUDGED} ({timed[0].warning})")
 
 
 def _pairs(one: Report, other: Report) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from reports.tell.benchmarks import measured
 SECTIONS = {
     "roof": ("machine", "layer", "training"),
     "real": ("real layer",),
+    "torches": ("versions",),
     "phases": ("phases",),
     "growth": ("growth",),
     "scaling": ("distributed",),
@@ -23,6 +24,7 @@ SECTIONS = {
 NAMES = {
     "training": "recipes", "ten-epochs": "ten epochs", "epoch": "whole epochs", "machine": "the machine's limits",
     "layer": "layers", "real layer": "layers of known networks",
+    "versions": "two torches", "null": "one torch beside itself",
     "growth": "cost as work grows", "distributed": "several processes", "peer": "other libraries",
     "phases": "phases of a step", "reference": "the loops", "worker": "the suite's workers",
     "self-test": "the suite's own tests",

@@ -131,6 +131,20 @@ def real_layer(dtype: str = "bfloat16", speed: float = 0.25, **changes: Any) -> 
     return benchmark(name, [0.002 / speed] * 3, extra)
 
 
+def versions(layer: str = "conv 1×1 64→256 56×56", times: float = 4.0, **changes: Any) -> dict[str, Any]:
+    """A call that takes so many times as long in the newer torch."""
+    extra: dict[str, Any] = {"kind": "versions", "network": "ResNet-50", "layer_name": layer, "direction": "forward"}
+    extra |= {"dtype": "bfloat16", "older": "2.12.1", "newer": "2.13.0", "over_older": ratio(times), "null": ratio(1.0)}
+    extra |= {"p": 0.001, "conditions": conditions(), **changes}
+    return benchmark(f"test_versions[{layer}]", [0.002] * 3, extra)
+
+
+def null(**changes: Any) -> dict[str, Any]:
+    """One torch beside itself."""
+    extra = {"kind": "null", "runs": 100, "wrong_runs": 3, "calls": 1500, "wrong_calls": 4, **changes}
+    return benchmark("test_null", [1.0] * 100, extra)
+
+
 def phases(recipe: str = "book", **changes: Any) -> dict[str, Any]:
     """Where the time of a step goes."""
     names = ("loading", "moving", "forward", "backward", "step", "metrics")
@@ -193,6 +207,8 @@ def all_benchmarks() -> list[dict[str, Any]]:
         real_layer("float32", 1.0),
         real_layer(),
         real_layer("bfloat16", 0.5, layout="channels_last"),
+        versions(),
+        null(),
         phases(),
         growth(),
         growth(value=256, seconds=0.2),

@@ -221,3 +221,17 @@ def test_hostile_entries_are_counted_and_left_out(tmp_path: Path) -> None:
                     continue
     (tmp_path / "results.json").write_text(json.dumps({**whole, "results": [1, {"law": "x"}]}))
     assert any("2 entries could not be read" in remark for remark in compare(read(good), read(tmp_path)).remarks)
+
+
+def test_the_torches_of_one_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call that is slower in the newer torch is worse; one that may be chance, or was on a busy machine, is not."""
+    busy = fake_bench.conditions(fake_bench.BUSY)
+    slower, chance = fake_bench.versions(), fake_bench.versions("linear 84→10", p=0.3)
+    steady = fake_bench.versions("linear 120→84", 1.0)
+    assert main(["compare", str(report(tmp_path / "a", [], [slower, chance, steady]))]) == 1
+    told = capsys.readouterr().out
+    assert "ResNet-50 conv 1×1 64→256 56×56 forward bfloat16: 4.000 × the time in torch 2.13.0 as in 2.12.1" in told
+    assert "1 benchmark got slower; 0 fixed, 0 faster; 0 checks and 5 benchmarks as before" in told
+    assert main(["compare", str(report(tmp_path / "b", [], [chance]))]) == 0
+    assert main(["compare", str(report(tmp_path / "c", [], [fake_bench.versions(conditions=busy)]))]) == 0
+    assert "1 call in two torches not judged: machine busy" in capsys.readouterr().out

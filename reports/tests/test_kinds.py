@@ -13,7 +13,7 @@ from reports.draw.histogram import histogram
 from reports.draw.matrix import matrices
 from reports.draw.report import render
 from reports.read.load import Evidence, load
-from reports.tell import domains, kill_matrix, precision, real_layers, versions
+from reports.tell import domains, kill_matrix, precision, real_layers, two_torches, versions
 from reports.tell.report import assemble
 from reports.tell.summarise import faults, frame
 from reports.tests import fake_bench, fake_run
@@ -289,3 +289,16 @@ def test_where_16_bits_are_slower_is_flagged(tmp_path: Path) -> None:
         entry["extra_info"]["conditions"] = fake_bench.conditions(fake_bench.BUSY)
     fake_run.write_benchmarks(tmp_path, entries)
     assert real_layers.layers(load([tmp_path]))[0]["slower"] == 0
+
+
+def test_two_torches_are_timed_beside_each_other(tmp_path: Path) -> None:
+    """The slowest first, counted by word; how often one torch beside itself was called different."""
+    rows = [fake_bench.versions("a", 1.0), fake_bench.versions("b", 4.0), fake_bench.versions("c", 0.5)]
+    fake_run.write_benchmarks(tmp_path, [*rows, fake_bench.null()])
+    (pair,) = two_torches.compared(found := load([tmp_path]))
+    assert [(row["layer_name"], row["word"]) for row in pair["rows"]] == [
+        ("b", "slower"), ("a", "no difference shown"), ("c", "faster"),
+    ]  # fmt: skip
+    html = render(found)["index.html"]
+    assert "torch 2.13.0 beside 2.12.1" in html
+    assert "a difference was called in 3 of 100 runs" in html

@@ -111,7 +111,7 @@ def test_each_section_says_that_its_benchmarks_ran_on_a_busy_machine(tmp_path: P
     for entry in entries:
         entry["extra_info"]["conditions"] = fake_bench.conditions(fake_bench.BUSY)
     html = page(tmp_path, entries)["index.html"]
-    parts = ("roofline", "real", "phases", "growth", "scaling", "peers", "references", "workers")
+    parts = ("roofline", "real", "torches", "phases", "growth", "scaling", "peers", "references", "workers")
     sections = dict(re.findall(r'<h3 class="part" id="([a-z]+)">(.*?)(?=<h3|</section>)', html, re.DOTALL))
     assert [name for name in parts if "Not judged: machine busy." not in sections[name]] == []
     assert html.count("Not judged: machine busy.") == len(parts) + 1  # the ladder
