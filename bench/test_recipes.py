@@ -36,12 +36,11 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "BACKEND", "aot_eager")
 
 
+@pytest.mark.usefixtures("traced")  # "bench" holds the code that is built to the same bound, "bench-full" per_core's
 @pytest.mark.parametrize("name", recipes.RECIPES)
-def test_a_step_is_the_loops_step(name: str, problem: recipes.Problem, request: pytest.FixtureRequest) -> None:
+def test_a_step_is_the_loops_step(name: str, problem: recipes.Problem) -> None:
     """A recipe's first step is within the bound propagated through the network; in 16 bits there is none."""
     chosen = recipes.RECIPES[name]
-    if name != "per_core":  # "bench" holds the code that is built for the others to the same bound
-        request.getfixturevalue("traced")
     if absence := chosen.absence("cpu"):
         pytest.skip(f"not run ({absence})")
     training = chosen(problem)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from properties.selftest.nested import ROOT, run
+from properties.selftest.nested import ROOT, UNSHRUNK, run
 
 WRONG = ROOT / "examples" / "subtly_wrong.py"
 ANSWER = ROOT / "examples" / "answer.py"
-CHOSEN = ("--subjects=cpu-float32", "-k", "agreement and conv2d-")
-NO_CACHE = ("-p", "no:cacheprovider")
+CHOSEN = ("properties/laws/test_agreement.py", "--subjects=cpu-float32", "-k", "conv2d-", "--hypothesis-profile=tests")
 
 
 def shown(file: Path, folder: Path, *chosen: str) -> list[str]:
     """The workflow commands of a run that finds something."""
-    ran = run("properties", f"--kernels={file}", *chosen, "--benchmark-disable", f"--evidence={folder}", *NO_CACHE)
+    about = [f"--kernels={file}", "--benchmark-disable", f"--evidence={folder}", "-p", "no:cacheprovider", *UNSHRUNK]
+    ran = run(*chosen, *about)
     assert ran.returncode == 1
     return [text for text in ran.stdout.splitlines() if text.startswith("::error ")]
 
@@ -39,5 +39,5 @@ def test_a_find_is_shown_at_the_function(actions: bool, tmp_path: Path, monkeypa
 def test_an_answer_to_a_task_is_shown_at_its_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, however many of its parts are wrong."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    (said,) = shown(ANSWER, tmp_path, "--hypothesis-profile=quick")
+    (said,) = shown(ANSWER, tmp_path, "properties/laws", "--hypothesis-profile=quick")
     assert said.startswith(f"::error file={ANSWER},line={line_of(ANSWER, 'class ModelNew')},title=")

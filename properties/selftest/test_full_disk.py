@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +13,8 @@ import pytest
 from properties.engine import findings
 from properties.laws import test_ledger
 from properties.ledger.known import LEDGER
+from properties.selftest import nested
 from properties.subjects import Subject
-from properties.subjects.launchers import ROOT
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 from properties.worker import programs
@@ -40,7 +38,6 @@ LINE = {"kind": "result", "message": "x" * 100}
 def test_a_run_goes_on(processes: list[str], tmp_path: Path) -> None:
     """The verdicts and the exit code are those of the tests; the last line says that evidence is missing."""
     (tmp_path / "full_disk.py").write_text(FULL, encoding="utf-8")
-    program = f"import sys; sys.path.append({str(tmp_path)!r}); import pytest; sys.exit(pytest.main())"
     options = [
         "properties/laws/test_rerun.py",
         "-k",
@@ -49,9 +46,7 @@ def test_a_run_goes_on(processes: list[str], tmp_path: Path) -> None:
         "--hypothesis-profile=tests",
     ]
     options += ["-p", "full_disk", f"--evidence={tmp_path / 'evidence'}", *processes]
-    finished = subprocess.run(
-        [sys.executable, "-c", program, *options], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    finished = nested.run(*options, first=f"import sys; sys.path.append({str(tmp_path)!r})")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "1 passed" in finished.stdout
     last = finished.stdout.splitlines()[-1]

@@ -22,7 +22,7 @@ from properties.ledger.known import known
 from properties.operators import operator
 from properties.selftest import hostile, nested
 from properties.subjects import Subject
-from properties.subjects.launchers import ROOT
+from properties.subjects.launchers import ROOT, Interpreter
 from properties.subjects.workers import Workers
 from properties.verdicts import evidence
 from properties.verdicts.expected import exactly
@@ -34,10 +34,10 @@ IM2COL, WRONG = ROOT / "examples" / "im2col.py", ROOT / "examples" / "subtly_wro
 HOSTILE = ROOT / "properties" / "selftest" / "hostile_kernels.py"
 
 
-def hold(kernels: Path | str, folder: Path, *arguments: str) -> nested.Ended:
-    """``pytest properties --kernels`` with few cases, its evidence below a folder."""
+def hold(kernels: Path | str, folder: Path, *arguments: str, laws: str = "") -> nested.Ended:
+    """``pytest properties/laws --kernels``, or a file of it, with few cases, its evidence below a folder."""
     options = [f"--evidence={folder}/evidence", "--hypothesis-profile=tests", "-p", "no:cacheprovider"]
-    return nested.run("properties", f"--kernels={kernels}", *options, *arguments)
+    return nested.run(f"properties/laws/{laws}", f"--kernels={kernels}", *options, *arguments)
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
@@ -50,9 +50,8 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 def test_right_kernel_passes(tmp_path: Path) -> None:
     """The right convolution holds every law, and what it does not define is not run, never passed."""
-    finished = hold(
-        IM2COL, tmp_path, "--subjects=cpu-float32,cpu-float16", "-k", "[conv2d- or [linear- or [flatten- or LeNet"
-    )
+    chosen = "([conv2d- or [linear- or [flatten- or LeNet) and (float32 or agreement or test_gradients)"
+    finished = hold(IM2COL, tmp_path, "--subjects=cpu-float32,cpu-float16", "-k", chosen)
     assert finished.returncode == 0, finished.stdout
     seen = results(tmp_path)
     assert all(line["subject"].startswith("im2col-cpu-") for line in seen)
@@ -77,13 +76,13 @@ def test_right_kernel_passes_whatever_the_seed(law: str, name: str) -> None:
         result = evidence.Result(law, "", name, str(subject), "cpu", "bfloat16", (), "")
         check = Check(every()[law], operator(name), subject, result)
         with evidence.collecting(result):
-            check.search(hypothesis.settings(max_examples=10, database=None), seed)
+            check.search(hypothesis.settings(max_examples=5, database=None), seed)
         assert check.tally.bounded > 0
 
 
 def test_wrong_kernel_is_caught(tmp_path: Path) -> None:
     """The subtly wrong convolution is caught, shrunk to two images, and a script shows it on its own."""
-    finished = hold(WRONG, tmp_path, "--subjects=cpu-float32", "-k", "test_agreement and [conv2d-")
+    finished = hold(WRONG, tmp_path, "--subjects=cpu-float32", "-k", "[conv2d-", laws="test_agreement.py")
     assert finished.returncode == 1, finished.stdout
     (line,) = results(tmp_path)
     assert line["status"] == "diverged"
@@ -118,8 +117,8 @@ VERDICTS = {
 def test_hostile_kernels(tmp_path: Path) -> None:
     """Kernels that exit, crash, print, overwrite or return nonsense each get their verdict, and the run ends."""
     chosen = " or ".join(f"[{name}-" for name in VERDICTS)
-    chosen = f"test_agreement and ({chosen})"
-    finished = hold(HOSTILE, tmp_path, "--subjects=cpu-float32", "-k", chosen, *nested.UNSHRUNK)
+    about = ["--subjects=cpu-float32", "-k", chosen, *nested.UNSHRUNK]
+    finished = hold(HOSTILE, tmp_path, *about, laws="test_agreement.py")
     assert finished.returncode == 1, finished.stdout
     seen = {line["operator"]: line for line in results(tmp_path)}
     for name, (status, why) in VERDICTS.items():
@@ -138,11 +137,11 @@ UNLOADABLE = {
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
+def workers(launcher: Interpreter) -> Iterator[Workers]:
     """Workers for all tests here."""
-    pool = Workers()
+    pool = Workers(launcher)
     yield pool
-    pool.close()
+    pool.renew()
 
 
 @pytest.mark.parametrize("name", UNLOADABLE)
@@ -177,24 +176,27 @@ def outcome_of(source: str, call: Call, workers: Workers, folder: Path) -> str |
 SIGMOID = Call(programs.activation.sigmoid, {"input": np.ones(2)})
 
 
-def test_first_call_of_a_kernel_gets_no_allowance(tmp_path: Path) -> None:
+@pytest.fixture
+def impatient(launcher: Interpreter) -> Iterator[Workers]:
+    """Workers in which a call may compute for half a second."""
+    pool = Workers(launcher, timeout=0.5)
+    yield pool
+    pool.renew()
+
+
+def test_first_call_of_a_kernel_gets_no_allowance(impatient: Workers, tmp_path: Path) -> None:
     """A kernel that hangs in a worker's first call is given up after the time of a call, not of a start."""
-    pool = Workers(timeout=1.0)
-    error = outcome_of("def sigmoid(input):\n    while True:\n        pass\n", SIGMOID, pool, tmp_path)
-    pool.close()
-    assert error == "Hung: no answer after 1 s of computing"
+    error = outcome_of("def sigmoid(input):\n    while True:\n        pass\n", SIGMOID, impatient, tmp_path)
+    assert error == "Hung: no answer after 0.5 s of computing"
 
 
-def test_loading_gets_an_allowance(tmp_path: Path) -> None:
+def test_loading_gets_an_allowance(impatient: Workers, tmp_path: Path) -> None:
     """A file that takes longer to load than a call may take, as one that compiles does, is no kernel that hangs."""
-    pool = Workers(timeout=1.0)
     source = (
-        "import time, torch\nwhile time.process_time() < 6: pass\n"
+        "import time, torch\nbegan = time.process_time()\nwhile time.process_time() < began + 1.5: pass\n"
         "def sigmoid(input):\n    return torch.sigmoid(input)\n"
     )
-    error = outcome_of(source, SIGMOID, pool, tmp_path)
-    pool.close()
-    assert error is None
+    assert outcome_of(source, SIGMOID, impatient, tmp_path) is None
 
 
 def test_what_no_call_could_use_is_undefined(workers: Workers, tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ def test_what_is_imported_from_torch_is_undefined(workers: Workers, tmp_path: Pa
 
 def test_no_case_is_drawn_of_what_is_undefined(tmp_path: Path) -> None:
     """What the file does not define is not run, and no case of it is drawn."""
-    finished = hold(IM2COL, tmp_path, "--subjects=cpu-float32", "-k", "test_agreement and (linear or flatten)")
+    finished = hold(IM2COL, tmp_path, "--subjects=cpu-float32", "-k", "linear or flatten", laws="test_agreement.py")
     assert finished.returncode == 0, finished.stdout
     seen = results(tmp_path)
     assert {"linear", "flatten"} <= {line["operator"] for line in seen}
@@ -230,7 +232,7 @@ def test_a_kernel_that_hands_on_to_torch(tmp_path: Path) -> None:
     path.write_text(handing_on, encoding="utf-8")
     finished = hold(
         path, tmp_path, "--subjects=cpu-bfloat16", "-k", "test_gradients and [avg_pool2d-", *nested.UNSHRUNK,
-        "--hypothesis-profile=default", "--hypothesis-seed=1",
+        "--hypothesis-profile=default", "--hypothesis-seed=1", laws="test_gradients.py",
     )  # fmt: skip
     assert finished.returncode == 1, finished.stdout
     (line,) = [line for line in results(tmp_path) if line["law"] == "gradients"]
@@ -239,7 +241,8 @@ def test_a_kernel_that_hands_on_to_torch(tmp_path: Path) -> None:
 
 def test_padding_around_a_kernel_is_torchs(tmp_path: Path) -> None:
     """The gradient of torch's own padding is summed in 16 bits, which the ledger knows, whoever convolves after it."""
-    finished = hold(IM2COL, tmp_path, "--subjects=cpu-bfloat16", "-k", "test_gradients and [conv2d_padded-")
+    chosen = ["--subjects=cpu-bfloat16", "-k", "test_gradients and [conv2d_padded-"]
+    finished = hold(IM2COL, tmp_path, *chosen, laws="test_gradients.py")
     assert finished.returncode == 0, finished.stdout
     (line,) = [line for line in results(tmp_path) if line["law"] == "gradients"]
     assert line["status"] in ("passed", "known")

@@ -111,7 +111,7 @@ def hold(folder: Path, source: str, *arguments: str) -> nested.Ended:
     path = folder / "mine.py"
     path.write_text(source, encoding="utf-8")
     options = [f"--evidence={folder}/evidence", "--hypothesis-profile=tests", "-p", "no:cacheprovider"]
-    return nested.run("properties", f"--module={path}:Mine", *options, "--subjects=cpu-float32", *arguments)
+    return nested.run("properties/laws", f"--module={path}:Mine", *options, "--subjects=cpu-float32", *arguments)
 
 
 @pytest.mark.parametrize("law", ["agreement", "gradients"])

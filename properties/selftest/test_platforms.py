@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from properties.selftest import nested
 from properties.subjects.launchers import ROOT
 from properties.worker import process
 
-RUN = ["-m", "pytest", "properties/laws/test_rerun.py", "properties/laws/test_ledger.py", "--hypothesis-profile=tests"]
+RUN = ["properties/laws/test_rerun.py", "properties/laws/test_ledger.py", "--hypothesis-profile=tests"]
 LAW, ENTRY = "linear-cpu-float64", "fractional-ratio-of-none-cpu-float64"
 """A test for the sandbox, and one that needs a worker."""
 NO_WORKER = """
@@ -30,6 +32,8 @@ def run(
     (folder / "sitecustomize.py").write_text(first, encoding="utf-8")
     command = [
         sys.executable,
+        "-m",
+        "pytest",
         *RUN,
         "-k",
         tests,
@@ -80,10 +84,20 @@ def test_nothing_is_lacking_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("(no prctl)" in line for line in process.lacking())
 
 
-@pytest.mark.parametrize("arguments", [[ENTRY], [ENTRY, "-n1"], [LAW, "--kernels=examples/subtly_wrong.py"]])
-def test_no_worker_starts(arguments: list[str], tmp_path: Path) -> None:
+def forked(folder: Path, first: str, *arguments: str, tests: str) -> nested.Ended:
+    """The same, where what the lines change is looked for when it is used."""
+    return nested.run(
+        *RUN, "-k", tests, "--subjects=cpu-float64", f"--evidence={folder / 'evidence'}", *arguments, first=first
+    )
+
+
+@pytest.mark.parametrize(
+    "start, arguments",
+    [(forked, [ENTRY]), (run, [ENTRY, "-n1"]), (forked, [LAW, "--kernels=examples/subtly_wrong.py"])],
+)
+def test_no_worker_starts(start: Callable[..., nested.Ended], arguments: list[str], tmp_path: Path) -> None:
     """Where the process that workers are forked from dies, the run ends before its first test, in one line."""
-    finished = run(tmp_path, NO_LAUNCHER, *arguments[1:], tests=arguments[0])
+    finished = start(tmp_path, NO_LAUNCHER, *arguments[1:], tests=arguments[0])
     assert finished.returncode == 2, finished.stdout + finished.stderr
     said = "no worker could be started: its launcher ended with status -6. With --in-process torch runs in this process"
     assert (finished.stdout + finished.stderr).count(said) == 1
@@ -93,7 +107,7 @@ def test_no_worker_starts(arguments: list[str], tmp_path: Path) -> None:
 
 def test_no_worker_lives(tmp_path: Path) -> None:
     """Where each worker dies at once, the run ends before its first test, too."""
-    finished = run(tmp_path, NO_WORKER, tests=ENTRY)
+    finished = forked(tmp_path, NO_WORKER, tests=ENTRY)
     assert finished.returncode == 2, finished.stdout + finished.stderr
     said = f"--call-memory=2: a worker of {sys.executable} ends in its first call (NativeCrash: SIGABRT); give more, or"
     assert finished.stdout.count(said) == 1

@@ -10,6 +10,7 @@ from properties.engine.precision import place, reach
 from properties.engine.trial import Engine, Engines
 from properties.ledger.known import LEDGER
 from properties.ledger.record import Divergence
+from properties.subjects.launchers import Interpreter
 from properties.subjects.workers import Workers
 
 FEW, DRAWS = 5, 60
@@ -24,11 +25,11 @@ def told(entry: Divergence) -> bool:
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[Engines]:
+def engines(launcher: Interpreter) -> Iterator[Engines]:
     """Workers, of which one may end in a crash."""
-    workers = Workers()
+    workers = Workers(launcher)
     yield Engines({"": Engine(workers.run, workers.renew)})
-    workers.close()
+    workers.renew()
 
 
 @pytest.mark.parametrize("entry", [entry for entry in LEDGER if told(entry)], ids=lambda entry: entry.id)

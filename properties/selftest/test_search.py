@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -47,23 +48,19 @@ class Told:
     folder: Path
     pairs: list[Pair]
     finds: list[Pair] = field(default_factory=list)
+    clock: Callable[[], float] = time.monotonic
 
-    def run(self, seconds: float = 3.0, settings: hypothesis.settings = SETTINGS) -> Search:
-        """Search for some seconds."""
-        until = time.monotonic() + seconds
+    def run(self, seconds: float = 60.0, settings: hypothesis.settings = SETTINGS, rounds: int = 2) -> Search:
+        """Search for some seconds, or as many rounds."""
+        until = self.clock() + seconds
         searched = Search(self.pairs, until, self.folder, [], self.finds.append, lambda: None, settings=settings)
+        searched.stop = lambda: searched.round > rounds
         searched.run()
         return searched
 
 
 def right(case: int) -> None:
     """Always."""
-    holds(case >= 0, "below zero")
-
-
-def slow(case: int) -> None:
-    """Takes its time."""
-    time.sleep(0.2)
     holds(case >= 0, "below zero")
 
 
@@ -100,10 +97,18 @@ def test_what_holds_is_not_kept() -> None:
     assert not kept.data
 
 
-def test_every_pair_gets_its_turn(tmp_path: Path) -> None:
+def test_every_pair_gets_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow pairs do not eat the time of the others, and cases add up over rounds."""
+    seconds = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: seconds[0])
+    monkeypatch.setattr(search, "time", clock)
+
+    def slow(case: int) -> None:
+        """Takes its time."""
+        seconds[0] += 0.2
+
     pairs = [pair(f"slow {number}", slow) for number in range(2)] + [pair("right", right)]
-    searched = Told(tmp_path, pairs).run(seconds=6.0)
+    searched = Told(tmp_path, pairs, clock=clock.monotonic).run(seconds=6.0, rounds=10)
     assert searched.round > 1
     assert {p.result.status for p in pairs} == {"passed"}
     assert all(p.tally.cases > 3 for p in pairs)
@@ -128,7 +133,7 @@ def test_a_search_is_taken_up_again(tmp_path: Path) -> None:
     again.run(settings=hypothesis.settings(kept, phases=[hypothesis.Phase.reuse]))
     assert [find.case for find in again.finds] == [1000]
     nothing = Told(tmp_path, [pair("wrong", wrong)])
-    nothing.run(settings=hypothesis.settings(SETTINGS, database=None, phases=[hypothesis.Phase.reuse]), seconds=0.5)
+    nothing.run(settings=hypothesis.settings(SETTINGS, database=None, phases=[hypothesis.Phase.reuse]))
     assert all(find.failure is None for find in nothing.finds)  # but Hypothesis objects to having tried nothing
 
 
@@ -215,7 +220,7 @@ def test_what_is_not_implemented_is_not_run(tmp_path: Path) -> None:
         raise Declined("no such kernel")
 
     told = Told(tmp_path, [pair("declines", declines)])
-    told.run(seconds=1.0)
+    told.run()
     result, tally = told.pairs[0].result, told.pairs[0].tally
     assert (result.status, result.reason) == ("not run", "no such kernel")
     assert tally.declined == tally.cases > search.FIRST

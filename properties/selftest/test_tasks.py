@@ -219,11 +219,11 @@ def test_large_shapes_are_cut_down(tmp_path: Path) -> None:
 
 
 def hold(folder: Path, source: str, *arguments: str) -> nested.Ended:
-    """``pytest properties --kernels`` as a user's first answer is held."""
+    """``pytest properties/laws --kernels`` as a user's first answer is held."""
     path = folder / "answer.py"
     path.write_text(source, encoding="utf-8")
     options = [f"--evidence={folder}/evidence", "--hypothesis-profile=quick", "-p", "no:cacheprovider"]
-    return nested.run("properties", f"--kernels={path}", *options, *arguments)
+    return nested.run("properties/laws", f"--kernels={path}", *options, *arguments)
 
 
 def test_verdict_is_told(tmp_path: Path) -> None:

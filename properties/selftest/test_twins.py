@@ -16,6 +16,7 @@ from properties.operators import CATALOGUE
 from properties.selftest.twins import HERE, Twin, twins_of
 from properties.selftest.twins_seen import SHOWS
 from properties.subjects import FLOATS, INTEGERS, devices
+from properties.subjects.launchers import Interpreter
 from properties.subjects.workers import Workers
 from properties.verdicts.evidence import Result
 
@@ -25,11 +26,11 @@ PAIRS = [(entry, twin) for entry in LEDGER for twin in twins_of(entry)]
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[Engines]:
+def engines(launcher: Interpreter) -> Iterator[Engines]:
     """Workers, of which one may end in a crash."""
-    workers = Workers()
+    workers = Workers(launcher)
     yield Engines({"": Engine(workers.run, workers.renew)})
-    workers.close()
+    workers.renew()
 
 
 @pytest.mark.parametrize(("entry", "twin"), PAIRS, ids=[f"{entry.id}-{twin.name}" for entry, twin in PAIRS])

@@ -37,12 +37,12 @@ X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
-    """Workers with little patience, closed afterwards."""
-    pool = Workers(timeout=1.0)
+def workers(launcher: Interpreter) -> Iterator[Workers]:
+    """Workers with little patience, ended afterwards."""
+    pool = Workers(launcher, timeout=1.0)
     call(pool, programs.activation.sigmoid)
     yield pool
-    pool.close()
+    pool.renew()
 
 
 def call(workers: Workers, program: Program, **arguments: object) -> Outcome:
@@ -56,14 +56,15 @@ def call(workers: Workers, program: Program, **arguments: object) -> Outcome:
         (hostile.crashes, "NativeCrash: SIGSEGV"),
         (hostile.aborts, "NativeCrash: SIGABRT"),
         (hostile.spins, "Hung: no answer after 1 s of computing"),
-        (hostile.waits_for_itself, "Hung: no answer, and 6 s without computing anything"),
+        (hostile.waits_for_itself, "Hung: no answer, and 2 s without computing anything"),
         (hostile.leaves, "Exited: the process ended itself with status 3"),
         (hostile.raises_system_exit, "SystemExit: 3"),
         (hostile.hoards, "OutOfMemory: "),
     ],
 )
-def test_survives(workers: Workers, program: Program, error: str) -> None:
+def test_survives(workers: Workers, program: Program, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that ends its worker is named for how it did, and the next call is answered."""
+    monkeypatch.setattr("properties.subjects.workers.IDLE", 2)
     outcome = call(workers, program)
     assert outcome.error is not None
     assert outcome.error.startswith(error)

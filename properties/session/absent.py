@@ -39,20 +39,28 @@ def rows(
     found: dict[pytest.Item, list[evidence.Result]] = {}
     seen: set[tuple[str, str]] = set()
     for item in items:
-        about = _parameters(item)
-        name = next((name for name, value in about.items() if isinstance(value, Subject)), None)
-        if name is None:
-            continue
-        head, _, tail = item.nodeid.rpartition(str(about[name]))
-        if (head, tail) in seen:
+        here, (head, tail) = subject(item), around(item)
+        if here is None or (head, tail) in seen:
             continue
         seen.add((head, tail))
-        for subject in gone:
-            result = row(item, **{**about, name: subject}) if subject != about[name] else None
+        for other in gone:
+            about = {name: other if value is here else value for name, value in _parameters(item).items()}
+            result = row(item, **about) if other != here else None
             if result is not None:
-                result.status, result.reason, result.test = "not run", subject.absence, f"{head}{subject}{tail}"
+                result.status, result.reason, result.test = "not run", other.absence, f"{head}{other}{tail}"
                 found.setdefault(item, []).append(result)
     return found
+
+
+def subject(item: Any) -> Subject | None:
+    """The subject of a test, whatever its parameter is called."""
+    return next((value for value in _parameters(item).values() if isinstance(value, Subject)), None)
+
+
+def around(item: Any) -> tuple[str, str]:
+    """What a test's id has before and after its subject: the same in tests that differ in the subject alone."""
+    head, _, tail = item.nodeid.rpartition(str(subject(item)))
+    return head, tail
 
 
 def _parameters(item: Any) -> dict[str, Any]:

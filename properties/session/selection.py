@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from properties.session.options import OPTIONS
 from properties.subjects import Subject
 
 SELFTEST = Path(__file__).resolve().parent.parent / "selftest"
-TASKS = SELFTEST.parent / "laws" / "test_tasks.py"
+LAWS = SELFTEST.parent / "laws"
+TASKS = LAWS / "test_tasks.py"
 """The laws that hold answers to tasks, and are held to nothing else."""
 
 
@@ -22,7 +24,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     named = any(SELFTEST in (path := Path(argument).absolute(), *path.parents) for argument in config.args)
     options = config.stash[OPTIONS]
     wanted = named or options.profile == profiles.TESTS
-    if collection_path.parent == TASKS.parent and collection_path.name.startswith("test_"):
+    if collection_path.parent == LAWS and collection_path.name.startswith("test_"):
         return True if (collection_path == TASKS) != (law_tests.TASK in config.stash) else None
     return True if collection_path == SELFTEST and (not wanted or options.kernels or options.backend) else None
 
@@ -38,6 +40,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep(config, items, lambda item: holds(item) and law_tests.rank(item) < REST)
     if options.profile == profiles.TESTS and not options.backend:
         _keep(config, items, lambda item: not _compiled(item))
+    if options.profile == profiles.TESTS and not _chosen(config):
+        _keep(config, items, set(dealt(items)).__contains__)
     items.sort(key=law_tests.rank)
     config.stash[absent.ROWS] = absent.rows(items, options.subjects, law_tests.row)
     if options.shard:
@@ -54,8 +58,31 @@ def holds(item: pytest.Item) -> bool:
 
 def _compiled(item: pytest.Item) -> bool:
     """True if a test holds compiled code to a law, which takes seconds: not for the tests of the suite."""
-    subject = _subject(item)
-    return isinstance(subject, Subject) and subject.compiled
+    subject = absent.subject(item)
+    return subject is not None and subject.compiled
+
+
+def dealt(items: Sequence[Any]) -> list[Any]:
+    """Of tests of torch that differ in the subject alone one each, and all that are no such tests.
+
+    The subjects take turns, such that each law meets all of its own: in the tests of the suite that is enough, since
+    the main job holds each law on each operator on each subject.
+    """
+    laws: dict[str, dict[str, list[Any]]] = {}
+    for item in items:
+        alike = "".join(absent.around(item)) if LAWS in item.path.parents else item.nodeid
+        laws.setdefault(item.nodeid.partition("[")[0], {}).setdefault(alike, []).append(item)
+    return [
+        alike[(number + turn) % len(alike)]
+        for number, of_law in enumerate(laws.values())
+        for turn, alike in enumerate(of_law.values())
+    ]
+
+
+def _chosen(config: pytest.Config) -> bool:
+    """True if the user says which subjects are to be held."""
+    given = ("--subjects", "--kernels", "--module", "--operator", "--compile-backend", "--device", "--subject-python")
+    return any(map(config.getoption, given))
 
 
 def _subject(item: pytest.Item) -> object:
