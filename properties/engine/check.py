@@ -209,8 +209,7 @@ class Check:
                 trial.ask(self.operator, trial.case, self.subject)
             roundings = [entry for variant in self.tiers(case) for entry in self._hold_rounded(trial, variant)]
         except Listed as listed:
-            tally.known, tally.entry = tally.known + 1, listed.entry
-            tally.steered += isinstance(listed, Steered)
+            tally.explain(listed.entry, tried=not isinstance(listed, Steered))
         except Declined as reason:
             tally.declined, tally.declining = tally.declined + 1, tally.declining or str(reason)
             if isinstance(reason, Undefined) and tally.declined == tally.cases:
@@ -220,12 +219,12 @@ class Check:
             if not entries:
                 self.failing, self.broken_by = case, failure
                 raise
-            tally.known, tally.entry = tally.known + 1, entries[0]
+            tally.explain(entries[0])
         else:
             if self.dealer and not _empty(case):
                 self.dealer.meet(hand or {})
             if roundings:
-                tally.known, tally.entry = tally.known + 1, roundings[0]
+                tally.explain(roundings[0])
             else:
                 tally.end_case(case)
                 if tally.vacuous - before.vacuous < tally.comparisons - before.comparisons:

@@ -136,7 +136,7 @@ def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureReques
         result.repro = f"repro/{script(entry, place, seen, folder).name}"
         if place.dtype == entry.dtypes[0]:  # those of others are the same script, but for its numbers
             confirm(folder.parent / result.repro, seen, entry.overwrites, run)
-        result.tally.known, result.tally.entry = 1, entry
+        result.tally.explain(entry)
         result.message = f"{entry.severity}: {entry.what}. {entry.why}. Here: {seen}"
 
     recording.record(result, place, request.node, attempt)

@@ -54,7 +54,9 @@ class Result:
     def lines(self) -> Iterator[dict[str, Any]]:
         """The result as it is written, then the numbers for its pictures."""
         said = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "tally"}
-        yield {"kind": "result", **said, **{name: getattr(self.tally, name) for name in COUNTED}}
+        counted = {name: getattr(self.tally, name) for name in COUNTED}
+        explained = [f"{entry}: {known}, {steered}" for entry, (known, steered) in self.tally.explained.items()]
+        yield {"kind": "result", **said, **counted, "explained": explained}
         for data in self.tally.profiles.values():
             profile = {"operator": self.operator, **data}
             yield {"kind": "figure", "name": "accumulators", "subject": self.subject, "data": profile}

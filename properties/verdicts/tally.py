@@ -20,7 +20,8 @@ class Tally:
     known, declined: cases that run into the ledger's ``entry``, or that the subject does not implement (``declining``
     says why). pairs: how many pairs of values there are of two choices that are dealt
     (:mod:`properties.cases.dealing`), and pairs_met: on how many of them the law was held.
-    steered: the known cases that were not tried. exact, bounded: comparisons by their tier; vacuous: those
+    steered: the known cases that were not tried. explained: of each entry, the cases that ran into it, and those of
+    them that were not tried. exact, bounded: comparisons by their tier; vacuous: those
     that prove nothing. worst_share: the largest error as a share of its bound, in ``worst_case``. raised: rules, each
     with the exception that met its violation. call: the last one made. profiles, figures: the numbers of the report's
     pictures.
@@ -29,6 +30,7 @@ class Tally:
     cases: int = 0
     known: int = 0
     steered: int = 0
+    explained: dict[str, list[int]] = field(default_factory=dict)
     declined: int = 0
     comparisons: int = 0
     exact: int = 0
@@ -56,6 +58,13 @@ class Tally:
         """Count a case; its comparisons follow."""
         self.cases += 1
         self.case_share = 0.0
+
+    def explain(self, entry: Any, tried: bool = True) -> None:
+        """Count a case that an entry of the ledger explains."""
+        self.known, self.entry, self.steered = self.known + 1, entry, self.steered + (not tried)
+        counts = self.explained.setdefault(entry.id, [0, 0])
+        counts[0] += 1
+        counts[1] += not tried
 
     def take_back(self, earlier: Tally) -> None:
         """Forget the comparisons since an earlier copy: what they are about is compared again."""

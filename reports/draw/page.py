@@ -18,7 +18,17 @@ from reports.draw.matrix import matrices
 from reports.read import environments
 from reports.read.load import Evidence
 from reports.read.records import Figure
-from reports.tell import benchmarks, kill_matrix, pairs, precision, summarise, ten_epochs, throughput, versions
+from reports.tell import (
+    benchmarks,
+    explained,
+    kill_matrix,
+    pairs,
+    precision,
+    summarise,
+    ten_epochs,
+    throughput,
+    versions,
+)
 from reports.tell.chapter import PRINTED, PRINTED_RATE, lines
 
 _MOST = {
@@ -77,6 +87,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         "faults": _faults(table, output),
         "planted": kill_matrix.kill_matrix(evidence),
         "pairs": pairs.met(table),
+        "explained": explained.by_entry(table),
         "workers": kill_matrix.workers(evidence),
         "distributions": [
             {**entry, "svg": histogram(entry["dtype"], entry["counts"])} for entry in precision.distributions(table)

@@ -54,6 +54,7 @@ class Result(NamedTuple):
     compilations: int
     pairs: int
     pairs_met: int
+    explained: tuple[str, ...]
 
     @classmethod
     def read(cls, line: Record) -> tuple[Result, list[str]]:

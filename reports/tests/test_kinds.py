@@ -46,6 +46,18 @@ def test_every_fault_is_counted(tmp_path: Path) -> None:
     assert len(assemble(found)["faults"]) == 13
 
 
+def test_cases_that_known_defects_take_are_counted(tmp_path: Path) -> None:
+    """Each entry over all checks, what is not tried first; what evidence claims besides is no count."""
+    lines = [
+        fake_run.result(known=30, explained=["lossy-sums: 30, 0", "<b>: 1, 1", "no counts"]),
+        fake_run.result("gradients", known=90, explained=["crash-of-strides: 90, 90"]),
+        fake_run.result("known divergences", known=1, explained=["crash-of-strides: 1, 0"]),
+    ]
+    text = " ".join(render(evidence(tmp_path, lines))["index.html"].split())
+    assert "<b>120</b> met one" in text
+    assert text.index("crash-of-strides") < text.index("lossy-sums")
+
+
 def test_a_kernel_under_two_laws_is_one(tmp_path: Path) -> None:
     """A kernel counts once, under every law that it was held to; the law that speaks against the suite counts."""
     about: dict[str, Any] = {"correct": True, "caught": False, "cases": None}
