@@ -23,6 +23,7 @@ from properties.session import (
     run_evidence,
     search_plugin,
     selection,
+    verdict_file,
     verdict_on_task,
 )
 from properties.worker import process
@@ -39,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything runs, and register what a run consists of."""
+    file = None if hasattr(config, "workerinput") else verdict_file.begin(config)
     config.stash[options.OPTIONS] = given = options.read(config)
     plugins = {"processes": engines.Processes(config), "evidence": run_evidence}
     plugins |= {"selection": selection, "laws": law_tests, "absent": absent, "task": verdict_on_task}
@@ -51,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
             plugins["kernels"] = kernels.Verdicts(given.subjects)
         if shown := github.showing(given.kernels):
             plugins["annotations"] = shown
+    if file:
+        plugins["verdict"] = file
     if given.profile == profiles.SEARCH:
         plugins["search"] = search_plugin.Plugin(config, given.minutes)
     elif not hasattr(config, "workerinput") and config.get_verbosity() <= 0:  # -v has a line for each test

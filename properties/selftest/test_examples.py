@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from properties.cases.case import Case
+from properties.engine.domain import drawn
+from properties.engine.law import every
+from properties.engine.trial import Engine, Engines, Trial
+from properties.operators import features, operator
 from properties.selftest import nested
+from properties.subjects import Subject
+from properties.subjects.workers import Workers
+from properties.verdicts.verdict import Diverged
+
+SMALL = 12
+"""Elements of a window for which the interpreter does not take seconds."""
 
 
 @pytest.mark.parametrize(
@@ -28,3 +41,41 @@ def test_another_library_is_held(example: str, library: str, law: str, tmp_path:
     assert (held["status"], held["subject"]) == ("passed", f"{example}-cpu-float32")
     assert held["cases"] > 0
     assert "input without a batch" in held["reason"]
+
+
+@pytest.fixture
+def by_triton() -> Iterator[Callable[[str, str, Case], None]]:
+    """Holds a law on max pooling by an example of Triton's, in a worker, where the interpreter runs it."""
+    if find_spec("triton") is None:
+        pytest.skip("not run (triton is not installed)")
+    workers = Workers(timeout=60.0)
+
+    def hold(law: str, example: str, case: Case) -> None:
+        subject = Subject("cpu", "float32", kernels=str(nested.ROOT / f"examples/triton_{example}.py"))
+        about = Trial.of(subject, Engines({"": Engine(workers.run, workers.renew)}))
+        every()[law].body(features.without(operator("max_pool2d"), ["indices"]), about, case)
+
+    yield hold
+    workers.close()
+
+
+@pytest.mark.parametrize("law", ["agreement", "gradients"])
+def test_right_triton_kernels(law: str, by_triton: Callable[[str, str, Case], None]) -> None:
+    """Masks, padding, dilation, ceil mode and several blocks are right."""
+    cases = [case for case in drawn(operator("max_pool2d")) if math.prod(case.arguments["kernel_size"]) <= SMALL]
+    for case in cases[:8]:
+        by_triton(law, "max_pool", case)
+
+
+def test_wrong_mask(by_triton: Callable[[str, str, Case], None]) -> None:
+    """A mask of the last block alone is wrong where windows of the block before reach past the edge, only there."""
+    for columns in (7, 9, 15):
+        by_triton("agreement", "wrong_mask", past_the_edge(columns))
+    with pytest.raises(Diverged, match=r"^output\["):
+        by_triton("agreement", "wrong_mask", past_the_edge(8))
+
+
+def past_the_edge(columns: int) -> Case:
+    """Rows whose last two windows of four reach past the edge, with one window more than columns."""
+    about = {"kernel_size": (1, 4), "stride": (1, 1), "padding": (0, 2), "dilation": (1, 1), "ceil_mode": False}
+    return Case({"input": (1, 2, 3, columns)}, about, fill="normal")

@@ -45,6 +45,12 @@ def run(*arguments: str) -> nested.Ended:
         ),
         (["--module=no.py:A", "--like=torch.nn.ReLU"], "--module=no.py:A: no such file; give a Python file"),
         (["--task=task.py"], "--task=task.py: goes with --kernels; give the file with ModelNew, too"),
+        (["--json=no/verdict.json"], "--json=no/verdict.json: "),
+        (["--json=docs"], "--json=docs: is a folder; give a file in a folder that there is"),
+        (
+            ["--json=verdict.json", "--search-minutes=1"],
+            "--json=verdict.json: a search has no verdict; leave it out, its finds are in the evidence",
+        ),
         (["--shard=5/4"], "--shard=5/4: no part of a whole; give K/N with K from 1 to N"),
         (["--evidence=pyproject.toml/evidence"], "--evidence=pyproject.toml/evidence: not a folder"),
     ],

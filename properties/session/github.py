@@ -9,11 +9,12 @@ import ast
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from properties.operators import CATALOGUE
-from properties.session.kernels import CHECK, WRONG
+from properties.session.recording import WRONG
 from properties.worker import modules
 from properties.worker.execute import ANSWER, named_functions
 
@@ -39,8 +40,8 @@ class Annotations:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the first find of each function."""
-        told = dict(report.user_properties).get(CHECK)
-        if report.failed and isinstance(told, dict) and told["status"] in WRONG:
+        told: dict[str, Any] = dict(report.user_properties)
+        if report.failed and told.get("status") in WRONG:
             about = next((operator for operator in CATALOGUE if operator.name == told["operator"]), None)
             names = named_functions(about.program) if about else {ANSWER}  # to a task
             line = next((self.lines[name] for name in names if name in self.lines), 1)

@@ -8,18 +8,8 @@ from typing import Any
 import pytest
 
 from properties.engine.domain import LAW
+from properties.session.recording import ANSWERS, WRONG
 from properties.subjects import Subject
-from properties.verdicts.evidence import Result
-
-CHECK = "check of kernels"
-"""The property of a test's report that says what came of a check."""
-WRONG = ("diverged", "error", "vacuous")
-
-
-def noted(result: Result) -> tuple[str, dict[str, Any]]:
-    """What the summary needs of a result, as a property of the test's report."""
-    told = {name: getattr(result, name) for name in ("law", "operator", "subject", "dtype", "status")}
-    return CHECK, {**told, "answers": result.tally.figures.get(LAW, {}).get("answers")}
 
 
 class Verdicts:
@@ -31,8 +21,8 @@ class Verdicts:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a check came to."""
-        told = dict(report.user_properties).get(CHECK) if report.when == "call" else None
-        if isinstance(told, dict) and told["subject"] in self.names:
+        told: dict[str, Any] = dict(report.user_properties)
+        if report.when == "call" and told.get("subject") in self.names:
             self.checks.append(told)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -46,7 +36,7 @@ def lines(checks: Iterable[dict[str, Any]]) -> list[str]:
 
     >>> about = {"operator": "conv2d", "subject": "mine-cpu-float32", "dtype": "float32"}
     >>> lines([{**about, "law": "domain", "status": "diverged", "answers": ["batched", "groups 1"]},
-    ...        {**about, "law": "agreement", "status": "passed", "answers": None}])
+    ...        {**about, "law": "agreement", "status": "passed"}])
     ['conv2d: right where it answers: batched, groups 1, float32']
     """
     found: dict[str, list[dict[str, Any]]] = {}
@@ -61,7 +51,7 @@ def lines(checks: Iterable[dict[str, Any]]) -> list[str]:
 
 def _said(checks: list[dict[str, Any]]) -> str:
     """What is to be said of an operator; nothing where no law held it to anything."""
-    answers = dict.fromkeys(word for check in checks for word in check["answers"] or ())
+    answers = dict.fromkeys(word for check in checks for word in check.get(ANSWERS, ()))
     tried = [check for check in checks if check["law"] != LAW]
     wrong = dict.fromkeys(check["dtype"] for check in tried if check["status"] in WRONG)
     held = (check["dtype"] for check in tried if check["status"] == "passed")

@@ -29,6 +29,7 @@ from properties.ledger.record import nearest
 from properties.operators import CATALOGUE, Operator, features
 from properties.session import profiles
 from properties.session.kernels import lines
+from properties.session.recording import noted
 from properties.subjects import Subject
 from properties.subjects.launchers import Copy
 from properties.subjects.workers import Workers
@@ -77,11 +78,7 @@ class Checked:
     @property
     def verdict(self) -> str:
         """What is to be said of each function, a line each."""
-        about = ("law", "operator", "subject", "dtype", "status")
-        told = [{name: getattr(result, name) for name in about} for result in self.results]
-        for said, result in zip(told, self.results, strict=True):
-            said["answers"] = result.tally.figures.get(LAW, {}).get("answers")
-        text = "\n".join(lines(told)) or f"{', '.join(self.functions)}: not run ({self._reason})"
+        text = "\n".join(lines(map(noted, self.results))) or f"{', '.join(self.functions)}: not run ({self._reason})"
         return f"{text} ({self.cases:,} case{'s' * (self.cases != 1)})"
 
     @property

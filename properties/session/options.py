@@ -131,6 +131,10 @@ def add(parser: pytest.Parser) -> None:
         "`python -m reports merge` joins what they write",
     )  # fmt: skip
     group.addoption(
+        "--json", metavar="FILE", help="write the verdict for other programs, by the schema "
+        "properties/session/verdict.schema.json",
+    )  # fmt: skip
+    group.addoption(
         "--search-minutes", metavar="M", help="search over all that is collected until the time is up (default with "
         "--hypothesis-profile=search: 30)",
     )  # fmt: skip

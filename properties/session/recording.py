@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from properties.engine import findings
+from properties.engine.domain import LAW
 from properties.engine.judgement import HELD, judge
 from properties.operators import Operator
-from properties.session import kernels
-from properties.session.options import OPTIONS
 from properties.subjects import Subject
 from properties.verdicts import evidence
 
@@ -20,6 +20,12 @@ CASES = "cases"
 """The property of a test's report that says how many cases were tried."""
 REASON = "reason"
 """The one that says why some were not, or none."""
+ANSWERS = "answers"
+"""The one that says of kernels what they take."""
+NOTED = ("law", "operator", "subject", "dtype", "status", REASON, "message", "repro", "severity")
+"""The fields of a result that a test's report has as properties, too: "law" where it is about a check."""
+WRONG = ("diverged", "error", "vacuous")
+"""The statuses that make a run red."""
 
 
 def describe(
@@ -86,8 +92,13 @@ def settle(result: evidence.Result, item: pytest.Item) -> None:
 
 def write(result: evidence.Result, item: pytest.Item) -> None:
     """Write down what came of a test."""
-    item.user_properties += [(CASES, result.tally.cases), (REASON, result.reason)]
-    if item.config.stash[OPTIONS].kernels:
-        item.user_properties.append(kernels.noted(result))
+    item.user_properties += noted(result).items()
     for line in result.lines():
         item.config.stash[WRITER].write(line)
+
+
+def noted(result: evidence.Result) -> dict[str, Any]:
+    """What a report of a test says of a check."""
+    told = {name: getattr(result, name) for name in NOTED}
+    told |= {CASES: result.tally.cases, ANSWERS: result.tally.figures.get(LAW, {}).get("answers")}
+    return {name: value for name, value in told.items() if value is not None}
