@@ -25,8 +25,9 @@ def check(
 
     seconds: how long to look; it ends at the first divergence, and finishes what it has begun. without: what the
     functions are not meant to take, in the words of ``--without``. Calls are made in a fork of this process, where a
-    crash is a verdict; in this process itself where autograd has run in it, after which torch refuses gradients in a
-    fork. Raises ValueError for what cannot be held; a divergence is told, not raised::
+    crash is a verdict. After autograd has run in it, torch refuses gradients in a fork: then the functions, and what
+    they use, are pickled by cloudpickle for a new process. What cannot be pickled is called in this process itself.
+    Raises ValueError for what cannot be held; a divergence is told, not raised::
 
         from properties import check
 

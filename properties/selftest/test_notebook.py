@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from properties import check
+from properties.subjects.launchers import ROOT
 from properties.verdicts.verdict import Diverged
 
 
@@ -51,10 +53,42 @@ def test_what_is_right_is_told() -> None:
     result.raise_for_divergence()
 
 
+CELL = """
+import os, torch
+from properties import check
+
+torch.ones(1, requires_grad=True).sum().backward()
+SIGN = 1.0
+
+def rectified(input):
+    return torch.where(input > 0, SIGN * input, torch.where(input != input, input, torch.zeros_like(input)))
+
+def dies(input):
+    os.abort()
+
+print(check(relu=rectified, seconds=3, dtypes=("float64",)))
+print(check(relu=dies, seconds=3, dtypes=("float64",)))
+"""
+
+
 def test_autograd_has_run_before() -> None:
-    """As in most notebooks: torch then refuses gradients in a fork, and calls are made in the process itself."""
+    """As in most notebooks: torch then refuses gradients in a fork, and the functions are carried to a new process."""
+    ran = subprocess.run([sys.executable, "-"], input=CELL, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "relu: right in float64 (" in ran.stdout
+    assert "raised NativeCrash: SIGABRT" in ran.stdout
+
+
+def test_what_cannot_be_carried() -> None:
+    """It is called in the process itself."""
     torch.ones(1, requires_grad=True).sum().backward()
-    assert check(relu=rectified, seconds=3, dtypes=("float64",)).right
+    lock = threading.Lock()
+
+    def locked(input: Tensor) -> Tensor:
+        with lock:
+            return rectified(input)
+
+    assert check(relu=locked, seconds=3, dtypes=("float64",)).right
 
 
 def test_it_raises_where_it_is_asked_to() -> None:

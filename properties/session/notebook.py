@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cloudpickle
 import hypothesis
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from properties.session import profiles
 from properties.session.kernels import lines
 from properties.session.recording import noted
 from properties.subjects import Subject
-from properties.subjects.launchers import Copy
+from properties.subjects.launchers import Copy, Interpreter
 from properties.subjects.workers import Workers
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged, Vacuous
@@ -43,6 +44,10 @@ FIRST = 15
 """Cases that each law has in the first round; twice as many in each that follows."""
 PROBE = Call(programs.activation.sigmoid, {"input": np.ones(1)}, cotangent=np.ones(1), dtype="float32")
 """A call that needs autograd."""
+CARRIED = """import pathlib, pickle
+globals().update(pickle.loads(pathlib.Path(__file__).with_suffix(".pickle").read_bytes()))
+"""
+"""A module of the functions that lie beside it."""
 _names = (f"functions_of_check_{number}" for number in itertools.count(1))
 
 
@@ -108,7 +113,7 @@ def check(
     module = sys.modules[name] = ModuleType(name)
     vars(module).update(functions)
     try:
-        with _engines() as engines, tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, _engines(module, Path(folder)) as engines:
             held = [Subject("cpu", dtype, kernels=name) for dtype in dtypes]
             pairs = list(_pairs(functions, held, Domains(engines, tuple(without), held), engines))
             checked = Checked(tuple(functions), [pair.result for pair in pairs])
@@ -138,18 +143,48 @@ def _require(functions: dict[str, Any], seconds: float, dtypes: Sequence[str], w
 
 
 @contextmanager
-def _engines() -> Iterator[Engines]:
-    """Workers forked from this process, which has the functions; this process itself where a fork does not work.
-
-    There is none on Windows, and torch refuses gradients in a fork of a process in which autograd has run.
-    """
-    workers = Workers(Copy()) if process.FORKS else None
-    try:
-        answers = workers is not None and workers.run(PROBE).error is None
-        yield Engines({"": Engine(workers.run, workers.renew) if workers and answers else Engine(_answer_here)})
-    finally:
-        if workers:
+def _engines(module: ModuleType, folder: Path) -> Iterator[Engines]:
+    """Workers that have the functions of a module of this process; this process itself where there can be none."""
+    for workers in _workers(module, folder):
+        try:
+            if _answers(workers, module.__name__):
+                yield Engines({"": Engine(workers.run, workers.renew)})
+                return
+        finally:
             workers.close()
+    yield Engines({"": Engine(_answer_here)})
+
+
+def _workers(module: ModuleType, folder: Path) -> Iterator[Workers]:
+    """Forks of this process; if they do not do, forks of a new one, to which the functions are carried.
+
+    Torch refuses gradients in a fork of a process in which autograd has run.
+    """
+    if process.FORKS:
+        yield Workers(Copy())
+        if _carried(module, folder):
+            yield Workers(Interpreter(sys.executable, [str(folder), *(place or str(Path.cwd()) for place in sys.path)]))
+
+
+def _carried(module: ModuleType, folder: Path) -> bool:
+    """True if the functions of a module can be pickled; they then lie in a folder, as a module of the same name."""
+    own = {name: function for name, function in vars(module).items() if not name.startswith("__")}
+    try:
+        pickled = cloudpickle.dumps(own)
+    except Exception:  # whatever an object raises that they use, such as an open file
+        return False
+    file = folder / f"{module.__name__}.py"
+    file.write_text(CARRIED, encoding="utf-8")
+    file.with_suffix(".pickle").write_bytes(pickled)
+    return True
+
+
+def _answers(workers: Workers, functions: str) -> bool:
+    """True if workers compute gradients, and find the functions."""
+    if workers.run(PROBE).error is not None:
+        return False
+    found = workers.run(dataclasses.replace(PROBE, kernels=functions)).error
+    return not (found or "").startswith("ImportError")
 
 
 def _answer_here(call: Call) -> Outcome:

@@ -31,8 +31,12 @@ M_PERTURB = -6
 """The option of glibc's mallopt that the variable MALLOC_PERTURB_ sets from the start."""
 
 
-def served_module(python: str, module: str, connection: socket.socket) -> psutil.Popen:
-    """A new interpreter that runs a module of the suite over a connection, memory filled and threads patient."""
+def served_module(python: str, module: str, connection: socket.socket, places: Sequence[str] = ()) -> psutil.Popen:
+    """A new interpreter that runs a module of the suite over a connection, memory filled and threads patient.
+
+    places: where it looks for modules, too.
+    """
+    found = {"PYTHONPATH": os.pathsep.join(places)} if places else {}
     return psutil.Popen(
         [python, "-m", module, str(connection.fileno())],
         pass_fds=[connection.fileno()],
@@ -40,7 +44,7 @@ def served_module(python: str, module: str, connection: socket.socket) -> psutil
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
-        env={**os.environ, **POISON, **PATIENT},
+        env={**os.environ, **POISON, **PATIENT, **found},
         start_new_session=True,  # a Ctrl-C is the suite's to handle
     )
 
@@ -111,14 +115,15 @@ class Launcher(ABC):
 
 
 class Interpreter(Launcher):
-    """The launcher of another interpreter, which needs torch and NumPy."""
+    """The launcher of another interpreter, which needs torch and NumPy; places: where it looks for modules, too."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, places: Sequence[str] = ()) -> None:
         super().__init__()
         self.python = python
+        self.places = places
 
     def _start(self, ours: socket.socket, theirs: socket.socket) -> psutil.Process:
-        return served_module(self.python, "properties.worker.launcher", theirs)
+        return served_module(self.python, "properties.worker.launcher", theirs, self.places)
 
     def trouble(self, status: int | None) -> str:
         """Why it gave no answer, when it ended with a status."""
