@@ -70,6 +70,10 @@ INTEGERS = {
 }
 
 
+ELEMENTWISE, WINOGRAD, LARGE_WINOGRAD, FFT = ALGORITHMS = ("elementwise", "Winograd F(2)", "Winograd F(4)", "FFT")
+"""Ways to form sums of products: one by one in any order, or so that errors are small beside norms alone."""
+
+
 @dataclass(frozen=True)
 class Format:
     """How a subject computes: results are kept in ``storage``, sums are formed in ``accumulator``.
@@ -78,7 +82,7 @@ class Format:
     For the 16-bit formats the accumulator is float32, which is what torch documents for its matrix products
     (torch.backends, "reduced precision reduction" off) and what hardware offers. Where ``in_gradients`` is given,
     gradients are summed in it. ``split_k`` is into how many parts a sum of products may be split, each of which is
-    stored before they are added.
+    stored before they are added. ``algorithm`` is how convolutions are computed (:mod:`refimpl.bounds.algorithms`).
     """
 
     storage: Precision
@@ -86,6 +90,7 @@ class Format:
     products: Precision | None = None
     in_gradients: Precision | None = None
     split_k: int = 1
+    algorithm: str = ELEMENTWISE
 
     def __str__(self) -> str:
         return self.storage.name

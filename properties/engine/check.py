@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from properties.cases.case import Case
 from properties.cases.dealing import BACKEND, Dealer, Hand, dealt_by
 from properties.engine import bundles, families
+from properties.engine.algorithms import Algorithms
 from properties.engine.bundles import Bundle
 from properties.engine.diagnosis import Diagnosis, diagnose
 from properties.engine.domain import LAW as DOMAIN
@@ -36,6 +37,7 @@ from properties.verdicts.expected import Expected
 from properties.verdicts.tally import Tally, counting
 from properties.verdicts.verdict import Diverged, verdict
 from properties.worker.call import FAKE, Call
+from refimpl.rounding import ELEMENTWISE
 
 TURNS = 64
 """Cases of a bundle of strategies that have turns."""
@@ -57,6 +59,7 @@ class Check:
     """One law on one operator and one subject, and what came of it so far.
 
     engines: where calls are made. domains: what subjects take that stand for torch; None where nothing is asked of it.
+    algorithms: by what they convolve; None where each is held to the bound of a sum of products.
     """
 
     law: Law
@@ -77,6 +80,9 @@ class Check:
     """What was told then."""
     outcomes: deque[tuple[Case, Diverged | None]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """The cases tried last, and how they failed: what a diagnosis knows before it tries more."""
+    algorithms: Algorithms | None = None
+    algorithm: str = ELEMENTWISE
+    """That whose bound convolutions are held to: the one that the subject shows."""
 
     @property
     def tally(self) -> Tally:
@@ -120,6 +126,7 @@ class Check:
         process, and on any machine.
         """
         self._stay_in_domain()
+        self._show_algorithm()
         if "case" not in self.law.parameters:
             self.tally.begin_case()
             self.hold(self.trial())
@@ -166,6 +173,13 @@ class Check:
             raise NotRun(self.domain.declining(self.domain.refused.keys() & {part.word for part in features.PARTS}))
         self.operator = narrowed
 
+    def _show_algorithm(self) -> None:
+        """Let the subject show by what it convolves. Raises NotRun for a law that holds of sums alone."""
+        if self.algorithms and self.operator and self.subject:
+            self.algorithm = self.algorithms.of(self.operator, self.subject).algorithm
+        if self.law.elementwise and self.algorithm != ELEMENTWISE:
+            raise NotRun(f"computed by {self.algorithm}, in which numbers reach other outputs than their own")
+
     def _tell_declined(self) -> None:
         """Say what was not tried. Raises NotRun where that is all of it, or, of what stands for torch, most."""
         tally = self.tally
@@ -193,7 +207,8 @@ class Check:
         """The subject as the law's body gets it."""
         if self.subject is None:
             return None
-        about = {"case": case if isinstance(case, Case) else None, "served": served, "domain": self.domain}
+        about: dict[str, Any] = {"case": case if isinstance(case, Case) else None, "served": served}
+        about |= {"domain": self.domain, "algorithm": self.algorithm}
         return Trial.of(self.subject, self.engines, self.tally, law=self.law.name, **about)
 
     def tried(self, case: Any, served: list[Call] | None = None, hand: Hand | None = None) -> None:
@@ -290,7 +305,7 @@ class Check:
         own = self.subject.torchs if self.subject and self.subject.foreign else None
         if own is None or not self.law.on(own):
             return None
-        torchs = replace(self, subject=own).divergence(self.failing)
+        torchs = replace(self, subject=own, algorithm=ELEMENTWISE).divergence(self.failing)
         if torchs is None:
             return None
         entry = known(self.law.name, self.operator, own, self.failing)
@@ -304,7 +319,8 @@ class Check:
         assert self.subject is not None
         try:
             for variant in self.tiers(case):
-                self.hold(Trial.of(self.subject, self.engines, law=self.law.name), case=variant)
+                trial = Trial.of(self.subject, self.engines, law=self.law.name, algorithm=self.algorithm)
+                self.hold(trial, case=variant)
         except Declined:
             return None
         except Diverged as failure:

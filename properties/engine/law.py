@@ -53,7 +53,8 @@ class Law:
     Laws are tried in the order of their ``rank``: a wrong shape explains a wrong value, and that a wrong gradient. The
     profile "quick" tries those below :data:`REST`. ``share``: of the cases of a search, how many it tries on a subject;
     ``least``: how many of eager code at least. ``one_run_in``: of how many runs of all checks one tries it on an
-    operator and a subject, where that takes long.
+    operator and a subject, where that takes long. ``elementwise``: whether it holds only where each output is a sum of
+    its own, and not where an algorithm that is stable in norm lets other numbers reach it.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Law:
     every_pair: Callable[[Subject], bool] = lambda subject: False
     least: int = 4
     one_run_in: Callable[[Subject], int] = each
+    elementwise: bool = False
 
     @property
     def title(self) -> str:
@@ -148,6 +150,7 @@ def law(
     every_pair: Callable[[Subject], bool] = Law.every_pair,
     least: int = Law.least,
     one_run_in: Callable[[Subject], int] = each,
+    elementwise: bool = Law.elementwise,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a pytest test of a law's body.
 
@@ -155,7 +158,7 @@ def law(
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
     ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``, ``least``,
-    ``one_run_in``: see :class:`Law`.
+    ``one_run_in``, ``elementwise``: see :class:`Law`.
     ``unless`` leaves out pairs of which another law says the same. ``every_pair``: the subjects on which it goes on
     until every pair of dealt values was met, where the usual number of cases is too few for that.
     ``turns``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
@@ -165,7 +168,7 @@ def law(
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share, unless, turns, every_pair, least, one_run_in,
+            share, unless, turns, every_pair, least, one_run_in, elementwise,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described

@@ -60,6 +60,7 @@ class Pair(Check):
         watched = replace(self.law, body=self._watched(until))
         with evidence.collecting(self.result), contextlib.redirect_stdout(io.StringIO()):  # Hypothesis names its seed
             check = Check(watched, self.operator, self.subject, self.result, self.engines, self.domains)
+            check.algorithms = self.algorithms
             judge(self.result, self.subject, lambda: self._searched_by(check, settings))
 
     def _searched_by(self, check: Check, settings: hypothesis.settings) -> None:

@@ -14,7 +14,7 @@ from properties.subjects import Subject
 from properties.verdicts.tally import Tally
 from properties.worker.call import Call, Outcome
 from properties.worker.execute import execute
-from refimpl.rounding import Format
+from refimpl.rounding import ELEMENTWISE, Format
 
 if TYPE_CHECKING:
     from properties.engine.domain import Domain
@@ -70,7 +70,7 @@ class Trial(Subject):
     law, case: what the ledger is asked about; without a case it is not asked. entries: those under which this case, or
     a call, falls and which is tried all the same. roundings: those of them to whose bound it is held. served: the calls
     that one compiled function has served before; None where each call has a function of its own. domain: what the
-    subject takes of the operator, as far as it was asked.
+    subject takes of the operator, as far as it was asked. algorithm: that whose bound convolutions are held to.
     """
 
     engines: Engines = HERE
@@ -81,6 +81,7 @@ class Trial(Subject):
     roundings: tuple[Divergence, ...] = ()
     served: list[Call] | None = None
     domain: Domain | None = None
+    algorithm: str = ELEMENTWISE
 
     @classmethod
     def of(cls, subject: Subject, engines: Engines = HERE, tally: Tally | None = None, **about: Any) -> Trial:
@@ -92,6 +93,7 @@ class Trial(Subject):
     def format(self) -> Format:
         """The subject's; where it is held to entries on rounding, sums are formed in the storage."""
         own, forward = super().format, not all(entry.of_gradients for entry in self.roundings)
+        own = own if self.algorithm == ELEMENTWISE else replace(own, algorithm=self.algorithm)
         return own.summing_in_storage(forward) if self.roundings else own
 
     def ask(self, operator: Operator | None, case: Case, subject: Subject) -> None:

@@ -42,7 +42,7 @@ def _window_of(operator: Operator, case: Case) -> tuple[Any, Array]:
     return (..., *position), window(case, position, kernel)
 
 
-@law("locality", covers=lambda operator: operator.has("window"), systems=("S1", "S9"))
+@law("locality", covers=lambda operator: operator.has("window"), systems=("S1", "S9"), elementwise=True)
 def test_locality(operator: Operator, subject: Subject, case: Case) -> None:
     """Elements outside an output's window cannot change it: overwritten, they leave it as it was."""
     position, inside = _window_of(operator, case)
@@ -58,6 +58,7 @@ def test_locality(operator: Operator, subject: Subject, case: Case) -> None:
     "receptive field",
     covers=lambda o: o.has("window") and (o.has("kernel") or o.has("linear") or o.has("selecting")),
     systems=("S9",),
+    elementwise=True,
 )
 def test_receptive_field(operator: Operator, subject: Subject, case: Case) -> None:
     """The gradient of one output is non-zero on its window and nowhere else; max pooling picks one element of it."""

@@ -16,6 +16,7 @@ MATMUL = operator("matmul")
     covers=lambda operator: operator.has("kernel"),
     cases=lambda operator: cases(convolution.pointwise_geometry(operator.axes)),
     systems=("S14",),
+    elementwise=True,
 )
 def test_pointwise_is_matmul(operator: Operator, subject: Subject, case: Case) -> None:
     """reshape(K, (c_o, c_i)) @ reshape(X, (c_i, h·w)), by the layer and by matmul, is the loops' product."""

@@ -21,6 +21,7 @@ def selecting(operator: Operator) -> bool:
     "special gradients",
     covers=lambda o: o.differentiable and (one_product(o) or selecting(o) or o.has("activation")),
     cases=specials,
+    elementwise=True,
 )
 def test_gradients(operator: Operator, subject: Subject, case: Special) -> None:
     """A NaN or infinity of the cotangent or an operand reaches exactly the gradients that it is a factor of."""

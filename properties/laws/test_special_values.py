@@ -30,7 +30,7 @@ def one_product(operator: Operator) -> bool:
     return dense(operator) or windows or (operator.has("pooling") and operator.has("linear") and not operator.given)
 
 
-@law("special values", covers=one_product, on=valued, cases=special)
+@law("special values", covers=one_product, on=valued, cases=special, elementwise=True)
 def test_sums(operator: Operator, subject: Subject, case: Special) -> None:
     """Sums meet NaN and infinity as IEEE arithmetic says, and nothing else is touched by them."""
     operands = operator.operands(case, subject.format)

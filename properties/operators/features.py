@@ -94,7 +94,7 @@ def _takes_bias(operator: Operator) -> bool:
 
 def convolves(operator: Operator) -> bool:
     """True if there is a bank of weights."""
-    return operator.has("kernel") or operator.has("transposed") or operator.has("padded")
+    return operator.convolves
 
 
 def slides(operator: Operator) -> bool:

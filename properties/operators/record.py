@@ -17,8 +17,8 @@ from properties.verdicts.expected import Expected
 from properties.worker.call import Program
 from properties.worker.programs import modules
 from refimpl.arrays import Array
+from refimpl.rounding import ELEMENTWISE, Computed, Format, round_to
 from refimpl.rounding import INTEGERS as INTEGER_TYPES
-from refimpl.rounding import Computed, Format, round_to
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,11 @@ class Operator:
     def differentiable(self) -> bool:
         """True if gradients are defined."""
         return self.gradients is not None
+
+    @property
+    def convolves(self) -> bool:
+        """True if a bank of weights slides, or scatters: there are algorithms for it that are stable only in norm."""
+        return self.has("kernel") or self.has("transposed") or self.has("padded")
 
     @property
     def batched(self) -> bool:
@@ -255,6 +260,8 @@ class Operator:
     ) -> tuple[Array, ...] | None:
         """The results, if every partial result, in any order, is an integer that its format represents; else None."""
         if self.inexact or not all(_integral(value) for value in values):
+            return None
+        if self.convolves and format.algorithm != ELEMENTWISE:  # which rounds integers, too
             return None
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
             return None

@@ -88,6 +88,7 @@ def attempt(
 
     result = evidence.Result(law, "", planted.operator, str(subject), subject.device, subject.dtype, (), "")
     check = Check(replace(described, body=body), planted.planted(), subject, result, engines)
+    check.algorithm = planted.algorithm
     with evidence.collecting(result), contextlib.suppress(Diverged):
         check.search(settings, seed)
     seen.tried, seen.known, seen.vacuous = check.tally.cases, check.tally.known, check.tally.proves_nothing

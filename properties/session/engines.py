@@ -14,6 +14,7 @@ import pytest
 import properties
 from properties import subjects
 from properties.engine import tasks
+from properties.engine.algorithms import Algorithms
 from properties.engine.domain import Domains
 from properties.engine.sandbox import Lost, Sandbox
 from properties.engine.trial import HERE, Engine, Engines, Trial
@@ -24,6 +25,7 @@ from properties.subjects.workers import Forked, Workers
 from properties.verdicts.verdict import UNCLEAN
 from properties.worker import modules, process, programs
 from properties.worker.call import Call
+from refimpl.rounding import ELEMENTWISE
 
 
 class Processes:
@@ -62,6 +64,9 @@ class Processes:
             _take_task(config)
             asked = config.stash[law_tests.ENGINES], {*options.without, *said}, options.subjects
             config.stash[law_tests.DOMAINS] = Domains(*asked)
+        if options.bound != ELEMENTWISE:
+            domains = config.stash.get(law_tests.DOMAINS, None)
+            config.stash[law_tests.ALGORITHMS] = Algorithms(config.stash[law_tests.ENGINES], domains)
         if options.backend:
             _compile(options.backend, options.imports, config.stash[law_tests.ENGINES])
 

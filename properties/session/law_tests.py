@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from properties.engine.algorithms import Algorithms
 from properties.engine.check import Check
 from properties.engine.domain import Domains
 from properties.engine.judgement import HELD
@@ -28,6 +29,7 @@ SANDBOX = pytest.StashKey[Sandbox]()
 ENGINES = pytest.StashKey[Engines]()
 """Where this run's calls are made."""
 DOMAINS = pytest.StashKey[Domains]()
+ALGORITHMS = pytest.StashKey[Algorithms]()
 """What this run's kernels take, where there are any."""
 TASK = pytest.StashKey[Task]()
 """What the kernels answer, if they answer a task."""
@@ -89,7 +91,9 @@ def planned(law: Law, operator: Operator | None, subject: Subject | None, item: 
     blank, stash = _blank(law, operator, subject, item), item.config.stash
     told = stash.setdefault(DIAGNOSED, Counter())[blank.operator]
     cases = item.config.getoption("--diagnosis") if told < DIAGNOSES else 0
-    return Check(law, operator, subject, blank, stash[ENGINES], stash.get(DOMAINS, None), diagnosing=cases)
+    check = Check(law, operator, subject, blank, stash[ENGINES], stash.get(DOMAINS, None), diagnosing=cases)
+    check.algorithms = stash.get(ALGORITHMS, None)
+    return check
 
 
 def trial(subject: Subject, result: Result, item: pytest.Item) -> Trial:
@@ -114,6 +118,7 @@ AGAIN: dict[str, object] = {
     "--hypothesis-profile": None, "--kernels": None, "--without": None, "--task": None, "--module": None,
     "--compile-backend": None, "--import": None, "--operator": None, "--like": None,
     "--device": None, "--device-import": None, "--subject-python": None, "--subjects": None,
+    "--bound": "any",
     "--call-timeout": TIMEOUT, "--call-memory": MEMORY,
 }  # fmt: skip
 """The options on which it depends what a check tries, and what comes of it, each with its default."""

@@ -22,6 +22,7 @@ import torch
 
 from properties import subjects
 from properties.engine import findings
+from properties.engine.algorithms import Algorithms
 from properties.engine.domain import LAW, Domains
 from properties.engine.law import Law, every
 from properties.engine.search import Pair
@@ -197,11 +198,13 @@ def _answer_here(call: Call) -> Outcome:
 
 def _pairs(functions: Iterable[str], held: Sequence[Subject], domains: Domains, engines: Engines) -> Iterator[Pair]:
     """Each law on each operator that a function has a part in, those that explain others first."""
+    algorithms = Algorithms(engines, domains)
     concerned = [operator for operator in CATALOGUE if named_functions(operator.program) & {*functions}]
     for law in sorted(every().values(), key=lambda law: law.rank):
         for operator in (operator for operator in law.operators if operator in concerned):
             for subject in (subject for subject in held if law.includes(operator, subject)):
-                yield Pair(law, operator, subject, _blank(law, operator, subject), engines, domains)
+                blank = _blank(law, operator, subject)
+                yield Pair(law, operator, subject, blank, engines, domains, algorithms=algorithms)
 
 
 def _blank(law: Law, operator: Operator, subject: Subject) -> evidence.Result:

@@ -22,17 +22,19 @@ from properties.operators import features
 from properties.session import example_database, profiles, shards
 from properties.subjects import Subject, devices
 from properties.worker import modules, process
+from refimpl.rounding import ELEMENTWISE
 
 
 @dataclass(frozen=True)
 class Options:
     """What the user asked for.
 
-    kernels: where the kernels are, as a worker finds them; without: what they are said not to take; task: the file of
-    the task that they may answer. backend: that of torch.compile to be held. imports: what is imported first where
-    torch runs. device: one outside torch's tree. python: an interpreter with another torch, which is called ``other``.
-    minutes: how long a search takes. timeout, memory: the seconds and bytes that a call may take. all_checks: whether
-    it is a run of every check with the usual number of cases, none of them chosen.
+    kernels: where the kernels are, as a worker finds them; without: what they are said not to take; bound:
+    "elementwise" where convolutions are held to that of sums, whatever algorithm they show; task: the file of the task
+    that they may answer. backend: that of torch.compile to be held. imports: what is imported first where torch runs.
+    device: one outside torch's tree. python: an interpreter with another torch, which is called ``other``. minutes: how
+    long a search takes. timeout, memory: the seconds and bytes that a call may take. all_checks: whether it is a run
+    of every check with the usual number of cases, none of them chosen.
     """
 
     profile: str
@@ -40,6 +42,7 @@ class Options:
     shard: shards.Shard | None
     kernels: str | None
     without: tuple[str, ...]
+    bound: str
     task: str | None
     backend: str | None
     imports: tuple[str, ...]
@@ -83,6 +86,10 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--without", metavar="WORDS", help="what the kernels do not take, e.g. unbatched,groups: it is not tried, and "
         "no divergence",
+    )  # fmt: skip
+    group.addoption(
+        "--bound", choices=("any", ELEMENTWISE), default="any", help="the bound that convolutions of kernels and of "
+        "other devices are held to: that of the algorithm that they show, of sums, FFT or Winograd, or of sums alone",
     )  # fmt: skip
     group.addoption(
         "--operator", metavar="NAME", help="hold an operator of torch.library that --import brings, such as "
@@ -165,9 +172,10 @@ def read(config: pytest.Config) -> Options:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
     in_process = config.getoption("--in-process")
-    held = kernels, without, _task(config, kernels), backend, imports, device, python, other
+    bound, task, own = config.getoption("--bound"), _task(config, kernels), (imports, device, python, other)
+    limits = minutes(searched), in_process, timeout, memory
     whole = profile == "default" and not _choosing(config)
-    return Options(profile, chosen, shard, *held, minutes(searched), in_process, timeout, memory, whole)
+    return Options(profile, chosen, shard, kernels, without, bound, task, backend, *own, *limits, whole)
 
 
 def _choosing(config: pytest.Config) -> bool:

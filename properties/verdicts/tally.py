@@ -126,6 +126,15 @@ def profile(direction: str, shares: dict[str, float], storage: str) -> None:
     data |= {"shares": seen, "storage": storage, "accumulator": (kept or ["none"])[0], "worst_share": worst}
 
 
+def algorithm(operator: str, shares: dict[str, float]) -> None:
+    """Note the worst error so far as a share of the bound of each algorithm, and the first whose bound all kept."""
+    data = current().figures.setdefault("algorithms", {"operator": operator, "shares": []})
+    seen = {each["algorithm"]: each["share"] for each in data["shares"]}
+    seen |= {name: max(share, seen.get(name, 0.0)) for name, share in shares.items()}
+    data["shares"] = [{"algorithm": name, "share": share} for name, share in seen.items()]
+    data["algorithm"] = next((name for name, share in seen.items() if share <= 1.0), "beyond any")
+
+
 def figure(name: str, data: dict[str, Any]) -> None:
     """Keep the numbers of a picture in the report; the first of a name stays."""
     current().figures.setdefault(name, data)

@@ -11,7 +11,12 @@ from refimpl.rounding import Computed, gamma, round_to, rounding_of
 
 
 def bilinear(
-    product: Callable[..., Array], x: Computed, w: Computed, bias: Computed | None = None, terms: Array | None = None
+    product: Callable[..., Array],
+    x: Computed,
+    w: Computed,
+    bias: Computed | None = None,
+    terms: Array | None = None,
+    in_norm: Array | None = None,
 ) -> Computed:
     """A sum of products ``y = product(x, w, bias)``, its n terms added in any order, with or without FMA.
 
@@ -23,7 +28,8 @@ def bilinear(
     ``γ_{s−1}`` in v of all that, and s times the underflow.
     Errors of the operands enter as ``product(e_x, |ŵ|) + product(|x|, e_w) + e_bias``.
     ``product`` takes two arrays, and a third where there is a bias. ``terms`` is n, in a shape that broadcasts to y's;
-    by default a product of ones counts it.
+    by default a product of ones counts it. ``in_norm`` is what an algorithm that is stable only in norm may be off by
+    more (:mod:`refimpl.bounds.algorithms`).
     """
     terms = product(np.ones(x.shape), np.ones(w.shape)) if terms is None else terms
     value = product(x.value, w.value, *(() if bias is None else (bias.value,)))
@@ -36,6 +42,8 @@ def bilinear(
         off = off + product(np.zeros(x.shape), np.zeros(w.shape), bias.error)
     magnitude = product(x.reach, w.reach, *(() if bias is None else (bias.reach,)))
     rounding = rounding_of(magnitude, terms + 1, x.precision) + terms * x.precision.underflow
+    if in_norm is not None:
+        rounding = rounding + in_norm
     if x.format.products:
         narrowed = x.format.products.unit_roundoff
         rounding = rounding + (2 * narrowed + narrowed**2) * (magnitude + rounding)

@@ -10,7 +10,9 @@ import numpy as np
 
 from refimpl import convolution
 from refimpl.arrays import Array
+from refimpl.bounds.algorithms import rounding_in_norm
 from refimpl.bounds.common import bilinear
+from refimpl.geometry import per_axis
 from refimpl.rounding import Computed
 
 
@@ -43,10 +45,12 @@ def sliding(
     weight: Computed,
     bias: Computed | None,
     arguments: dict[str, Any],
+    transposed: bool = False,
 ) -> Computed:
     """A layer of kernels that slide, each output of which sums the taps of so many channels."""
     taps = layer(_ones(x, weight), _ones(weight, weight), **_ungrouped(arguments))
-    return bilinear(partial(layer, **arguments), x, weight, bias, _as_in(x, weight, taps * channels))
+    in_norm = _in_norm("ngc,gck->ngk" if transposed else "ngc,gkc->ngk", x, weight, x, weight, arguments, transposed)
+    return bilinear(partial(layer, **arguments), x, weight, bias, _as_in(x, weight, taps * channels), in_norm)
 
 
 def sliding_gradients(
@@ -58,6 +62,7 @@ def sliding_gradients(
     weight: Computed,
     bias: Computed | None,
     arguments: dict[str, Any],
+    transposed: bool = False,
 ) -> tuple[Computed, ...]:
     """Gradients of a layer of kernels that slide, whose gradient to x sums the taps of so many channels."""
 
@@ -70,10 +75,31 @@ def sliding_gradients(
     g, a, w = (_ones(operand, weight) for operand in (cotangent, x, weight))
     taps = _as_in(x, weight, input_gradient(g, a.shape, w, **_ungrouped(arguments)) * channels)
     positions = weight_gradient(g, a, w.shape, **_ungrouped(arguments)) * _images(x, weight)
+    kernel = "gck" if transposed else "gkc"
+    of_x = _in_norm(f"ngk,{kernel}->ngc", cotangent, weight, x, weight, arguments, transposed)
+    of_weight = _in_norm(f"ngk,ngc->{kernel}", cotangent, x, x, weight, arguments, transposed)
     gradients = (
-        bilinear(to_x, cotangent, weight, terms=taps), bilinear(to_weight, cotangent, x, terms=positions),
-    )  # fmt: skip
+        bilinear(to_x, cotangent, weight, terms=taps, in_norm=of_x),
+        bilinear(to_weight, cotangent, x, terms=positions, in_norm=of_weight),
+    )
     return gradients if bias is None else (*gradients, _bias_gradient(cotangent, len(weight.shape) - 2))
+
+
+def _in_norm(
+    taking: str,
+    first: Computed,
+    second: Computed,
+    x: Computed,
+    weight: Computed,
+    arguments: dict[str, Any],
+    transposed: bool,
+) -> Array | None:
+    """What the format's algorithm may be off by more, for a product of x, weight and cotangent."""
+    kernel = weight.shape[2:]
+    strides = per_axis(arguments.get("stride", 1), len(kernel)) if transposed else (1,) * len(kernel)
+    image = [size * stride for size, stride in zip(x.shape[-len(kernel) :], strides, strict=True)]
+    groups, to_kernel = int(arguments.get("groups", 1)), taking.split("->")[1].startswith("g")
+    return rounding_in_norm(taking, first, second, kernel, image, groups, arguments, to_kernel)
 
 
 # Which taps meet is the same in every image and channel: they are counted in one image of one channel.

@@ -12,7 +12,7 @@ from refimpl.rounding import Computed
 def conv_transpose(x: Computed, weight: Computed, bias: Computed | None = None, **arguments: Any) -> Computed:
     """:func:`refimpl.transposed.conv_transpose`: n is the taps that reach an element × C_in/groups."""
     channels = weight.shape[0] // int(arguments.get("groups", 1))
-    return sliding(transposed.conv_transpose, channels, x, weight, bias, arguments)
+    return sliding(transposed.conv_transpose, channels, x, weight, bias, arguments, transposed=True)
 
 
 def conv_transpose_gradients(
@@ -23,4 +23,4 @@ def conv_transpose_gradients(
     n is valid taps × C_out/groups for x, and batch × positions of x whose tap lies in the output for weight.
     """
     loops = (transposed.input_gradient, transposed.weight_gradient)
-    return sliding_gradients(*loops, weight.shape[1], cotangent, x, weight, bias, arguments)
+    return sliding_gradients(*loops, weight.shape[1], cotangent, x, weight, bias, arguments, transposed=True)

@@ -93,6 +93,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
             {**entry, "svg": histogram(entry["dtype"], entry["counts"])} for entry in precision.distributions(table)
         ],
         "accumulators": precision.accumulators(evidence),
+        "algorithms": precision.algorithms(evidence),
         "versions": versions.differences(table),
         "throughput": [{**entry, "place": _ran_on(entry, evidence.several)} for entry in entries],
         "others": benchmarks.others(evidence),

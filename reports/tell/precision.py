@@ -55,6 +55,17 @@ def accumulators(evidence: Evidence) -> dict[str, Any]:
     }
 
 
+def algorithms(evidence: Evidence) -> list[dict[str, Any]]:
+    """By which algorithm each operator convolves on each subject, with its largest error as a share of each bound."""
+    return [
+        {**figure.data, "where": label(figure.subject, place.id) if evidence.several else figure.subject}
+        for place in evidence.places
+        for run in place.runs
+        for figure in run.figures
+        if figure.name == "algorithms"
+    ]
+
+
 def _narrow(data: dict[str, Any]) -> bool:
     return data["accumulator"] in NARROW and data["accumulator"] == data["storage"]
 

@@ -92,6 +92,16 @@ def test_narrow_accumulators_are_named(tmp_path: Path) -> None:
     assert "kept in 16 bits:</b> linear (gradient)" in html
 
 
+def test_algorithms_are_shown(tmp_path: Path) -> None:
+    """By what each operator convolves, with its error as a share of each bound."""
+    shares = [{"algorithm": "elementwise", "share": 29.0}, {"algorithm": "FFT", "share": 0.25}]
+    data = {"operator": "conv2d", "algorithm": "FFT", "shares": shares}
+    figure = {"kind": "figure", "name": "algorithms", "subject": "mine-cpu-float32", "data": data}
+    html = render(evidence(tmp_path, [fake_run.result(), figure]))["index.html"]
+    assert "<td>conv2d</td><td>FFT</td>" in html
+    assert "FFT 25" in html
+
+
 def test_errors_are_binned_by_their_share(tmp_path: Path) -> None:
     """At the bound is within it, beyond it is not, and what has no error is not counted."""
     shares = [0.0, 0.04, 0.5, 1.0, 1.5, 1e308, None]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from properties.operators import Operator, operator
 from properties.worker.call import Program
+from refimpl.rounding import ELEMENTWISE
 
 WIDE = ("float64", "float32")
 SIXTEEN = ("bfloat16", "float16")
@@ -20,7 +21,7 @@ EVERY = (*WIDE, *SIXTEEN)
 class Planted:
     """A program that stands for an operator's, the law that must catch it, and where it shows: dtypes and mode.
 
-    of: "program" or "module", whichever of the operator's it stands for.
+    of: "program" or "module", whichever of the operator's it stands for. algorithm: that whose bound it is held to.
     """
 
     law: str
@@ -29,6 +30,7 @@ class Planted:
     dtypes: tuple[str, ...]
     mode: str = "eager"
     of: str = "program"
+    algorithm: str = ELEMENTWISE
 
     def planted(self) -> Operator:
         """The operator with this program in place."""
@@ -44,25 +46,28 @@ CORRECT: dict[str, Planted] = {}
 
 
 def fault(
-    law: str, operator: str, dtypes: tuple[str, ...] = EVERY, mode: str = "eager", of: str = "program"
-) -> Callable[[Program], Program]:
+    law: str, operator: str, dtypes: tuple[str, ...] = EVERY, mode: str = "eager", of: str = "program",
+    algorithm: str = ELEMENTWISE,
+) -> Callable[[Program], Program]:  # fmt: skip
     """Register a fault; it is shown by its docstring."""
-    return _registering(FAULTS, law, operator, dtypes, mode, of)
+    return _registering(FAULTS, law, operator, dtypes, mode, of, algorithm)
 
 
-def correct(operator: str, dtypes: tuple[str, ...] = EVERY[:3]) -> Callable[[Program], Program]:
+def correct(
+    operator: str, dtypes: tuple[str, ...] = EVERY[:3], algorithm: str = ELEMENTWISE
+) -> Callable[[Program], Program]:
     """Register a correct program; it is shown by its docstring."""
-    return _registering(CORRECT, "", operator, dtypes)
+    return _registering(CORRECT, "", operator, dtypes, algorithm=algorithm)
 
 
 def _registering(
     into: dict[str, Planted], law: str, operator: str, dtypes: tuple[str, ...], mode: str = "eager",
-    of: str = "program",
+    of: str = "program", algorithm: str = ELEMENTWISE,
 ) -> Callable[[Program], Program]:  # fmt: skip
     def register(program: Program) -> Program:
         name = str(program.__doc__).rstrip(".")
         assert name not in into, f"two programs are called {name!r}"
-        into[name] = Planted(law, operator, program, dtypes, mode, of)
+        into[name] = Planted(law, operator, program, dtypes, mode, of, algorithm)
         return program
 
     return register
