@@ -282,6 +282,9 @@ class Check:
         """Say when it fails, and when not."""
         self.diagnosis = diagnose(self, self.failing, failure, self.diagnosing)
         if self.diagnosis:
+            self.result.diagnosis = str(self.diagnosis)
+            about = {"law": self.result.law, "operator": self.result.operator}
+            self.tally.figures["diagnosis"] = about | self.diagnosis.told
             failure.add_note(f"Diagnosis: {self.diagnosis}.")
 
     def _right_alone(self, failure: Diverged) -> bool:

@@ -19,7 +19,8 @@ import hypothesis
 from properties.cases.case import Case
 from properties.engine import neighbours
 from properties.engine.domain import DRAWS, drawn
-from properties.engine.rules import Rule, rules
+from properties.engine.rules import LEAST, Rule, rules
+from properties.engine.symptoms import Symptoms, symptoms
 from properties.engine.trial import Listed
 from properties.ledger.record import OUT_OF_RANGE
 from properties.operators.facts import Facts, facts_of
@@ -42,8 +43,6 @@ CONFIRMING = 48
 """Cases that are kept for the end: as many on each side of the rule, where there are."""
 POOL = 300
 """Cases that are made, not tried, for rules to differ on."""
-LEAST = 0.9
-"""The share of the cases under a rule that are wrong, of one that tells what it takes."""
 HUNG = "Hung"
 LATE = 2
 """Calls without an end, each of which takes seconds, after which no more cases are tried."""
@@ -72,9 +71,32 @@ class Diagnosis:
     rule: Rule
     seen: Sequence[Seen] = field(repr=False, default=())
     confirmed: bool = True
+    symptoms: Symptoms | None = None
 
     def __str__(self) -> str:
+        return ". ".join(filter(None, (self.when, str(self.symptoms or ""))))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The diagnosis as it is written down: of the cases under the rule, and beside it, the wrong and the right."""
+        seen = self.symptoms
+        return {
+            "rule": [str(condition) for condition in self.rule.conditions],
+            "under": list(self.rule.under),
+            "beside": list(self.rule.beside),
+            "confirmed": self.confirmed,
+            "elements": str(seen.elements) if seen and seen.elements else None,
+            "value": (seen.value or None) if seen else None,
+            "plane": seen.plane.shares if seen and seen.plane else None,
+            "of": seen.plane.what if seen and seen.plane else None,
+        }
+
+    @property
+    def when(self) -> str:
+        """The rule in a sentence."""
         (wrong, lucky), (missed, right) = self.rule.under, self.rule.beside
+        if not self.rule.conditions and not lucky:
+            return f"wrong in every case that was tried ({wrong})"
         if not self.rule.conditions:
             return f"wrong in {wrong} of {wrong + lucky} cases, and no condition was found that tells which"
         if not missed + right:
@@ -121,7 +143,9 @@ class Diagnosing:
         pool = [*itertools.islice(near, POOL), *itertools.islice(fresh, POOL)]
         self._tell_apart([(case, facts_of(self.operator, case)) for case in pool])
         confirmed = self._confirmed()
-        return Diagnosis(self._rules(1)[0], self.seen, confirmed)
+        failures = [seen.failure for seen in self.seen if seen.failure is not None]
+        assert first.failure is not None
+        return Diagnosis(self._rules(1)[0], self.seen, confirmed, symptoms(self.operator, first.failure, failures))
 
     def _failing(self) -> Seen | None:
         """The failing case, filled with the values with which it fails."""

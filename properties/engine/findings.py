@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from properties.engine import repro
+from properties.engine.diagnosis import Diagnosis
+from properties.engine.rules import Rule
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Subject
 from properties.subjects.environment import environment
@@ -50,8 +52,16 @@ which is a guess, and move the entry to the module of properties/ledger/ that is
 )
 def holds(case: Case, subject: Subject) -> bool:  # to be called after the condition
     """{what}."""
-    return ...  # the smallest condition that explains it
+{condition}
 '''
+
+UNKNOWN = "    return ...  # the smallest condition that explains it"
+DRAFT = """\
+    # A draft: {diagnosis}.
+    # Say it as the condition that explains it.
+    facts = facts_of(operator({operator!r}), case)
+    return {conditions}"""
+"""Of a predicate, by the diagnosis."""
 
 MOST = 2**23
 """Elements of operands that a script holds."""
@@ -96,25 +106,42 @@ def script(result: evidence.Result, failure: AssertionError, folder: Path) -> No
 
 
 def stub(
-    result: evidence.Result, operator: Operator, subject: Subject, case: object, dtypes: Iterable[str], folder: Path
+    result: evidence.Result,
+    operator: Operator,
+    subject: Subject,
+    case: object,
+    dtypes: Iterable[str],
+    folder: Path,
+    diagnosis: Diagnosis | None = None,
 ) -> Path:
-    """Write the text of a ledger entry below a folder; ``dtypes`` are those in which the case diverges."""
+    """Write the text of a ledger entry below a folder; ``dtypes`` are those in which the case diverges.
+
+    The diagnosis is the first draft of its predicate.
+    """
+    rule = diagnosis.rule if diagnosis and diagnosis.rule.conditions else None
     title = f"{result.law} {operator} {subject}"
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-")
     message = str(result.message).partition("\n")[0]
     affected = tuple(dtypes)
     text = STUB.format(
-        title=title, seen=_quoted(str(result.message)), imports=_imports(case), id=slug, severity=severity(message),
+        title=title, seen=_quoted(str(result.message)), imports=_imports(case, bool(rule)), id=slug,
+        severity=severity(message),
         operator=operator.name, law=result.law, device=subject.device, affected=affected, what=_quoted(message),
         version=subject.torch.removeprefix("torch-") or environment()["torch"].partition("+")[0],
         example=_indented(pprint.pformat(case, width=100, sort_dicts=False)), mode=subject.mode,
         backend=subject.backend,
         dtypes=f"Of the dtypes that were tried, the example diverges in {', '.join(affected)}.",
         script=f"Its script: {result.repro}." if result.repro else "It has no script.",
+        condition=_draft(diagnosis, rule, operator) if diagnosis and rule else UNKNOWN,
     )  # fmt: skip
     path = folder / "stubs" / f"{slug}.py"
     evidence.write_whole(path, text)
     return path
+
+
+def _draft(diagnosis: Diagnosis, rule: Rule, operator: Operator) -> str:
+    conditions = " and ".join(condition.code for condition in rule.conditions)
+    return DRAFT.format(diagnosis=diagnosis.when, operator=operator.name, conditions=conditions)
 
 
 def severity(message: str) -> str:
@@ -134,11 +161,13 @@ def _indented(text: str) -> str:
     return text.replace("\n", "\n    ")
 
 
-def _imports(case: object) -> str:
+def _imports(case: object, drafted: bool) -> str:
     needed = {
         ("properties.cases.case", "Case"), ("properties.ledger.record", "known"), ("properties.subjects", "Subject"),
         *_kinds(case),
     }  # fmt: skip
+    if drafted:
+        needed |= {("properties.operators", "operator"), ("properties.operators.facts", "facts_of")}
     lines = [f"from {module} import {name}" for module, name in sorted(needed)]
     constants = [f"from numpy import {name}" for name in ("inf", "nan") if re.search(rf"\b{name}\b", repr(case))]
     return "\n".join(["from __future__ import annotations\n", *([*constants, ""] if constants else []), *lines])

@@ -18,11 +18,14 @@ from refimpl.arrays import Array
 
 COST = 0.035
 """What a condition must gain in precision or recall, for the rule to have it."""
+LEAST = 0.9
+"""The share of what meets a rule that is wrong, of a rule that tells what it takes."""
 OF_RIGHT = 0.7
 """How much it counts that what falls under a rule is right, beside that what is wrong does not: the former may be luck,
 as where the values that a fault takes for each other are equal."""
-LEAST, AT_MOST, IS, IS_NOT, MULTIPLE, NO_MULTIPLE = "≥", "≤", "=", "≠", "a multiple of", "no multiple of"
-RELATIONS = {LEAST: operator.ge, AT_MOST: operator.le, IS: operator.eq, IS_NOT: operator.ne}
+AT_LEAST, AT_MOST, IS, IS_NOT, MULTIPLE, NO_MULTIPLE = "≥", "≤", "=", "≠", "a multiple of", "no multiple of"
+RELATIONS = {AT_LEAST: operator.ge, AT_MOST: operator.le, IS: operator.eq, IS_NOT: operator.ne}
+OPERATORS = {AT_LEAST: ">=", AT_MOST: "<=", IS: "==", IS_NOT: "!="}
 MODULI = (2, 4, 8, 16, 32, 64)
 FEW = 40
 """Values of a fact at which it is cut."""
@@ -57,12 +60,26 @@ class Condition:
             return (values % self.value == 0) == (self.relation == MULTIPLE)
         return np.asarray(RELATIONS[self.relation](values, self.value), dtype=bool)
 
+    @property
+    def code(self) -> str:
+        """The same as Python, of a dict of facts.
+
+        >>> Condition("groups", AT_LEAST, 2).code, Condition("a bias", IS, False).code
+        ("facts.get('groups', 0) >= 2", "not facts.get('a bias')")
+        """
+        fact = f"facts.get({self.fact!r})" if isinstance(self.value, bool | str) else f"facts.get({self.fact!r}, 0)"
+        if isinstance(self.value, bool):
+            return fact if self.value else f"not {fact}"
+        if self.relation in (MULTIPLE, NO_MULTIPLE):
+            return f"{fact} % {self.value} {'==' if self.relation == MULTIPLE else '!='} 0"
+        return f"{fact} {OPERATORS[self.relation]} {self.value!r}"
+
     def __str__(self) -> str:
         if isinstance(self.value, bool):
             return self.fact if self.value else negated(self.fact)
         if self.relation in (MULTIPLE, NO_MULTIPLE):
             return f"{self.fact} is {self.relation} {self.value}"
-        if self.relation == LEAST and self.value in (1, 2):
+        if self.relation == AT_LEAST and self.value in (1, 2):
             return f"{self.fact} > {int(self.value) - 1}"
         value = f"{self.value:.4g}" if isinstance(self.value, float) else self.value
         return f"{self.fact} {self.relation} {value}"
@@ -174,7 +191,7 @@ def _conditions(seen: Sequence[Facts]) -> Iterator[Condition]:
 def _of_numbers(name: str, values: list[float], cost: float) -> Iterator[Condition]:
     """Cuts of a number, at some of the values that it had; whole numbers may be equal to one, or multiples."""
     cuts = values if len(values) <= FEW else [values[round(i * (len(values) - 1) / FEW)] for i in range(FEW + 1)]
-    yield from (Condition(name, LEAST, value, cost) for value in cuts[1:])
+    yield from (Condition(name, AT_LEAST, value, cost) for value in cuts[1:])
     yield from (Condition(name, AT_MOST, value, cost + 0.02) for value in cuts[:-1])
     whole = [value for value in cuts if isinstance(value, int)]
     yield from (Condition(name, IS, value, cost + 0.1) for value in whole[1:-1])

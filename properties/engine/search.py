@@ -195,7 +195,8 @@ class Search:
                 findings.script(pair.result, failure, self.folder)
             if pair.failure is not None and pair.case is not None and pair.operator and pair.subject:
                 dtypes = self._dtypes(pair, pair.subject) if others else [pair.subject.dtype]
-                path = findings.stub(pair.result, pair.operator, pair.subject, pair.case, dtypes, self.folder)
+                about = pair.result, pair.operator, pair.subject, pair.case, dtypes
+                path = findings.stub(*about, self.folder, pair.diagnosis)
                 pair.stub = f"stubs/{path.name}"
         except OSError as error:  # a find counts for more than what can be written of it
             pair.result.message = f"{pair.result.message}\nno stub: {evidence.unwritten(error, self.folder / 'stubs')}"

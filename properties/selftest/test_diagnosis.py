@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
@@ -38,6 +39,16 @@ def test_rule_that_was_planted(name: str) -> None:
     assert told.kind == "right"
 
 
+def test_what_is_wrong() -> None:
+    """It says which elements are wrong, and what stands there."""
+    told = tell("Convolution whose last tap is missing when the kernel has more than four", FEW, held_out=0)
+    assert told.diagnosis
+    assert re.search(r"What stands there is a sum without the last tap \(in (\d+) of \1 cases\)", str(told.diagnosis))
+    told = tell("Convolution that leaves the last of several planes unwritten", FEW, held_out=0)
+    assert told.diagnosis
+    assert "Wrong elements of the output: in the last plane (" in str(told.diagnosis)
+
+
 def test_no_more_than_was_seen() -> None:
     """The sentence has the counts of both sides, and says where a rule does not tell all, or is not confirmed."""
     rule = Rule((), under=(9, 1), beside=(0, 0))
@@ -46,7 +57,7 @@ def test_no_more_than_was_seen() -> None:
     assert str(Diagnosis(rule)) == "wrong where groups ≥ 3 (2 of 2); right elsewhere (2 of 2)"
     assert str(Diagnosis(rule, confirmed=False)).endswith("; that is not confirmed by fresh cases")
     (rule,) = rules([({"groups": n}, True) for n in (1, 2, 3, 4)])
-    assert not rule.conditions
+    assert str(Diagnosis(rule)) == "wrong in every case that was tried (4)"
 
 
 @pytest.mark.parametrize("operator", CATALOGUE, ids=str)

@@ -236,7 +236,7 @@ def test_time_is_up(tmp_path: Path) -> None:
 CASE = Case({"input": (2, 3), "weight": (1, 3)}, {}, setting=Setting({"input": "strided"}))
 
 
-def found_where_there_is_a_batch(folder: Path) -> Pair:
+def found_where_there_is_a_batch(folder: Path, diagnosing: int = 0) -> Pair:
     """The pair of a search that finds one thing, in CASE, and leaves its script and stub in a folder."""
 
     def body(operator: object, subject: Subject, case: Case) -> None:
@@ -246,6 +246,7 @@ def found_where_there_is_a_batch(folder: Path) -> Pair:
     found = Pair(
         Law("gradients", body, (), None, lambda subject: True, st.just(CASE), ()),
         LINEAR, FLOAT64, evidence.Result("gradients", "", "linear", "cpu-float64", "cpu", "float64", (), ""),
+        diagnosing=diagnosing,
     )  # fmt: skip
     places = [FLOAT64, *(Subject("cpu", dtype) for dtype in ("float32", "float16"))]
     Search([found], time.monotonic() + 3, folder, places, lambda p: None, lambda: None, settings=SETTINGS).run()
@@ -262,6 +263,17 @@ def test_stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (entry.dtypes, entry.severity, entry.modes) == (("float64", "float32"), "wrong gradient", ("eager",))
     assert entry.why is entry.upstream is entry.holds(CASE, FLOAT64) is ...
     assert (entry.what, entry.seen) == ("gradient to input is off", torch.__version__.partition("+")[0])
+
+
+def test_stub_drafts_the_predicate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The predicate of a stub begins as the diagnosis, of which the example is."""
+    found = found_where_there_is_a_batch(tmp_path, diagnosing=60)
+    assert "Diagnosis: wrong where first axis of input > 1" in str(found.result.message)
+    monkeypatch.setattr(record, "ENTRIES", {})
+    runpy.run_path(str(tmp_path / str(found.stub)))
+    (entry,) = record.ENTRIES.values()
+    assert entry.holds(CASE, FLOAT64)
+    assert not entry.holds(CASE.with_shape("input", (1, 3)), FLOAT64)
 
 
 def test_a_stub_that_cannot_be_written(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import torch
 from properties import subjects
 from properties.engine import findings
 from properties.engine.algorithms import Algorithms
+from properties.engine.diagnosis import CASES
 from properties.engine.domain import LAW, Domains
 from properties.engine.law import Law, every
 from properties.engine.search import Pair
@@ -204,7 +205,8 @@ def _pairs(functions: Iterable[str], held: Sequence[Subject], domains: Domains, 
         for operator in (operator for operator in law.operators if operator in concerned):
             for subject in (subject for subject in held if law.includes(operator, subject)):
                 blank = _blank(law, operator, subject)
-                yield Pair(law, operator, subject, blank, engines, domains, algorithms=algorithms)
+                about = law, operator, subject, blank, engines, domains
+                yield Pair(*about, algorithms=algorithms, diagnosing=CASES)
 
 
 def _blank(law: Law, operator: Operator, subject: Subject) -> evidence.Result:

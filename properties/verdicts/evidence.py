@@ -49,6 +49,7 @@ class Result:
     repro: str | None = None
     severity: str | None = None
     upstream: str | None = None
+    diagnosis: str | None = None
     tally: Tally = field(default_factory=Tally)
 
     def lines(self) -> Iterator[dict[str, Any]]:

@@ -26,13 +26,15 @@ from refimpl.rounding import FLOAT64, Format, rounding_of
 class Diverged(AssertionError):
     """A subject's result differs from what the law says it should be.
 
-    call, group, name and expected tell which tensor of which call should have been what, for the repro script.
+    call, group, name and expected tell which tensor of which call should have been what, for the repro script; observed
+    is what it was, where it was there.
     """
 
     call: Call | None = None
     group: str = "outputs"
     name: str = "output"
     expected: Expected | Refusal | Shaped | None = None
+    observed: Observed | None = None
 
 
 class Vacuous(AssertionError):
@@ -64,6 +66,7 @@ def verdict(outcome: Outcome, expected: Mapping[str, Expected], subject: Place, 
             _one(outcome, group, name, wanted, subject)
         except Diverged as failure:
             failure.call, failure.group, failure.name, failure.expected = outcome.call, group, name, wanted
+            failure.observed = getattr(outcome, group).get(name)
             raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -219,6 +220,17 @@ def tests(names: Sequence[str]) -> list[str]:
 def grid_class(value: float) -> str:
     """How a number of a picture is shaded, by its sign."""
     return "pos" if value > 0 else "neg" if value < 0 else "zero"
+
+
+def mark(share: float) -> str:
+    """An element of a picture of what is wrong: by how many bounds, or that it is not equal; nothing where it is right.
+
+    >>> mark(0), mark(-1), mark(2.44), mark(3e7)
+    ('', '≠', '2.4', 'e7')
+    """
+    if not share:
+        return ""
+    return "≠" if share < 0 else f"{share:.2g}" if share < 99.5 else f"e{math.floor(math.log10(share))}"
 
 
 def short(value: float) -> str:

@@ -84,7 +84,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
             )
             for place in evidence.places
         },
-        "faults": _faults(table, output),
+        "faults": _faults(table, figures, output),
         "planted": kill_matrix.kill_matrix(evidence),
         "pairs": pairs.met(table),
         "explained": explained.by_entry(table),
@@ -116,13 +116,20 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
     }
 
 
-def _faults(table: pd.DataFrame, output: Path | None) -> list[dict[str, Any]]:
-    """What diverges, the worst first, with the script and the address that may be shown of it."""
+def _faults(table: pd.DataFrame, figures: list[Figure], output: Path | None) -> list[dict[str, Any]]:
+    """What diverges, the worst first, with the picture, the script and the address that may be shown of it."""
+    told = [(figure.subject, figure.data) for figure in figures if figure.name == "diagnosis"]
+    planes = {(subject, data["law"], data["operator"]): data for subject, data in told if data["plane"]}
     found = summarise.faults(table)
     order = {severity: place for place, severity in enumerate(format.SEVERITIES)}
     found.sort(key=lambda fault: (fault["rank"], order.get(fault["severity"], len(order))))
     return [
-        {**fault, "script": scripts.script(fault["repro"], output), "link": scripts.upstream(fault["upstream"])}
+        {
+            **fault,
+            "picture": planes.get((fault["subject"], fault["law"], fault["operator"])),
+            "script": scripts.script(fault["repro"], output),
+            "link": scripts.upstream(fault["upstream"]),
+        }
         for fault in found
     ]
 
@@ -206,6 +213,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "headline": format.headline,
     "grid_class": format.grid_class,
     "short": format.short,
+    "mark": format.mark,
     "slug": format.slug,
     "tests": format.tests,
     "mathml": formula,

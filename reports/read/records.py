@@ -45,6 +45,7 @@ class Result(NamedTuple):
     worst_share: float | None
     worst_case: str | None
     message: str | None
+    diagnosis: str | None
     severity: str | None
     repro: str | None
     upstream: str | None
@@ -169,6 +170,11 @@ def _kernel_learning(data: Record) -> None:
         raise Unusable("loss and weight differ in length")
 
 
+def _diagnosis(data: Record) -> None:
+    if data["plane"] is not None:
+        rectangular(data["plane"], "plane")
+
+
 def _receptive_field(data: Record) -> None:
     rectangular(data["image"], "image")
     for unit in data["units"]:
@@ -190,6 +196,7 @@ _DRAWABLE: dict[str, Callable[[dict[str, Any]], None]] = {
     "kernel_learning": _kernel_learning,
     "feature_maps": feature_maps,
     "receptive_field": _receptive_field,
+    "diagnosis": _diagnosis,
     "worker": worker,
 }
 """What a schema cannot say of a picture's data."""

@@ -164,6 +164,23 @@ def accumulator(operator: str = "conv2d", subject: str = "cpu-bfloat16", **chang
     return {"kind": "figure", "name": "accumulators", "subject": subject, "data": data}
 
 
+def diagnosis(law: str = "agreement", operator: str = "conv2d", subject: str = "cpu-float32") -> dict[str, Any]:
+    """When a check diverges, with a picture of a result that is wrong in its last column."""
+    data = {
+        "law": law,
+        "operator": operator,
+        "rule": ["groups > 1", "a bias"],
+        "under": [52, 1],
+        "beside": [0, 148],
+        "confirmed": True,
+        "elements": "in the last column",
+        "value": "zero (in 24 of 24 cases)",
+        "plane": [[0, 0, -1], [0, 0, 2.44], [0, 0, 3e7]],
+        "of": "output[0] of 1 × 3 × 3",
+    }
+    return {"kind": "figure", "name": "diagnosis", "subject": subject, "data": data}
+
+
 def accumulators() -> list[dict[str, Any]]:
     """Two operators; one keeps its sums in 16 bits going backward."""
     return [
@@ -238,12 +255,14 @@ def write_wide(folder: Path) -> None:
             changes |= {"status": "not run", "reason": "no CUDA device", "cases": 0, "worst_share": None}
         if changes["status"] in ("diverged", "error", "known"):
             changes |= {"severity": "silent wrong value", "message": "value is 3, but should be 2 [conv2d(x, w)]"}
+            changes |= {"diagnosis": "wrong where groups > 1 and a bias (52 of 53); right elsewhere (148 of 148)"}
             changes |= {
                 "repro": "reports/generated/repro/a.py",
                 "upstream": "https://github.com/pytorch/pytorch/issues/1",
             }
         rows.append(result(law, operator, subject, **changes))
-    lines = [*rows, *figures(), *accumulators(), worker(), *faults(), fault("missed", caught=False)]
+    told = [diagnosis(r["law"], r["operator"], r["subject"]) for r in rows if r["status"] == "diverged"]
+    lines = [*rows, *told, *figures(), *accumulators(), worker(), *faults(), fault("missed", caught=False)]
     write_run(folder, [header(subjects=ran + idle), *lines, END])
     write_benchmarks(folder, all_benchmarks())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,26 @@ def test_a_newer_run_of_the_suites_own_tests_adds_its_faults(tmp_path: Path) -> 
     found = assemble(load([tmp_path]))
     assert len(found["results"]) == len(fake_run.all_results())
     assert len(found["faults"]) == len(fake_run.faults())
+
+
+def test_a_diagnosis_is_shown(tmp_path: Path) -> None:
+    """What diverged shows when it does, and a picture of the elements that are wrong."""
+    said = "wrong where groups > 1 (52 of 53); right elsewhere (148 of 148)"
+    texts = render(evidence(tmp_path, [fake_run.result(status="diverged", diagnosis=said), fake_run.diagnosis()]))
+    html = re.sub(r"\s+", " ", texts["index.html"])
+    assert "<b>Diagnosis:</b> wrong where groups &gt; 1 (52 of 53); right elsewhere (148 of 148).</p>" in html
+    assert "output[0] of 1 × 3 × 3: 3 of 9 elements are wrong" in html
+    assert re.findall(r'<text x="\d+" y="\d+">([^<]+)</text>', html)[:3] == ["≠", "2.4", "e7"]
+    assert "right elsewhere (148 of 148)" in texts["summary.md"].replace("\\", "")
+
+
+def test_a_picture_that_is_no_grid_is_left_out(tmp_path: Path) -> None:
+    """Rows of several lengths are told as a problem of the evidence, and not drawn."""
+    odd = fake_run.diagnosis()
+    odd["data"]["plane"] = [[0, 1], [0]]
+    found = evidence(tmp_path, [fake_run.result(status="diverged"), odd])
+    assert [notice.problem for notice in found.notices if "plane is not a grid" in notice.problem]
+    assert "elements are wrong" not in render(found)["index.html"]
 
 
 def test_narrow_accumulators_are_named(tmp_path: Path) -> None:

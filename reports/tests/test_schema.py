@@ -34,7 +34,7 @@ def test_a_schema_is_one(whole: dict[str, Any]) -> None:
 def test_fake_evidence_has_its_form() -> None:
     """The lines and the benchmarks of these tests, by the whole schema."""
     lines = [fake_run.header(), *fake_run.all_results(), *fake_run.figures(), *fake_run.accumulators()]
-    for line in [*lines, fake_run.worker(), *fake_run.faults(), fake_run.END]:
+    for line in [*lines, fake_run.diagnosis(), fake_run.worker(), *fake_run.faults(), fake_run.END]:
         validators.LINE.validate(line)
     for entry in fake_run.all_benchmarks():
         schema.check(entry, "benchmark")
