@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,9 +47,9 @@ Found = Iterator[tuple[str, Any]]
 
 
 def _arguments(operator: Operator, case: Case) -> Found:
-    """The arguments: of one for each axis the largest, and each."""
+    """The arguments, or their defaults: of one for each axis the largest, and each."""
     later: list[tuple[str, Any]] = []
-    for name, value in case.arguments.items():
+    for name, value in {**_defaults(operator.layer), **case.arguments}.items():
         if isinstance(value, bool) or value is None or isinstance(value, str):
             yield name, str(value)
         elif isinstance(value, int | float):
@@ -55,8 +57,18 @@ def _arguments(operator: Operator, case: Case) -> Found:
         elif isinstance(value, tuple) and len(value) == operator.axes and None not in value:
             yield name, max(value)
             later += _by_axis(operator, name, value)
-    yield from ((f"a {name}", name in case.arguments) for name in ("divisor_override", "output_size", "ignore_index"))
+    yield from ((f"a {name}", name in case.arguments) for name in ("divisor_override", "output_size", "weight"))
     yield from later
+
+
+@functools.cache
+def _defaults(layer: str) -> dict[str, Any]:
+    """What a layer takes for arguments that are not given."""
+    thing: Any = torch
+    for part in layer.split(".")[1:]:
+        thing = getattr(thing, part)
+    parameters = inspect.signature(thing).parameters.values()
+    return {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str)}
 
 
 def _adaptive(operator: Operator, case: Case) -> Found:
@@ -151,7 +163,6 @@ def _rows(case: Case) -> Found:
     yield "rows", len(target)
     yield "ignored rows", ignored
     yield "every row ignored", ignored == len(target) > 0
-    yield "weights of classes", "weight" in case.arguments
 
 
 def _output(operator: Operator, case: Case) -> Found:
