@@ -48,10 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):  # its controller writes nothing
         plugins["memory"] = config.stash[memory.PEAK]
     run_evidence.begin(config)
-    if given.kernels and not hasattr(config, "workerinput"):
+    if (given.kernels or given.device) and not hasattr(config, "workerinput"):
         if law_tests.TASK not in config.stash:
             plugins["kernels"] = kernels.Verdicts(given.subjects)
-        if shown := github.showing(given.kernels):
+        if given.kernels and (shown := github.showing(given.kernels)):
             plugins["annotations"] = shown
     if file:
         plugins["verdict"] = file

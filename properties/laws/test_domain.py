@@ -10,7 +10,7 @@ from properties.verdicts.tally import figure
 from properties.verdicts.verdict import holds
 
 
-@law(LAW, covers=lambda operator: True, on=lambda subject: bool(subject.kernels), rank=0)
+@law(LAW, covers=lambda operator: True, on=lambda subject: subject.asked, rank=0)
 def test_domain(operator: Operator, subject: Trial) -> None:
     """What torch takes is taken; what is refused, and always, is told here once, and asked for by no other law."""
     assert subject.domain

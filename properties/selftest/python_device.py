@@ -2,7 +2,8 @@
 
 pytest properties --device notebook --device-import properties.selftest.python_device
 
-Its tensors keep their values in memory of the CPU, which computes for it. Its tanh is wrong, so that a run shows both.
+Its tensors keep their values in memory of the CPU, which computes for it. Its tanh is wrong, and its convolution takes
+no dilation, so that a run shows these, too.
 Where the variable :data:`IMPORTED` names a file, each process that imports this module adds its number to it.
 """
 
@@ -55,6 +56,8 @@ class OnDevice(torch.Tensor):
     ) -> Any:
         """Any operation, computed by the CPU; a tensor that it changes in place is returned as it is."""
         named = dict(named or {})
+        if operation is aten.convolution.default and max(arguments[5]) > 1:
+            raise RuntimeError("no dilation here")
         given = {id(_on_cpu(t)): t for t in (*arguments, *named.values()) if isinstance(t, torch.Tensor)}
         results = WRONG.get(operation, operation)(*_mapped(_on_cpu, arguments), **_mapped(_on_cpu, named))
         if named.get("device") == CPU:

@@ -33,14 +33,22 @@ def run(folder: Path, *arguments: str) -> nested.Ended:
 
 
 def test_a_device_is_held(tmp_path: Path) -> None:
-    """What it computes right passes, what it does not is caught; rows, header and script name the device."""
-    chosen = ["--subjects=notebook-float32", "-k", "test_gradients[conv2d- or test_gradients[tanh-"]
+    """What it computes right passes, what it does not is caught; rows, header and script name the device. What it
+    refuses always is one finding, and no other law asks for it."""
+    chosen = [
+        "--subjects=notebook-float32",
+        "-k",
+        "test_domain[conv2d- or test_gradients[conv2d- or test_gradients[tanh-",
+        "properties/laws/test_domain.py",
+    ]
     finished = run(tmp_path, *GIVEN, *chosen, *nested.UNSHRUNK)
     assert finished.returncode == 1, finished.stdout
     (path,) = (tmp_path / "evidence").glob("properties-*.jsonl")
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    seen = {line["operator"]: line for line in lines if line["kind"] == "result"}
+    seen = {line["operator"]: line for line in lines if line.get("law") == "gradients"}
     assert {name: line["status"] for name, line in seen.items()} == {"conv2d": "passed", "tanh": "diverged"}
+    assert "refuses dilation > 1 (RuntimeError: no dilation here), which torch takes" in finished.stdout
+    assert "conv2d: right where it answers: dilation 1, float32" in finished.stdout
     assert {(line["subject"], line["device"]) for line in seen.values()} == {("notebook-float32", "notebook")}
     there = {device["name"]: device["description"] for device in lines[0]["environment"]["devices"]}
     assert there["notebook"] == f"notebook of {MODULE}"

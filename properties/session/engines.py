@@ -62,7 +62,9 @@ class Processes:
             said = _load(config, option, what, options.kernels, kernels=options.kernels, imports=options.imports)
             check_words(f"{option}={config.getoption(option)}: WITHOUT", said)
             _take_task(config)
-            asked = config.stash[law_tests.ENGINES], {*options.without, *said}, options.subjects
+            options = dataclasses.replace(options, without=(*options.without, *said))
+        if options.kernels or options.device:
+            asked = config.stash[law_tests.ENGINES], options.without, options.subjects
             config.stash[law_tests.DOMAINS] = Domains(*asked)
         if options.bound != ELEMENTWISE:
             domains = config.stash.get(law_tests.DOMAINS, None)

@@ -16,7 +16,7 @@ class Verdicts:
     """Collects what came of the checks on kernels, in the process that the user started."""
 
     def __init__(self, subjects: Iterable[Subject]) -> None:
-        self.names = {str(subject): subject for subject in subjects if subject.kernels}
+        self.names = {str(subject): subject for subject in subjects if subject.asked}
         self.checks: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -84,8 +84,8 @@ def add(parser: pytest.Parser) -> None:
         "get_inputs() and get_init_inputs() (default: the file of --kernels)",
     )  # fmt: skip
     group.addoption(
-        "--without", metavar="WORDS", help="what the kernels do not take, e.g. unbatched,groups: it is not tried, and "
-        "no divergence",
+        "--without", metavar="WORDS", help="what the kernels, or the device, do not take, e.g. unbatched,groups: it "
+        "is not tried, and no divergence",
     )  # fmt: skip
     group.addoption(
         "--bound", choices=("any", ELEMENTWISE), default="any", help="the bound that convolutions of kernels and of "
@@ -161,7 +161,8 @@ def read(config: pytest.Config) -> Options:
     shard, python = _shard(config, profile), config.getoption("--subject-python")
     kernels = _module(config) or _operator(config) or _code(config, "--kernels")
     imports = tuple(filter(None, (_code(config, option) for option in ("--device-import", "--import"))))
-    without, backend, device = _without(config, kernels), _backend(config), _device(config)
+    backend, device = _backend(config), _device(config)
+    without = _without(config, kernels or device)
     other = _other_torch(python) if python else ""
     try:
         names = config.getoption("--subjects") or (
@@ -336,13 +337,14 @@ def _found(option: str, given: str, where: str) -> str:
     return where
 
 
-def _without(config: pytest.Config, kernels: str | None) -> tuple[str, ...]:
+def _without(config: pytest.Config, held: str | None) -> tuple[str, ...]:
     """The words of what is not taken."""
     given = config.getoption("--without")
     if given is None:
         return ()
-    if kernels is None:
-        pytest.exit(f"--without={given}: says what kernels do not take; give --kernels, too, or leave it out", 2)
+    if held is None:
+        what = "what kernels or a device do not take; give --kernels or --device"
+        pytest.exit(f"--without={given}: says {what}, too, or leave it out", 2)
     words = tuple(word.strip() for word in given.split(","))
     check_words(f"--without={given}", words)
     return words

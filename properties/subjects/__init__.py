@@ -115,6 +115,14 @@ class Subject:
         return bool(self.kernels) or compiler or self.device not in devices.IN_TREE
 
     @property
+    def asked(self) -> bool:
+        """True if it is asked what it takes before any law is held to it: kernels, or a device of others.
+
+        A backend of torch.compile is not: to ask it a few cases of each feature takes a compilation for each.
+        """
+        return bool(self.kernels) or (self.mode == "eager" and self.device not in devices.IN_TREE)
+
+    @property
     def registered(self) -> bool:
         """True if an operator of torch.library computes."""
         return self.kernels is not None and "::" in self.kernels
