@@ -245,7 +245,8 @@ class Computed:
     def exp(self) -> Computed:
         """``e^x̂ − e^x = e^x(e^{x̂−x} − 1)``; a library's exp is taken to be within ε = 4u (2 ulp)."""
         value = np.exp(self.value)
-        return self._library(value, value * np.expm1(self.off))
+        near, far = value * np.expm1(np.minimum(self.off, 1.0)), np.exp(self.value + self.off) - value
+        return self._library(value, np.where(self.off > 1.0, far, near))
 
     def log(self) -> Computed:
         """``|log x̂ − log x| ≤ −log(1 − e_x/x)``; a library's log is taken to be within ε = 4u (2 ulp)."""

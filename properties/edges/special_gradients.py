@@ -8,7 +8,8 @@ elements of the cotangent that a stride sets apart, and around them; they meet w
 gradient to a weight these are the zeros of the padding; they meet the cotangent, or for a transposed layer its input.
 
 For activations nobody promises whether the slope of a saturated one is zero or only small, which a product with ∞ tells
-apart, nor what the slope at NaN is: only that it is one for all NaN (:mod:`properties.edges.few_values`).
+apart, nor what the slope at NaN is: only that it is one for all NaN (:mod:`properties.edges.few_values`). Nor is
+anything promised for a cotangent so large that its product with a part of the slope, such as an exponential, overflows.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def of_activation(operator: Operator, case: Case, cotangent: Array, x: Array, fo
         )
         certain = same_places(exact, flat)
     if axis is None:
-        certain &= np.isfinite(x) & (np.isfinite(cotangent) | (slope != 0.0))
+        held = ~np.isfinite(cotangent) | (np.abs(cotangent) < np.sqrt(format.storage.largest))
+        certain &= np.isfinite(x) & (np.isfinite(cotangent) | (slope != 0.0)) & held
     else:  # a difference on the way may be past the largest number
         held = np.where(np.isfinite(cotangent), np.abs(cotangent), 0.0) < format.storage.largest / 8.0 / max(1, x.size)
         certain &= (held & (x < np.inf)).all(axis, keepdims=True)

@@ -60,6 +60,7 @@ class Check:
 
     engines: where calls are made. domains: what subjects take that stand for torch; None where nothing is asked of it.
     algorithms: by what they convolve; None where each is held to the bound of a sum of products.
+    share: of the cases that settings and law say, how many are tried.
     """
 
     law: Law
@@ -83,6 +84,7 @@ class Check:
     algorithms: Algorithms | None = None
     algorithm: str = ELEMENTWISE
     """That whose bound convolutions are held to: the one that the subject shows."""
+    share: float = 1.0
 
     @property
     def tally(self) -> Tally:
@@ -92,7 +94,7 @@ class Check:
     @property
     def settled(self) -> bool:
         """True if so many cases were tried that what proves nothing never will."""
-        share = self.law.share(self.subject) if self.subject else 1.0
+        share = self.share * (self.law.share(self.subject) if self.subject else 1.0)
         return self.tally.cases >= share * SETTLED[self.subject.mode if self.subject else "eager"]
 
     def has_turn(self, seed: int | str | None) -> bool:
@@ -378,7 +380,8 @@ class Check:
             drawn = families.families(self.law, self.operator, members)
             return self._searching(drawn, self.tried_in_turn, settings, examples, seed)
         cases, compiled = self.law.strategy(self.operator), bool(self.subject and self.subject.compiled)
-        wanted = max(1 if compiled else self.law.least, round(settings.max_examples * self.law.budget(self.subject)))
+        share = self.share * self.law.budget(self.subject)
+        wanted = max(1 if compiled else self.law.least, round(settings.max_examples * share))
         number = wanted if compiled else math.ceil(wanted / bundles.LARGEST)
         drawn = bundles.bundles(cases, math.ceil(wanted / number))
         if not compiled and (turns := self.law.in_turn(self.operator)):
@@ -418,7 +421,7 @@ class Check:
     def _count_pairs(self) -> None:
         """Count the pairs of dealt values, where a subject has the whole budget and takes all of them."""
         narrow = self.domain and self.domain.refused
-        if self.dealer and self.law.budget(self.subject) == 1.0 and not narrow:
+        if self.dealer and self.share * self.law.budget(self.subject) == 1.0 and not narrow:
             self.tally.pairs, self.tally.pairs_met = self.dealer.pairs, len(self.dealer.met)
 
 

@@ -29,6 +29,7 @@ from properties.worker.call import FAKE, GROUPS, INDUCTOR, Call, Shape
 from properties.worker.execute import RECOMPILATIONS
 from properties.worker.layouts import LAYOUTS
 from properties.worker.programs import STEPS, VIEWS
+from properties.worker.programs import __name__ as PROGRAMS
 from refimpl.arrays import Array
 
 LITERAL = 64
@@ -133,7 +134,7 @@ def _head(name: str, message: str, source: str, body: str) -> str:
 
 
 def _sources(call: Call) -> list[str]:
-    """The program, the layouts that the call uses, and the functions of their modules that those call."""
+    """The program, the call's layouts, and the functions of their modules and of programs that those call."""
     wanted: dict[str, str] = {}
     for function in (call.program, *(LAYOUTS[layout] for layout in call.setting.layouts.values())):
         _collect(function, wanted)
@@ -148,7 +149,7 @@ def _collect(function: Callable[..., Any], into: dict[str, str]) -> None:
     into[function.__name__] = inspect.getsource(function)
     for name in _names(function.__code__):
         used = function.__globals__.get(name)
-        if inspect.isfunction(used) and used.__module__ in (function.__module__, modules.__name__):
+        if inspect.isfunction(used) and used.__module__.startswith((function.__module__, modules.__name__, PROGRAMS)):
             _collect(used, into)
 
 

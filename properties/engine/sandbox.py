@@ -70,7 +70,7 @@ class Sandbox(Forked):
         """What a check comes to; its status is "error" where it ended the sandbox or used up its time."""
         try:
             names = check.law.name, check.operator and check.operator.name
-            judged = self.run(_judged, *names, check.subject, check.result, seed)
+            judged = self.run(_judged, *names, check.subject, check.result, seed, check.share)
         except Lost as lost:
             return replace(check.result, status="error", message=str(lost))
         if judged.status not in HELD:  # what broke the law may have broken more
@@ -131,10 +131,11 @@ class Sandbox(Forked):
 
 
 def _judged(
-    engines: Engines, name: str, about: str | None, subject: Subject | None, result: Result, seed: int | str | None
-) -> Result:
+    engines: Engines, name: str, about: str | None, subject: Subject | None, result: Result, seed: int | str | None,
+    share: float,
+) -> Result:  # fmt: skip
     """The result of one check, without what cannot leave the process."""
-    check = Check(law.LAWS[name], operators.operator(about) if about else None, subject, result, engines)
+    check = Check(law.LAWS[name], operators.operator(about) if about else None, subject, result, engines, share=share)
     with collecting(result), contextlib.suppress(Exception):
         judge(result, subject, lambda: check.search_enough(seed))
     return replace(result, tally=replace(result.tally, call=None, entry=None))

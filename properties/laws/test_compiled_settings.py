@@ -22,7 +22,7 @@ from properties.engine.trial import Trial
 from properties.laws.test_layouts import agrees
 from properties.laws.test_special_gradients import selecting
 from properties.laws.test_special_values import one_product
-from properties.operators import CATALOGUE, Operator, operator
+from properties.operators import CATALOGUE, CHAPTER, Operator, operator
 from properties.subjects import FLOATS, INTEGERS
 from properties.verdicts.verdict import verdict
 from properties.worker.layouts import FAITHFUL
@@ -67,15 +67,21 @@ def values_of_one_setting(draw: st.DrawFn, operator: Operator, dtypes: Sequence[
 
 @st.composite
 def values_of_some_operator(draw: st.DrawFn) -> Bundle:
-    """The same of any operator: in integer dtypes, too, if it is exact, and in those alone if it is generated."""
+    """The same of any operator: in integer dtypes, too, if it is exact, and in those alone if "settings when compiled"
+    has all of its cases in a usual run."""
     about = draw(among(*TURNS))
-    dtypes = (() if generated(about) else FLOATS) + (() if about.inexact else INTEGERS)
+    dtypes = (() if often(about) else FLOATS) + (() if about.inexact else INTEGERS)
     return draw(values_of_one_setting(about, dtypes))
 
 
 def generated(operator: Operator) -> bool:
     """True if the compiler generates the code that computes it, and calls no kernel of eager mode."""
     return operator.differentiable and (operator.has("pooling") or operator.has("activation"))
+
+
+def often(operator: Operator) -> bool:
+    """True if what the compiler generates for an operator is held in any run: one of the chapter's."""
+    return generated(operator) and operator.family in CHAPTER
 
 
 def promised(operator: Operator, case: Special, subject: Trial) -> dict[str, Promise]:
@@ -112,7 +118,7 @@ def keeps(operator: Operator, subject: Trial, case: Case) -> None:
     (meets if isinstance(case, Special) else agrees)(operator, subject, case)
 
 
-TURNS = tuple(o for o in CATALOGUE if o.layer != "torch.optim.SGD" and not (generated(o) and o.inexact))
+TURNS = tuple(o for o in CATALOGUE if o.layer != "torch.optim.SGD" and not (often(o) and o.inexact))
 
 
 @law(

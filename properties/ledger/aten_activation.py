@@ -52,7 +52,7 @@ def _sum_overflows(case: Case, subject: Subject) -> bool:
 
 @lossy(
     "softmax-powers-in-storage",
-    ("softmax",),
+    ("softmax", "softmin"),
     why=OPMATH + "whole vectors, and softmax over the last axis, do so",
     example=Case({"input": (17, 17, 7)}, {"dim": 1}, "normal"),
 )

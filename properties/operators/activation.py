@@ -83,7 +83,7 @@ def _activation(name: str, layer: str, program: Any, exact: bool = False, rows: 
         cases=cases(rows_geometry() if rows else elements_geometry()),
         program=program,
         output_shape=_input_shape,
-        traits=frozenset({"activation"}),
+        traits=frozenset({"activation", "in place"} if name == "relu" else {"activation"}),
         inexact=None if exact else INEXACT,
         rows=lambda case: {"input": len(case.shapes["input"])},
         large=LARGE_ROWS if rows else LARGE_ELEMENTS,

@@ -103,6 +103,8 @@ def arguments_of(operator: Operator, case: Case) -> dict[str, Any]:
     layer, made, called = operator.layer.removeprefix("torch.nn."), dict(case.arguments), dict[str, Any]()
     if operator.has("loss"):
         made = {name: value for name, value in made.items() if name not in ("target", "weight")}
+    elif layer == "PReLU":
+        made = {"num_parameters": case.shapes["weight"][0]}
     elif "weight" in case.shapes:
         made = {**_sizes(layer, case), **made, "bias": "bias" in case.shapes}
     elif "Pad" in layer:

@@ -54,6 +54,8 @@ class Operator:
     ``module`` asks torch for the layer by its constructor (:mod:`properties.operators.modules`).
 
     ``constraints`` are the documented rules that make arguments valid (:mod:`properties.operators.constraints`).
+
+    ``family`` is the name of the module that the record stands in; the catalogue fills it in.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Operator:
     parts: Parts | None = None
     module: Program = modules.module
     constraints: tuple[Constraint, ...] = ()
+    family: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -102,6 +105,7 @@ class Operator:
         - "sized": a formula gives the size of each axis, however many there are;
         - "columns": an example is a matrix of columns, whatever the number of axes they are laid out on;
         - "activation": a function of each value or row;
+        - "in place": it can be told to leave its result in its operand;
         - "loss": a loss of rows of classes.
         """
         return trait in self.traits

@@ -19,9 +19,9 @@ from properties.engine.law import REST, Hold, Law
 from properties.engine.sandbox import Sandbox
 from properties.engine.tasks import Task
 from properties.engine.trial import Engines, Trial
-from properties.operators import Operator
-from properties.session import absent, recording
-from properties.session.options import MEMORY, OPTIONS, TIMEOUT
+from properties.operators import CHAPTER, Operator
+from properties.session import absent, profiles, recording
+from properties.session.options import MEMORY, OPTIONS, TIMEOUT, Options
 from properties.subjects import Subject
 from properties.verdicts.evidence import Result
 
@@ -40,6 +40,32 @@ DIAGNOSES = 3
 SEED = pytest.StashKey[int]()
 """The seed of a run that was told none."""
 OF_ANOTHER_RUN = "takes long: each run of all checks tries some of these by its seed, any that is named, nightly all"
+
+
+FEWER = 0.2
+"""The share of a check's cases that an operator beyond the chapter's is dealt in a usual run."""
+
+
+def deals_fewer(operator: Operator | None, options: Options) -> bool:
+    """True if a run deals an operator fewer cases: not one of the chapter's, not named, and torch's own.
+
+    A nightly run and a search deal all alike.
+    """
+    whole = (
+        options.named or options.kernels or options.backend or options.profile in (profiles.NIGHTLY, profiles.SEARCH)
+    )
+    return operator is not None and operator.family not in CHAPTER and not whole
+
+
+def speaks_of(law: Law, operator: Operator | None, subject: Subject, options: Options) -> bool:
+    """True if a run holds a subject to a law on an operator.
+
+    Where fewer cases are dealt nothing is compiled but in turn, and laws that others explain are held in float32 alone.
+    """
+    if not deals_fewer(operator, options):
+        return law.includes(operator, subject)
+    usual = not subject.compiled and (law.rank < REST or subject.dtype == "float32")
+    return usual and law.includes(operator, subject)
 
 
 def rank(item: Any) -> int:
@@ -93,6 +119,7 @@ def planned(law: Law, operator: Operator | None, subject: Subject | None, item: 
     cases = item.config.getoption("--diagnosis") if told < DIAGNOSES else 0
     check = Check(law, operator, subject, blank, stash[ENGINES], stash.get(DOMAINS, None), diagnosing=cases)
     check.algorithms = stash.get(ALGORITHMS, None)
+    check.share = FEWER if deals_fewer(operator, stash[OPTIONS]) else 1.0
     return check
 
 
@@ -117,7 +144,7 @@ def run_seed(config: pytest.Config) -> str | None:
 AGAIN: dict[str, object] = {
     "--hypothesis-profile": None, "--kernels": None, "--without": None, "--task": None, "--module": None,
     "--compile-backend": None, "--import": None, "--operator": None, "--like": None,
-    "--device": None, "--device-import": None, "--subject-python": None, "--subjects": None,
+    "--device": None, "--device-import": None, "--subject-python": None, "--subjects": None, "--operators": None,
     "--bound": "any",
     "--call-timeout": TIMEOUT, "--call-memory": MEMORY,
 }  # fmt: skip
@@ -152,24 +179,31 @@ def row(item: pytest.Item, **about: Any) -> Result | None:
     if described is None:
         return function.blank(item, **about) if hasattr(function, "blank") else None
     operator, subject = about.get("operator"), about["subject"]
-    return _blank(described, operator, subject, item) if described.includes(operator, subject) else None
+    spoken = speaks_of(described, operator, subject, item.config.stash[OPTIONS])
+    return _blank(described, operator, subject, item) if spoken else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each operator × present subject that a law covers, or for each plain subject of any other test."""
     described: Law | None = getattr(metafunc.function, "law", None)
-    subjects = metafunc.config.stash[OPTIONS].subjects
+    options = metafunc.config.stash[OPTIONS]
+    subjects = options.subjects
     if described is None and "subject" in metafunc.fixturenames:
         metafunc.parametrize("subject", absent.standing(s for s in subjects if s.plain), ids=str)
     if described is None:
         return
     names = [name for name in ("operator", "subject") if name in metafunc.fixturenames]
     task = metafunc.config.stash.get(TASK, None)
-    known = described.operators if task is None else [task] if described.covers and described.covers(task) else []
+    wanted = [operator for operator in described.operators if operator in options.operators]
+    known = wanted if task is None else [task] if described.covers and described.covers(task) else []
     operators = known if "operator" in names else [None]
     pairs: list[tuple[Operator | None, Subject | None]] = [(o, None) for o in operators]
     if "subject" in names:
-        pairs = [(o, s) for o in operators for s in absent.standing(s for s in subjects if described.includes(o, s))]
+        pairs = [
+            (o, s)
+            for o in operators
+            for s in absent.standing(s for s in subjects if speaks_of(described, o, s, options))
+        ]
     chosen = [tuple(thing for thing in pair if thing is not None) for pair in pairs]
     if names:
         metafunc.parametrize(names, chosen, ids=["-".join(map(str, pair)) for pair in chosen])

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from properties import subjects
 from properties.engine.diagnosis import CASES
-from properties.operators import features
+from properties.operators import ALL, CATALOGUE, Operator, chosen, features
 from properties.session import example_database, profiles, shards
 from properties.subjects import Subject, devices
 from properties.worker import modules, process
@@ -34,7 +34,8 @@ class Options:
     that they may answer. backend: that of torch.compile to be held. imports: what is imported first where torch runs.
     device: one outside torch's tree. python: an interpreter with another torch, which is called ``other``. minutes: how
     long a search takes. timeout, memory: the seconds and bytes that a call may take. all_checks: whether it is a run
-    of every check with the usual number of cases, none of them chosen.
+    of every check with the usual number of cases, none of them chosen. operators: those that are held; named: whether
+    the user named each, or its family.
     """
 
     profile: str
@@ -54,6 +55,8 @@ class Options:
     timeout: float
     memory: int
     all_checks: bool
+    operators: list[Operator] = field(default_factory=lambda: list(CATALOGUE))
+    named: bool = False
 
 
 PROPERTIES = Path(__file__).resolve().parent.parent
@@ -70,6 +73,10 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         "--subjects", metavar="NAMES", help="devices or subjects, e.g. cpu,cuda or cpu-float32,compiled-cpu-float32 "
         "(default: all, and those that are absent are reported as not run)",
+    )  # fmt: skip
+    group.addoption(
+        "--operators", metavar="NAMES", help="operators or families of them, e.g. gelu,normalization; \"chapter\" for "
+        "those that LeNet is made of and their like; \"all\" (the default) deals the others fewer cases",
     )  # fmt: skip
     group.addoption(
         "--kernels", metavar="FILE", help="hold the functions of a Python file or module, with the signatures of "
@@ -168,7 +175,7 @@ def read(config: pytest.Config) -> Options:
         names = config.getoption("--subjects") or (
             subjects.few(device) if profile == profiles.QUICK and not backend else None
         )
-        chosen = subjects.select(names, kernels, other, backend or "", imports, device)
+        held_to = subjects.select(names, kernels, other, backend or "", imports, device)
     except ValueError as error:
         pytest.exit(f"--subjects={config.getoption('--subjects')}: {error}", returncode=2)
     timeout, memory = config.getoption("--call-timeout"), int(config.getoption("--call-memory") * 2**30)
@@ -176,16 +183,27 @@ def read(config: pytest.Config) -> Options:
     bound, task, own = config.getoption("--bound"), _task(config, kernels), (imports, device, python, other)
     limits = minutes(searched), in_process, timeout, memory
     whole = profile == "default" and not _choosing(config)
-    return Options(profile, chosen, shard, kernels, without, bound, task, backend, *own, *limits, whole)
+    held = kernels, without, bound, task, backend, *own
+    return Options(profile, held_to, shard, *held, *limits, whole, *_operators(config))
 
 
 def _choosing(config: pytest.Config) -> bool:
     """True if checks or subjects are named, or those that failed before are tried again."""
-    options = ("keyword", "markexpr", "lf", "--subjects", "--kernels", "--module", "--operator", "--compile-backend")
+    options = ("keyword", "markexpr", "lf", "--subjects", "--operators", "--kernels", "--module", "--operator",
+               "--compile-backend")  # fmt: skip
     places = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
     return any(PROPERTIES in place.parents for place in places) or any(
         config.getoption(option, None) for option in options
     )
+
+
+def _operators(config: pytest.Config) -> tuple[list[Operator], bool]:
+    """The operators to be held, and whether the user named them."""
+    given: str = config.getoption("--operators") or ALL
+    try:
+        return chosen(name.strip() for name in given.split(",")), given not in (ALL, "chapter")
+    except ValueError as error:
+        pytest.exit(f"--operators={given}: {error}", returncode=2)
 
 
 def minutes(given: str | None) -> float:

@@ -36,6 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _keep(config, items, lambda item: not law_tests.of_none(item))
     if options.kernels or options.backend:
         _keep(config, items, holds)
+    if options.named:
+        _keep(config, items, lambda item: "operator" in getattr(getattr(item, "callspec", None), "params", {}))
     if options.profile == profiles.QUICK:
         _keep(config, items, lambda item: holds(item) and law_tests.rank(item) < REST)
     if options.profile == profiles.TESTS and not options.backend:

@@ -40,12 +40,13 @@ REFUSALS = (
     "does not have a deterministic implementation",
     "Input dtype must be either a floating point or complex dtype",
     "value cannot be converted to type uint8_t without overflow",
+    "on an unsigned type with negative limits",
     "PyTorch is not linked with support for",
     "Torch not compiled with CUDA enabled",
 )
 """What torch says, as a RuntimeError, where it was told to use deterministic algorithms alone and has none, where a
-mean of integers is asked for, where bytes are to be padded with a negative number, and where what it infers for a
-device asks the device, which is not there."""
+mean of integers is asked for, where bytes are to be padded with a negative number or clamped at one, and where what it
+infers for a device asks the device, which is not there."""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,8 @@ def functionals(module: Any) -> dict[str, Callable[..., Any]]:
 def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) -> Callable[..., Any]:
     """The function that a class with the constructor of a layer of torch.nn computes."""
     parameters = inspect.signature(layer).parameters
-    positional = {"linear": ("input", "weight", "bias"), "bilinear": ("input1", "input2", "weight", "bias")}
+    positional = {"linear": ("input", "weight", "bias"), "bilinear": ("input1", "input2", "weight", "bias"),
+                  "prelu": ("input", "weight")}  # fmt: skip
     names = positional.get(function, ("input", "weight", "bias") if "conv" in function else ("input",))
     names = ("input", "target", "weight") if "target" in inspect.signature(layer.forward).parameters else names
     names = ("input", "indices") if "unpool" in function else names
@@ -125,7 +126,7 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
         built = {name: arguments.pop(name) for name in list(arguments) if name in parameters}
         if weights:
             built |= sizes_of(function, weights["weight"], built.get("groups", 1))
-            built["bias"] = weights["bias"] is not None
+            built |= {"bias": weights["bias"] is not None} if function != "prelu" else {}
         return with_weights(build(made, layer, built), weights, tuple(arguments.values()))
 
     call.made, call.layer = made, layer  # type: ignore[attr-defined]
@@ -154,6 +155,8 @@ def sizes_of(function: str, weight: Tensor, groups: int) -> dict[str, Any]:
         return {"in_features": weight.shape[1], "out_features": weight.shape[0]}
     if function == "bilinear":
         return dict(zip(("out_features", "in1_features", "in2_features"), weight.shape, strict=True))
+    if function == "prelu":
+        return {"num_parameters": weight.shape[0]}
     first, second = (0, 1) if "transpose" in function else (1, 0)
     channels = {"in_channels": weight.shape[first], "out_channels": weight.shape[second]}
     channels["out_channels" if "transpose" in function else "in_channels"] *= groups

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
+
+from properties.worker.programs.piecewise_activation import placed
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -16,9 +20,9 @@ def tanh(input: Tensor) -> Tensor:
     return F.tanh(input)
 
 
-def relu(input: Tensor) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Any:
     """torch.nn.ReLU."""
-    return F.relu(input)
+    return placed(input, F.relu, inplace)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:

@@ -1,0 +1,187 @@
+"""ATen's and oneDNN's activations in pieces, and those with exponentials on one side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from properties.cases.case import Case
+from properties.edges.few_values import FewValues
+from properties.edges.special_values import Special
+from properties.ledger.aten_activation import lanes
+from properties.ledger.record import OF_ALL_GRADIENTS, known
+from properties.ledger.sums import OPMATH, lossy
+from properties.subjects import SIXTEEN_BITS, Subject
+from refimpl.arrays import Array
+from refimpl.bounds import smooth_activation as bounds
+from refimpl.rounding import Computed
+
+AT_NAN = (
+    "no document says what the gradient at NaN is, but it is one function of one number: equal elements of a tensor "
+)
+CLAMPED, EXPONENTIAL = ("relu6", "hardtanh"), ("elu", "selu", "celu", "hardswish")
+
+
+def _around_the_tail(case: Case, subject: Subject) -> Array:
+    """The cotangents of NaN that stand in whole vectors, two at a time, and behind them, too."""
+    x, g = (case.tensor(name, case.shapes["input"], subject.format).reshape(-1) for name in ("input", "cotangent"))
+    step = (
+        2 * lanes() if subject.dtype in SIXTEEN_BITS else {"float32": lanes(), "float64": lanes() // 2}[subject.dtype]
+    )
+    odd, whole = np.isnan(x), np.arange(x.size) < x.size - x.size % step
+    bits = g.view(np.int64)
+    return np.intersect1d(bits[odd & whole], bits[odd & ~whole]).view(np.float64)
+
+
+@known(
+    "clamped-gradient-at-nan-depends-on-vector",
+    CLAMPED,
+    severity="wrong gradient",
+    laws=("equal elements",),
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/195075",
+    why=AT_NAN + "have the gradient 0 in whole vectors, and the cotangent behind them",
+    example=FewValues({"input": (65,)}, {}, "normal", 3, palette="nan"),
+)
+def _clamped_at_nan(case: Case, subject: Subject) -> bool:
+    """Whole vectors compare by the opposite of what the elements behind them do, which at NaN are both false: there the
+    gradient of a clamped element is zero in the ones, and the cotangent in the others."""
+    return bool((_around_the_tail(case, subject) != 0.0).any())
+
+
+@known(
+    "exponential-gradient-at-nan-depends-on-vector",
+    EXPONENTIAL,
+    severity="wrong gradient",
+    laws=("equal elements",),
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/195075",
+    why=AT_NAN + "have the gradient NaN in whole vectors, and the cotangent behind them",
+    example=FewValues({"input": (65,)}, {}, "normal", 8, palette="nan"),
+)
+def _exponential_at_nan(case: Case, subject: Subject) -> bool:
+    """Whole vectors compare by the opposite of what the elements behind them do, which at NaN are both false: there the
+    gradient is NaN in the ones, and the cotangent, perhaps scaled, in the others."""
+    return not np.isnan(_around_the_tail(case, subject)).all()
+
+
+@known(
+    "hardsigmoid-gradient-by-a-sixth-in-float32",
+    ("hardsigmoid",),
+    severity="wrong gradient",
+    laws=tuple(law for law in OF_ALL_GRADIENTS if law != "special gradients"),  # which looks at places alone
+    dtypes=("float64",),
+    modes=("eager",),
+    why="torch.nn.Hardsigmoid: the slope is 1/6; eight of sixteen digits are right, as the output's are not",
+    example=Case({"input": (1,)}, {}, "normal"),
+)
+def _a_sixth(case: Case, subject: Subject) -> bool:
+    """In float64 the gradient is multiplied by the sixth of float32, 0.16666667163372."""
+    x = case.tensor("input", case.shapes["input"], subject.format)
+    return bool((np.abs(x) < 3.0).any())
+
+
+@known(
+    "hardswish-of-minus-infinity-is-nan",
+    ("hardswish",),
+    severity="silent wrong value",
+    laws=("special rows", "special gradients", "layouts"),
+    why="torch.nn.Hardswish: 0 if x ≤ −3; hardsigmoid of −∞ is 0",
+    example=Special({"input": (1,)}, {}, "normal", 0, palette="all -inf"),
+)
+def _minus_infinity(case: Case, subject: Subject) -> bool:
+    """It is formed as x·min(max(x + 3, 0), 6)/6: −∞ times zero is NaN."""
+    return bool((case.tensor("input", case.shapes["input"], subject.format) == -np.inf).any())
+
+
+@known(
+    "prelu-second-gradient-at-zero",
+    ("prelu",),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    why="autograd: the gradient at x = 0 is w·g, linear in w and in g; its own gradients are those of another function",
+    example=Case({"input": (9,), "weight": (1,)}, {}, "ties"),
+)
+def _prelu_at_zero(case: Case, subject: Subject) -> bool:
+    """The gradient takes zero for negative and the gradients of the gradient take it for positive: to the cotangent
+    that is h in place of w·h, and to the weight the element is left out."""
+    tiers = (case, case.with_integers())
+    return any((tier.tensor("input", case.shapes["input"], subject.format) == 0.0).any() for tier in tiers)
+
+
+@known(
+    "mish-second-gradient-of-large-elements",
+    ("mish",),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    dtypes=("float64", "float32", "bfloat16"),
+    why="torch.nn.Mish: x·tanh(softplus(x)) is x there, whose second derivative is zero; so it is for x = 80",
+    example=Case({"input": (9,)}, {}, "wide"),
+)
+def _mish(case: Case, subject: Subject) -> bool:
+    """Where e^x is past the largest number, the gradients of the gradient are NaN."""
+    x = case.tensor("input", case.shapes["input"], subject.format)
+    return bool((x > np.log(subject.format.accumulator.largest)).any())
+
+
+@known(
+    "softsign-gradient-of-infinite-cotangent",
+    ("softsign",),
+    severity="wrong gradient",
+    laws=("special gradients",),
+    why="torch.nn.Softsign: the slope is 1/(1 + |x|)², and ∞ times it is ∞",
+    example=Special({"input": (9,)}, {}, "normal", 0, palette="inf", often=0.3),
+)
+def _infinite_cotangent(case: Case, subject: Subject) -> bool:
+    """By the rule of quotients two terms are infinite, and their difference is NaN."""
+    x, g = (case.tensor(name, case.shapes["input"], subject.format) for name in ("input", "cotangent"))
+    return bool((np.isinf(g) & np.isfinite(x) & (x != 0.0)).any())
+
+
+@lossy(
+    "softsign-in-storage",
+    ("softsign",),
+    why=OPMATH + "sigmoid, tanh and GELU do so",
+    example=Case({"input": (2, 8)}, {}, "normal", seed=1),
+)
+def _softsign(case: Case, subject: Subject) -> bool:
+    """It is three operations, |x|, 1 + |x| and the quotient, each rounded to the 16-bit storage; so are those of its
+    gradient."""
+    return True
+
+
+@known(
+    "gelu-by-erf-of-seven-digits",
+    ("gelu",),
+    severity="silent wrong value",
+    dtypes=("float32",),
+    upstream="https://github.com/pytorch/pytorch/issues/198183",
+    why="torch.nn.GELU: x·Φ(x); torch.erf is right to 2 ulp, but GELU is formed with another, the approximation 7.1.26 "
+    "of Abramowitz and Stegun, which is off by up to 1.5e-7: near zero, GELU is off by 4u of itself",
+    chance="the last bits of ATen's and oneDNN's approximations differ, and few elements may be near their bound",
+    example=Case({"input": (17, 33)}, {}, "normal"),
+)
+def _gelu(case: Case, subject: Subject) -> bool:
+    """The error function is approximated to seven digits after the point, so that near zero few of its digits are
+    right: the result is off by more than its three roundings explain."""
+    if case.arguments.get("approximate", "none") != "none":
+        return False
+    x = case.tensor("input", case.shapes["input"], subject.format)
+    x = np.where(np.isfinite(x), x, 0.0)
+    right, _, _ = bounds.gelu(Computed.operand(x, subject.format))
+    seen = 0.5 * x * (1.0 + _approximate_erf(x * np.sqrt(0.5)))
+    return bool((np.abs(seen - right.value) > 0.75 * right.off).any())
+
+
+def _approximate_erf(x: Array) -> Array:
+    """Abramowitz and Stegun, 7.1.26, in float32 with fused multiplications and additions."""
+
+    def single(values: Array) -> Array:
+        return values.astype(np.float32).astype(np.float64)
+
+    x = single(x)
+    t = single(1.0 / single(1.0 + single(np.asarray(0.3275911)) * np.abs(x)))
+    sum_ = single(np.asarray(1.061405429))
+    for coefficient in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        sum_ = single(sum_ * t + single(np.asarray(coefficient)))
+    power = single(np.exp(-single(x * x)))
+    return np.copysign(single(1.0 - single(t * power) * sum_), x)
