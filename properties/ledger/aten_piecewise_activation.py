@@ -166,7 +166,7 @@ def _gelu(case: Case, subject: Subject) -> bool:
     if case.arguments.get("approximate", "none") != "none":
         return False
     x = case.tensor("input", case.shapes["input"], subject.format)
-    x = np.where(np.isfinite(x), x, 0.0)
+    x = np.where(np.abs(x) < 8.0, x, 0.0)  # beyond it erf is one
     right, _, _ = bounds.gelu(Computed.operand(x, subject.format))
     seen = 0.5 * x * (1.0 + _approximate_erf(x * np.sqrt(0.5)))
     return bool((np.abs(seen - right.value) > 0.75 * right.off).any())

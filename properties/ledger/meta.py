@@ -77,7 +77,7 @@ def _several_biases(case: Case, subject: Subject) -> bool:
 
 @accepted_on_meta(
     "meta-softmax-axis",
-    ("softmax",),
+    ("softmax", "softmin"),
     "dim is an axis",
     why="torch.nn.functional.softmax: dim is 'a dimension along which softmax will be computed'; eager mode raises, as "
     "log_softmax does on the meta device",
@@ -85,6 +85,18 @@ def _several_biases(case: Case, subject: Subject) -> bool:
 )
 def _any_axis(case: Case, subject: Subject) -> bool:
     """On the meta device any axis is accepted."""
+    return True
+
+
+@accepted_on_meta(
+    "meta-celu-alpha",
+    ("celu",),
+    "alpha is not zero",
+    why="torch.nn.CELU: the formula divides by alpha; eager mode raises",
+    example=({"input": (2,)}, {"alpha": 0.0}),
+)
+def _celu_of_zero(case: Case, subject: Subject) -> bool:
+    """The meta device takes alpha = 0."""
     return True
 
 
