@@ -1,7 +1,7 @@
 """What a subject that stands for torch takes: some cases ask for each feature before any law does.
 
 What is refused by whatever exception, and in all of these cases, is one finding. The laws then go on with cases that do
-without it. What is refused in some cases and answered in others is the laws' own to find.
+without it. What is refused in some cases and answered rightly in others is the laws' own to find.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from properties.engine.trial import Engines, Trial
 from properties.operators import CATALOGUE, Operator, features
 from properties.operators.features import Feature, Part
 from properties.subjects import Declined, Subject, Undefined
+from properties.verdicts.tally import Tally, counting
 from properties.verdicts.verdict import BUG, UNCLEAN, Diverged, verdict
 from properties.worker.call import Call, Outcome
 from properties.worker.execute import NO_TENSOR, named_functions
@@ -181,14 +182,23 @@ class _Asking:
         return None, {EVERYTHING: first}
 
     def _refusal(self, words: set[str], each: Feature | Part | None = None, least: int = PROBES) -> str | None:
-        """How cases are refused, if so many are; None where one is answered, or none asks for that."""
-        errors = []
-        for _, outcome in itertools.islice(self._outcomes(words, each), least):
+        """How cases are refused, if so many are; None where one is answered, or none asks for that.
+
+        Some that ask for a feature may be answered, if all of these are wrong: what reads an image without a batch as
+        several without channels answers where the sizes happen to fit.
+        """
+        errors, mistakes = [], []
+        for case, outcome in itertools.islice(self._outcomes(words, each), least):
             kind = (outcome.error or "").partition(":")[0]
-            if not outcome.error or kind in NO_REFUSAL or BUG in outcome.error or NO_TENSOR in outcome.error:
+            if kind in NO_REFUSAL or any(sign in (outcome.error or "") for sign in (BUG, NO_TENSOR)):
                 return None
-            errors.append(outcome.error.partition("\n")[0])
-        return errors[0] if errors else None
+            if outcome.error:
+                errors.append(outcome.error.partition("\n")[0])
+            elif each and each.word not in GRADIENTS and (mistake := self._mistake(words, case, outcome)):
+                mistakes.append(mistake)
+            else:
+                return None
+        return ", or else answers wrongly: ".join((errors[0], *mistakes[:1])) if errors else None
 
     def _finding(self, word: str, error: str, plain: set[str] | None) -> str | None:
         """What is wrong with a refusal; nothing, if the subject itself says that it does not implement this."""
@@ -202,14 +212,19 @@ class _Asking:
         """What is wrong with an answer to what the subject is said not to take; None if it refuses, or is right."""
         each = next((each for each in features.of(self.operator) if each.word == word), None)
         words = plain - {word, *(each.needs if each else ())} - _against(word)
-        about = features.without(self.operator, words)
-        for case, outcome in itertools.islice(self._outcomes(words, each), PROBES):
-            operands = self.operator.operands(case, self.subject.format)
-            try:
-                if not outcome.error:
-                    verdict(outcome, about.expected(operands, case.arguments, self.subject.format), self.subject)
-            except Diverged as failure:
-                return str(failure)
+        answers = itertools.islice(self._outcomes(words, each), PROBES)
+        mistakes = (self._mistake(words, case, outcome) for case, outcome in answers if not outcome.error)
+        return next(filter(None, mistakes), None)
+
+    def _mistake(self, words: set[str], case: Case, outcome: Outcome) -> str | None:
+        """What is wrong with an answer; None if it is right."""
+        format, about = self.subject.format, features.without(self.operator, words)
+        expected = about.expected(self.operator.operands(case, format), case.arguments, format)
+        try:
+            with counting(Tally()):
+                verdict(outcome, expected, self.subject)
+        except Diverged as failure:
+            return str(failure)
         return None
 
     def _outcomes(self, words: set[str], each: Feature | Part | None) -> Iterator[tuple[Case, Outcome]]:

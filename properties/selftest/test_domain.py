@@ -30,6 +30,7 @@ REFUSED = {
     "conv_transpose2d": ["stride"],
     "max_pool2d": ["ceil-mode", "indices"],
     "avg_pool2d": ["non-contiguous"],
+    "avg_pool1d": ["unbatched"],
     "sigmoid": ["gradients"],
     "tanh": [],
     "relu": ["everything"],
@@ -106,6 +107,12 @@ def test_a_finding_is_told_once() -> None:
     assert domain("conv1d", "float64").findings == {}
     assert list(domain("tanh", "float64").findings) == ["float64"]
     assert domain("adaptive_avg_pool2d").findings == {}
+
+
+def test_what_is_answered_wrongly_is_not_taken() -> None:
+    """What is refused in some cases, and answered wrongly in all others, is one finding."""
+    said = domain("avg_pool1d").findings["unbatched"]
+    assert said.startswith("refuses input without a batch (IndexError: rows, or else answers wrongly: output has shape")
 
 
 def test_words_are_documented() -> None:
