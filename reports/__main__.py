@@ -1,4 +1,4 @@
-"""Command line of the reports: ``python -m reports build|merge|compare|sample``."""
+"""Command line of the reports: ``python -m reports build|merge|compare|sample|upstream``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GENERATED = Path(__file__).with_name("generated")
 EVIDENCE = GENERATED / "evidence"
 SAMPLE = Path(__file__).with_name("sample")
-SOURCES = {"build": "--evidence", "merge": "PATH", "compare": "A B", "sample": "--evidence"}
+SOURCES = {"upstream": "--evidence", "build": "--evidence", "merge": "PATH", "compare": "A B", "sample": "--evidence"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +84,23 @@ def _sample(options: argparse.Namespace) -> int:
     return 0
 
 
+def _upstream(options: argparse.Namespace) -> int:
+    from reports.draw.report import issue_text
+    from reports.draw.upstream import waiting
+    from reports.read.load import load
+    from reports.write import write
+
+    evidence = load(options.evidence or [EVIDENCE])
+    if not options.names:
+        print("\n".join(waiting(evidence)) or "nothing waits to be reported")
+        return 0
+    folder = options.output / "upstream"
+    write(folder, {f"{name}.md": issue_text(evidence, name, options.output) for name in options.names})
+    for name in options.names:
+        print(f"wrote {folder / name}.md")
+    return 0
+
+
 def _floor(value: str) -> float:
     floor = float(value)
     if not 0 <= floor < 1:
@@ -136,6 +153,17 @@ def _parser() -> argparse.ArgumentParser:
     _evidence(sample)
     _output(sample, SAMPLE)
     sample.set_defaults(run=_sample)
+
+    upstream = commands.add_parser(
+        "upstream",
+        help="write the text of an issue about an entry of the ledger, or about a find",
+        description="Write the text of an issue below DIR/upstream, ready to be posted. "
+        "Without a name, the entries of which no issue is known are listed.",
+    )
+    upstream.add_argument("names", nargs="*", metavar="ID", help="an entry of the ledger, or a script of a find")
+    _evidence(upstream)
+    _output(upstream, GENERATED)
+    upstream.set_defaults(run=_upstream)
     return parser
 
 

@@ -280,12 +280,13 @@ class Check:
         elif found := self._in_torch(failure):
             failure.add_note(found)
 
-    def diagnose(self, failure: Diverged) -> None:
-        """Say when it fails, and when not."""
-        self.diagnosis = diagnose(self, self.failing, failure, self.diagnosing)
+    def diagnose(self, failure: Diverged, entry: Divergence | None = None, cases: int | None = None) -> None:
+        """Say when it fails, and when not; of an entry of the ledger, when its example does."""
+        case = entry.example if entry else self.failing
+        self.diagnosis = diagnose(self, case, failure, self.diagnosing if cases is None else cases, entry)
         if self.diagnosis:
             self.result.diagnosis = str(self.diagnosis)
-            about = {"law": self.result.law, "operator": self.result.operator}
+            about = {"law": self.result.law, "operator": self.result.operator, "entry": entry.id if entry else None}
             self.tally.figures["diagnosis"] = about | self.diagnosis.told
             failure.add_note(f"Diagnosis: {self.diagnosis}.")
 

@@ -21,8 +21,9 @@ from properties.engine import neighbours
 from properties.engine.domain import DRAWS, drawn
 from properties.engine.rules import LEAST, Rule, rules
 from properties.engine.symptoms import Symptoms, symptoms
-from properties.engine.trial import Listed
-from properties.ledger.record import OUT_OF_RANGE
+from properties.engine.trial import Listed, Trial
+from properties.ledger.known import every_known
+from properties.ledger.record import OUT_OF_RANGE, Divergence
 from properties.operators.facts import Facts, facts_of
 from properties.subjects import Declined
 from properties.verdicts.evidence import Result
@@ -89,7 +90,15 @@ class Diagnosis:
             "value": (seen.value or None) if seen else None,
             "plane": seen.plane.shares if seen and seen.plane else None,
             "of": seen.plane.what if seen and seen.plane else None,
+            "right": [repr(case) for case in self.nearest(3)],
         }
+
+    def nearest(self, number: int) -> list[Case]:
+        """The right cases of which the fewest facts are others than those of the failing one."""
+        wrong = next((seen.facts for seen in self.seen if seen.wrong), {})
+        right = [seen for seen in self.seen if not seen.wrong]
+        right.sort(key=lambda seen: sum(wrong.get(name) != fact for name, fact in seen.facts.items()))
+        return [seen.case for seen in right[:number]]
 
     @property
     def when(self) -> str:
@@ -107,22 +116,30 @@ class Diagnosis:
         return told if self.confirmed else f"{told}; that is not confirmed by fresh cases"
 
 
-def diagnose(check: Check, case: object, failure: Diverged, cases: int = CASES) -> Diagnosis | None:
-    """When a check fails that failed on a case; None where nothing can be told of such cases."""
+def diagnose(
+    check: Check, case: object, failure: Diverged, cases: int = CASES, entry: Divergence | None = None
+) -> Diagnosis | None:
+    """When a check fails that failed on a case; None where nothing can be told of such cases.
+
+    entry: the one of the ledger that is to be diagnosed, for which no case is passed over.
+    """
     if check.operator is None or check.subject is None or not isinstance(case, Case) or cases < FEWEST:
         return None
-    return Diagnosing(check, case, failure, cases).diagnosis()
+    return Diagnosing(check, case, failure, cases, entry).diagnosis()
 
 
 class Diagnosing:
     """The cases of one diagnosis; the same ones for the same failing case."""
 
-    def __init__(self, check: Check, case: Case, failure: Diverged, budget: int) -> None:
+    def __init__(
+        self, check: Check, case: Case, failure: Diverged, budget: int, entry: Divergence | None = None
+    ) -> None:
         result = Result(**{**vars(check.result), "tally": Tally()})
         self.check, self.case, self.left, self.late = replace(check, result=result), case, budget, 0
         self.budget, self.chance = budget, random.Random(repr(case))
         assert check.operator is not None
         self.operator = check.operator
+        self.entry = entry
         self.seen: list[Seen] = []
         self.known = set[str]()
         self.others, self.error = drawn(self.operator), _error(failure)
@@ -230,17 +247,26 @@ class Diagnosing:
         self.seen.append(seen := Seen(case, facts_of(self.operator, case), failure))
         return seen
 
+    def _ask(self, trial: Trial | None, case: Case) -> None:
+        """Ask the ledger about a case. Raises Listed where another entry than the one to be diagnosed has it."""
+        assert self.check.subject is not None
+        if self.entry is None and trial is not None:
+            trial.ask(self.operator, case, self.check.subject)
+        for other in every_known(self.check.law.name, self.operator, self.check.subject, case) if self.entry else ():
+            if other is not self.entry:
+                raise Listed(other)
+
     def _outcome(self, case: Case) -> tuple[bool, Diverged | None]:
         """Whether a case tells something, and how the law fails on it.
 
         One that the ledger knows, the subject declines, or no wrong subject could fail on tells nothing. Nor does one
         that ends with another error than the failing case: a neighbour may turn out not to be valid.
         """
-        trial, tally = self.check.trial(case), Tally()
+        # Of calls the ledger is not asked where an entry is diagnosed: they would be put down to that.
+        trial, tally = self.check.trial(None if self.entry else case), Tally()
         try:
             with counting(tally):
-                if trial is not None:
-                    trial.ask(self.operator, case, self.check.subject)  # type: ignore[arg-type]
+                self._ask(trial, case)
                 self.check.hold(trial, case=case)
         except (Listed, Declined):
             return False, None

@@ -27,6 +27,8 @@ AT_LEAST, AT_MOST, IS, IS_NOT, MULTIPLE, NO_MULTIPLE = "≥", "≤", "=", "≠",
 RELATIONS = {AT_LEAST: operator.ge, AT_MOST: operator.le, IS: operator.eq, IS_NOT: operator.ne}
 OPERATORS = {AT_LEAST: ">=", AT_MOST: "<=", IS: "==", IS_NOT: "!="}
 MODULI = (2, 4, 8, 16, 32, 64)
+SINGLE = 12
+"""Values of a fact of which each may be told, whole number or not."""
 FEW = 40
 """Values of a fact at which it is cut."""
 KEPT = 60
@@ -194,8 +196,9 @@ def _of_numbers(name: str, values: list[float], cost: float) -> Iterator[Conditi
     yield from (Condition(name, AT_LEAST, value, cost) for value in cuts[1:])
     yield from (Condition(name, AT_MOST, value, cost + 0.02) for value in cuts[:-1])
     whole = [value for value in cuts if isinstance(value, int)]
-    yield from (Condition(name, IS, value, cost + 0.1) for value in whole[1:-1])
-    yield from (Condition(name, IS_NOT, value, cost + 0.3) for value in whole[1:-1])
+    single = (values if len(values) <= SINGLE else whole)[1:-1]
+    yield from (Condition(name, IS, value, cost + 0.1) for value in single)
+    yield from (Condition(name, IS_NOT, value, cost + 0.3) for value in single)
     if len(whole) == len(cuts) and values[-1] > 2:
         for modulus in MODULI:
             yield Condition(name, NO_MULTIPLE, modulus, cost + 0.1)

@@ -12,12 +12,16 @@ import pytest
 import torch
 
 from properties.engine import repro
+from properties.engine.check import Check
+from properties.engine.diagnosis import Diagnosis
 from properties.engine.law import every
+from properties.engine.precision import LEAST
 from properties.engine.trial import Trial
 from properties.ledger.known import LEDGER, check_laws
 from properties.ledger.record import Divergence
 from properties.operators import operator
 from properties.session import absent, law_tests, profiles, recording
+from properties.session.law_tests import ENGINES
 from properties.session.options import OPTIONS
 from properties.subjects import Subject, scripts
 from properties.subjects.workers import Late
@@ -103,6 +107,16 @@ def confirm(path: Path, seen: Diverged, overwrites: bool, run: scripts.Run) -> N
     assert shown, f"{path} shows something else: {python.stdout}{python.stderr}"
 
 
+def narrower(entry: Divergence, place: Subject, diagnosis: Diagnosis | None) -> str:
+    """How the diagnosis of an entry's example is narrower than its predicate; empty where it is not."""
+    wrong = [each for each in diagnosis.seen if each.wrong] if diagnosis else []
+    under = [each for each in wrong if entry.holds(each.case, place)]
+    told = sum(diagnosis.rule(each.facts) for each in under) if diagnosis else 0
+    if told >= LEAST * len(under):
+        return ""
+    return f"of {len(under)} cases under its predicate that are wrong, {told} are under the rule"
+
+
 def pinned(entry: Divergence, subject: Subject) -> bool:
     """True if an entry's example is to diverge on a subject: in the first of its modes, which explains the others."""
     return entry.shows(subject) and subject.mode == entry.modes[0] and not subject.torch
@@ -134,6 +148,11 @@ def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureReques
         assert seen, f"{entry.id} is fixed in torch {torch.__version__}: say so in the entry (fixed=…)"
         folder = request.config.stash[recording.WRITER].folder.parent / "repro"
         result.repro = f"repro/{script(entry, place, seen, folder).name}"
+        if request.config.getoption("--diagnose-known"):
+            check = Check(every()[entry.law], operator(entry.operator), place, result, request.config.stash[ENGINES])
+            check.diagnose(seen, entry, request.config.getoption("--diagnosis"))
+            narrow = narrower(entry, place, check.diagnosis)
+            assert not narrow or entry.narrower, f"{entry.id}: {narrow}: {check.diagnosis}"
         if place.dtype == entry.dtypes[0]:  # those of others are the same script, but for its numbers
             confirm(folder.parent / result.repro, seen, entry.overwrites, run)
         result.tally.explain(entry)

@@ -114,6 +114,7 @@ def _smallest_in_channels_last(case: Case, subject: Subject) -> bool:
     why="torch.nn.AvgPool3d, Shape: the output size ⌊(size + 2·padding − kernel_size)/stride⌋ + 1 is positive, rounded "
     "up in ceil mode; avg_pool1d, avg_pool2d and max_pool3d accept the same window",
     example=Case({"input": (1, 1, 1, 1, 1)}, {"kernel_size": (1, 1, 2), "padding": (0, 0, 1), "ceil_mode": False}),
+    narrower="any of three axes may be the short one; a conjunction speaks of the example's",
 )
 def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
     """Raises 'input image smaller than kernel size' though the padded input is large enough, or overhung by less than a

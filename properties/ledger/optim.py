@@ -77,6 +77,7 @@ def _fused_vectors(case: Case, subject: Subject) -> bool:
         "normal",
         setting=Setting({"parameter": "transposed"}),
     ),
+    narrower="it may be the gradient, or the velocity, whose strides are others; the example's parameter has them",
 )
 def _fused_strides(case: Case, subject: Subject) -> bool:
     """With fused=True parameter, gradient and velocity are walked through in memory, whatever their strides: elements

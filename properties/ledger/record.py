@@ -68,7 +68,8 @@ class Divergence:
     ``around_kernels`` is torch's, too.
     ``example`` is the smallest case of ``operator`` that breaks the first of its laws ("agreement" by default), every
     time; where the defect ``overwrites`` memory that is not its own, the process may end with a signal instead.
-    Where more than one of ten cases under the predicate is right, ``chance`` says why.
+    Where more than one of ten cases under the predicate is right, ``chance`` says why. Where the diagnosis of the
+    example is narrower than the predicate, ``narrower`` says why.
     Where the defect is an error of which no predicate tells exactly when it is raised, ``says`` is a part of its text:
     cases under the predicate are tried, and known only if they raise it.
     """
@@ -96,6 +97,7 @@ class Divergence:
     around_kernels: bool
     chance: str
     says: str
+    narrower: str
 
     @property
     def law(self) -> str:
@@ -185,6 +187,7 @@ def known(
     around_kernels: bool = False,
     chance: str = "",
     says: str = "",
+    narrower: str = "",
 ) -> Callable[[Predicate], Predicate]:
     """Register a defect. The function below is true of the cases and subjects that show it; see :class:`Divergence`.
 
@@ -198,7 +201,7 @@ def known(
         entry = Divergence(
             id, severity, operators, laws, devices, dtypes, holds, happens, why, upstream, operator or operators[0],
             example, modes, backends, having, lacking, also, seen, fixed, overwrites, around_kernels, chance,
-            says,
+            says, narrower,
         )  # fmt: skip
         _check(entry)
         ENTRIES[id] = entry

@@ -141,6 +141,10 @@ def add(parser: pytest.Parser) -> None:
         f"when it fails; 0 for none (default: {CASES}, some seconds)",
     )  # fmt: skip
     group.addoption(
+        "--diagnose-known", action="store_true", help="diagnose the examples of the ledger, too, and hold its "
+        "predicates against that",
+    )  # fmt: skip
+    group.addoption(
         "--shard", metavar="K/N", help="run the K-th of N parts of the checks, the others being run by other machines; "
         "`python -m reports merge` joins what they write",
     )  # fmt: skip

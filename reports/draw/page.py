@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reports.draw import bench_view, charts, format, grey_images, scripts, svg
+from reports.draw import bench_view, charts, format, grey_images, scripts, svg, upstream
 from reports.draw.histogram import histogram
 from reports.draw.mathml import mathml
 from reports.draw.matrix import matrices
@@ -85,6 +85,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
             for place in evidence.places
         },
         "faults": _faults(table, figures, output),
+        "waiting": upstream.waiting(evidence),
         "planted": kill_matrix.kill_matrix(evidence),
         "pairs": pairs.met(table),
         "explained": explained.by_entry(table),
@@ -119,14 +120,14 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
 def _faults(table: pd.DataFrame, figures: list[Figure], output: Path | None) -> list[dict[str, Any]]:
     """What diverges, the worst first, with the picture, the script and the address that may be shown of it."""
     told = [(figure.subject, figure.data) for figure in figures if figure.name == "diagnosis"]
-    planes = {(subject, data["law"], data["operator"]): data for subject, data in told if data["plane"]}
+    planes = {(subject, data["law"], data["operator"], data["entry"]): data for subject, data in told if data["plane"]}
     found = summarise.faults(table)
     order = {severity: place for place, severity in enumerate(format.SEVERITIES)}
     found.sort(key=lambda fault: (fault["rank"], order.get(fault["severity"], len(order))))
     return [
         {
             **fault,
-            "picture": planes.get((fault["subject"], fault["law"], fault["operator"])),
+            "picture": planes.get((fault["subject"], fault["law"], fault["operator"], fault["reason"])),
             "script": scripts.script(fault["repro"], output),
             "link": scripts.upstream(fault["upstream"]),
         }

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from reports.draw import page
+from reports.draw import page, upstream
 from reports.read.load import Evidence
 from reports.tell import benchmarks, summarise
 from reports.tell.report import assemble
@@ -35,6 +35,11 @@ def render(evidence: Evidence, output: Path | None = None) -> dict[str, str]:
         "samples.csv": benchmarks.samples(evidence).to_csv(index=False, lineterminator="\n"),
         "results.json": dumps(report),
     }
+
+
+def issue_text(evidence: Evidence, name: str, output: Path) -> str:
+    """The text of an issue about an entry of the ledger, or about a find."""
+    return _template("upstream.md.jinja", autoescape=False).render(upstream.issue(evidence, name, output))
 
 
 def dumps(report: dict[str, Any]) -> str:

@@ -169,6 +169,7 @@ def diagnosis(law: str = "agreement", operator: str = "conv2d", subject: str = "
     data = {
         "law": law,
         "operator": operator,
+        "entry": None,
         "rule": ["groups > 1", "a bias"],
         "under": [52, 1],
         "beside": [0, 148],
@@ -177,6 +178,7 @@ def diagnosis(law: str = "agreement", operator: str = "conv2d", subject: str = "
         "value": "zero (in 24 of 24 cases)",
         "plane": [[0, 0, -1], [0, 0, 2.44], [0, 0, 3e7]],
         "of": "output[0] of 1 × 3 × 3",
+        "right": ["Case({'input': (1, 1)}, {'groups': 1})"],
     }
     return {"kind": "figure", "name": "diagnosis", "subject": subject, "data": data}
 
