@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from properties.selftest.nested import ROOT, run
+from properties.selftest.nested import ROOT, UNSHRUNK, run
 
 SCHEMA = json.loads((ROOT / "properties" / "session" / "verdict.schema.json").read_text(encoding="utf-8"))
 DECLINING = """
@@ -25,7 +25,8 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 def told(kernels: Path, folder: Path, *chosen: str, code: int) -> dict[str, Any]:
     """The verdict of a run that ends with this exit code."""
     given = [f"--kernels={kernels}", f"--evidence={folder}/evidence", f"--json={folder}/verdict.json"]
-    ran = run("properties/laws", *given, "--subjects=cpu-float32", *chosen, "-p", "no:cacheprovider")
+    held = ["properties/laws/test_domain.py", "properties/laws/test_agreement.py", "--subjects=cpu-float32"]
+    ran = run(*held, *given, *chosen, *UNSHRUNK, "-p", "no:cacheprovider", "--hypothesis-profile=tests")
     assert ran.returncode == code, ran.stdout + ran.stderr
     verdict: dict[str, Any] = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     jsonschema.validate(verdict, SCHEMA)
@@ -34,8 +35,8 @@ def told(kernels: Path, folder: Path, *chosen: str, code: int) -> dict[str, Any]
 
 
 def test_what_is_wrong(tmp_path: Path) -> None:
-    """It has the smallest case, and the path of a script; two processes write one file."""
-    verdict = told(ROOT / "examples/subtly_wrong.py", tmp_path, "-kagreement and conv2d-", "-n2", code=1)
+    """It has the case, and the path of a script; two processes write one file."""
+    verdict = told(ROOT / "examples/subtly_wrong.py", tmp_path, "-ktest_agreement[conv2d-", "-n2", code=1)
     (row,), (finding,) = verdict["operators"], verdict["findings"]
     assert (verdict["verdict"], row["laws"], row["cases"] > 0) == ("diverged", {"agreement": "diverged"}, True)
     assert (finding["law"], finding["operator"], finding["dtype"]) == ("agreement", "conv2d", "float32")
@@ -47,8 +48,7 @@ def test_what_is_wrong(tmp_path: Path) -> None:
 def test_where_it_is_right(tmp_path: Path) -> None:
     """What is refused is a finding, and the rest is right."""
     (tmp_path / "declining.py").write_text(DECLINING, encoding="utf-8")
-    chosen = ("-k(domain or agreement) and conv2d-", "--hypothesis-profile=tests", "--without=own-work")
-    verdict = told(tmp_path / "declining.py", tmp_path, *chosen, code=1)
+    verdict = told(tmp_path / "declining.py", tmp_path, "-k[conv2d-", code=1)
     (row,) = verdict["operators"]
     assert row["laws"] == {"domain": "diverged", "agreement": "passed"}
     assert row["answers"] == ["batched"]
@@ -57,8 +57,7 @@ def test_where_it_is_right(tmp_path: Path) -> None:
 
 def test_what_is_not_run(tmp_path: Path) -> None:
     """It is no pass, though the exit code is 0."""
-    chosen = ("-kagreement and conv1d-", "--hypothesis-profile=tests")
-    verdict = told(ROOT / "examples/subtly_wrong.py", tmp_path, *chosen, code=0)
+    verdict = told(ROOT / "examples/subtly_wrong.py", tmp_path, "-ktest_agreement[conv1d-", code=0)
     assert (verdict["verdict"], verdict["operators"], verdict["checks"]["not run"]) == ("not run", [], 1)
     assert verdict["not_run"] == [{"reason": "not run (subtly_wrong defines no conv1d)", "tests": 1}]
 
