@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from bench.batches import WHITE, DeviceBatches, ImageDataset, Shuffle
 from bench.compiled import Autocast, CompiledLoss, GraphedStep, WholeStep
 from bench.lenet import Training
+from bench.loops import Loops
 from bench.matrix_lenet import MatrixLeNet
 from bench.per_core import PerCore
 from bench.registry import RECIPES, Problem, Recipe, describe, initial_model, rebuilt, recipe, training
@@ -86,6 +87,12 @@ def matrix(problem: Problem) -> Training:
     made = rebuilt(WholeStep, in_memory(problem))
     made.model = MatrixLeNet(made.model)
     return made
+
+
+@recipe(only="cpu")
+def loops(problem: Problem) -> Training:
+    """in_memory, with convolutions, sigmoids and pools as Numba's loops, batch innermost, and dense layers by BLAS."""
+    return rebuilt(Loops, in_memory(problem))
 
 
 @recipe(compiled=True, only="cpu")

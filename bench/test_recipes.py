@@ -6,14 +6,16 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from bench import compiled, lenet, matrix_lenet, per_core, recipes, registry
+from bench import compiled, lenet, loop_kernels, matrix_lenet, per_core, recipes, registry
 from bench.agreement import first_step
 from bench.fashion_mnist import DataSet
 from properties.images import idx
@@ -76,6 +78,39 @@ def test_matrix_lenet_is_lenet() -> None:
     ours = torch.autograd.grad(own, (mine, weight), cotangent)
     stock = torch.autograd.grad(real, (theirs, weight), cotangent)
     assert all(torch.equal(a, b) for a, b in zip(ours, stock, strict=True))
+
+
+@pytest.mark.parametrize("examples", [64, 70])
+def test_loops_take_whole_chunks_and_parts(problem: recipes.Problem, examples: int) -> None:
+    """One chunk that is full, and two of which one is filled up: the loops' step within the bound."""
+    training = recipes.RECIPES["loops"](replace(problem, batch_size=examples))
+    share = first_step(training, problem.lr).worst_share
+    assert share is not None
+    assert share <= 1
+
+
+def test_kernels_gradients_are_torchs() -> None:
+    """Integers that add up exactly: gradients to the weight and to the input have torch's very bits."""
+    torch.manual_seed(0)
+    g, x, w = (torch.randint(-3, 4, shape).float() for shape in ((64, 16, 10, 10), (64, 6, 14, 14), (16, 6, 5, 5)))
+    inner = [of.permute(1, 2, 3, 0).contiguous()[None].numpy() for of in (g, x)]
+    to_w, to_x = np.empty((1, 16, 6, 5, 5), np.float32), np.empty((1, 6, 14, 14, 64), np.float32)
+    loop_kernels.weight_gradient()(*inner, to_w)
+    loop_kernels.input_gradient(6, 16, 10)(inner[0], w.numpy(), to_x)
+    stock_x, stock_w = torch.autograd.grad(F.conv2d(x.requires_grad_(), w.requires_grad_()), (x, w), g)
+    assert torch.equal(torch.from_numpy(to_w[0]), stock_w)
+    assert torch.equal(torch.from_numpy(to_x[0]).permute(3, 0, 1, 2), stock_x)
+
+
+def test_kernels_keep_nan_and_infinity() -> None:
+    """One NaN among the pixels makes the sigmoids that see it NaN, one infinity ones, and other examples neither."""
+    x, w, b = np.zeros((1, 1, 6, 6, 64), np.float32), np.ones((2, 1, 5, 5), np.float32), np.zeros(2, np.float32)
+    x[0, 0, 2, 2, :2] = np.nan, np.inf
+    s, y = np.empty((1, 2, 2, 2, 64), np.float32), np.empty((1, 2, 1, 1, 64), np.float32)
+    loop_kernels.convolution()(x, w, b, s, y)
+    assert np.isnan(y[..., 0]).all()
+    assert (y[..., 1].round(6) == 1).all()
+    assert (y[..., 2:] == 0.5).all()
 
 
 def test_as_many_trainings_compile_as_there_are() -> None:

@@ -19,7 +19,7 @@ from properties.subjects import devices
 EPOCHS = 10
 # Rounds, steps a round, and seconds after which no round is begun; what is disabled is only shown to work.
 LADDERS = {"short": (10, 20, 60.0), "full": (30, 60, 900.0), "disabled": (1, 2, 60.0)}
-SHORT = ("book", "in_memory", "channels_last", "compiled_step", "matrix", "reduce_overhead", "cuda_graph")
+SHORT = ("book", "in_memory", "channels_last", "compiled_step", "loops", "reduce_overhead", "cuda_graph")
 SEEDS = 10
 MOST_DEVIATIONS = 3.0
 EPOCH_ROUNDS = 5
