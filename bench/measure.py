@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy import stats
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -71,6 +70,8 @@ def ratio(baseline: Sequence[float], samples: Sequence[float]) -> Ratio:
     median = float(np.median(ratios))
     if len(ratios) < 2:
         return Ratio(median, median, median)
+    from scipy import stats  # a second and 50 MB that few processes need
+
     found = stats.bootstrap((ratios,), np.median, confidence_level=CONFIDENCE, method="percentile", random_state=0)
     return Ratio(median, float(found.confidence_interval.low), float(found.confidence_interval.high))
 

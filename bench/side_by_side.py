@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from packaging.version import Version
-from scipy import stats
 
 from bench import measure, timed
 from bench.measure import NOT_JUDGED, Ratio
@@ -136,6 +135,8 @@ def corrected(found: Mapping[str, Seconds]) -> dict[str, float]:
     """The p-value of each call, corrected for their number."""
     if not found:
         return {}
+    from scipy import stats  # a second that --help does not need
+
     chances = stats.false_discovery_control([_p(seconds) for seconds in found.values()], method="bh")
     return dict(zip(found, map(float, chances), strict=True))
 
@@ -153,4 +154,6 @@ def _p(seconds: Seconds) -> float:
     apart = newer - (older + again) / 2
     if np.ptp(apart) == 0:
         return float(apart[0] == 0)
+    from scipy import stats
+
     return float(stats.ttest_1samp(apart, 0.0).pvalue)

@@ -64,7 +64,7 @@ HUNG, PATIENCE = 20.0, 120.0
 """Seconds of computing after which a script hangs that should, and one that should not."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer than it is needed: it takes 300 MB
 def run(pytestconfig: pytest.Config) -> Iterator[scripts.Run]:
     """What runs a script: a fork saves the import of torch; nightly, nothing but the script is in its process."""
     if pytestconfig.getoption("--hypothesis-profile") == profiles.NIGHTLY or not hasattr(os, "fork"):

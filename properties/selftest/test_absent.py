@@ -73,7 +73,7 @@ def test_the_most_frequent_reasons() -> None:
     assert absent.summary(Counter({"Skipped: no (such) thing": 1}), {}) == ["not run: 1 test (no (such) thing)"]
 
 
-@pytest.mark.parametrize("processes", [[], ["-n2"]])
+@pytest.mark.parametrize("processes", [[], ["-n1"]])
 @pytest.mark.skipif("cuda" in devices.present(), reason="not run (there is a CUDA device, so none is absent)")
 def test_a_run_without_cuda(processes: list[str], tmp_path: Path) -> None:
     """As a user sees it: no skipped test, one line, one row for each check that was not run, whatever the processes."""

@@ -102,7 +102,7 @@ def test_other_tests_keep_their_letters() -> None:
     assert not terminal.showfspath
 
 
-@pytest.mark.parametrize("options", [[], ["-n2"], ["-v"]])
+@pytest.mark.parametrize("options", [[], ["-n1"], ["-v"]])
 def test_a_run_that_fails(options: list[str], tmp_path: Any) -> None:
     """As a user sees it: no letters, what failed at once and in the summary; with -v pytest's own lines."""
     about = ["--kernels=examples/subtly_wrong.py", "--subjects=cpu-float32", "-k", "[linear or [conv2d-"]

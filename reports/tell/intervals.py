@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from reports.read.benchmarks import Benchmark
 from reports.tell.noise_floor import NOT_JUDGED, side
@@ -92,6 +91,8 @@ def interval(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
     if np.ptp(before) == np.ptp(after) == 0:
         ratio = float(after[0] / before[0])
         return ratio, ratio
+    from scipy import stats  # a second and 50 MB that a page of one run does not need
+
     found = stats.bootstrap(
         (after, before),
         lambda x, y, axis: np.median(x, axis=axis) / np.median(y, axis=axis),

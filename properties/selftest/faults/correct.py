@@ -121,8 +121,8 @@ def fused_multiply_add(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product whose every step multiplies and adds with one rounding, from the last term to the first."""
     x, y = widened(input, other)
     total = torch.zeros(len(x), y.shape[1], dtype=x.dtype)
-    for k in reversed(range(len(y))):
-        total = (total.double() + x[:, k, None].double() * y[k].double()).to(x.dtype)
+    for column, row in zip(reversed(x.unbind(1)), reversed(y.unbind(0)), strict=True):
+        total = (total.double() + column[:, None].double() * row.double()).to(x.dtype)
     return total.to(input.dtype)
 
 
