@@ -220,7 +220,7 @@ class Check:
         """
         tally, trial = self.tally, self.trial(case, served)
         tally.begin_case()
-        before = replace(tally)
+        compared, vacuous = tally.comparisons, tally.vacuous
         try:
             if trial and self.subject and trial.case is not None:
                 trial.ask(self.operator, trial.case, self.subject)
@@ -244,7 +244,7 @@ class Check:
                 tally.explain(roundings[0])
             else:
                 tally.end_case(case)
-                if tally.vacuous - before.vacuous < tally.comparisons - before.comparisons:
+                if tally.vacuous - vacuous < tally.comparisons - compared:
                     self._remember(case)
         finally:
             if trial and any(entry.overwrites for entry in trial.entries):
@@ -283,7 +283,10 @@ class Check:
     def diagnose(self, failure: Diverged, entry: Divergence | None = None, cases: int | None = None) -> None:
         """Say when it fails, and when not; of an entry of the ledger, when its example does."""
         case = entry.example if entry else self.failing
-        self.diagnosis = diagnose(self, case, failure, self.diagnosing if cases is None else cases, entry)
+        try:
+            self.diagnosis = diagnose(self, case, failure, self.diagnosing if cases is None else cases, entry)
+        except Exception as trouble:  # what diverged counts for more than when
+            failure.add_note(f"No diagnosis: {type(trouble).__name__}: {trouble}")
         if self.diagnosis:
             self.result.diagnosis = str(self.diagnosis)
             about = {"law": self.result.law, "operator": self.result.operator, "entry": entry.id if entry else None}

@@ -63,10 +63,12 @@ def _arguments(operator: Operator, case: Case) -> Found:
 
 @functools.cache
 def _defaults(layer: str) -> dict[str, Any]:
-    """What a layer takes for arguments that are not given."""
+    """What a layer takes for arguments that are not given; of a task's Model nothing is known."""
     thing: Any = torch
     for part in layer.split(".")[1:]:
-        thing = getattr(thing, part)
+        thing = getattr(thing, part, None)
+    if not callable(thing):
+        return {}
     parameters = inspect.signature(thing).parameters.values()
     return {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str)}
 
@@ -207,6 +209,7 @@ def _kind(operator: Operator, case: Case) -> Found:
         if field.name in plain:
             continue
         if isinstance(value, Mapping):
+            yield from ((f"another {field.name.rstrip('s')} of {name}", name in value) for name in case.shapes)
             yield from ((f"{field.name} of {name}", str(each)) for name, each in value.items())
         elif isinstance(value, tuple):
             yield from ((f"{field.name}: {name}", name in value) for name in case.shapes)

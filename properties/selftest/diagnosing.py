@@ -35,7 +35,7 @@ HELD_OUT = 150
 """Cases of each kind that a rule is held against: drawn, and near the failing one."""
 SEARCH = hypothesis.settings(
     max_examples=1000, derandomize=True, database=None, deadline=None, phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(hypothesis.HealthCheck),
+    suppress_health_check=list(hypothesis.HealthCheck), report_multiple_bugs=False,
 )  # fmt: skip
 
 
