@@ -3,9 +3,9 @@
 pip install triton
 pytest properties --kernels examples/triton_wrong_mask.py --hypothesis-profile=quick --call-timeout=100
 
-Each program computes a block of a row of outputs. Only the last block is masked at the image's right edge. Where it has
-fewer outputs than windows reach past that edge, windows of the block before it do so, too: they take in what begins the
-next row. Widths that are multiples of the block are right, whatever the window.
+Each program computes a block of columns of outputs. Only a last block that is not full is masked at the image's right
+edge. In a full one, windows that reach past that edge take in what begins the next row. Without padding and ceil_mode
+no window does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if not torch.cuda.is_available():
 import triton
 import triton.language as tl
 
-BLOCK, ROWS = 8, 128
+BLOCK, ROWS = 2, 256
 
 
 @triton.jit
@@ -41,7 +41,7 @@ def largest(  # type: ignore[no-untyped-def]
             x = column * s_w - p_w + j * d_w
             at = (row // rows * height + y) * width + x
             inside = within & (x >= 0) & (at < elements)
-            if tl.program_id(0) == tl.num_programs(0) - 1:
+            if (tl.program_id(0) + 1) * block > columns:
                 inside = inside & (x < width)
             value = tl.load(image + at, mask=inside, other=float("-inf"))
             best = tl.where(inside & ((value > best) | (value != value)), value, best)
@@ -54,17 +54,23 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Tensor:  # fmt: skip
     """torch.nn.functional.max_pool2d, forward in float32."""
-    if input.dtype != torch.float32 or input.requires_grad or return_indices or ceil_mode:
-        raise NotImplementedError("values in float32, without gradients, indices and ceil_mode")
+    if input.dtype != torch.float32 or input.requires_grad or return_indices:
+        raise NotImplementedError("values in float32, without gradients and indices")
     steps = pair(kernel_size), pair(kernel_size if stride is None else stride), pair(padding), pair(dilation)
-    sizes = zip(input.shape[-2:], *steps, strict=True)
-    rows, columns = ((size + 2 * p - d * (k - 1) - 1) // s + 1 for size, k, s, p, d in sizes)
+    rows, columns = (outputs(*axis, ceil_mode) for axis in zip(input.shape[-2:], *steps, strict=True))
     output = input.new_empty((*input.shape[:-2], rows, columns))
     if output.numel():
         grid = triton.cdiv(columns, BLOCK), triton.cdiv(output.numel() // columns, ROWS)
         sizes = input.numel(), output.numel(), *input.shape[-2:], rows, columns
         largest[grid](input.contiguous(), output, *sizes, *(n for step in steps for n in step), BLOCK, ROWS)
     return output
+
+
+def outputs(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+    """How many windows an axis has. The last must not start in the padding after it."""
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    number = (-(-room // stride) if ceil_mode else room // stride) + 1
+    return number - (ceil_mode and (number - 1) * stride >= size + padding)
 
 
 def pair(value: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -68,14 +68,14 @@ def test_right_triton_kernels(law: str, by_triton: Callable[[str, str, Case], No
 
 
 def test_wrong_mask(by_triton: Callable[[str, str, Case], None]) -> None:
-    """A mask of the last block alone is wrong where windows of the block before reach past the edge, only there."""
-    for columns in (7, 9, 15):
-        by_triton("agreement", "wrong_mask", past_the_edge(columns))
+    """Without a mask in full blocks, what reaches past the edge is wrong there, and there only."""
+    for columns, padding in ((5, 1), (7, 1), (4, 0)):
+        by_triton("agreement", "wrong_mask", by_threes(columns, padding))
     with pytest.raises(Diverged, match=r"^output\["):
-        by_triton("agreement", "wrong_mask", past_the_edge(8))
+        by_triton("agreement", "wrong_mask", by_threes(4, 1))
 
 
-def past_the_edge(columns: int) -> Case:
-    """Rows whose last two windows of four reach past the edge, with one window more than columns."""
-    about = {"kernel_size": (1, 4), "stride": (1, 1), "padding": (0, 2), "dilation": (1, 1), "ceil_mode": False}
+def by_threes(columns: int, padding: int) -> Case:
+    """Rows with windows of three, of which the last reaches past the edge if there is padding."""
+    about = {"kernel_size": (1, 3), "stride": (1, 1), "padding": (0, padding), "dilation": (1, 1), "ceil_mode": False}
     return Case({"input": (1, 2, 3, columns)}, about, fill="normal")
