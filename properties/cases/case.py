@@ -296,10 +296,10 @@ def under_flags(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
 
 @st.composite
 def wanting(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Wanting:
-    """Cases of several operands of which some, but not all, require a gradient."""
+    """Cases of which some operands, but not all where there are several, require a gradient."""
     case = draw(cases)
     names = tuple(case.shapes)
-    chosen = draw(whole(1, 2 ** len(names) - 2))
+    chosen = draw(whole(1, max(1, 2 ** len(names) - 2)))
     wanted = tuple(name for i, name in enumerate(names) if chosen >> i & 1)
     return Wanting(case.shapes, case.arguments, case.fill, case.seed, wanted=wanted)
 

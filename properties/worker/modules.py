@@ -119,6 +119,8 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
     names = ("input", "indices") if "unpool" in function else names
 
     def call(*operands: Any, **arguments: Any) -> Any:
+        if function.endswith("_norm"):
+            raise NotImplementedError("layers that normalise are held as functions alone")
         arguments = {**dict(zip(names, operands, strict=False)), **arguments}
         weights: dict[str, Any] = {}
         if "weight" in arguments and "weight" not in parameters:

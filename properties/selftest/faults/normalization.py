@@ -1,0 +1,69 @@
+"""Faults of normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from properties.selftest.faults.record import fault, with_slope_of
+
+
+@fault("agreement", "layer_norm")
+def layer_norm_of_the_last_axis(
+    input: Tensor, normalized_shape: tuple[int, ...], weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """Layer normalisation over the last axis alone."""
+    y = F.layer_norm(input, normalized_shape[-1:], eps=eps)
+    return y if weight is None or bias is None else y * weight + bias
+
+
+@fault("agreement", "group_norm")
+def group_norm_of_the_sample_variance(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Group normalisation by the variance that divides by n − 1."""
+    grouped = input.reshape(len(input), num_groups, -1).double()
+    hat = (grouped - grouped.mean(2, keepdim=True)) / (grouped.var(2, keepdim=True) + eps).sqrt()
+    y, shape = hat.reshape(input.shape), (-1, *(1,) * (input.ndim - 2))
+    return (y if weight is None or bias is None else y * weight.view(shape) + bias.view(shape)).to(input.dtype)
+
+
+@fault("agreement", "rms_norm")
+def rms_norm_with_epsilon_outside(
+    input: Tensor, normalized_shape: tuple[int, ...], weight: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """RMS normalisation that adds ε to the root, not to the mean of squares."""
+    axes = tuple(range(-len(normalized_shape), 0))
+    y = input / (input.square().mean(axes, keepdim=True).sqrt() + eps)
+    return y if weight is None else y * weight
+
+
+@fault("agreement", "batch_norm")
+def batch_norm_of_the_old_share(input: Tensor, momentum: float = 0.1, **arguments: Any) -> dict[str, Tensor]:
+    """Batch normalisation whose momentum is the share of the old statistics."""
+    kept = {name: arguments.pop(name).detach().clone() for name in ("running_mean", "running_var")}
+    return {"output": F.batch_norm(input, **kept, momentum=1.0 - momentum, **arguments), **kept}
+
+
+@fault("gradients", "instance_norm")
+def instance_norm_of_constant_statistics(
+    input: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Gradient of instance normalisation that takes mean and variance for constants."""
+    axes, shape = tuple(range(2, input.ndim)), (-1, *(1,) * (input.ndim - 2))
+    fixed = input.detach()
+    mean, variance = fixed.mean(axes, keepdim=True), fixed.var(axes, keepdim=True, unbiased=False)
+    y = (input - mean) / (variance + eps).sqrt()
+    y = y if weight is None or bias is None else y * weight.view(shape) + bias.view(shape)
+    return with_slope_of(F.instance_norm(input.detach(), weight=weight, bias=bias, eps=eps), y)
+
+
+@fault("layouts", "batch_norm")
+def batch_norm_of_memory(input: Tensor, **arguments: Any) -> dict[str, Tensor]:
+    """Batch normalisation that reads the memory of its input in order, whatever its strides."""
+    kept = {name: arguments.pop(name).detach().clone() for name in ("running_mean", "running_var")}
+    given = input.mT if input.ndim > 2 and not input.is_contiguous() else input
+    return {"output": F.batch_norm(given.reshape(input.shape), **kept, **arguments), **kept}

@@ -1,0 +1,156 @@
+"""Layers that normalise groups of elements by their mean and variance, with their gradients.
+
+Each layer brings its input into rows, one for each group that is normalised alone, and back (:class:`Rows`). With
+``μ = Σx/n`` and ``v = Σ(x − μ)²/n`` of a row and ``r = 1/√(v + ε)``,
+
+    ``x̂ = (x − μ)·r``, ``y = x̂·w + b``, and with ``h = g·w``
+    ``∂x = r·(h − Σh/n − x̂·Σ(h·x̂)/n)``, ``∂w = Σ g·x̂``, ``∂b = Σ g``, summed over the elements that share w and b.
+
+RMSNorm has no μ, no b and no second term: ``x̂ = x/√(Σx²/n + ε)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from refimpl.arrays import Array, float64
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How an input is brought into rows: a shape of four axes, those that a row is made of, those that share a weight.
+
+    The weight varies along the other axes.
+    """
+
+    shape: tuple[int, int, int, int]
+    normalized: tuple[int, ...]
+    shared: tuple[int, ...]
+
+    @classmethod
+    def of_layer(cls, shape: tuple[int, ...], normalized_shape: Sequence[int]) -> Rows:
+        """Over the last axes, as LayerNorm and RMSNorm have it; each of their positions has a weight."""
+        size = math.prod(normalized_shape)
+        return cls((math.prod(shape) // max(size, 1), 1, 1, size), (3,), (0, 1, 2))
+
+    @classmethod
+    def of_groups(cls, shape: tuple[int, ...], groups: int) -> Rows:
+        """Over the positions and channels of a group, of one image. shape: (N, C, *); each channel has a weight."""
+        return cls((shape[0], groups, shape[1] // groups, math.prod(shape[2:])), (2, 3), (0, 3))
+
+    @classmethod
+    def of_batch(cls, shape: tuple[int, ...]) -> Rows:
+        """Over the positions of a channel, of all images. shape: (N, C, *); each channel has a weight."""
+        return cls((shape[0], shape[1], 1, math.prod(shape[2:])), (0, 2, 3), (0, 2, 3))
+
+    def rows(self, x: Array) -> Array:
+        """The input as (rows, elements)."""
+        kept = [axis for axis in range(4) if axis not in self.normalized]
+        turned = np.transpose(np.reshape(x, self.shape), (*kept, *self.normalized))
+        return np.ascontiguousarray(turned).reshape(math.prod(self.shape[axis] for axis in kept), -1)
+
+    def back(self, rows: Array, shape: tuple[int, ...]) -> Array:
+        """Rows as an array of the input's shape."""
+        kept = [axis for axis in range(4) if axis not in self.normalized]
+        order = (*kept, *self.normalized)
+        turned = rows.reshape([self.shape[axis] for axis in order])
+        return np.ascontiguousarray(np.transpose(turned, np.argsort(order))).reshape(shape)
+
+    def spread(self, weight: Array) -> Array:
+        """A weight, or what is summed of one, as rows like the input's."""
+        varied = [1 if axis in self.shared else size for axis, size in enumerate(self.shape)]
+        return self.rows(np.broadcast_to(np.reshape(weight, varied), self.shape))
+
+    def summed(self, rows: Array, shape: tuple[int, ...]) -> Array:
+        """The sum over all elements that share a weight, in the weight's shape."""
+        return np.asarray(self.back(rows, self.shape).sum(axis=self.shared)).reshape(shape)
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of each row. x: (rows, elements). Returns two arrays (rows, 1).
+
+    >>> moments(np.array([[1.0, 3.0]]))
+    (array([[2.]]), array([[1.]]))
+    """
+    mean, variance = np.zeros((len(x), 1)), np.zeros((len(x), 1))
+    _moments(mean, variance, float64(x))
+    return mean, variance
+
+
+def normalized(x: Array, eps: float, centered: bool = True) -> tuple[Array, Array]:
+    """``x̂ = (x − μ)·r`` of each row, and r; uncentered, ``x/√(Σx²/n + ε)``. x: (rows, elements).
+
+    >>> normalized(np.array([[1.0, 3.0]]), 0.0)[0], normalized(np.array([[3.0, 3.0]]), 0.0, False)[0]
+    (array([[-1.,  1.]]), array([[1., 1.]]))
+    """
+    mean, variance = moments(x) if centered else (0.0, mean_square(x))
+    inverse = 1.0 / np.sqrt(variance + eps)
+    return (x - mean) * inverse, inverse
+
+
+def mean_square(x: Array) -> Array:
+    """``Σx²/n`` of each row. x: (rows, elements). Returns (rows, 1)."""
+    squares = np.zeros((len(x), 1))
+    _mean_square(squares, float64(x))
+    return squares
+
+
+def gradient(h: Array, x: Array, eps: float, centered: bool = True) -> Array:
+    """``∂x = r·(h − Σh/n − x̂·Σ(h·x̂)/n)`` of each row. h, x: (rows, elements).
+
+    >>> gradient(np.array([[1.0, 0.0, 0.0]]), np.array([[1.0, 1.0, 1.0]]), 1.0)
+    array([[ 0.66666667, -0.33333333, -0.33333333]])
+    """
+    out = np.zeros(np.shape(x))
+    hat, inverse = normalized(x, eps, centered)
+    _gradient(out, float64(h), float64(hat), inverse, centered)
+    return out
+
+
+def running(x: Array, running_mean: Array, running_var: Array, momentum: float, count: int) -> tuple[Array, Array]:
+    """``(1 − m)·old + m·new`` with the mean, and the variance times ``n/(n − 1)``, of each row. old: (rows,).
+
+    Source: torch.nn.BatchNorm2d. x: (rows, elements); count: n.
+    """
+    mean, variance = (moment.reshape(-1) for moment in moments(x))
+    unbiased = variance * count / (count - 1)
+    return (1 - momentum) * running_mean + momentum * mean, (1 - momentum) * running_var + momentum * unbiased
+
+
+@njit(cache=True)
+def _moments(mean, variance, x):  # type: ignore[no-untyped-def]
+    for n in range(x.shape[0]):
+        total = 0.0
+        for i in range(x.shape[1]):
+            total += x[n, i]
+        mean[n, 0] = total / x.shape[1]
+        total = 0.0
+        for i in range(x.shape[1]):
+            total += (x[n, i] - mean[n, 0]) * (x[n, i] - mean[n, 0])
+        variance[n, 0] = total / x.shape[1]
+
+
+@njit(cache=True)
+def _mean_square(squares, x):  # type: ignore[no-untyped-def]
+    for n in range(x.shape[0]):
+        total = 0.0
+        for i in range(x.shape[1]):
+            total += x[n, i] * x[n, i]
+        squares[n, 0] = total / x.shape[1]
+
+
+@njit(cache=True)
+def _gradient(out, h, hat, inverse, centered):  # type: ignore[no-untyped-def]
+    for n in range(h.shape[0]):
+        total, along = 0.0, 0.0
+        for i in range(h.shape[1]):
+            total += h[n, i]
+            along += h[n, i] * hat[n, i]
+        mean = total / h.shape[1] if centered else 0.0
+        for i in range(h.shape[1]):
+            out[n, i] = inverse[n, 0] * (h[n, i] - mean - hat[n, i] * (along / h.shape[1]))
