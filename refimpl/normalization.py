@@ -12,7 +12,7 @@ RMSNorm has no μ, no b and no second term: ``x̂ = x/√(Σx²/n + ε)``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,11 +36,15 @@ class Rows:
     def of_layer(cls, shape: tuple[int, ...], normalized_shape: Sequence[int]) -> Rows:
         """Over the last axes, as LayerNorm and RMSNorm have it; each of their positions has a weight."""
         size = math.prod(normalized_shape)
+        if tuple(shape[len(shape) - len(normalized_shape) :]) != tuple(normalized_shape):
+            raise ValueError(f"the last axes of {shape} are not {normalized_shape}")
         return cls((math.prod(shape) // max(size, 1), 1, 1, size), (3,), (0, 1, 2))
 
     @classmethod
     def of_groups(cls, shape: tuple[int, ...], groups: int) -> Rows:
         """Over the positions and channels of a group, of one image. shape: (N, C, *); each channel has a weight."""
+        if shape[1] % groups:
+            raise ValueError(f"{groups} groups do not divide {shape[1]} channels")
         return cls((shape[0], groups, shape[1] // groups, math.prod(shape[2:])), (2, 3), (0, 3))
 
     @classmethod
@@ -69,6 +73,23 @@ class Rows:
     def summed(self, rows: Array, shape: tuple[int, ...]) -> Array:
         """The sum over all elements that share a weight, in the weight's shape."""
         return np.asarray(self.back(rows, self.shape).sum(axis=self.shared)).reshape(shape)
+
+
+def _last(shape: tuple[int, ...], normalized_shape: Sequence[int]) -> Rows:
+    return Rows.of_layer(shape, normalized_shape)
+
+
+def _grouped(shape: tuple[int, ...], num_groups: int) -> Rows:
+    return Rows.of_groups(shape, num_groups)
+
+
+LAYERS: dict[str, tuple[Callable[..., Rows], bool]] = {
+    "layer_norm": (_last, True),
+    "rms_norm": (_last, False),
+    "group_norm": (_grouped, True),
+    "instance_norm": (lambda shape: Rows.of_groups(shape, shape[1]), True),
+}
+"""How a layer arranges an input of a shape, by torch's name of it, and whether it takes off the mean."""
 
 
 def moments(x: Array) -> tuple[Array, Array]:

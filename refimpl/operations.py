@@ -38,11 +38,14 @@ from refimpl.bounds import (
     dense,
     fractional_pooling,
     loss,
+    normalization,
     optimizer,
     padded_convolution,
     padding,
+    piecewise_activation,
     pooling,
     power_pooling,
+    smooth_activation,
     soft_targets,
     transposed,
     unpooling,
@@ -102,6 +105,17 @@ def _soft(x: Computed, target: Computed, **options: Any) -> Computed:
     return loss.cross_entropy(x, target.value, **options)
 
 
+def _elementwise(jet: Callable[..., piecewise_activation.Jet]) -> Operation:
+    """An activation of which value and slope are given with their errors."""
+    wide = piecewise_activation.wide
+    return Operation(
+        lambda x, **options: piecewise_activation.value(x, jet(wide(x), **options)),
+        lambda g, x, **options: piecewise_activation.gradients(g, jet(wide(x), **options)),
+    )
+
+
+PIECEWISE = ("relu6", "hardtanh", "leaky_relu", "hardsigmoid", "hardswish")
+SMOOTH = ("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid")
 KERNEL, LINEAR = ("input", "weight", "bias"), ("input", "weight", "bias")
 SOFT = Operation(
     _with_arrays(_soft), _with_arrays(soft_targets.cross_entropy_soft_gradients), ("input", "target"),
@@ -125,6 +139,17 @@ _NAMED: dict[str, Operation] = {
         name: Operation(over(getattr(activation, name)), over(getattr(activation, f"{name}_gradients")))
         for name in ("softmax", "log_softmax")
     },
+    **{name: _elementwise(getattr(piecewise_activation, name)) for name in PIECEWISE},
+    **{name: _elementwise(getattr(smooth_activation, name)) for name in SMOOTH},
+    **{
+        name: Operation(over(getattr(smooth_activation, name)), over(getattr(smooth_activation, f"{name}_gradients")))
+        for name in ("softmin", "glu")
+    },
+    **{
+        name: Operation(partial(normalization.layer, name), partial(normalization.layer_gradients, name), LINEAR)
+        for name in normalization.LAYERS
+    },
+    "batch_norm": Operation(normalization.batch_norm, normalization.batch_norm_gradients, LINEAR),
     **{
         name: Operation(partial(padding.pad, mode=mode), partial(padding.pad_gradients, mode=mode))
         for name, mode in PADS.items()

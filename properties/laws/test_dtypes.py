@@ -21,7 +21,7 @@ def single(subject: Subject) -> bool:
 
 @law(
     "one dtype",
-    covers=several,
+    covers=lambda operator: several(operator) and not operator.has("mixed"),
     on=single,
     cases=lambda operator: mixed(operator.cases),
     exact=False,

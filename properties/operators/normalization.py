@@ -18,7 +18,7 @@ from refimpl import normalization
 from refimpl.arrays import Array
 from refimpl.bounds import normalization as bounds
 from refimpl.normalization import Rows
-from refimpl.rounding import Computed, Format, round_to
+from refimpl.rounding import Format, round_to
 
 INEXACT = "a root of an integer is seldom one"
 EPS = (0.125, 2.0**-10, 1.0)
@@ -69,18 +69,6 @@ def batch_geometry(draw: st.DrawFn) -> Geometry:
 Arranged = Callable[..., Rows]
 
 
-def _layer(shape: tuple[int, ...], normalized_shape: tuple[int, ...]) -> Rows:
-    return Rows.of_layer(shape, normalized_shape)
-
-
-def _groups(shape: tuple[int, ...], num_groups: int) -> Rows:
-    return Rows.of_groups(shape, num_groups)
-
-
-def _channels(shape: tuple[int, ...]) -> Rows:
-    return Rows.of_groups(shape, shape[1])
-
-
 def _forward(arranged: Arranged, centered: bool, *operands: Array, eps: float, **how: Any) -> Array:
     x, *affine = operands
     rows = arranged(x.shape, **how)
@@ -101,30 +89,28 @@ def _gradients(arranged: Arranged, centered: bool, g: Array, *operands: Array, e
     return (to_input, *sums[: len(affine)])
 
 
-def _bound(arranged: Arranged, centered: bool, x: Computed, *affine: Computed, eps: float, **how: Any) -> Any:
-    return bounds.forward(x, arranged(x.shape, **how), eps, *affine, centered=centered)
+def _shape(name: str, case: Case) -> tuple[int, ...]:
+    """The input's; raises ValueError where the arguments do not fit it."""
+    arranged, _ = normalization.LAYERS[name]
+    shape = case.shapes["input"]
+    arranged(shape, **{key: value for key, value in case.arguments.items() if key != "eps"})
+    return shape
 
 
-def _gradient_bounds(
-    arranged: Arranged, centered: bool, g: Computed, x: Computed, *affine: Computed, eps: float, **how: Any
-) -> Any:
-    return bounds.gradients(g, x, arranged(x.shape, **how), eps, *affine, centered=centered)
-
-
-def _normalization(
-    name: str, program: Any, geometry: Any, arranged: Any, centered: bool = True, **about: Any
-) -> Operator:
+def _normalization(name: str, program: Any, geometry: Any, **about: Any) -> Operator:
+    arranged, centered = normalization.LAYERS[name]
     return Operator(
         name=name,
-        layer=f"torch.nn.functional.{name}",
+        layer=f"torch.{name}",
         systems=(),
         cases=cases(geometry),
         program=program,
         reference=partial(_forward, arranged, centered),
-        bound=partial(_bound, arranged, centered),
+        bound=partial(bounds.layer, name),
         gradients=partial(_gradients, arranged, centered),
-        gradient_bounds=partial(_gradient_bounds, arranged, centered),
-        output_shape=lambda case: case.shapes["input"],
+        gradient_bounds=partial(bounds.layer_gradients, name),
+        output_shape=partial(_shape, name),
+        traits=frozenset({"mixed"}),
         inexact=INEXACT,
         **about,
     )
@@ -151,16 +137,6 @@ def _batch_forward(
     return rows.back(scaled, x.shape), running_mean, running_var
 
 
-def _batch_bound(
-    x: Computed, *affine: Computed, training: bool, momentum: float, eps: float, running_mean: Array, running_var: Array
-) -> Any:
-    rows, turned = Rows.of_batch(x.shape), x.map(Rows.of_batch(x.shape).rows)
-    mean, var = (Computed.operand(values, x.format) for values in (running_mean, running_var))
-    used = bounds.statistics(turned, eps) if training else bounds.given_statistics(mean, var, eps)
-    output = bounds.affine(x, rows, *used, *(affine or (None, None)))
-    return output, *(bounds.running(turned, mean, var, momentum) if training else (mean, var))
-
-
 def _batch_gradients(
     g: Array, x: Array, *affine: Array, training: bool, momentum: float, eps: float, running_mean: Array,
     running_var: Array,
@@ -173,15 +149,6 @@ def _batch_gradients(
     to_input = rows.back(h * inverse * (rows.spread(affine[0]) if affine else 1.0), x.shape)
     sums = (rows.summed(h * hat, affine[0].shape), rows.summed(h, affine[0].shape)) if affine else ()
     return to_input, *sums
-
-
-def _batch_gradient_bounds(
-    g: Computed, x: Computed, *affine: Computed, training: bool, momentum: float, eps: float, running_mean: Array,
-    running_var: Array,
-) -> Any:  # fmt: skip
-    mean, var = (Computed.operand(values, x.format) for values in (running_mean, running_var))
-    given = None if training else bounds.given_statistics(mean, var, eps)
-    return bounds.gradients(g, x, Rows.of_batch(x.shape), eps, *affine, given=given)
 
 
 def _one_element(draw: st.DrawFn, case: Case) -> Case:
@@ -212,22 +179,23 @@ TRAINED = (
 )  # fmt: skip
 
 OPERATORS = (
-    _normalization("layer_norm", programs.layer_norm, layer_geometry(), _layer, constraints=LAST),
-    _normalization("rms_norm", programs.rms_norm, layer_geometry(bias=False), _layer, centered=False, constraints=LAST),
-    _normalization("group_norm", programs.group_norm, image_geometry(grouped=True), _groups, constraints=GROUPS),
-    _normalization("instance_norm", programs.instance_norm, image_geometry(), _channels),
+    _normalization("layer_norm", programs.layer_norm, layer_geometry(), constraints=LAST),
+    _normalization("rms_norm", programs.rms_norm, layer_geometry(bias=False), constraints=LAST),
+    _normalization("group_norm", programs.group_norm, image_geometry(grouped=True), constraints=GROUPS),
+    _normalization("instance_norm", programs.instance_norm, image_geometry()),
     Operator(
         name="batch_norm",
-        layer="torch.nn.functional.batch_norm",
+        layer="torch.batch_norm",
         systems=(),
         cases=cases(batch_geometry()),
         program=programs.batch_norm,
         reference=_batch_forward,
-        bound=_batch_bound,
+        bound=bounds.batch_norm,
         gradients=_batch_gradients,
-        gradient_bounds=_batch_gradient_bounds,
+        gradient_bounds=bounds.batch_norm_gradients,
         outputs=("output", "running_mean", "running_var"),
         output_shape=lambda case: case.shapes["input"],
+        traits=frozenset({"mixed"}),
         inexact=INEXACT,
         given={name: partial(_statistic, name) for name in ("running_mean", "running_var")},
         constraints=TRAINED,

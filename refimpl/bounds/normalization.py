@@ -14,11 +14,14 @@ With n elements of a row, M the largest of their sizes and e the error of the me
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from refimpl import normalization as loops
 from refimpl.arrays import Array
 from refimpl.bounds.common import covered
+from refimpl.normalization import LAYERS as LAYERS
 from refimpl.normalization import Rows
 from refimpl.rounding import Computed, gamma, rounding_of
 
@@ -78,7 +81,7 @@ def _hat(x: Computed, mean: Computed, inverse: Computed) -> tuple[Computed, Arra
     return Computed(value, x.format, off), size
 
 
-def affine(
+def _affine(
     x: Computed, rows: Rows, mean: Computed, inverse: Computed, weight: Computed | None, bias: Computed | None
 ) -> Computed:
     """``x̂·w + b`` from statistics of each row, in the input's shape: two roundings more."""
@@ -95,7 +98,7 @@ def forward(
     centered: bool = True,
 ) -> Computed:  # fmt: skip
     """``x̂·w + b`` from the row's own statistics."""
-    return affine(x, rows, *statistics(x.map(rows.rows), eps, centered), weight, bias)
+    return _affine(x, rows, *statistics(x.map(rows.rows), eps, centered), weight, bias)
 
 
 def gradients(
@@ -145,3 +148,38 @@ def _arranged(computed: Computed, rows: Rows, x: Computed) -> Computed:
 def _rounding(terms: Array, n: int, x: Computed) -> Array:
     """What the mean of a row's terms is off by, in any order."""
     return rounding_of(terms.mean(axis=1, keepdims=True), n, x.precision) + x.precision.underflow
+
+
+def layer(name: str, x: Computed, *affine: Computed, eps: float, **how: Any) -> Computed:
+    """One of :data:`~refimpl.normalization.LAYERS`."""
+    arranged, centered = LAYERS[name]
+    return forward(x, arranged(x.shape, **how), eps, *affine, centered=centered)
+
+
+def layer_gradients(
+    name: str, g: Computed, x: Computed, *affine: Computed, eps: float, **how: Any
+) -> tuple[Computed, ...]:
+    """Its gradients."""
+    arranged, centered = LAYERS[name]
+    return gradients(g, x, arranged(x.shape, **how), eps, *affine, centered=centered)
+
+
+def batch_norm(
+    x: Computed, *affine: Computed, training: bool, momentum: float, eps: float, running_mean: Array, running_var: Array
+) -> tuple[Computed, ...]:
+    """Output and running statistics: of the batch's own statistics in training, else of the running ones."""
+    rows, turned = Rows.of_batch(x.shape), x.map(Rows.of_batch(x.shape).rows)
+    mean, var = (Computed.operand(values, x.format) for values in (running_mean, running_var))
+    used = statistics(turned, eps) if training else given_statistics(mean, var, eps)
+    output = _affine(x, rows, *used, *(affine or (None, None)))
+    return output, *(running(turned, mean, var, momentum) if training else (mean, var))
+
+
+def batch_norm_gradients(
+    g: Computed, x: Computed, *affine: Computed, training: bool, momentum: float, eps: float, running_mean: Array,
+    running_var: Array,
+) -> tuple[Computed, ...]:  # fmt: skip
+    """To the input, the weight and the bias."""
+    mean, var = (Computed.operand(values, x.format) for values in (running_mean, running_var))
+    given = None if training else given_statistics(mean, var, eps)
+    return gradients(g, x, Rows.of_batch(x.shape), eps, *affine, given=given)
