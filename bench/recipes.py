@@ -82,6 +82,14 @@ def compiled_step(problem: Problem) -> Training:
 
 
 @recipe(compiled=True)
+def max_autotune(problem: Problem) -> Training:
+    """compiled, in torch.compile's mode max-autotune: it tries several kernels for a product and keeps the fastest."""
+    made = rebuilt(CompiledLoss, in_memory(problem))
+    made.mode = "max-autotune"
+    return made
+
+
+@recipe(compiled=True)
 def matrix(problem: Problem) -> Training:
     """compiled_step, with each convolution and pool as one matrix product over 6×6 windows, batch innermost."""
     made = rebuilt(WholeStep, in_memory(problem))

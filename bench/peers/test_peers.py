@@ -27,7 +27,7 @@ from refimpl.rounding import FORMATS, Computed
 ROUNDS, STEPS = 10, 10
 CHECKED = 2
 PEERS = {"jax": "JaxLeNet", "tinygrad": "TinygradLeNet"}
-TORCH = ("book", "in_memory", "compiled_step", "matrix", "per_core")
+TORCH = ("book", "in_memory", "compiled_step", "max_autotune", "loops", "matrix", "per_core")
 
 
 def absence(name: str) -> str | None:
@@ -35,7 +35,7 @@ def absence(name: str) -> str | None:
     if find_spec(name) is None:
         return f"no {name}: tox run -e peers"
     if name == "tinygrad" and not shutil.which(os.environ.get("CC", "clang")):
-        return "no clang, which tinygrad compiles with"
+        return "no clang, which tinygrad compiles with: apt install clang"
     return None
 
 
