@@ -6,7 +6,6 @@ import ast
 import io
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from hypothesis.database import InMemoryExampleDatabase
 
 from properties.selftest import nested
 from properties.session import example_database, options, search_plugin
+from properties.subjects import scripts
 from properties.subjects.launchers import ROOT
 from properties.verdicts import evidence
 
@@ -106,7 +106,7 @@ def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("processes", [[], ["-n2"]])
-def test_search(processes: list[str], tmp_path: Path) -> None:
+def test_search(processes: list[str], tmp_path: Path, script: scripts.Run) -> None:
     """A planted fault is found in each dtype, shrunk and written down; the exit code is 1."""
     kernels = ROOT / "examples" / "subtly_wrong.py"
     options = ["--search-minutes=2", f"--kernels={kernels}", f"--examples={tmp_path}/examples", "-k", "[conv2d-"]
@@ -116,8 +116,7 @@ def test_search(processes: list[str], tmp_path: Path) -> None:
     assert "test_agreement[conv2d-subtly_wrong-cpu-float64]" in finished.stdout
     assert "2 failed" in finished.stdout
     for row in found(tmp_path / "evidence"):
-        shown = subprocess.run([sys.executable, tmp_path / row["repro"]], capture_output=True, check=False)
-        assert shown.returncode == 1
+        assert script(tmp_path / row["repro"], 60.0).returncode == 1
     for stub in (tmp_path / "stubs").iterdir():
         assert "example=Case(shapes={'input': (2, " in stub.read_text(encoding="utf-8")
         ast.parse(stub.read_text(encoding="utf-8"))
