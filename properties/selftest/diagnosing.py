@@ -24,9 +24,11 @@ from properties.engine.diagnosis import CASES, Diagnosing, Diagnosis
 from properties.engine.judgement import judge
 from properties.engine.law import every
 from properties.engine.precision import LEAST
+from properties.engine.trial import HERE, Engine, Engines
 from properties.ledger.record import nearest
 from properties.selftest import faults
 from properties.subjects import Subject
+from properties.subjects.workers import Workers
 from properties.verdicts.evidence import Result, collecting
 
 RECALL = 0.95
@@ -66,12 +68,12 @@ class Told:
         return f"{self.kind:10}  {self.name}\n{'':12}{self.diagnosis}\n{'':12}unseen: {counts}"
 
 
-def tell(name: str, cases: int = CASES, held_out: int = HELD_OUT) -> Told:
+def tell(name: str, cases: int = CASES, held_out: int = HELD_OUT, engines: Engines = HERE) -> Told:
     """Diagnose a planted fault, and hold the rule against cases that were not seen."""
     planted = faults.FAULTS[name]
     subject = Subject("cpu", planted.dtypes[0], planted.mode)
     result = Result(planted.law, "", planted.operator, str(subject), subject.device, subject.dtype, (), "")
-    check = Check(every()[planted.law], planted.planted(), subject, result, diagnosing=cases)
+    check = Check(every()[planted.law], planted.planted(), subject, result, engines, diagnosing=cases)
     with collecting(result), contextlib.suppress(AssertionError, hypothesis.errors.Flaky):
         judge(result, subject, lambda: check.search(SEARCH))
     told = Told(name)
@@ -117,11 +119,14 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in faults.FAULTS:
             parser.error(f"{name!r} is no planted fault; {nearest(name, list(faults.FAULTS))}")
     counts: Counter[str] = Counter()
+    workers = Workers()  # some laws draw cases on which torch itself crashes
+    engines = Engines({"": Engine(workers.run, workers.renew)})
     for name in options.names or list(faults.FAULTS)[:: options.every]:
-        told = tell(name, options.cases)
+        told = tell(name, options.cases, engines=engines)
         counts[told.kind] += 1
         print(told, flush=True)
     print(", ".join(f"{count} {kind}" for kind, count in counts.most_common()))
+    workers.close()
     return 0
 
 
