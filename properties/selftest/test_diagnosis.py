@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 import pytest
 
@@ -22,31 +21,24 @@ FEW = 160
 """Cases of a diagnosis here; a run takes more."""
 NEAR = 6
 
+FAMILIES = tuple({operator.program.__module__: operator for operator in CATALOGUE}.values())
+
 PLANTED = {
-    "Convolution that adds its bias twice to an input without a batch": {"a bias", "no batch"},
-    "Convolution that dilates a kernel of two as if it were not dilated": {"dilation > 1", "kernel = 2"},
-    "Sigmoid that skips to the first aligned element": {"not aligned input"},
+    "Convolution that adds its bias twice to an input without a batch": ({"a bias", "no batch"}, ""),
+    "Convolution that leaves the last of several planes unwritten": ({"output depth > 1"}, "in the last plane"),
 }
-"""Faults, and what it takes for them to show."""
+"""Faults, what it takes for them to show, and what is said of the elements that are wrong."""
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_rule_that_was_planted(name: str) -> None:
+def test_what_was_planted_is_told(name: str) -> None:
     """The rule has the conditions that were planted, and holds of cases that the diagnosis has not seen."""
     told = tell(name, FEW, held_out=20)
     assert told.diagnosis
-    assert PLANTED[name] <= set(map(str, told.diagnosis.rule.conditions))
+    conditions, symptom = PLANTED[name]
+    assert conditions <= set(map(str, told.diagnosis.rule.conditions))
+    assert symptom in str(told.diagnosis.symptoms)
     assert told.kind == "right"
-
-
-def test_what_is_wrong() -> None:
-    """It says which elements are wrong, and what stands there."""
-    told = tell("Convolution whose last tap is missing when the kernel has more than four", FEW, held_out=0)
-    assert told.diagnosis
-    assert re.search(r"What stands there is a sum without the last tap \(in (\d+) of \1 cases\)", str(told.diagnosis))
-    told = tell("Convolution that leaves the last of several planes unwritten", FEW, held_out=0)
-    assert told.diagnosis
-    assert "Wrong elements of the output: in the last plane (" in str(told.diagnosis)
 
 
 def test_no_more_than_was_seen() -> None:
@@ -60,7 +52,7 @@ def test_no_more_than_was_seen() -> None:
     assert str(Diagnosis(rule)) == "wrong in every case that was tried (4)"
 
 
-@pytest.mark.parametrize("operator", CATALOGUE, ids=str)
+@pytest.mark.parametrize("operator", FAMILIES, ids=str)
 def test_neighbours_are_valid(operator: Operator) -> None:
     """Torch is right on neighbours of a case: what is no valid case does not count as wrong."""
     subject, law = Subject("cpu", "float32"), every()["agreement"]
