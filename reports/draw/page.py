@@ -29,6 +29,7 @@ from reports.tell import (
     throughput,
     versions,
 )
+from reports.tell.audit import audited
 from reports.tell.chapter import PRINTED, PRINTED_RATE, lines
 
 _MOST = {
@@ -95,6 +96,7 @@ def view(evidence: Evidence, table: pd.DataFrame, output: Path | None) -> dict[s
         ],
         "accumulators": precision.accumulators(evidence),
         "algorithms": precision.algorithms(evidence),
+        "audit": audited(evidence),
         "versions": versions.differences(table),
         "throughput": [{**entry, "place": _ran_on(entry, evidence.several)} for entry in entries],
         "others": benchmarks.others(evidence),

@@ -204,10 +204,10 @@ def _worth(run: PropertiesRun) -> tuple[bool, bool]:
 
 
 def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> None:
-    """A newer run of the suite's own tests adds what it tells of the suite; any other is named and not used."""
+    """A newer run of the suite's own tests, or an audit, adds what it tells; any other is named and not used."""
     if (
         not run.results
-        and run.faults
+        and (run.faults or any(figure.name == "audit" for figure in run.figures))
         and environments.identity(run.environment) == environments.identity(best.environment)
     ):
         best.faults += run.faults

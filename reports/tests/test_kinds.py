@@ -123,6 +123,20 @@ def test_algorithms_are_shown(tmp_path: Path) -> None:
     assert "FFT 25" in html
 
 
+def test_audit_completes_the_newest_run(tmp_path: Path) -> None:
+    """What packages came to is shown with the newest run of the laws, those that are wrong first."""
+    right = {"implementation": "einconv", "version": "0.1.0", "operator": "conv2d", "verdict": "right", "cases": 40}
+    wrong = {"implementation": "other", "operator": "conv1d", "verdict": "wrong", "line": "output[0] is 1.0"}
+    lines = [
+        {"kind": "figure", "name": "audit", "subject": row["implementation"], "data": row} for row in (right, wrong)
+    ]
+    fake_run.write_run(tmp_path, [fake_run.header(), *fake_run.all_results(), fake_run.END], "old")
+    fake_run.write_run(tmp_path, [fake_run.header("2026-11-25T08:00:00Z"), *lines, fake_run.END], "new")
+    html = render(load([tmp_path]))["index.html"]
+    assert html.index("other -") < html.index("einconv 0.1.0")
+    assert '<section id="matrix">' in html
+
+
 def test_errors_are_binned_by_their_share(tmp_path: Path) -> None:
     """At the bound is within it, beyond it is not, and what has no error is not counted."""
     shares = [0.0, 0.04, 0.5, 1.0, 1.5, 1e308, None]

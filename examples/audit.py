@@ -1,0 +1,186 @@
+"""Hold implementations of the package registry to the laws, each in a virtual environment of its own.
+
+tox run -e audit                       # all of them, and a table on the page
+tox run -e audit -- einconv jax        # some
+
+An implementation is an adapter of this folder and what it requires. Its virtual environment lies over the one that runs
+this file, so that torch, which is large, is there once. What an adapter declines is no part of the verdict; what it
+refuses by another exception is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from properties.subjects.environment import environment as environment_here
+from properties.verdicts.evidence import Writer, now
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+FOLDER = ROOT / ".tox" / "audit"
+SUBJECTS = "cpu-float64,cpu-float32"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """What is held: its name, what pip installs for it, and the options of pytest that hold it."""
+
+    name: str
+    requirements: tuple[str, ...]
+    options: tuple[str, ...]
+
+    @classmethod
+    def adapted(
+        cls, name: str, file: str, operators: str, *requirements: str, options: Sequence[str] = ()
+    ) -> Implementation:
+        """One that an adapter of this folder holds; operators: which it has, as pytest's -k names them."""
+        own = ("--kernels", f"examples/{file}", "--subjects", SUBJECTS, "-k", operators)
+        return cls(name, requirements or (name,), (*own, *options))
+
+    @classmethod
+    def compiler(cls, backend: str) -> Implementation:
+        """A backend of torch.compile that torch has itself."""
+        only = "(conv2d or avg_pool2d or max_pool2d or linear) and (agreement or gradients)"
+        return cls(f"torch.compile: {backend}", (), ("--compile-backend", backend, "-k", only))
+
+
+LARGE = ("--call-memory", "16")
+CONVOLUTIONS, PLANES = "conv1d- or conv2d- or conv3d-", "conv2d- or [avg_pool2d or [max_pool2d"
+IMPLEMENTATIONS = (
+    Implementation.adapted("einconv", "by_einconv.py", f"{CONVOLUTIONS} or [unfold"),
+    Implementation.adapted("unfoldNd", "by_unfoldnd.py", "[unfold or [fold"),
+    Implementation.adapted("fft-conv-pytorch", "by_fft_conv.py", CONVOLUTIONS),
+    Implementation.adapted("torch-fftconv", "by_torch_fftconv.py", f"{CONVOLUTIONS} or conv_transpose"),
+    Implementation.adapted("onnxruntime", "onnx_runtime.py", PLANES, "onnx", "onnxruntime"),
+    Implementation.adapted("openvino", "by_openvino.py", PLANES, options=LARGE),
+    Implementation.adapted("jax", "by_jax.py", PLANES, options=LARGE),
+    Implementation.compiler("aot_eager"),
+)
+
+
+def environment(implementation: Implementation, folder: Path) -> Path:
+    """The interpreter of a virtual environment with what an implementation requires, made where it is not there.
+
+    Raises CalledProcessError where pip fails.
+    """
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        own = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
+        Path(own, "shared.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    constraint = folder / "constraints.txt"
+    constraint.write_text(f"torch=={torch.__version__}\n", encoding="utf-8")
+    if implementation.requirements:
+        pip = [python, "-m", "pip", "install", "--quiet", "--constraint", constraint]
+        subprocess.run([*pip, *implementation.requirements], check=True)
+    return python
+
+
+def version(implementation: Implementation, python: Path) -> str:
+    """The version of the package that is held: the last that is required, or torch's."""
+    package = (implementation.requirements or ("torch",))[-1]
+    line = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([python, "-c", line], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def held(implementation: Implementation, python: Path, folder: Path, more: Sequence[str]) -> list[dict[str, Any]]:
+    """The results of the laws, as the evidence has them."""
+    command = [python, "-m", "pytest", "properties", "--benchmark-disable", "-q", "--hypothesis-profile=quick"]
+    subprocess.run([*command, f"--evidence={folder}", *implementation.options, *more], cwd=ROOT, check=False)
+    files = sorted(folder.glob("properties-*.jsonl"), key=lambda path: path.stat().st_mtime)
+    lines = files[-1].read_text(encoding="utf-8").splitlines() if files else []
+    return [line for line in map(json.loads, lines) if line["kind"] == "result"]
+
+
+def rows(implementation: Implementation, number: str, results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What each operator came to, in all dtypes together."""
+    by_operator: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        by_operator.setdefault(result["operator"], []).append(result)
+    own = {"implementation": implementation.name, "version": number}
+    found = [{**own, "operator": operator, **verdict(some)} for operator, some in by_operator.items()]
+    return [row for row in found if row["verdict"] != "absent"]
+
+
+def verdict(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Right, wrong, declines, or absent; the cases and seconds that took, a line on what is wrong, and its script."""
+    tried = [result for result in results if result["status"] != "not run"]
+    failed = [result for result in tried if result["status"] not in ("passed", "known")]
+    refusals = [result for result in failed if result["law"] == "domain"]
+    wrong = [result for result in failed if result["law"] != "domain"]
+    told = (wrong or refusals or results)[0]
+    line = (told["message"] or told["reason"] or "").partition("\n")[0] if wrong or refusals or not tried else ""
+    held = [result for result in tried if result["law"] != "domain"]
+    came_to = "wrong" if wrong else "right" if held else "declines"
+    if came_to == "declines" and " defines no " in line:
+        came_to = "absent"
+    return {
+        "verdict": came_to,
+        "cases": sum(result["cases"] for result in held),
+        "seconds": round(sum(result["seconds"] for result in results), 1),
+        "where": ", ".join(sorted({f"{result['law']} in {result['dtype']}" for result in wrong})[:3]),
+        "line": line,
+        "script": (wrong[0]["repro"] or "") if wrong else "",
+    }
+
+
+def table(found: Iterable[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    text = "| Implementation | Operator | Verdict | Cases | Seconds | What it says |\n|---|---|---|---|---|---|\n"
+    for row in found:
+        said = f"{row['where']}: {row['line']}" if row["where"] else row["line"]
+        cells = f"{row['implementation']} {row['version']}", row["operator"], row["verdict"], row["cases"]
+        text += "| " + " | ".join(map(str, (*cells, row["seconds"], said.replace("|", "\\|")[:200]))) + " |\n"
+    return text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Audit the implementations. Returns the exit code: 0 whatever is found, 1 where one could not be installed."""
+    parser = argparse.ArgumentParser(prog="python -m examples.audit", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="IMPLEMENTATION", help="by default all")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="for virtual environments, evidence and the table")
+    options, more = parser.parse_known_args(arguments)
+    names = [implementation.name for implementation in IMPLEMENTATIONS]
+    for name in options.names:
+        if name not in names:
+            parser.error(f"{name!r} is no implementation here; there are {', '.join(names)}")
+    writer, found, failed = Writer(ROOT / "reports" / "generated" / "evidence", header()), list[dict[str, Any]](), False
+    for implementation in IMPLEMENTATIONS:
+        if options.names and implementation.name not in options.names:
+            continue
+        short = implementation.name.rpartition(" ")[2]
+        try:
+            python = environment(implementation, options.folder / "environments" / short)
+        except subprocess.CalledProcessError as error:
+            print(f"{implementation.name}: not installed ({error})", file=sys.stderr)
+            failed = True
+            continue
+        results = held(implementation, python, options.folder / "evidence" / short, more)
+        own = rows(implementation, version(implementation, python), results)
+        for row in own:
+            writer.write({"kind": "figure", "name": "audit", "subject": implementation.name, "data": row})
+        found += own
+        print(table(own), flush=True)
+    writer.close(int(failed))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    (options.folder / "audit.md").write_text(table(found), encoding="utf-8")
+    return int(failed)
+
+
+def header() -> dict[str, Any]:
+    """What the run's evidence begins with."""
+    return {"started": now(), "arguments": sys.argv[1:], "subjects": [], "environment": environment_here()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
