@@ -119,7 +119,7 @@ def verdict(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     refusals = [result for result in failed if result["law"] == "domain"]
     wrong = [result for result in failed if result["law"] != "domain"]
     told = (wrong or refusals or results)[0]
-    line = (told["message"] or told["reason"] or "").partition("\n")[0] if wrong or refusals or not tried else ""
+    line = said(told["message"] or told["reason"] or "") if wrong or refusals or not tried else ""
     held = [result for result in tried if result["law"] != "domain"]
     came_to = "wrong" if wrong else "right" if held else "declines"
     if came_to == "declines" and " defines no " in line:
@@ -134,13 +134,19 @@ def verdict(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def said(message: str) -> str:
+    """What differs first, and when it does, where a diagnosis was made."""
+    first, *others = message.splitlines() or [""]
+    return next((f"{first}: {line}" for line in others if line.startswith("Diagnosis: ")), first)
+
+
 def table(found: Iterable[dict[str, Any]]) -> str:
     """The rows as Markdown."""
     text = "| Implementation | Operator | Verdict | Cases | Seconds | What it says |\n|---|---|---|---|---|---|\n"
     for row in found:
         said = f"{row['where']}: {row['line']}" if row["where"] else row["line"]
         cells = f"{row['implementation']} {row['version']}", row["operator"], row["verdict"], row["cases"]
-        text += "| " + " | ".join(map(str, (*cells, row["seconds"], said.replace("|", "\\|")[:200]))) + " |\n"
+        text += "| " + " | ".join(map(str, (*cells, row["seconds"], said.replace("|", "\\|")[:400]))) + " |\n"
     return text
 
 

@@ -2,6 +2,8 @@
 
 pip install openvino
 pytest properties --kernels examples/by_openvino.py --call-memory 16
+
+In ceil mode AvgPool divides by the whole window where that reaches past the padding, too, which the laws tell.
 """
 
 from __future__ import annotations
