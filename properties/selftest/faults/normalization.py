@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.selftest.faults.record import fault, with_slope_of
+from properties.selftest.faults.record import WIDE, fault, with_slope_of
 
 
 @fault("agreement", "layer_norm")
@@ -67,3 +67,9 @@ def batch_norm_of_memory(input: Tensor, **arguments: Any) -> dict[str, Tensor]:
     kept = {name: arguments.pop(name).detach().clone() for name in ("running_mean", "running_var")}
     given = input.mT if input.ndim > 2 and not input.is_contiguous() else input
     return {"output": F.batch_norm(given.reshape(input.shape), **kept, **arguments), **kept}
+
+
+@fault("folded normalisation", "conv2d", dtypes=WIDE)
+def convolution_without_a_folded_shift(input: Tensor, weight: Tensor, bias: Tensor | None = None, **how: Any) -> Tensor:
+    """Convolution that leaves out its bias, as if nothing had been folded into it."""
+    return F.conv2d(input, weight, None, **how)

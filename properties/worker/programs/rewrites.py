@@ -6,6 +6,7 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 def unfolded_conv2d(input: Tensor, weight: Tensor, groups: int, **window: Any) -> Tensor:
@@ -19,3 +20,14 @@ def unfolded_conv2d(input: Tensor, weight: Tensor, groups: int, **window: Any) -
         )
     )
     return products.flatten(-3, -2).unflatten(-1, (rows, columns))
+
+
+def folded(
+    weight: Tensor, running_mean: Tensor, running_var: Tensor, scale: Tensor, shift: Tensor, bias: Tensor | None = None,
+    **arguments: Any,
+) -> dict[str, Tensor]:  # fmt: skip
+    """torch.nn.utils.fusion.fuse_conv_bn_weights: weight and bias of a convolution that does batch normalisation, too."""
+    made = fuse_conv_bn_weights(
+        weight, bias, running_mean, running_var, arguments.pop("eps"), scale, shift, **arguments
+    )
+    return dict(zip(("output", "bias"), made, strict=True))
