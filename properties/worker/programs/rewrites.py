@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch import Tensor, nn
 
 
 def unfolded_conv2d(input: Tensor, weight: Tensor, groups: int, **window: Any) -> Tensor:
@@ -26,8 +25,8 @@ def folded(
     weight: Tensor, running_mean: Tensor, running_var: Tensor, scale: Tensor, shift: Tensor, bias: Tensor | None = None,
     **arguments: Any,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """torch.nn.utils.fusion.fuse_conv_bn_weights: weight and bias of a convolution that does batch normalisation, too."""
-    made = fuse_conv_bn_weights(
+    """torch.nn.utils.fusion.fuse_conv_bn_weights: weight and bias of a convolution that normalises, too."""
+    made = nn.utils.fuse_conv_bn_weights(
         weight, bias, running_mean, running_var, arguments.pop("eps"), scale, shift, **arguments
     )
     return dict(zip(("output", "bias"), made, strict=True))
