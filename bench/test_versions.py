@@ -149,9 +149,9 @@ def test_many_calls_are_corrected_for() -> None:
 
 
 def test_equal_noise_is_seldom_a_difference() -> None:
-    """Of 300 made-up runs of ten calls that do not differ, in noise with far outliers, at most 5 % call one."""
+    """Of 100 made-up runs of ten calls that do not differ, in noise with far outliers, at most 5 % call one."""
     draw = np.random.default_rng(0)
-    noise = draw.standard_t(2, (300, 10, 3, 10)) / 20
+    noise = draw.standard_t(2, (100, 10, 3, 10)) / 20
     runs = [
         {str(i): dict(zip((OLDER, AGAIN, NEWER), np.exp(call), strict=True)) for i, call in enumerate(run)}
         for run in noise
