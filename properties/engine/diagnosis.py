@@ -167,7 +167,7 @@ class Diagnosing:
     def _failing(self) -> Seen | None:
         """The failing case, filled with the values with which it fails."""
         for variant in self.check.tiers(self.case):
-            if isinstance(variant, Case) and (seen := self._held(variant)) and seen.wrong:
+            if isinstance(variant, Case) and (seen := self.held(variant)) and seen.wrong:
                 return seen
         return None
 
@@ -227,10 +227,10 @@ class Diagnosing:
         for case in cases:
             if self.left <= 0 or self.late >= LATE:
                 break
-            self._held(case)
+            self.held(case)
         return len(self.seen) - before
 
-    def _held(self, case: Case) -> Seen | None:
+    def held(self, case: Case) -> Seen | None:
         """Hold the law on a case once; None where nothing is learnt of it."""
         if repr(case) in self.known:
             return None
