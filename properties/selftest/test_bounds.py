@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from properties.engine.domain import drawn
-from properties.operators import CATALOGUE, Operator
+from properties.operators import CATALOGUE, Operator, operator
+from properties.selftest import tolerances
+from properties.selftest.faults import FAULTS
+from properties.subjects import Subject
 from refimpl import assert_within, bound, gradient_bounds
 from refimpl.expected import Expected
 from refimpl.rounding import BFLOAT16, FLOAT16, FORMATS, Computed, Precision, round_to
@@ -107,3 +110,12 @@ def test_library_says_what_is_wrong() -> None:
         bound("linear", X, W, split_k=0)
     with pytest.raises(ValueError, match="sgd has no gradients here"):
         gradient_bounds("sgd", X, X, X, lr=0.1)
+
+
+def test_bounds_catch_what_a_tolerance_misses() -> None:
+    """One element that is off by 1e-4 of itself breaks both tiers, and no tolerance of 1e-2; torch breaks neither."""
+    fault = FAULTS["Convolution with one element off by 1e-4 of itself from the 17th output on"]
+    raised = tolerances.alarms(fault.planted(), Subject("cpu", "float32"))
+    assert "both tiers" in raised
+    assert "KernelBench (1e-2, 1e-2)" not in raised
+    assert "both tiers" not in tolerances.alarms(operator("conv1d"), Subject("cpu", "float32"))
