@@ -86,7 +86,7 @@ class Diagnosis:
             "under": list(self.rule.under),
             "beside": list(self.rule.beside),
             "confirmed": self.confirmed,
-            "elements": str(seen.elements) if seen and seen.elements else None,
+            "elements": (str(seen.elements or "") or None) if seen else None,
             "value": (seen.value or None) if seen else None,
             "plane": seen.plane.shares if seen and seen.plane else None,
             "of": seen.plane.what if seen and seen.plane else None,

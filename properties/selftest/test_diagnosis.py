@@ -11,6 +11,7 @@ from properties.engine.diagnosis import FEWEST, Diagnosing, Diagnosis
 from properties.engine.domain import drawn
 from properties.engine.law import every
 from properties.engine.rules import Rule, rules
+from properties.engine.symptoms import Symptoms
 from properties.operators import CATALOGUE, Operator
 from properties.selftest.diagnosing import tell
 from properties.subjects import Subject
@@ -50,6 +51,8 @@ def test_no_more_than_was_seen() -> None:
     assert str(Diagnosis(rule, confirmed=False)).endswith("; that is not confirmed by fresh cases")
     (rule,) = rules([({"groups": n}, True) for n in (1, 2, 3, 4)])
     assert str(Diagnosis(rule)) == "wrong in every case that was tried (4)"
+    written = Diagnosis(rule, symptoms=Symptoms("output", rule, "", None)).told
+    assert (written["elements"], written["value"], written["plane"]) == (None, None, None)
 
 
 @pytest.mark.parametrize("operator", FAMILIES, ids=str)
