@@ -44,7 +44,7 @@ def transformed(
     return (output if x.ndim == 4 else output[0]).to(input.dtype)
 
 
-@correct("conv2d", algorithm=FFT)
+@correct("conv2d", dtypes=("float32", "bfloat16"), algorithm=FFT)
 def by_fourier_transform(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution by fast Fourier transforms."""
     return transformed(input, weight, bias, **arguments)
@@ -83,25 +83,25 @@ def tiled(
     return (output if x.ndim == 4 else output[0]).to(input.dtype)
 
 
-@correct("conv2d", algorithm=WINOGRAD)
+@correct("conv2d", dtypes=("float32", "bfloat16"), algorithm=WINOGRAD)
 def by_winograd(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution of 3×3 kernels by Winograd's F(2×2, 3×3)."""
     return tiled(input, weight, bias, **arguments)
 
 
-@fault("agreement", "conv2d", algorithm=FFT)
+@fault("agreement", "conv2d", dtypes=WIDE, algorithm=FFT)
 def wraps_around(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution by Fourier transforms that are one element too short, so that the last output wraps around."""
     return transformed(input, weight, bias, length=lambda size: max(size - 1, 1), **arguments)
 
 
-@fault("agreement", "conv2d", algorithm=FFT)
+@fault("agreement", "conv2d", dtypes=WIDE, algorithm=FFT)
 def without_conjugate(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution by Fourier transforms that forgets to conjugate the kernel's."""
     return transformed(input, weight, bias, spectrum=lambda spectrum: spectrum, **arguments)
 
 
-@fault("agreement", "conv2d", algorithm=FFT)
+@fault("agreement", "conv2d", dtypes=WIDE, algorithm=FFT)
 def without_highest_frequency(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Convolution by Fourier transforms that leaves out the highest frequency of the columns."""
 
