@@ -1,7 +1,9 @@
 """Tasks of KernelBench's form as operators: what ``Model`` computes, on its own shape and on others around it.
 
-A Model that makes one call of an operator here is held to that operator's loops, with their bounds. Any other is held
-to itself in float64. No bound is known then, and one is chosen (:func:`held_to_model`).
+A Model that makes one call of an operator here is held to that operator's loops, with their bounds. A chain of such
+calls is held to the loops, too, with bounds carried from layer to layer (:mod:`properties.engine.chains`). Any other
+Model is held to itself in float64. No bound is known then, and one is chosen (:func:`held_to_model`), which holds in
+chains, too, where it is the smaller one.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import REAL_FILLS, Case, among, whole
+from properties.cases.case import INTEGERS, REAL_FILLS, Case, among, whole
+from properties.engine import chains
+from properties.engine.chains import Made, is_chain, reshape
 from properties.engine.judgement import NotRun
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject, Undefined
@@ -35,41 +39,11 @@ LARGE = ((2**31, 2**24), (2**27, 2**21))
 PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
 WITHOUT_EFFECT = ("_stacklevel", "inplace", "return_indices")
 """Arguments on which a single result does not depend, unless they are given."""
+FEW = 4
+"""Integers that are not zero in a sum of a chain."""
 REACH, MOVES, TIMES = 16.0, 3, 4.0
 """Operands are moved by so many roundings, so often, to see how far a result moves; it may be off by so many times as
 much."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """The one call that a Model makes: of an operator, with where its operands come from, and its arguments.
-
-    target: the input that holds the classes of a loss, which are an argument of the operator.
-    """
-
-    operator: Operator
-    sources: Mapping[str, str]
-    arguments: Mapping[str, Any]
-    target: str | None = None
-
-    @property
-    def in_parts(self) -> bool:
-        """True if the loops can compute parts of its result."""
-        return self.operator.parts is not None and (self.operator.name != "linear" or "bias" in self.sources)
-
-    def case(self, case: Case, operands: Mapping[str, Array]) -> Case:
-        """The operator's case of a task's, where the classes of a loss are known."""
-        shapes = {name: case.shapes[source] for name, source in self.sources.items()}
-        return Case(shapes, self.with_target(operands), case.fill, case.seed)
-
-    def with_target(self, operands: Mapping[str, Array]) -> dict[str, Any]:
-        """The operator's arguments."""
-        target = {} if self.target is None else {"target": _nested(operands[self.target].tolist())}
-        return {**self.arguments, **target}
-
-    def operands(self, operands: Mapping[str, Array]) -> dict[str, Array]:
-        """The operator's operands of a task's."""
-        return {name: operands[source] for name, source in self.sources.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +77,29 @@ class Shaped:
     @property
     def made(self) -> Made | None:
         """The operator that it is a call of; None where there is none."""
-        if len(self.calls) != 1:
-            return None
-        name, arguments = self.calls[0]
+        made = self._call(*self.calls[0]) if len(self.calls) == 1 else None
+        every = made and sorted([*made.sources.values(), *([made.target] if made.target else [])])
+        return made if every == sorted(self.shapes) else None
+
+    @property
+    def chain(self) -> tuple[Made, ...]:
+        """The operators that it is a chain of calls of, two or more; none where it is no chain."""
+        made = [reshape(arguments) if name in ("view", "reshape") else self._call(name, _fresh(arguments))
+                for name, arguments in self.calls]  # fmt: skip
+        calls = tuple(call for call in made if call)
+        return calls if len(calls) == len(made) > 1 and is_chain(calls, list(self.shapes)) else ()
+
+    @property
+    def by_loops(self) -> tuple[Made, ...]:
+        """The one call or the chain of calls whose loops say what it should give; none where there are no loops."""
+        return (self.made,) if self.made else self.chain
+
+    @property
+    def exact(self) -> bool:
+        """True if integers that are small enough give integers."""
+        return bool(self.by_loops) and all(call.operator.inexact is None for call in self.by_loops)
+
+    def _call(self, name: str, arguments: Mapping[str, Any]) -> Made | None:
         if name == "mm":
             name, arguments = "matmul", {{"mat2": "other"}.get(n, n): v for n, v in arguments.items() if "out" not in n}
         operator = next((o for o in CATALOGUE if o.name == name and not o.given), None)
@@ -125,7 +119,6 @@ class Shaped:
         ranks = {len(self.shapes[source]) for source in tensors.values() if source in self.shapes}
         fits = (
             set(tensors) <= operands
-            and sorted(tensors.values()) == sorted(self.shapes.keys() - {target})
             and (target is None or target in self.integers)
             and not any(isinstance(plain.get(name), str) for name in PER_AXIS)
             and not plain.keys() & {*WITHOUT_EFFECT, "out", "dtype"}
@@ -160,7 +153,7 @@ class Task(Operator):
             return integers | {made.sources[name]: values for name, values in own.items()}
         free = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items() if name not in integers}
         for name in [name for name in free if name.startswith("weight ")]:
-            free[name] = round_to(free[name] / math.sqrt(max(math.prod(free[name].shape[1:]), 1)), format.storage)
+            free[name] = round_to(_small(free[name], case), format.storage)
         return integers | free
 
     def cotangent(self, case: Case, format: Format) -> Array:
@@ -186,7 +179,7 @@ def task_of(found: Mapping[str, Any], file: str) -> Task:
         reference=_no_loop,
         bound=_no_loop,
         output_shape=lambda case: every[repr(case.arguments["changed"])].output,
-        inexact=made.operator.inexact if made else "what no loop computes is not known to be exact",
+        inexact=None if own.exact else "what no loop computes is not known to be exact",
         file=file,
         own=own,
         held=held,
@@ -239,7 +232,7 @@ def survey(file: str, subject: Subject) -> Task | None:
 def operands_of(task: Task, case: Case, subject: Subject) -> dict[str, Array]:
     """The values of a case; inputs that have a structure, and half of those of no operator, are the task's own."""
     operands, shaped = task.operands(case, subject.format), task.shaped(case)
-    if shaped.plain and (shaped.made or case.seed % 2):
+    if shaped.plain and (shaped.made or case.seed % 2 or case.fill == INTEGERS):
         return operands
     torchs = replace(subject, kernels=None, dtype="float32")
     made = torchs.run(programs.own_inputs, {}, {**case.arguments, "seed": case.seed})
@@ -253,15 +246,36 @@ def expected(
     task: Task, case: Case, subject: Subject, operands: Mapping[str, Array], cotangent: Array | None = None
 ) -> tuple[dict[str, Expected], dict[str, Expected]]:
     """The output and, with a cotangent, the gradients that a task's operands should give."""
-    made = task.shaped(case).made
+    made, chain = task.shaped(case).made, task.shaped(case).chain
     if made is None:
-        return held_to_model(task, case, subject, operands, cotangent)
+        carried = chains.expected(chain, operands, subject.format, cotangent) if chain else None
+        if carried and all(each.bound is None for group in carried for each in group.values()):
+            return carried
+        chosen = held_to_model(task, case, subject, operands, cotangent)
+        return _narrower(carried, chosen) if carried else chosen
     own, arguments = made.operands(operands), made.with_target(operands)
     outputs = {"output": made.operator.expected(own, arguments, subject.format)["output"]}
     if cotangent is None:
         return outputs, {}
     gradients = made.operator.expected_gradients(cotangent, own, arguments, subject.format)
     return outputs, {made.sources[name]: gradient for name, gradient in gradients.items()}
+
+
+def _narrower(
+    carried: tuple[dict[str, Expected], ...], chosen: tuple[dict[str, Expected], ...]
+) -> tuple[dict[str, Expected], dict[str, Expected]]:
+    """The loops' values, with the smaller of two bounds for each element; those that are exact stay so."""
+
+    def narrower(loops: Expected, model: Expected) -> Expected:
+        if loops.bound is None or model.bound is None:
+            return loops
+        return Expected(loops.values, np.minimum(loops.bound, model.bound + np.abs(loops.values - model.values)))
+
+    outputs, gradients = (
+        {name: narrower(within, model[name]) for name, within in loops.items()}
+        for loops, model in zip(carried, chosen, strict=True)
+    )
+    return outputs, gradients
 
 
 def held_to_model(
@@ -310,19 +324,40 @@ def _no_loop(*operands: Any, **arguments: Any) -> Any:
     raise NotImplementedError("a task has loops by way of its operator alone")
 
 
+def _fresh(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments of a call; one that overwrites the result of another, which is not used again, overwrites nothing.
+
+    >>> _fresh({"input": {"tensor": "call 0"}, "inplace": True}), _fresh({"input": {"tensor": "input 0"}})
+    ({'input': {'tensor': 'call 0'}}, {'input': {'tensor': 'input 0'}})
+    """
+    source = arguments.get("input")
+    fresh = isinstance(source, dict) and source["tensor"].startswith("call ")
+    return {name: value for name, value in arguments.items() if not (fresh and name == "inplace")}
+
+
 def _per_axis(name: str, value: Any, axes: int) -> Any:
     """An argument as operators take it: one number for each axis."""
     return (value,) * axes if name in PER_AXIS and axes and isinstance(value, int) else value
+
+
+def _small(weights: Array, case: Case) -> Array:
+    """Weights that let no sum grow much from layer to layer: divided by the root of its number of terms.
+
+    Integers are −1 or 1 then, about :data:`FEW` in a sum, and the others 0.
+
+    >>> _small(np.full((1, 4), 8.0), Case({}, {}, "normal")), _small(np.full((1, 4), 8.0), Case({}, {}, INTEGERS))
+    (array([[4., 4., 4., 4.]]), array([[1., 1., 1., 1.]]))
+    """
+    terms = max(math.prod(weights.shape[1:]), 1)
+    if case.fill != INTEGERS:
+        return weights / math.sqrt(terms)
+    return np.sign(weights) * (np.random.default_rng([case.seed, terms]).random(weights.shape) < FEW / terms)
 
 
 def _classes(case: Case, name: str, most: int) -> Array:
     """A class for each row."""
     generator = np.random.default_rng([case.seed, *name.encode()])
     return generator.integers(0, max(most, 1), case.shapes[name])
-
-
-def _nested(value: Any) -> Any:
-    return tuple(map(_nested, value)) if isinstance(value, list) else value
 
 
 def _tuples(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from properties.verdicts.expected import Expected
 from properties.worker.call import Program
 from properties.worker.programs import modules
 from refimpl.arrays import Array
+from refimpl.bounds.common import covered
 from refimpl.rounding import ELEMENTWISE, Computed, Format, round_to
 from refimpl.rounding import INTEGERS as INTEGER_TYPES
 
@@ -214,6 +215,44 @@ class Operator:
             results = self.gradient_bounds(*_computed(values, format), **arguments)
         return {name: Expected.of(result) for name, result in zip(free, results, strict=True)}
 
+    def carried(self, operands: Sequence[Computed], arguments: Mapping[str, Any], format: Format) -> Computed:
+        """The output of operands that may be off; without an error where integers are exact and are stored exactly."""
+        magnitude = self.magnitude or _on_absolute_values(self.reference)
+        exact = self._carried_exactly(self.reference, magnitude, operands, arguments, format, self.staged)
+        with np.errstate(invalid="ignore", over="ignore"):  # of errors that nothing bounds
+            return exact[0] if exact else covered(_first(self.bound(*operands, **arguments)))
+
+    def carried_gradients(
+        self, operands: Sequence[Computed], arguments: Mapping[str, Any], format: Format
+    ) -> tuple[Computed, ...]:
+        """The gradient to every operand, the first of which is the cotangent; all of them may be off."""
+        assert self.gradients is not None
+        assert self.gradient_bounds is not None
+        magnitude = self.gradient_magnitude or _on_absolute_values(self.gradients)
+        staged = self.staged or self.staged_gradients
+        exact = self._carried_exactly(self.gradients, magnitude, operands, arguments, format, staged)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return exact or tuple(map(covered, self.gradient_bounds(*operands, **arguments)))
+
+    def _carried_exactly(
+        self,
+        function: Callable[..., Any],
+        magnitude: Callable[..., Any],
+        operands: Sequence[Computed],
+        arguments: Mapping[str, Any],
+        format: Format,
+        staged: bool,
+    ) -> tuple[Computed, ...] | None:
+        """The results, if operands without errors give integers that the storage represents; else None."""
+        if any(operand.error is not None for operand in operands):
+            return None
+        values = [operand.value for operand in operands]
+        results = self._exactly(function, magnitude, values, arguments, format, staged)
+        most = format.storage.largest_exact_integer
+        if results is None or any(np.max(np.abs(result), initial=0.0) > most for result in results):
+            return None
+        return tuple(Computed.operand(result, format) for result in results)
+
     def directions(self, case: Case, format: Format) -> dict[str, Array]:
         """A value for the gradient of each gradient, filled like the operands."""
         return {name: self._drawn(f"direction {name}", shape, case, format) for name, shape in case.shapes.items()}
@@ -314,6 +353,10 @@ def _integral(values: Array) -> bool:
 
 def _computed(values: list[Array], format: Format) -> list[Computed]:
     return [Computed.operand(value, format) for value in values]
+
+
+def _first(results: Any) -> Any:
+    return results[0] if isinstance(results, tuple) else results
 
 
 def _tuple(results: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, settings
 
+from properties.cases.case import INTEGERS, Case
 from properties.engine import tasks
 from properties.engine.check import Check
 from properties.engine.judgement import NotRun
@@ -59,6 +60,8 @@ def get_inputs():
 def get_init_inputs():
     return [classes]
 """
+CHAIN = CONVOLUTION.replace("self.layer(x)", "F.relu(self.layer(x), inplace=True).view(len(x), -1)")
+NO_CHAIN = CONVOLUTION.replace("self.layer(x)", "F.gelu(self.layer(x))")
 LOSS = """
 class Model(nn.Module):
     def forward(self, scores, classes):
@@ -106,12 +109,13 @@ def answered(task: str, old: str = "", new: str = "") -> str:
 
 OWN_STRIDE = "self.layer(x)", "F.conv2d(x, self.layer.weight, self.layer.bias)"
 EXAMPLE = (nested.ROOT / "examples" / "answer.py").read_text(encoding="utf-8")
+LENETS = "conv2d relu max_pool2d conv2d relu max_pool2d flatten linear relu linear"
 VERDICTS = {
     "the example": (EXAMPLE, "max_pool2d", *["diverged"] * 3),
     "conv2d": (answered(CONVOLUTION), "conv2d", "passed", "passed", "passed"),
     "max_pool2d": (answered(POOLING), "max_pool2d", "passed", "passed", "passed"),
     "cross_entropy": (answered(LOSS), "cross_entropy", "passed", "passed", "passed"),
-    "LeNet-5": (answered(LENET), None, "passed", "passed", "passed"),
+    "LeNet-5": (answered(LENET), LENETS, "passed", "passed", "passed"),
     "structured": (
         answered(TRIANGULAR, "torch.matmul(a, b)", "torch.tril(torch.matmul(torch.tril(a), b))"),
         "matmul", "passed", "passed", "diverged",
@@ -132,13 +136,19 @@ VERDICTS = {
         answered(POOLING, "self.layer(x)", "F.max_pool2d(F.pad(x, (1, 1, 1, 1)), 3, 2)"),
         "max_pool2d", *["diverged"] * 3,
     ),
-    "no last bias": (
-        answered(LENET, "self.last(x)", "x @ self.last.weight.T"),
-        None, *["diverged"] * 3,
+    "no second bias": (
+        answered(LENET, "self.second(x)", "F.conv2d(x, self.second.weight)"),
+        LENETS, *["diverged"] * 3,
     ),
+    "a chain": (answered(CHAIN), "conv2d relu reshape", "passed", "passed", "passed"),
+    "a leak below zero": (
+        answered(CHAIN, "F.relu(self.layer(x), inplace=True)", "F.leaky_relu(self.layer(x), 1e-6)"),
+        "conv2d relu reshape", *["diverged"] * 3,
+    ),
+    "no chain": (answered(NO_CHAIN), "", "passed", "passed", "passed"),
     "weights detached": (
         answered(LENET, "F.relu(self.first(x))", "F.relu(F.conv2d(x, self.first.weight.detach(), self.first.bias))"),
-        None, "passed", "passed", "diverged",
+        LENETS, "passed", "passed", "diverged",
     ),
 }  # fmt: skip
 
@@ -170,11 +180,22 @@ def status(law: str, task: Task, subject: Subject) -> str:
 @pytest.mark.parametrize("name", VERDICTS)
 def test_verdict_in_three_parts(name: str, tmp_path: Path) -> None:
     """Each answer is right, wrong or refused on its own shape, off it and backward, as it was made to be."""
-    source, operator, *should = VERDICTS[name]
+    source, operators, *should = VERDICTS[name]
     task, subject = surveyed(source, tmp_path / "answer.py")
     assert task.own
-    assert (str(task.own.made.operator) if task.own.made else None) == operator
+    assert " ".join(str(call.operator) for call in task.own.by_loops) == operators
     assert [status(law, task, subject) for law in ("own shape", "other shapes", "backward")] == should
+
+
+def test_small_integers_stay_exact_through_a_chain(tmp_path: Path) -> None:
+    """Through all layers of LeNet-5 and back, nothing but equality will do for integers."""
+    task, subject = surveyed(answered(LENET), tmp_path / "answer.py")
+    case = Case(task.others[0].shapes, {"task": task.file, "changed": task.others[0].changed}, INTEGERS, seed=1)
+    operands, cotangent = tasks.operands_of(task, case, subject), task.cotangent(case, subject.format)
+    outputs, gradients = tasks.expected(task, case, subject, operands, cotangent)
+    assert gradients.keys() == case.shapes.keys()
+    assert all(expected.bound is None for expected in (*outputs.values(), *gradients.values()))
+    assert outputs["output"].values.any()
 
 
 WRITTEN = "self.layer(x)", "F.unfold(x, 3).mT @ self.layer.weight.flatten(1).T"

@@ -37,7 +37,8 @@ def _about(task: Task, kernels: str) -> str:
     """What is held to what."""
     own, held = task.own, task.held
     assert own is not None
-    to = f"the loops of {own.made.operator}" if own.made else f"Model itself in float64 ({len(own.calls)} calls)"
+    names = ", ".join(dict.fromkeys(str(call.operator) for call in own.by_loops))
+    to = f"the loops of {names}" if names else f"Model itself in float64 ({len(own.calls)} calls)"
     cut = "" if held is None or held.shapes == own.shapes else f", cut down to {held}"
     return f"{Path(kernels).name}: {own}{cut}; held to {to}"
 

@@ -75,15 +75,20 @@ def tanh_second(h: Computed, g: Computed, x: Computed) -> tuple[Computed, Comput
 
 
 def relu(x: Computed) -> Computed:
-    """``|max(x̂, 0) − max(x, 0)| ≤ e_x``: a comparison, no rounding."""
-    return Computed(activation.relu(x.value), x.format, x.error)
+    """``|max(x̂, 0) − max(x, 0)| ≤ e_x``, and at most ``x + e_x``: a comparison, no rounding.
+
+    The loops' own x is off by e_x at most, too, hence twice that.
+    """
+    if x.error is None:
+        return x.map(activation.relu)
+    return Computed(activation.relu(x.value), x.format, np.clip(x.value + 2.0 * x.error, 0.0, x.error))
 
 
 def relu_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
-    """The cotangent or zero: no rounding. Where an error of x may change its sign, all of the cotangent."""
+    """The cotangent or zero: no rounding. Where errors of x, or of the loops' x, may change its sign, all of it."""
     if x.error is None:
         return (cotangent.map(lambda g: activation.relu_gradient(g, x.value)),)
-    turns = (np.abs(x.value) <= x.error) & (x.error > 0.0)
+    turns = (np.abs(x.value) <= 2.0 * x.error) & (x.error > 0.0)
     off = np.where(turns, cotangent.reach, activation.relu_gradient(cotangent.off, x.value))
     return (Computed(activation.relu_gradient(cotangent.value, x.value), x.format, off),)
 
