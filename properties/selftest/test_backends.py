@@ -32,6 +32,16 @@ register_backend(compiler_fn=wrong_at_tanh, name="mine")
 """
 
 
+BROKEN = """
+from torch._dynamo import register_backend
+
+def broken(graph, examples):
+    raise IndexError("list index out of range")
+
+register_backend(compiler_fn=broken, name="broken")
+"""
+
+
 def run(folder: Path, *arguments: str) -> nested.Ended:
     """``pytest properties`` with few cases, its evidence below a folder."""
     options = [f"--evidence={folder}/evidence", "--hypothesis-profile=tests", "-p", "no:cacheprovider"]
@@ -85,6 +95,16 @@ def test_a_module_that_cannot_be_imported(tmp_path: Path) -> None:
     finished = run(tmp_path, "--compile-backend=mine", f"--import={tmp_path}/mine.py")
     assert finished.returncode == 2, finished.stdout
     assert "mine.py: cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'; give" in finished.stderr
+
+
+def test_a_backend_that_compiles_nothing(tmp_path: Path) -> None:
+    """It ends the run before the first law, with what it raises, once."""
+    (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
+    finished = run(tmp_path, "--compile-backend=broken", f"--import={tmp_path}/broken.py")
+    assert finished.returncode == 2, finished.stdout
+    assert "--compile-backend=broken: compiles nothing that runs (sigmoid, matmul, conv2d: " in finished.stderr
+    assert finished.stderr.count("IndexError: list index out of range") == 1
+    assert "Traceback" not in finished.stderr + finished.stdout
 
 
 def test_what_a_backend_is_selected_from() -> None:

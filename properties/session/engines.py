@@ -192,14 +192,27 @@ def _reach(device: str, imports: tuple[str, ...], engines: Engines) -> None:
 
 ABSENT = re.compile(r"\b(?:LookupError|ImportError|ModuleNotFoundError): (.*)")
 """How a backend fails that torch does not know, or that lacks what it needs."""
+PLAIN = (
+    (programs.activation.sigmoid, {"input": np.ones(2)}),
+    (programs.dense.matmul, {"input": np.ones((2, 2)), "other": np.ones((2, 2))}),
+    (programs.convolution.conv2d, {"input": np.ones((1, 1, 3, 3)), "weight": np.ones((1, 1, 2, 2))}),
+)
+"""What any backend should compile, each of another kind."""
 
 
 def _compile(backend: str, imports: tuple[str, ...], engines: Engines) -> None:
-    """Compile a sigmoid by a backend, so that one that is not there ends the run before it starts."""
+    """Compile up to three functions by a backend, so that one that is not there, or fails, ends the run at once."""
     place = Trial.of(subjects.Subject("cpu", "float32", "compiled", backend=backend, imports=imports), engines)
-    try:
-        error = place.run(programs.activation.sigmoid, {"input": np.ones(2)}).error
-    except subjects.Declined:
-        return
-    if absent := ABSENT.search(error or ""):
-        pytest.exit(f"--compile-backend={backend}: {absent[1]}; --import names what brings one", returncode=2)
+    failed = dict[str, list[str]]()
+    for program, operands in PLAIN:
+        try:
+            error = place.run(program, operands).error
+        except subjects.Declined:
+            return
+        if error is None:
+            return
+        if absent := ABSENT.search(error):
+            pytest.exit(f"--compile-backend={backend}: {absent[1]}; --import names what brings one", returncode=2)
+        failed.setdefault(" ".join(error.partition("\n\n")[0].split()), []).append(program.__name__)
+    said = "; ".join(f"{', '.join(names)}: {error}" for error, names in failed.items())
+    pytest.exit(f"--compile-backend={backend}: compiles nothing that runs ({said}); give one that does", 2)
