@@ -100,7 +100,10 @@ RESHAPE = replace(
 def expected(
     chain: Chain, operands: Mapping[str, Array], format: Format, cotangent: Array | None = None
 ) -> tuple[dict[str, Expected], dict[str, Expected]]:
-    """The output of a chain and, with a cotangent, the gradients to its operands."""
+    """The output of a chain and, with a cotangent, the gradients to its operands.
+
+    Gradients may be summed in 16 bits, where results are kept in these: torch's own are, in some layers.
+    """
     known, taken = {name: Computed.operand(values, format) for name, values in operands.items()}, []
     for k, made in enumerate(chain):
         taken.append(list(made.operands(known).values()))
@@ -108,7 +111,7 @@ def expected(
     outputs = {"output": Expected.of(known[f"call {len(chain) - 1}"])}
     if cotangent is None:
         return outputs, {}
-    format, found = format.backward, dict[str, Computed]()
+    format, found = format.summing_in_storage(forward=False).backward, dict[str, Computed]()
     back = Computed.operand(cotangent, format)
     for k, made in reversed(list(enumerate(chain))):
         own = [replace(operand, format=format) for operand in (back, *taken[k])]

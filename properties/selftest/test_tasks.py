@@ -61,6 +61,7 @@ def get_init_inputs():
     return [classes]
 """
 CHAIN = CONVOLUTION.replace("self.layer(x)", "F.relu(self.layer(x), inplace=True).view(len(x), -1)")
+POOLED = CONVOLUTION.replace("self.layer(x)", "F.max_pool2d(F.relu(self.layer(x)), 3, 1, 1)")
 NO_CHAIN = CONVOLUTION.replace("self.layer(x)", "F.gelu(self.layer(x))")
 LOSS = """
 class Model(nn.Module):
@@ -196,6 +197,12 @@ def test_small_integers_stay_exact_through_a_chain(tmp_path: Path) -> None:
     assert gradients.keys() == case.shapes.keys()
     assert all(expected.bound is None for expected in (*outputs.values(), *gradients.values()))
     assert outputs["output"].values.any()
+
+
+def test_torchs_own_chain_passes_in_sixteen_bits(tmp_path: Path) -> None:
+    """Torch sums some gradients in 16 bits; an answer that hands on to it is no worse than Model."""
+    task, subject = surveyed(answered(POOLED), tmp_path / "answer.py")
+    assert status("backward", task, replace(subject, dtype="bfloat16")) == "passed"
 
 
 WRITTEN = "self.layer(x)", "F.unfold(x, 3).mT @ self.layer.weight.flatten(1).T"
