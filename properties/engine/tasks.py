@@ -116,9 +116,11 @@ class Shaped:
         target = tensors.pop("target", None)
         takes = inspect.signature(operator.program).parameters
         operands = {name for name, parameter in takes.items() if str(parameter.annotation).startswith("Tensor")}
+        needed = {n for n, p in takes.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
         ranks = {len(self.shapes[source]) for source in tensors.values() if source in self.shapes}
         fits = (
             set(tensors) <= operands
+            and needed <= {*tensors, *plain, "target"}
             and (target is None or target in self.integers)
             and not any(isinstance(plain.get(name), str) for name in PER_AXIS)
             and not plain.keys() & {*WITHOUT_EFFECT, "out", "dtype"}

@@ -10,6 +10,7 @@ import pytest
 from properties.cases.case import Case
 from properties.engine.chains import CARRYING, MOVES, Made, is_chain, reshape
 from properties.engine.domain import drawn
+from properties.engine.tasks import Shaped
 from properties.operators import CATALOGUE, Operator, operator
 from refimpl.arrays import Array
 from refimpl.rounding import FORMATS, Computed
@@ -70,6 +71,14 @@ def test_only_chains_are_chains() -> None:
     assert not is_chain(calls("relu", "relu"), ["input 0", "input 1"])
     branched = [*calls("relu"), Made(operator("sigmoid"), {"input": "input 0"}, {})]
     assert not is_chain(branched, ["input 0"])
+
+
+def test_what_a_call_leaves_open_is_no_chain() -> None:
+    """A softmax that is told no axis takes one that depends on the number of axes."""
+    fed = {"tensor": "call 0"}
+    for dim, length in ((1, 2), (None, 0)):
+        made = ("relu", {"input": {"tensor": "input 0"}}), ("softmax", {"input": fed, "dim": dim, "_stacklevel": 3})
+        assert len(Shaped({}, "Model()", {"input 0": (2, 3)}, {}, True, (2, 3), made).chain) == length
 
 
 def test_views_are_found() -> None:
