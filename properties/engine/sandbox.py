@@ -32,6 +32,7 @@ from properties.subjects.workers import IDLE, Forked, Late, Patience
 from properties.verdicts.evidence import Result, collecting
 from properties.worker.call import Call, Outcome
 from properties.worker.execute import execute
+from properties.worker.process import give_memory_back
 from properties.worker.wire import TICK
 
 COUNT = struct.Struct("=Q")
@@ -115,6 +116,7 @@ class Sandbox(Forked):
             while True:
                 function, arguments = pipe.recv()
                 pipe.send(function(engines, *arguments))
+                give_memory_back()
 
     def _run(self, call: Call) -> Outcome:
         """Make a call here, and let the suite see that one is being made: their count is odd meanwhile."""

@@ -12,6 +12,7 @@ from properties.operators import Operator
 from properties.subjects import META, Declined, Subject
 from properties.verdicts.expected import Refusal
 from properties.verdicts.verdict import rejected, same_shape, verdict
+from refimpl.padding import convolution_padding
 
 
 def sized(operator: Operator) -> bool:
@@ -30,9 +31,16 @@ def computed(operator: Operator) -> bool:
 
 
 def countable(operator: Operator, case: Case, shape: tuple[int, ...]) -> bool:
-    """True if 64 bits count the bytes of an output, and of what is padded on the way, some hundred times the input."""
-    padded = math.prod(case.shapes["input"]) << 10 if operator.has("padded") else 0
-    return max(math.prod(shape), padded) <= LARGEST
+    """True if 64 bits count the bytes of an output, and of the input once it is padded, where that is made first."""
+    return max(math.prod(shape), padded_elements(case) if operator.has("padded") else 0) <= LARGEST
+
+
+def padded_elements(case: Case) -> int:
+    """How many elements the padded input of a convolution has."""
+    x, kernel = case.shapes["input"], case.shapes["weight"][2:]
+    amounts = convolution_padding(kernel, case.arguments["padding"], case.arguments["dilation"])  # the last axis first
+    added = [sum(amounts[2 * k : 2 * k + 2]) for k in reversed(range(len(kernel)))]
+    return math.prod([*x[: -len(kernel)], *(n + more for n, more in zip(x[-len(kernel) :], added, strict=True))])
 
 
 @law("huge shapes", covers=inferred, on=lambda subject: subject == META, cases=lambda operator: huge(operator, True))

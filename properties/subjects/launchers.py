@@ -25,12 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # Fresh memory holds this byte's complement instead of zeros, so that an output that was never written shows.
 POISON = {"MALLOC_PERTURB_": "85"}
-# What is large is returned to the system once it is freed; by default glibc keeps what is up to 32 MiB.
-RETURNED = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 # A thread that waits for others sleeps: spinning, it takes the processor from those that it waits for.
 PATIENT = {"OMP_WAIT_POLICY": "passive"}
-M_PERTURB, M_MMAP_THRESHOLD = -6, -3
-"""The options of glibc's mallopt that the variables set from the start."""
+M_PERTURB = -6
+"""The option of glibc's mallopt that the variable MALLOC_PERTURB_ sets from the start."""
 
 
 def served_module(python: str, module: str, connection: socket.socket, places: Sequence[str] = ()) -> psutil.Popen:
@@ -46,7 +44,7 @@ def served_module(python: str, module: str, connection: socket.socket, places: S
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
-        env={**os.environ, **POISON, **RETURNED, **PATIENT, **found},
+        env={**os.environ, **POISON, **PATIENT, **found},
         start_new_session=True,  # a Ctrl-C is the suite's to handle
     )
 
@@ -167,8 +165,6 @@ def _settle() -> None:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     with contextlib.suppress(AttributeError, OSError):  # only glibc has it
-        glibc = ctypes.CDLL(None)
-        glibc.mallopt(M_PERTURB, int(POISON["MALLOC_PERTURB_"]))
-        glibc.mallopt(M_MMAP_THRESHOLD, int(RETURNED["MALLOC_MMAP_THRESHOLD_"]))
+        ctypes.CDLL(None).mallopt(M_PERTURB, int(POISON["MALLOC_PERTURB_"]))
     faulthandler.disable()  # pytest's would tell of a crash on the terminal
     gc.freeze()  # else a collection would copy what the forks share

@@ -1,0 +1,31 @@
+"""Where 64 bits no longer count what a layer makes on the way, an error is right, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from properties.cases.case import INTEGERS
+from properties.edges.huge import Huge
+from properties.laws.test_huge import countable, test_shapes
+from properties.operators import operator
+from properties.subjects import META
+
+ARGUMENTS = {"stride": (1,), "dilation": (1,), "groups": 1, "padding_mode": "replicate"}
+
+
+@pytest.mark.parametrize(
+    "rows, padding, counted", [(3, "same", True), (2**57, "same", True), (2**59, "same", False), (2**59, "valid", True)]
+)
+def test_a_padded_input_is_counted(rows: int, padding: str, counted: bool) -> None:
+    """A kernel of 2⁵⁹ elements pads four channels by as many, of which 64 bits cannot count the bytes."""
+    shapes = {"input": (1, 4, 1), "weight": (1, 4, rows)}
+    case = Huge(shapes, {**ARGUMENTS, "padding": padding}, INTEGERS, 0, inflated=("weight",))
+    assert countable(operator("conv1d_padded"), case, (1, 1, 1)) == counted
+
+
+def test_a_padding_that_cannot_be_held_may_raise() -> None:
+    """Torch's meta device refuses it: no divergence, since nothing could hold it."""
+    shapes = {"input": (1, 1, 1, 1, 4), "weight": (1, 1, 2**59, 1, 1)}
+    arguments = {"stride": (1,) * 3, "padding": "same", "dilation": (1,) * 3, "groups": 1, "padding_mode": "replicate"}
+    case = Huge(shapes, arguments, INTEGERS, 0, inflated=("weight",))
+    test_shapes.law.body(operator=operator("conv3d_padded"), subject=META, case=case)  # type: ignore[attr-defined]
