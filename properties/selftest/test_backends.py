@@ -52,7 +52,7 @@ def test_a_backend_is_held(tmp_path: Path) -> None:
     """One that a file registers passes where it is right, and is caught where it is not; a script shows it alone."""
     (tmp_path / "mine.py").write_text(BACKEND, encoding="utf-8")
     given = ["--compile-backend=mine", f"--import={tmp_path}/mine.py", "--subjects=compiled-cpu-float32"]
-    finished = run(tmp_path, *given, "-k", "sigmoid- or tanh-", *nested.UNSHRUNK)
+    finished = run(tmp_path, *given, "-k", "[sigmoid- or [tanh-", *nested.UNSHRUNK)
     assert finished.returncode == 1, finished.stdout
     (path,) = (tmp_path / "evidence").glob("properties-*.jsonl")
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
