@@ -56,7 +56,7 @@ def test_functions_are_checked(installed: Path, tmp_path: Path) -> None:
 def test_laws_are_found_by_pytest(installed: Path, tmp_path: Path) -> None:
     """`pytest --noconftest -p properties.session.installed --pyargs properties`, with its options."""
     suite = ["--noconftest", "-p", "properties.session.installed", "--pyargs", "properties"]
-    chosen = ["-k", "agreement and relu", "--subjects=cpu-float32", "-p", "no:cacheprovider"]
+    chosen = ["-k", "agreement and [relu-", "--subjects=cpu-float32", "-p", "no:cacheprovider"]
     ran = run(installed, tmp_path, "-m", "pytest", *suite, *chosen)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert " 1 passed" in ran.stdout
