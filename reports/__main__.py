@@ -64,10 +64,12 @@ def _write(evidence: Evidence, output: Path) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from reports.draw.compare_text import as_markdown, text
     from reports.read.results import read
-    from reports.tell.compare import compare
+    from reports.tell.compare import compare, times_two_torches
     from reports.write import write
 
     one = read(options.a)
+    if not options.b and not times_two_torches(one):
+        raise Unusable(f"{options.a} times no two torches; give the newer report, too")
     other = read(options.b) if options.b else one
     comparison = compare(one, other, options.noise_floor)
     if options.output:

@@ -22,8 +22,8 @@ if FORKS:
     _context = multiprocessing.get_context("forkserver")
     _context.set_forkserver_preload(["properties.conftest", "properties.selftest.imported"])
 
-UNSHRUNK = ("-p", "properties.selftest.first_found")
-"""Options of a run that is asked for a verdict alone: its counterexamples are not shrunk."""
+UNSHRUNK = ("-p", "properties.selftest.first_found", "--diagnosis=0")
+"""Options of a run that is asked for a verdict alone: its counterexamples are neither shrunk nor diagnosed."""
 Ended = subprocess.CompletedProcess[str]
 
 

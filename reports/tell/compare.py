@@ -68,6 +68,11 @@ def compare(one: Report, other: Report, floor: float | None = None) -> Compariso
     return comparison
 
 
+def times_two_torches(report: Report) -> bool:
+    """True if a report holds times of one call in two torches."""
+    return any(item.kind == "versions" for own in report.benchmarks.values() for item in own.values())
+
+
 def _torches(report: Report, comparison: Comparison) -> None:
     """The newer of two torches that were timed in one run against the older."""
     for own in report.benchmarks.values():

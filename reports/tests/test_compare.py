@@ -197,12 +197,18 @@ def test_what_is_no_report_is_refused(
 
 
 def test_bad_options_are_refused(tmp_path: Path) -> None:
-    """argparse's exit code 2 for a floor that is no share and for a report too few."""
+    """argparse's exit code 2 for a floor that is no share."""
     good = str(report(tmp_path / "a", [fake_run.result()]))
-    for arguments in ([good], [good, good, "--noise-floor", "2"], [good, good, "--noise-floor", "nan"]):
+    for arguments in ([good, good, "--noise-floor", "2"], [good, good, "--noise-floor", "nan"]):
         with pytest.raises(SystemExit) as ended:
             main(["compare", *arguments])
         assert ended.value.code == 2
+
+
+def test_a_report_alone_needs_two_torches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that timed a single torch has nothing to be compared with: exit 2, and a line that says what to give."""
+    assert main(["compare", str(report(tmp_path / "a", [fake_run.result()]))]) == 2
+    assert "times no two torches; give the newer report, too" in capsys.readouterr().err
 
 
 def test_hostile_entries_are_counted_and_left_out(tmp_path: Path) -> None:
