@@ -40,15 +40,15 @@ ON_PADDING_EXAMPLE = Case(
     laws=("layouts", "special values", "special gradients"),
     dtypes=("float32",),
     upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
-    what=ON_PADDING.format("a grouped convolution with a bias"),
+    what=ON_PADDING.format("a convolution with a bias, of several images or groups,"),
     why=BIAS_ALONE,
     example=ON_PADDING_EXAMPLE,
 )
-def _grouped_on_padding(case: Case, subject: Subject) -> bool:
-    # Groups have more than one kernel, or more than one channel.
-    weight, groups = case.shapes["weight"], case.arguments.get("groups", 1)
-    grouped = groups > 1 and (weight[1] > 1 or weight[0] > groups)
-    return grouped and "bias" in case.shapes and _on_padding(case, subject)
+def _several_on_padding(case: Case, subject: Subject) -> bool:
+    weight = case.shapes["weight"]
+    images = math.prod(case.shapes["input"][: 1 - len(weight)])
+    several = images * case.arguments.get("groups", 1) > 1
+    return several and "bias" in case.shapes and _on_padding(case, subject)
 
 
 @known(

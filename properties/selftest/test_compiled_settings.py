@@ -10,13 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from properties.cases.case import INTEGERS, Case
 from properties.engine.check import Check
 from properties.engine.law import every
+from properties.engine.trial import Trial
 from properties.laws import test_compiled_settings as laws
 from properties.operators import operator
-from properties.subjects import Subject
+from properties.subjects import Declined, Subject
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
+from properties.worker.call import Setting
 
 TRACED = Subject("cpu", "float32", "compiled", backend="aot_eager")
 
@@ -54,3 +57,12 @@ def test_torchs_own_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     with evidence.collecting(check.result):
         check.search(cases(4))
     assert check.tally.comparisons > check.tally.vacuous
+
+
+def test_what_eager_mode_does_not_implement_is_declined() -> None:
+    """An average of bytes, of which the compiler says that an error was raised."""
+    arguments = {"kernel_size": (1,), "stride": (1,), "padding": (0,), "ceil_mode": False, "count_include_pad": False}
+    case = Case({"input": (1, 1, 1)}, arguments, INTEGERS, 0, Setting())
+    retyped = laws.Retyped(case, "uint8", "avg_pool1d")
+    with pytest.raises(Declined):
+        every()["settings when compiled, in turn"].body(subject=Trial.of(TRACED), case=retyped)
