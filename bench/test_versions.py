@@ -133,10 +133,11 @@ def _seconds(newer: float, rounds: int = 12, noise: float = 0.01) -> dict[str, l
 
 @pytest.mark.parametrize("newer, word", [(1.2, "slower"), (1.0, "no difference shown"), (0.8, "faster")])
 def test_a_fifth_is_seen_in_noise_of_a_hundredth(newer: float, word: str) -> None:
-    """Slower, equal and faster, each with the ratio of the times; nothing is said on a busy machine."""
+    """Slower, equal and faster, the ratio of the times in its interval; nothing is said on a busy machine."""
     found = {"call": _seconds(newer)}
-    assert side_by_side.judged(found)["call"].word == word
-    assert side_by_side.judged(found)["call"].over_older.median == pytest.approx(newer, rel=0.02)
+    own = side_by_side.judged(found)["call"]
+    assert own.word == word
+    assert own.over_older.low < newer < own.over_older.high
     assert side_by_side.judged(found, busy=True)["call"].word == NOT_JUDGED
 
 

@@ -29,7 +29,7 @@ def serve() -> None:
                 _tell(seconds=timed.sample(run, 1))
             elif run is not None:
                 _tell(seconds=timed.sample(run, asked["times"]))
-        except Exception as error:
+        except Exception as error:  # of the call that is timed: it is told, and the next one asked for
             _tell(error=f"{type(error).__name__}: {error}".partition("\n")[0][:300])
 
 

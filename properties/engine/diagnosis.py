@@ -257,7 +257,7 @@ class Diagnosing:
                 raise Listed(other)
 
     def _outcome(self, case: Case) -> tuple[bool, Diverged | None]:
-        """Whether a case tells something, and how the law fails on it.
+        """True with a case that tells something, and how the law fails on it.
 
         One that the ledger knows, the subject declines, or no wrong subject could fail on tells nothing. Nor does one
         that ends with another error than the failing case: a neighbour may turn out not to be valid.

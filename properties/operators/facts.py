@@ -74,7 +74,7 @@ def _defaults(layer: str) -> dict[str, Any]:
 
 
 def _adaptive(operator: Operator, case: Case) -> Found:
-    """Whether windows whose number is given are all of one size."""
+    """What is so of windows whose number is given: that all are of one size, that an axis keeps its own."""
     wanted = case.arguments.get("output_size")
     if "kernel_size" in case.arguments or not isinstance(wanted, tuple) or not operator.has("pooling"):
         return

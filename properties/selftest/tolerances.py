@@ -86,7 +86,7 @@ def _rounded(expected: Expected, right: Judge, subject: Subject) -> Expected:
 def _results(
     operator: Operator, case: Case, subject: Subject, algorithm: str
 ) -> Iterator[tuple[bool, Array, Expected]]:
-    """Whether a case is of integers, and each result beside what it should be; an error or a shape is wrong to all."""
+    """True with a case of integers, and each result beside what it should be; an error or a shape is wrong to all."""
     if any(known(law, operator, subject, case) for law in LAWS):
         return
     for integers in (False, *(() if operator.inexact else (True,))):

@@ -193,12 +193,10 @@ def read(config: pytest.Config) -> Options:
 
 def _choosing(config: pytest.Config) -> bool:
     """True if checks or subjects are named, or those that failed before are tried again."""
-    options = ("keyword", "markexpr", "lf", "--subjects", "--operators", "--kernels", "--module", "--operator",
-               "--compile-backend")  # fmt: skip
+    options = ("keyword", "markexpr", "lf", "--subjects", "--kernels", "--module", "--operator", "--compile-backend")
     places = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
-    return any(PROPERTIES in place.parents for place in places) or any(
-        config.getoption(option, None) for option in options
-    )
+    _, named = _operators(config)
+    return named or any(PROPERTIES in place.parents for place in places) or any(map(config.getoption, options))
 
 
 def _operators(config: pytest.Config) -> tuple[list[Operator], bool]:

@@ -17,19 +17,15 @@ from typing import Any
 class Tally:
     """The counts of one check.
 
-    known, declined: cases that run into the ledger's ``entry``, or that the subject does not implement (``declining``
-    says why). pairs: how many pairs of values there are of two choices that are dealt
-    (:mod:`properties.cases.dealing`), and pairs_met: on how many of them the law was held.
-    steered: the known cases that were not tried. explained: of each entry, the cases that ran into it, and those of
-    them that were not tried. exact, bounded: comparisons by their tier; vacuous: those
-    that prove nothing. worst_share: the largest error as a share of its bound, in ``worst_case``. raised: rules, each
-    with the exception that met its violation. call: the last one made. profiles, figures: the numbers of the report's
-    pictures.
+    declined: cases that the subject does not implement (``declining`` says why). pairs: how many pairs of values there
+    are of two choices that are dealt (:mod:`properties.cases.dealing`), and pairs_met: on how many of them the law was
+    held. explained: of each entry of the ledger, the cases that ran into it, and those of them that were not tried;
+    ``entry`` is the last. exact, bounded: comparisons by their tier; vacuous: those that prove nothing. worst_share:
+    the largest error as a share of its bound, in ``worst_case``. raised: rules, each with the exception that met its
+    violation. call: the last one made. profiles, figures: the numbers of the report's pictures.
     """
 
     cases: int = 0
-    known: int = 0
-    steered: int = 0
     explained: dict[str, list[int]] = field(default_factory=dict)
     declined: int = 0
     comparisons: int = 0
@@ -54,6 +50,16 @@ class Tally:
         """True if more than three of four comparisons could easily have come out the same from a wrong subject."""
         return 4 * self.vacuous > 3 * self.comparisons
 
+    @property
+    def known(self) -> int:
+        """The cases that ran into the ledger."""
+        return sum(known for known, _ in self.explained.values())
+
+    @property
+    def steered(self) -> int:
+        """The known cases that were not tried."""
+        return sum(steered for _, steered in self.explained.values())
+
     def begin_case(self) -> None:
         """Count a case; its comparisons follow."""
         self.cases += 1
@@ -61,7 +67,7 @@ class Tally:
 
     def explain(self, entry: Any, tried: bool = True) -> None:
         """Count a case that an entry of the ledger explains."""
-        self.known, self.entry, self.steered = self.known + 1, entry, self.steered + (not tried)
+        self.entry = entry
         counts = self.explained.setdefault(entry.id, [0, 0])
         counts[0] += 1
         counts[1] += not tried
