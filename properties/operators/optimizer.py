@@ -58,6 +58,8 @@ def _reference(parameter: Any, gradient: Any, momentum_buffer: Any = None, **opt
 SHAPES = ((3, 2), (65,), (), (4, 1, 3, 3), (0,), (1,), (17,))
 DTYPES = (None, "float32", "bfloat16", None, "float16")
 STEPS = ("plain", "scaled", "overflowing")
+LARGEST = 32.0
+"""Times the largest scale, doubled in each of two steps, a number that float16 has."""
 COUNTS = (1, 5, 2, 33)
 """How many parameters: few enough for a loop, more than vectors of pointers hold, and dozens."""
 
@@ -101,7 +103,8 @@ def _results(
     results = dict(zip(programs.numbered("output", count), moved, strict=True))
     if options.get("momentum"):
         named = zip(programs.numbered("velocity", count), velocities, strict=True)
-        results |= {name: velocity for name, velocity in named if velocity is not None}
+        begun = {name: velocity for name, velocity in named if velocity is not None}
+        results |= {**begun, "kept": np.asarray(float(len(begun)))}
     return results | ({"scale": np.asarray(_scale_after(steps, scale))} if set(steps) != {"plain"} else {})
 
 
@@ -130,8 +133,9 @@ def _scale_after(steps: tuple[str, ...], scale: float) -> float:
 
 
 def _in_its_dtype(case: Case, name: str, values: Array) -> Array:
-    """Numbers that the parameter's own dtype has."""
+    """Numbers that the parameter's own dtype has; those of float16 so small that no scale makes them infinite."""
     dtype = case.arguments["dtypes"][int(name.split()[-1])]
+    values = np.clip(values, -LARGEST, LARGEST) if dtype == "float16" else values
     return round_to(values, FORMATS[dtype].storage) if dtype else values
 
 

@@ -49,7 +49,8 @@ def sgd_steps(
     given: "parameter i" and "gradients i", one for each step, and options. A "scaled" step gets gradients times the
     scaler's scale, an "overflowing" one has an infinite element, too; a "plain" one knows no scaler. The parameters of
     odd i have no gradients in the first ``frozen`` steps. dtypes: of each parameter, see :func:`kept_in`. Returns the
-    parameters ("output", "output 1" …), the velocities that are kept of them, and the scale. compiled: see :func:`sgd`.
+    parameters ("output", "output 1" …), the velocities that are kept of them and, with momentum, how many these are
+    ("kept"), and the scale. compiled: see :func:`sgd`.
     """
     operands = {name: given.pop(name) for name in list(given) if isinstance(given[name], Tensor)}
     first = operands["parameter 0"]
@@ -70,10 +71,11 @@ def sgd_steps(
             _scaled_step(scaler, optimizer, parameters, overflowing=step == "overflowing")
     results = {name: p.detach() for name, p in zip(numbered("output", len(parameters)), parameters, strict=True)}
     velocities = [optimizer.state[p].get("momentum_buffer") for p in parameters]
-    kept = zip(numbered("velocity", len(parameters)), velocities, strict=True)
-    results |= {name: velocity for name, velocity in kept if velocity is not None}
+    named = zip(numbered("velocity", len(parameters)), velocities, strict=True)
+    kept = {name: velocity for name, velocity in named if velocity is not None}
+    results |= kept | ({"kept": torch.tensor(float(len(kept)))} if given.get("momentum") else {})
     results |= {"scale": torch.tensor(scaler.get_scale())} if scaler else {}
-    return {name: result.to(first.dtype) for name, result in results.items()}
+    return {name: result.to(first) for name, result in results.items()}
 
 
 def _compile_step(optimizer: torch.optim.Optimizer, compiled: Compiler | None) -> None:
