@@ -46,6 +46,7 @@ def describe(
         dtype=subject.dtype if subject else "-",
         systems=systems,
         test=item.nodeid,
+        family=(operator.family or None) if operator else None,
     )
 
 

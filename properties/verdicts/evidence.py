@@ -42,6 +42,7 @@ class Result:
     dtype: str
     systems: tuple[str, ...]
     test: str
+    family: str | None = None
     status: str = "passed"
     reason: str | None = None
     message: str | None = None

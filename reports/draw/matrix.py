@@ -1,7 +1,8 @@
-"""Operators × subjects as the page shows them, one table a place.
+"""Operators × subjects as the page shows them, by family, for each place.
 
-Subjects that were never run say the same in every row, so they are one line below the table and no columns. What each
-law found is shown under its operator as far as a budget of cells lasts, operators in trouble first.
+Those of the chapter's families are one table; the others, of later networks, another that opens. Subjects that were
+never run say the same in every row, so they are one line below the table and no columns. What each law found is shown
+under its operator as far as a budget of cells lasts, operators in trouble first.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import lru_cache
 from itertools import groupby
+from math import inf
 from typing import Any
 
 import pandas as pd
@@ -16,6 +18,7 @@ from markupsafe import Markup, escape
 
 from reports.draw.format import share, slug
 from reports.read.load import Evidence, Place
+from reports.tell.chapter import SYSTEMS
 from reports.tell.summarise import NO_REASON, cells, subjects
 
 WIDE = 6  # with more columns than this a cell has no room for its word
@@ -40,28 +43,69 @@ def _matrix(place: Place, table: pd.DataFrame, budget: int, most: int) -> dict[s
     across = sorted((subject for subject in named if subject in ran), key="-".__eq__)[:MOST_COLUMNS]
     across = [subject for group in dict.fromkeys(map(_group, across)) for subject in across if _group(subject) == group]
     whole = cells(table, ["operator", "subject"])
-    operators = sorted(dict.fromkeys(table["operator"]), key="-".__eq__)
+    families = _families(table)
+    operators = [operator for _, _, own in families for operator in own]
     shown = operators[:most]
     drilled = _drilled(table, shown, across, budget)
+    statuses = table.groupby("operator")["status"].unique().to_dict()
     wide = len(across) > WIDE
+    rows = {
+        operator: {
+            "operator": operator,
+            "anchor": f"laws-{place.id}-{position}" if operator in drilled else None,
+            "cells": [_cell(whole.get((operator, subject)), wide) for subject in across],
+            "alarming": bool(set(statuses.get(operator, ())) & {"diverged", "error"}),
+        }
+        for position, operator in enumerate(shown, 1)
+    }
     return {
         "id": place.id,
         "name": place.name,
         **_head(across),
-        "rows": [
-            {
-                "operator": operator,
-                "anchor": f"laws-{place.id}-{position}" if operator in drilled else None,
-                "cells": [_cell(whole.get((operator, subject)), wide) for subject in across],
-            }
-            for position, operator in enumerate(shown, 1)
-        ],
+        "parts": _parts(families, rows),
         "laws": {operator: drilled[operator] for operator in shown if operator in drilled},
         "left_out": len(operators) - len(shown),
         "not_drilled": len(operators) - len(drilled),
         "columns_left_out": len([subject for subject in named if subject in ran]) - len(across),
         "idle": _idle(table, [subject for subject in named if subject not in ran]),
     }
+
+
+def _families(table: pd.DataFrame) -> list[tuple[bool, str | None, list[str]]]:
+    """Families with their operators: whether a system of the chapter is of it, its name, and what it holds.
+
+    Those of the chapter come first, in its order, what is of no family last.
+    """
+    found: dict[str | None, list[str]] = {}
+    for family, operator in table[["family", "operator"]].drop_duplicates("operator").itertuples(index=False):
+        found.setdefault(family if isinstance(family, str) else None, []).append(operator)
+    order = {system.id: place for place, system in enumerate(SYSTEMS)}
+    named = table[["operator", "systems"]].explode("systems").dropna()
+    first = named["systems"].map(order).groupby(named["operator"]).min().dropna().to_dict()
+    places = {family: min((first.get(operator, inf) for operator in own), default=inf) for family, own in found.items()}
+    names = sorted(found, key=lambda family: (family is None, places[family], family or ""))
+    return [(places[family] < inf, family, sorted(found[family], key="-".__eq__)) for family in names]
+
+
+def _parts(families: list[tuple[bool, str | None, list[str]]], rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The chapter's families, with what is of none, and those of later networks, each with its rows; none is empty."""
+    parts: list[dict[str, Any]] = []
+    for later in (False, True):
+        told: list[dict[str, Any]] = [
+            {"name": _called(family, families), "rows": [rows[operator] for operator in own if operator in rows]}
+            for of_chapter, family, own in families
+            if later == (family is not None and not of_chapter)
+        ]
+        shown = [row for family in told for row in family["rows"]]
+        parts.append({
+            "families": [family for family in told if family["rows"]],
+            "operators": len(shown), "later": later, "alarming": any(row["alarming"] for row in shown),
+        })  # fmt: skip
+    return [part for part in parts if part["operators"]]
+
+
+def _called(family: str | None, families: list[tuple[bool, str | None, list[str]]]) -> str | None:
+    return family.replace("_", " ") if family else "no family" if len(families) > 1 else None
 
 
 def _head(across: list[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Result(NamedTuple):
     law: str
     title: str
     operator: str
+    family: str | None
     subject: str
     device: str
     dtype: str

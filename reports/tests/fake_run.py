@@ -25,7 +25,11 @@ __all__ = ["all_benchmarks", "benchmark", "reference", "ten_epochs", "training"]
 
 SUBJECTS = ("cpu-float64", "cpu-float32", "cuda-float32")
 LAWS = ("agreement", "gradients", "flip equivalence", "geometry")
-OPERATORS = ("conv2d", "max_pool2d", "avg_pool2d", "linear", "cross_entropy")
+FAMILIES = {
+    "conv2d": "convolution", "max_pool2d": "pooling", "avg_pool2d": "pooling", "linear": "dense",
+    "cross_entropy": "loss",
+}  # fmt: skip
+OPERATORS = tuple(FAMILIES)
 ENVIRONMENT: dict[str, Any] = {
     "convproof": "0.1.0",
     "commit": "0123abc",
@@ -69,6 +73,7 @@ def result(
         "law": law,
         "title": f"The law of {law} holds.",
         "operator": operator,
+        "family": FAMILIES.get(operator),
         "subject": subject,
         "device": device,
         "dtype": dtype,

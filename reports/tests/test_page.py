@@ -77,10 +77,10 @@ def test_the_page_is_self_contained_and_well_formed(html: str) -> None:
 
 
 def test_table_headers_have_a_scope(html: str) -> None:
-    """Every header cell says whether it heads a row or a column."""
+    """Every header cell says whether it heads a row, a column or a family's rows."""
     headers = Page(html).headers
     assert headers
-    assert {header.get("scope") for header in headers} == {"row", "col"}
+    assert {header.get("scope") for header in headers} == {"row", "col", "rowgroup"}
 
 
 def test_pictures_have_words(html: str) -> None:
@@ -99,6 +99,30 @@ def test_all_systems_are_on_the_page(html: str) -> None:
     for system in SYSTEMS:
         assert system.title in html
         assert system.path in html
+
+
+def test_the_systems_stand_beside_the_verdict(html: str) -> None:
+    """What each of S1–S24 came to is told before the first section, with a link to it."""
+    head = html[: html.index("<section")]
+    assert re.findall(r'<a href="#(S\d+)">', head) == [f"S{n}" for n in (*range(22, 25), *range(1, 22))]
+
+
+def test_operators_stand_by_family(tmp_path: Path) -> None:
+    """The chapter's families in its order, then those of later networks in a table that opens, of no family first."""
+    rows = [
+        fake_run.result("a", operator, family=family, systems=systems)
+        for operator, family, systems in (
+            ("elu", "smooth_activation", []), ("layer_norm", "normalization", []), ("linear", "dense", ["S14"]),
+            ("conv2d", "convolution", ["S4"]), ("conv1d", "convolution", ["S2"]), ("-", None, []),
+        )
+    ]  # fmt: skip
+    fake_run.write_run(tmp_path, [fake_run.header(subjects=["cpu-float32"]), *rows, fake_run.END])
+    matrix = render(load([tmp_path]))["index.html"].partition('id="matrix"')[2].partition("By law")[0]
+    found = re.findall(r'<details class="(\w+)">|<th scope="row\w*"[^>]*>(?:<a[^>]*>)?([^<]+)', matrix)
+    assert ["".join(each) for each in found] == [
+        "convolution", "conv2d", "conv1d", "dense", "linear", "no family", "no single operator",
+        "later", "normalization", "layer_", "smooth activation", "elu",
+    ]  # fmt: skip
 
 
 def test_the_book_stands_beside_the_run(html: str) -> None:
