@@ -175,3 +175,54 @@ def _gradient(out, h, hat, inverse, centered):  # type: ignore[no-untyped-def]
         mean = total / h.shape[1] if centered else 0.0
         for i in range(h.shape[1]):
             out[n, i] = inverse[n, 0] * (h[n, i] - mean - hat[n, i] * (along / h.shape[1]))
+
+
+def local_response_norm(x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Array:
+    """``y_c = x_c·D_c^{−β}``, ``D_c = k + α/s·Σ x_j²`` over the s channels j from ``c − ⌊s/2⌋`` on that there are.
+
+    x: (N, C, *). Source: torch.nn.LocalResponseNorm, which says of an odd size ``c − s/2 … c + s/2``, and takes of an
+    even one the channel before more.
+
+    >>> local_response_norm(np.array([[[1.0], [2.0]]]), 3, 3.0, 1.0, 0.0).reshape(-1)
+    array([0.2, 0.4])
+    """
+    return np.asarray(float64(x) * response(x, size, alpha, k) ** -beta)
+
+
+def local_response_gradient(
+    g: Array, x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Array:
+    """``∂x_j = g_j·D_j^{−β} − 2αβ/s·x_j·Σ g_c·x_c·D_c^{−β−1}`` over the channels c whose sum j is in.
+
+    >>> local_response_gradient(np.array([[[1.0]]]), np.array([[[2.0]]]), 1, 1.0, 1.0, 0.0)
+    array([[[-0.25]]])
+    """
+    divisor = response(x, size, alpha, k)
+    along = across_channels(g * x * divisor ** (-beta - 1.0), size, adjoint=True)
+    return np.asarray(g * divisor**-beta - 2.0 * alpha * beta / size * x * along)
+
+
+def response(x: Array, size: int, alpha: float, k: float) -> Array:
+    """``D = k + α/s·Σ x²`` of each element. x: (N, C, *)."""
+    return k + alpha / size * across_channels(np.square(x), size)
+
+
+def across_channels(x: Array, size: int, adjoint: bool = False) -> Array:
+    """The sum of the ``size`` channels from ``c − ⌊size/2⌋`` on that there are; or of those whose sum c is in.
+
+    >>> across_channels(np.array([[[1.0], [2.0], [4.0]]]), 2).reshape(-1)
+    array([1., 3., 6.])
+    """
+    shape = np.shape(x)
+    planes = float64(x).reshape(shape[0], shape[1], math.prod(shape[2:]))
+    y = np.zeros(planes.shape)
+    _across_channels(y, planes, size, (size - 1) // 2 if adjoint else size // 2)
+    return y.reshape(shape)
+
+
+@njit(cache=True)
+def _across_channels(y, x, size, before):  # type: ignore[no-untyped-def]
+    for n, c, i in np.ndindex(y.shape):
+        for at in range(c - before, c - before + size):
+            if 0 <= at < x.shape[1]:
+                y[n, c, i] += x[n, at, i]

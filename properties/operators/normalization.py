@@ -1,4 +1,4 @@
-"""Layer, RMS, group, instance and batch normalisation of torch.nn.functional."""
+"""Layer, RMS, group, instance, batch and local response normalisation of torch.nn.functional."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from properties.cases import large
 from properties.cases.case import Case, Geometry, among, cases, sizes
 from properties.cases.dealing import dealt
 from properties.operators import constraints as must
@@ -64,6 +65,22 @@ def batch_geometry(draw: st.DrawFn) -> Geometry:
         "training": dealt(draw, "training", (True, False)),
         "momentum": dealt(draw, "momentum", (0.125, 0.5, 1.0, 0.0)),
     }
+
+
+@st.composite
+def response_geometry(draw: st.DrawFn) -> Geometry:
+    """(N, C) and one or two axes, with a window of fewer channels than there are, or of more."""
+    shape = (draw(among(2, 1, 3)), draw(sizes(1, 17)), *draw(among((), (2,))), draw(sizes(1, 17)))
+    how = {name: dealt(draw, name, values) for name, values in RESPONSE.items()}
+    return {"input": shape}, {"size": draw(among(1, 2, 3, 5, 8)), **how}
+
+
+RESPONSE = {"alpha": (0.5, 1.0, 1e-4), "beta": (0.75, 0.5, 1.0), "k": (1.0, 2.0)}
+
+
+def _response_of(draw: st.DrawFn, images: int, channels: int, positions: int, size: int) -> Geometry:
+    arguments = {"size": size, **{name: draw(among(*values)) for name, values in RESPONSE.items()}}
+    return {"input": (images, channels, positions)}, arguments
 
 
 Arranged = Callable[..., Rows]
@@ -178,6 +195,13 @@ TRAINED = (
                     given={n: partial(_statistic, n) for n in ("running_mean", "running_var")}),
 )  # fmt: skip
 
+RESPONDING = (
+    must.argument_is("size is at least 1", "size", (0, -1), "torch.nn.LocalResponseNorm: size is an 'amount of "
+                     "neighbouring channels used for normalization'"),
+    must.operand_shape("the input has three axes", "input", "torch.nn.LocalResponseNorm, Shape: (N, C, *)",
+                       lambda case: [case.shapes["input"][:2]]),
+)  # fmt: skip
+
 OPERATORS = (
     _normalization("layer_norm", programs.layer_norm, layer_geometry(), constraints=LAST),
     _normalization("rms_norm", programs.rms_norm, layer_geometry(bias=False), constraints=LAST),
@@ -199,5 +223,24 @@ OPERATORS = (
         inexact=INEXACT,
         given={name: partial(_statistic, name) for name in ("running_mean", "running_var")},
         constraints=TRAINED,
+    ),
+    Operator(
+        name="local_response_norm",
+        layer="torch.nn.LocalResponseNorm",
+        systems=(),
+        cases=cases(response_geometry()),
+        program=programs.local_response_norm,
+        reference=normalization.local_response_norm,
+        bound=bounds.local_response_norm,
+        gradients=lambda g, x, **how: (normalization.local_response_gradient(g, x, **how),),
+        gradient_bounds=bounds.local_response_norm_gradients,
+        output_shape=lambda case: case.shapes["input"],
+        inexact=INEXACT,
+        large=large.at_most(
+            1025,
+            large.each(_response_of, images=large.TWO, channels=large.TWO, positions=large.TWO, size=(2, 3)),
+            "size",
+        ),
+        constraints=RESPONDING,
     ),
 )

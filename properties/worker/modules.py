@@ -119,7 +119,7 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
     names = ("input", "indices") if "unpool" in function else names
 
     def call(*operands: Any, **arguments: Any) -> Any:
-        if function.endswith("_norm"):
+        if function.endswith("_norm") and function != "local_response_norm":
             raise NotImplementedError("layers that normalise are held as functions alone")
         arguments = {**dict(zip(names, operands, strict=False)), **arguments}
         weights: dict[str, Any] = {}

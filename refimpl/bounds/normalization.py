@@ -20,7 +20,8 @@ import numpy as np
 
 from refimpl import normalization as loops
 from refimpl.arrays import Array
-from refimpl.bounds.common import covered
+from refimpl.bounds.common import covered, product, rounded_constant, with_error_of
+from refimpl.bounds.pooling import averaged
 from refimpl.normalization import LAYERS as LAYERS
 from refimpl.normalization import Rows
 from refimpl.rounding import Computed, gamma, rounding_of
@@ -183,3 +184,33 @@ def batch_norm_gradients(
     mean, var = (Computed.operand(values, x.format) for values in (running_mean, running_var))
     given = None if training else given_statistics(mean, var, eps)
     return gradients(g, x, Rows.of_batch(x.shape), eps, *affine, given=given)
+
+
+def local_response_norm(x: Computed, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Computed:
+    """``x / D^β`` with ``D = k + α·(Σ x²/s)``, operation by operation, each result stored."""
+    computed = (x / _response(x, size, alpha, k).pow(beta).stored()).stored()
+    return with_error_of(loops.local_response_norm(x.value, size, alpha, beta, k), computed)
+
+
+def local_response_norm_gradients(
+    g: Computed, x: Computed, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> tuple[Computed, ...]:
+    """``g/D^β`` less ``α/s·x·Σ (g·x/D^β/D^β)·β·D^{β−1}``, added twice, operation by operation, each result stored.
+
+    The sum has at most s terms, and a division; its terms may be formed in any order.
+    """
+    divisor = _response(x, size, alpha, k)
+    power, slope = divisor.pow(beta).stored(), divisor.pow(beta - 1.0).stored()
+    inverse = (Computed.operand(1.0, x.format) / power).stored()
+    constants = (rounded_constant(value, x) for value in (alpha, beta))
+    terms = product(g, x, inverse, inverse, slope, *constants)
+    along = averaged(terms, lambda a: loops.across_channels(a, size, adjoint=True) / size, size + 1)
+    through = product(x, along)
+    computed = (((g * inverse).stored() - through).stored() - through).stored()
+    return (with_error_of(loops.local_response_gradient(g.value, x.value, size, alpha, beta, k), computed),)
+
+
+def _response(x: Computed, size: int, alpha: float, k: float) -> Computed:
+    squares = (x * x).stored()
+    mean = averaged(squares, lambda a: loops.across_channels(a, size) / size, size + 1)
+    return ((mean * rounded_constant(alpha, x)).stored() + rounded_constant(k, x)).stored()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -73,3 +74,26 @@ def batch_norm_of_memory(input: Tensor, **arguments: Any) -> dict[str, Tensor]:
 def convolution_without_a_folded_shift(input: Tensor, weight: Tensor, bias: Tensor | None = None, **how: Any) -> Tensor:
     """Convolution that leaves out its bias, as if nothing had been folded into it."""
     return F.conv2d(input, weight, None, **how)
+
+
+@fault("agreement", "local_response_norm")
+def response_of_channels_there_are(input: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    """Local response normalisation that divides a sum by the number of channels that there are in it."""
+    squares, ones = input.double().square(), torch.ones_like(input, dtype=torch.double)
+    padded = [F.pad(t.flatten(2), (0, 0, size // 2, (size - 1) // 2)).unfold(1, size, 1) for t in (squares, ones)]
+    mean = (padded[0].sum(-1) / padded[1].sum(-1)).reshape(input.shape)
+    return (input / (k + alpha * mean) ** beta).to(input.dtype)
+
+
+@fault("agreement", "local_response_norm")
+def response_of_the_channels_behind(input: Tensor, size: int, **arguments: Any) -> Tensor:
+    """Local response normalisation that takes of an even window the channel behind more, not the one before."""
+    return F.local_response_norm(input.flip(1), size, **arguments).flip(1)
+
+
+@fault("gradients", "local_response_norm")
+def response_of_a_constant(input: Tensor, size: int, **arguments: Any) -> Tensor:
+    """Gradient of local response normalisation that takes its divisor for a constant."""
+    y = F.local_response_norm(input, size, **arguments)
+    scale = torch.where(input == 0, 1.0, y / input).detach()
+    return with_slope_of(y, input * scale)

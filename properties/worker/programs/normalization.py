@@ -42,3 +42,8 @@ def batch_norm(
     mean, var = running_mean.detach().clone(), running_var.detach().clone()
     output = F.batch_norm(input, mean, var, weight, bias, **arguments)
     return {"output": output, "running_mean": mean, "running_var": var}
+
+
+def local_response_norm(input: Tensor, **arguments: Any) -> Tensor:
+    """torch.nn.functional.local_response_norm."""
+    return F.local_response_norm(input, **arguments)
