@@ -38,6 +38,7 @@ from refimpl.bounds import (
     dense,
     fractional_pooling,
     loss,
+    matrix_product,
     normalization,
     optimizer,
     padded_convolution,
@@ -45,6 +46,7 @@ from refimpl.bounds import (
     piecewise_activation,
     pooling,
     power_pooling,
+    reduction,
     smooth_activation,
     soft_targets,
     transposed,
@@ -150,6 +152,18 @@ _NAMED: dict[str, Operation] = {
         for name in normalization.LAYERS
     },
     "batch_norm": Operation(normalization.batch_norm, normalization.batch_norm_gradients, LINEAR),
+    "bmm": Operation(matrix_product.product, matrix_product.gradients, ("input", "mat2")),
+    "mv": Operation(matrix_product.product, matrix_product.gradients, ("input", "vec")),
+    "broadcast_matmul": Operation(matrix_product.product, matrix_product.gradients, ("input", "other")),
+    "mul": Operation(matrix_product.scaled, matrix_product.scaled_gradients, ("input", "other")),
+    "sum": Operation(reduction.total, reduction.total_gradients),
+    "mean": Operation(reduction.mean, reduction.mean_gradients),
+    "max": Operation(reduction.extreme, reduction.extreme_gradients),
+    "min": Operation(partial(reduction.extreme, largest=False), partial(reduction.extreme_gradients, largest=False)),
+    "argmax": Operation(reduction.index, None),
+    "argmin": Operation(partial(reduction.index, largest=False), None),
+    "cumprod": Operation(reduction.cumulative_product, reduction.cumulative_product_gradients),
+    "cumsum": Operation(reduction.cumulative_sum, reduction.cumulative_sum_gradients),
     **{
         name: Operation(partial(padding.pad, mode=mode), partial(padding.pad_gradients, mode=mode))
         for name, mode in PADS.items()

@@ -76,6 +76,15 @@ def matmul(draw: st.DrawFn, usual: Geometry) -> Geometry:
     return {"input": (m, k), "other": (k, n)}, {}
 
 
+def reduction(draw: st.DrawFn, usual: Geometry) -> Geometry:
+    """Many elements along one axis over which is reduced, and of all others one."""
+    shape, arguments = usual[0]["input"], usual[1]
+    dim = arguments["dim"]
+    axis = (len(shape) - 1 if dim is None else dim if isinstance(dim, int) else dim[-1]) % len(shape)
+    few = draw(whole(1, 2))
+    return {"input": tuple(draw(FEATURES) if a == axis else few if a == 0 else 1 for a in range(len(shape)))}, arguments
+
+
 def _sizes(draw: st.DrawFn) -> tuple[int, int, int]:
     """Rows, features in and features out, of which at most two are many."""
     features = draw(FEATURES)

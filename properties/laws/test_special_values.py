@@ -50,7 +50,7 @@ def test_integers(operator: Operator, subject: Subject, case: Special) -> None:
 
 @law(
     "special maxima",
-    covers=lambda o: o.has("pooling") and not summing(o) and not o.inexact,
+    covers=lambda o: (o.has("pooling") or o.has("reduction")) and not summing(o) and not o.inexact,
     on=computing,
     cases=special,
 )
@@ -61,9 +61,14 @@ def test_maxima(operator: Operator, subject: Subject, case: Special) -> None:
     verdict(outcome, operator.expected(operands, case.arguments, subject.format), subject)
 
 
-@law("special rows", covers=lambda o: o.has("activation"), on=valued, cases=special)
+def of_rows(operator: Operator) -> bool:
+    """True if each value or row has a result of its own that is no sum and no element of it."""
+    return operator.has("activation") or (operator.has("reduction") and operator.inexact is not None)
+
+
+@law("special rows", covers=of_rows, on=valued, cases=special)
 def test_rows(operator: Operator, subject: Subject, case: Special) -> None:
-    """An activation is NaN and infinite exactly where the formula in float64 is."""
+    """An activation, or a logarithm of a sum, is NaN and infinite exactly where the formula in float64 is."""
     operands = operator.operands(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments)
     promise = of_places(operator, case, operands, subject.format)

@@ -276,6 +276,22 @@ def _any_mixture(case: Case, subject: Subject) -> bool:
 
 
 @mixing(
+    "meta-folded-products-mix-dtypes",
+    ("mv", "broadcast_matmul"),
+    upstream="https://github.com/pytorch/pytorch/issues/177630",
+    why="eager mode raises 'expected m1 and m2 to have the same dtype', or that 'addmv input tensors must'",
+    example=Mixed({"input": (2, 1, 1), "other": (1, 1)}, {}, dtypes={"other": "float64"}),
+    operator="broadcast_matmul",
+)
+def _mixed_product(case: Case, subject: Subject) -> bool:
+    """Operands of two dtypes are accepted on the meta device where a batch is folded into the rows of one matrix, and
+    of a matrix and a vector: by torch.mm and torch.mv, not by torch.bmm and torch.dot."""
+    first, second = case.shapes.values()
+    folded = len(second) <= 2 < len(first) + len(second)
+    return isinstance(case, Mixed) and (folded or (len(first) == 1 and len(second) > 2 and second[-2] == 1))
+
+
+@mixing(
     "meta-convolutions-mix-dtypes",
     CONVOLUTIONS + TRANSPOSED,
     upstream="https://github.com/pytorch/pytorch/issues/142479",
