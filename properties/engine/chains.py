@@ -1,4 +1,4 @@
-"""Chains of operators, each fed by the one before: what they give, with bounds that cover the errors of all before.
+"""Chains of operators, each fed by those before: what they give, with bounds that cover the errors of all before.
 
 Bounds are carried from layer to layer: what an operator's operands are off by enters its own bound
 (:mod:`refimpl.bounds`). Beside the kink of a ReLU, and where several elements of a window may be its largest, a
@@ -9,21 +9,44 @@ products of weights and so with other errors: they are no chain.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from properties.cases.case import Case
 from properties.operators import CATALOGUE, Operator
 from properties.verdicts.expected import Expected
 from refimpl.arrays import Array
-from refimpl.bounds import dense
 from refimpl.rounding import Computed, Format
 
-SUMS = frozenset({"linear", *(f"{kind}{axes}d" for kind in ("conv", "avg_pool") for axes in (1, 2, 3))})
-MOVES = frozenset({"flatten", "unflatten", "reshape"})
-OTHERS = frozenset({"relu", "sigmoid", "tanh", "softmax", "log_softmax", *(f"max_pool{axes}d" for axes in (1, 2, 3))})
+Moving = Callable[..., Array]
+
+
+def _all_of(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Numbers that are given as one argument or as several."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple) else values
+
+
+MOVING: dict[str, Moving] = {
+    **dict.fromkeys(("view", "reshape"), lambda x, *sizes: x.reshape(_all_of(sizes))),
+    **dict.fromkeys(("T", "t"), np.transpose),
+    **dict.fromkeys(("transpose", "swapaxes"), np.swapaxes),
+    "mT": lambda x: np.swapaxes(x, -1, -2),
+    "permute": lambda x, *dims: np.transpose(x, _all_of(dims)),
+    "unsqueeze": np.expand_dims,
+    "flip": lambda x, *dims: np.flip(x, _all_of(dims)),
+    "triu": np.triu,
+    "tril": np.tril,
+}
+"""Functions, methods and properties of tensors that move elements, or put zeros in their place."""
+SUMS = frozenset({"linear", "matmul", "broadcast_matmul", "bmm", "mv", "sum", "mean", "cumsum",
+                  *(f"{kind}{axes}d" for kind in ("conv", "avg_pool") for axes in (1, 2, 3))})  # fmt: skip
+MOVES = frozenset({"flatten", "unflatten", *MOVING})
+OTHERS = frozenset({"mul", "relu", "sigmoid", "tanh", "softmax", "log_softmax",
+                    *(f"max_pool{axes}d" for axes in (1, 2, 3))})  # fmt: skip
 CARRYING = SUMS | MOVES | OTHERS
 """The operators whose bounds, and those of their gradients, hold for operands that are off."""
 
@@ -64,37 +87,64 @@ Chain = Sequence[Made]
 
 
 def is_chain(calls: Chain, operands: Sequence[str]) -> bool:
-    """True if each call is fed by the one before, and takes, with the others, every operand once."""
+    """True if each operand, and the result of each call but the last, goes into one call, once."""
     sources = [source for made in calls for source in made.sources.values()]
-    fed = all(made.sources.get("input") == f"call {k}" for k, made in enumerate(calls[1:]))
     every = sorted([*operands, *(f"call {k}" for k in range(len(calls) - 1))])
-    return fed and sorted(sources) == every and all(made.operator.name in CARRYING for made in calls) and _apart(calls)
+    return sorted(sources) == every and all(made.operator.name in CARRYING for made in calls) and _apart(calls)
 
 
 def _apart(calls: Chain) -> bool:
     """True if between any two layers of sums there is one that is not linear."""
-    kinds = [made.operator.name in SUMS for made in calls if made.operator.name not in MOVES]
-    return not any(one and other for one, other in itertools.pairwise(kinds))
+    summed = set[str]()
+    for k, made in enumerate(calls):
+        fed = any(source in summed for source in made.sources.values())
+        if fed and made.operator.name in SUMS:
+            return False
+        if made.operator.name in SUMS or (fed and made.operator.name in MOVES):
+            summed.add(f"call {k}")
+    return True
 
 
-def reshape(arguments: Mapping[str, Any]) -> Made | None:
-    """A call of ``view`` or ``reshape``: sizes as one argument or as several; None where they are no numbers."""
-    tensor, *sizes = arguments.values()
-    sizes = [*sizes[0]] if len(sizes) == 1 and isinstance(sizes[0], tuple) else sizes
-    numbers = isinstance(tensor, dict) and all(type(size) is int for size in sizes)
-    return Made(RESHAPE, {"input": tensor["tensor"]}, {"shape": tuple(sizes)}) if numbers else None
+def is_one(chain: Chain) -> bool:
+    """True if all calls but one move elements alone: the bounds are that one's own."""
+    return sum(made.operator.name not in MOVES for made in chain) == 1
 
 
-RESHAPE = replace(
-    next(operator for operator in CATALOGUE if operator.name == "flatten"),
-    name="reshape",
-    layer="torch.reshape",
-    reference=lambda x, shape: x.reshape(shape),
-    bound=lambda x, shape: x.map(lambda values: values.reshape(shape)),
-    gradients=lambda g, x, shape: (g.reshape(x.shape),),
-    gradient_bounds=lambda g, x, shape: dense.flatten_gradients(g, x),
-)
-"""What flatten is, to any shape."""
+def moved(name: str, arguments: Mapping[str, Any]) -> Made | None:
+    """A call that moves elements, with numbers as one argument or as several; None where there are others.
+
+    >>> str(moved("view", {"self": {"tensor": "call 0"}, "shape": (4, -1)}).arguments)
+    "{'how': ((4, -1),)}"
+    """
+    tensor, *how = (value for value in arguments.values() if value is not None)
+    numbers = all(type(number) is int for number in _all_of(tuple(how)))
+    return Made(_mover(name), {"input": tensor["tensor"]}, {"how": tuple(how)}) if numbers else None
+
+
+def _mover(name: str) -> Operator:
+    """What flatten is, by another way in which elements are moved."""
+
+    def move(x: Array, how: tuple[Any, ...]) -> Array:
+        return MOVING[name](x, *how)
+
+    def back(g: Array, shape: tuple[int, ...], how: tuple[Any, ...]) -> Array:
+        places = move(np.arange(1, math.prod(shape) + 1).reshape(shape), how)
+        gradient = np.zeros(math.prod(shape) + 1)
+        gradient[places.reshape(-1)] = g.reshape(-1)  # those that no element was moved to have the place 0
+        return gradient[1:].reshape(shape)
+
+    return replace(
+        FLATTEN,
+        name="reshape" if name == "view" else name,
+        layer=f"torch.Tensor.{name}",
+        reference=move,
+        bound=lambda x, how: x.map(lambda values: move(values, how)),
+        gradients=lambda g, x, how: (back(g, x.shape, how),),
+        gradient_bounds=lambda g, x, how: (g.map(lambda values: back(values, x.shape, how)),),
+    )
+
+
+FLATTEN = next(operator for operator in CATALOGUE if operator.name == "flatten")
 
 
 def expected(
@@ -112,12 +162,11 @@ def expected(
     if cotangent is None:
         return outputs, {}
     format, found = format.summing_in_storage(forward=False).backward, dict[str, Computed]()
-    back = Computed.operand(cotangent, format)
+    found[f"call {len(chain) - 1}"] = Computed.operand(cotangent, format)
     for k, made in reversed(list(enumerate(chain))):
-        own = [replace(operand, format=format) for operand in (back, *taken[k])]
+        own = [replace(operand, format=format) for operand in (found.pop(f"call {k}"), *taken[k])]
         gradients = made.operator.carried_gradients(own, made.arguments, format)
         found |= zip(made.sources.values(), gradients, strict=True)
-        back = found.pop(f"call {k - 1}") if k else back
     return outputs, {name: Expected.of(gradient) for name, gradient in found.items()}
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from properties.cases.case import INTEGERS, REAL_FILLS, Case, among, whole
 from properties.engine import chains
-from properties.engine.chains import Made, is_chain, reshape
+from properties.engine.chains import MOVING, Made, is_chain, is_one, moved
 from properties.engine.judgement import NotRun
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject, Undefined
@@ -84,7 +85,7 @@ class Shaped:
     @property
     def chain(self) -> tuple[Made, ...]:
         """The operators that it is a chain of calls of, two or more; none where it is no chain."""
-        made = [reshape(arguments) if name in ("view", "reshape") else self._call(name, _fresh(arguments))
+        made = [moved(name, arguments) if name in MOVING else self._call(name, _fresh(arguments))
                 for name, arguments in self.calls]  # fmt: skip
         calls = tuple(call for call in made if call)
         return calls if len(calls) == len(made) > 1 and is_chain(calls, list(self.shapes)) else ()
@@ -100,10 +101,14 @@ class Shaped:
         return bool(self.by_loops) and all(call.operator.inexact is None for call in self.by_loops)
 
     def _call(self, name: str, arguments: Mapping[str, Any]) -> Made | None:
-        if name == "mm":
-            name, arguments = "matmul", {{"mat2": "other"}.get(n, n): v for n, v in arguments.items() if "out" not in n}
+        if name == "einsum":
+            name, arguments = _as_product(arguments)
+        if name in ("matmul", "mm"):
+            tensors = [value["tensor"] for value in arguments.values() if isinstance(value, dict)]
+            matrices = all(len(self.shapes.get(source, ())) == 2 for source in tensors)
+            name = "matmul" if matrices else "broadcast_matmul"
         operator = next((o for o in CATALOGUE if o.name == name and not o.given), None)
-        return self._made(operator, arguments) if operator else None
+        return self._made(operator, _by_names(operator, arguments)) if operator else None
 
     def _made(self, operator: Operator, arguments: Mapping[str, Any]) -> Made | None:
         tensors = {name: value["tensor"] for name, value in arguments.items() if isinstance(value, dict)}
@@ -117,14 +122,12 @@ class Shaped:
         takes = inspect.signature(operator.program).parameters
         operands = {name for name, parameter in takes.items() if str(parameter.annotation).startswith("Tensor")}
         needed = {n for n, p in takes.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
-        ranks = {len(self.shapes[source]) for source in tensors.values() if source in self.shapes}
         fits = (
             set(tensors) <= operands
             and needed <= {*tensors, *plain, "target"}
             and (target is None or target in self.integers)
             and not any(isinstance(plain.get(name), str) for name in PER_AXIS)
             and not plain.keys() & {*WITHOUT_EFFECT, "out", "dtype"}
-            and (operator.name != "matmul" or ranks == {2})
         )
         return Made(operator, tensors, plain, target) if fits else None
 
@@ -152,7 +155,7 @@ class Task(Operator):
         integers = {name: _classes(case, name, most) for name, most in shaped.integers.items()}
         if made := shaped.made:
             own = made.operator.operands(made.case(case, integers), format)
-            return integers | {made.sources[name]: values for name, values in own.items()}
+            return {made.sources[name]: values for name, values in own.items()} | integers
         free = {name: case.tensor(name, shape, format) for name, shape in case.shapes.items() if name not in integers}
         for name in [name for name in free if name.startswith("weight ")]:
             free[name] = round_to(_small(free[name], case), format.storage)
@@ -248,10 +251,17 @@ def expected(
     task: Task, case: Case, subject: Subject, operands: Mapping[str, Array], cotangent: Array | None = None
 ) -> tuple[dict[str, Expected], dict[str, Expected]]:
     """The output and, with a cotangent, the gradients that a task's operands should give."""
+    outputs, gradients = _expected(task, case, subject, operands, cotangent)
+    return outputs, {name: wanted for name, wanted in gradients.items() if operands[name].dtype.kind == "f"}
+
+
+def _expected(
+    task: Task, case: Case, subject: Subject, operands: Mapping[str, Array], cotangent: Array | None
+) -> tuple[dict[str, Expected], dict[str, Expected]]:
     made, chain = task.shaped(case).made, task.shaped(case).chain
     if made is None:
         carried = chains.expected(chain, operands, subject.format, cotangent) if chain else None
-        if carried and all(each.bound is None for group in carried for each in group.values()):
+        if carried and (is_one(chain) or all(each.bound is None for group in carried for each in group.values())):
             return carried
         chosen = held_to_model(task, case, subject, operands, cotangent)
         return _narrower(carried, chosen) if carried else chosen
@@ -274,7 +284,7 @@ def _narrower(
         return Expected(loops.values, np.minimum(loops.bound, model.bound + np.abs(loops.values - model.values)))
 
     outputs, gradients = (
-        {name: narrower(within, model[name]) for name, within in loops.items()}
+        {name: narrower(within, model[name]) for name, within in loops.items() if name in model}
         for loops, model in zip(carried, chosen, strict=True)
     )
     return outputs, gradients
@@ -335,6 +345,33 @@ def _fresh(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     source = arguments.get("input")
     fresh = isinstance(source, dict) and source["tensor"].startswith("call ")
     return {name: value for name, value in arguments.items() if not (fresh and name == "inplace")}
+
+
+def _by_names(operator: Operator, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by the names that the operator's program has for them: some are known by their places alone.
+
+    >>> mean = next(o for o in CATALOGUE if o.name == "mean")
+    >>> _by_names(mean, {"0": {"tensor": "input 0"}, "1": 2, "keepdim": True})
+    {'input': {'tensor': 'input 0'}, 'dim': 2, 'keepdim': True}
+    """
+    names = [*inspect.signature(operator.program).parameters]
+    aliases = {"self": "input"} | ({"mat2": "other"} if "other" in names else {})
+    aliases |= {str(place): name for place, name in enumerate(names)}
+    return {aliases.get(name, name): value for name, value in arguments.items() if value is not None}
+
+
+def _as_product(arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """An einsum that multiplies the last axis of one operand by a matrix, as that product.
+
+    >>> _as_product({"equation": "bijl,lk->bijk", "operands": ({"tensor": "input 0"}, {"tensor": "input 1"})})
+    ('matmul', {'input': {'tensor': 'input 0'}, 'other': {'tensor': 'input 1'}})
+    """
+    equation, *operands = arguments.values()
+    operands = operands[0] if len(operands) == 1 else operands
+    found = re.fullmatch(r"(\w*)(\w),\2(\w)->\1\3", str(equation).replace(" ", ""))
+    if found and len(operands) == 2 and len(set("".join(found.groups()))) == len("".join(found.groups())):
+        return "matmul", dict(zip(("input", "other"), operands, strict=True))
+    return "einsum", arguments
 
 
 def _per_axis(name: str, value: Any, axes: int) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from properties.cases.case import Case
-from properties.engine.chains import CARRYING, MOVES, Made, is_chain, reshape
+from properties.engine.chains import CARRYING, MOVES, Made, is_chain, moved
 from properties.engine.domain import drawn
 from properties.engine.tasks import Shaped
 from properties.operators import CATALOGUE, Operator, operator
@@ -84,9 +84,10 @@ def test_what_a_call_leaves_open_is_no_chain() -> None:
 def test_views_are_found() -> None:
     """Sizes of a view may be one argument or several; a dtype is no size."""
     tensor = {"tensor": "call 0"}
-    several, one = reshape({"0": tensor, "1": 4, "2": -1}), reshape({"self": tensor, "shape": (4, -1)})
-    assert several == one
+    several, one = moved("view", {"0": tensor, "1": 4, "2": -1}), moved("view", {"self": tensor, "shape": (4, -1)})
     assert several
-    assert several.arguments == {"shape": (4, -1)}
+    assert one
+    shapes = {each.operator.reference(np.zeros((2, 6)), **each.arguments).shape for each in (several, one)}
+    assert shapes == {(4, 3)}
     assert several.operator.name in MOVES
-    assert reshape({"self": tensor, "dtype": "torch.int8"}) is None
+    assert moved("view", {"self": tensor, "dtype": "torch.int8"}) is None

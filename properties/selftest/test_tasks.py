@@ -99,6 +99,34 @@ def get_inputs():
 def get_init_inputs():
     return []
 """
+TRANSPOSED = """
+class Model(nn.Module):
+    def forward(self, a, b):
+        return torch.matmul(a.T, b.T)
+
+m, k, n = 24, 40, 17
+def get_inputs():
+    return [torch.rand(k, m), torch.rand(n, k)]
+def get_init_inputs():
+    return []
+"""
+REDUCED = """
+class Model(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.dim = dim
+    def forward(self, x):
+        return torch.max(x, dim=self.dim)[0]
+
+batch, rows, columns, dim = 4, 33, 17, 1
+def get_inputs():
+    return [torch.randn(batch, rows, columns)]
+def get_init_inputs():
+    return [dim]
+"""
+LARGEST = "torch.max(x, dim=self.dim)[0]"
+FROM_THE_END = REDUCED.replace(LARGEST, "torch.cumsum(x.flip(self.dim), dim=self.dim).flip(self.dim)")
+MEAN = REDUCED.replace(LARGEST, "x.mean(self.dim, keepdim=True)")
 
 
 def answered(task: str, old: str = "", new: str = "") -> str:
@@ -146,6 +174,14 @@ VERDICTS = {
         answered(CHAIN, "F.relu(self.layer(x), inplace=True)", "F.leaky_relu(self.layer(x), 1e-6)"),
         "conv2d relu reshape", *["diverged"] * 3,
     ),
+    "transposed": (answered(TRANSPOSED), "T T broadcast_matmul", "passed", "passed", "passed"),
+    "one transposed": (answered(TRANSPOSED, "b.T", "b.reshape(a.shape[0], -1)"),
+                       "T T broadcast_matmul", *["diverged"] * 3),
+    "maximum": (answered(REDUCED), "max", "passed", "passed", "passed"),
+    "maximum of sizes": (answered(REDUCED, "torch.max(x", "torch.max(x.abs()"), "max", *["diverged"] * 3),
+    "mean": (answered(MEAN), "mean", "passed", "passed", "passed"),
+    "from the end": (answered(FROM_THE_END), "flip cumsum flip", "passed", "passed", "passed"),
+    "from the front": (answered(FROM_THE_END, ".flip(self.dim), dim", ", dim"), "flip cumsum flip", *["diverged"] * 3),
     "no chain": (answered(NO_CHAIN), "", "passed", "passed", "passed"),
     "weights detached": (
         answered(LENET, "F.relu(self.first(x))", "F.relu(F.conv2d(x, self.first.weight.detach(), self.first.bias))"),

@@ -27,6 +27,8 @@ Changed = dict[str, Any]
 SMALL = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33)
 FACTORIES = {"rand", "randn", "randint", "empty", "zeros", "ones", "mul", "add", "sub", "div", "float", "to"}
 """What makes inputs of any values, or stretches and moves them."""
+SUMMING = ("linear", "matmul", "mm", "bmm", "mv", "einsum")
+"""Matrix products."""
 TRIES, CALLS = 400, 8000
 """How often numbers are changed at random, at most: many changes give what Model does not take. And how many calls are
 recorded in all: a large Model makes many."""
@@ -117,12 +119,14 @@ class Recorder(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Make the call, and note it."""
-        result = function(*args, **(kwargs or {}))
-        if isinstance(result, Tensor):
+        result, name = function(*args, **(kwargs or {})), _name(function)
+        results = result if isinstance(result, tuple) else (result,)
+        if results and all(isinstance(each, Tensor) for each in results):
             self.kept += [result, args, kwargs]  # an identity is one tensor's as long as it lives
-            self.calls.append((function.__name__, self._arguments(function, args, kwargs or {})))
-            self.products += _products(function.__name__, result, [v for v in args if isinstance(v, Tensor)])
-            self.names[id(result)] = f"call {len(self.calls) - 1}"
+            self.calls.append((name, self._arguments(function, args, kwargs or {})))
+            self.products += _products(name, results[0], [v for v in args if isinstance(v, Tensor)])
+            own = f"call {len(self.calls) - 1}"
+            self.names |= {id(each): f"{own}, {i}" if i else own for i, each in enumerate(results)}
         return result
 
     def _arguments(self, function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -130,7 +134,8 @@ class Recorder(TorchFunctionMode):
         try:
             bound = inspect.signature(described).bind(*args, **kwargs)
         except (TypeError, ValueError):
-            return {str(i): self._plain(value) for i, value in enumerate([*args, *kwargs.values()])}
+            given = {str(i): value for i, value in enumerate(args)} | kwargs
+            return {name: self._plain(value) for name, value in given.items()}
         bound.apply_defaults()
         return {name: self._plain(value) for name, value in bound.arguments.items()}
 
@@ -142,9 +147,19 @@ class Recorder(TorchFunctionMode):
         return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
+def _name(function: Any) -> str:
+    """The name of a function; of what reads a property of a tensor, the property's, and of an operation its plain one.
+
+    >>> _name(torch.relu), _name(Tensor.T.__get__), _name(Tensor.__matmul__)
+    ('relu', 'T', 'matmul')
+    """
+    name = str(function.__self__.__name__ if function.__name__ == "__get__" else function.__name__)
+    return name.strip("_") if name.startswith("__") else name
+
+
 def _products(function: str, result: Tensor, operands: list[Tensor]) -> int:
     """How many products a convolution or a matrix product adds up; 0 of any other function."""
-    if len(operands) < 2 or not ("conv" in function or function in ("linear", "matmul", "mm", "bmm")):
+    if len(operands) < 2 or not ("conv" in function or function in SUMMING):
         return 0
     if "conv" in function:
         return math.prod(operands[1].shape[1:]) * (operands[0] if "transpose" in function else result).numel()
