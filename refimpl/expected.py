@@ -77,6 +77,8 @@ def shares(values: Array, wanted: Array, bound: Array | None) -> Array:
     if np.isnan(allowed).any():
         raise ValueError("a bound is NaN: its derivation does not cover these operands")
     same = (values == wanted) | (np.isnan(values) & np.isnan(wanted))
+    if same.all():
+        return np.zeros(same.shape)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         share = np.abs(values - wanted) / allowed
     # A NaN or an infinity in the wrong place is never within a bound, however wide.

@@ -7,7 +7,6 @@ axis, ``total_padding = 2·padding``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
 
 def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
@@ -181,7 +180,7 @@ def fractional_starts(size: int, kernel: int, outputs: int, sample: float) -> tu
     """First element of each window of a fractional pooling, from one sample in [0, 1).
 
     ``⌊(i + sample)·α⌋ − ⌊sample·α⌋`` with ``α = (size − kernel) / (outputs − 1)``, and ``size − kernel`` for the last.
-    The sample is taken as the rational number that it is, so nothing is rounded. Raises ValueError where
+    The sample is taken as the ratio of integers that it is, so nothing is rounded. Raises ValueError where
     ``kernel + outputs − 1`` exceeds the size. Source: torch.nn.FractionalMaxPool2d for the condition;
     ATen/native/FractionalMaxPooling.h, generate_intervals, for the formula.
 
@@ -196,9 +195,10 @@ def fractional_starts(size: int, kernel: int, outputs: int, sample: float) -> tu
         raise ValueError(
             f"{outputs} windows of {kernel} do not fit in {size} elements: {kernel} + {outputs} − 1 > {size}"
         )
-    exact, free, steps = Fraction(float(sample)), size - kernel, outputs - 1
-    starts = ((i + exact) * free // steps - exact * free // steps for i in range(steps))
-    return (*starts, free) if outputs else ()
+    above, below = float(sample).as_integer_ratio()
+    free, steps = size - kernel, outputs - 1
+    floors = [(i * below + above) * free // (steps * below) for i in range(steps)]
+    return (*(floor - floors[0] for floor in floors), free) if outputs else ()
 
 
 def padded_size(size: int, before: int, after: int) -> int:

@@ -97,10 +97,6 @@ class Check:
         share = self.share * (self.law.share(self.subject) if self.subject else 1.0)
         return self.tally.cases >= share * SETTLED[self.subject.mode if self.subject else "eager"]
 
-    def has_turn(self, seed: int | str | None) -> bool:
-        """True if it is this run's to try, which of the checks that take long tries some, by its seed."""
-        return self.subject is None or self._own_seed(seed) % self.law.one_run_in(self.subject) == 0
-
     def search_enough(self, seed: int | str | None = None) -> None:
         """Search, and again while the cases so far prove nothing and are too few to say that none will.
 

@@ -36,9 +36,9 @@ def whole(subject: Subject) -> float:
     return 1.0
 
 
-def in_few_integers(subject: Subject) -> float:
-    """Half of the cases in each of the five dtypes of integers, which share their code."""
-    return 0.5 if subject.integral else 1.0
+def by_kernels(subject: Subject) -> float:
+    """All cases in float32 and bfloat16, for which oneDNN has kernels; half where ATen's serve several dtypes."""
+    return 0.5 if subject.integral or subject.dtype in ("float64", "float16") else 1.0
 
 
 def each(subject: Subject) -> int:
@@ -144,7 +144,7 @@ def law(
     examples: Iterable[Any] = (),
     exact: bool = True,
     rank: int = REST,
-    share: Callable[[Subject], float] = whole,
+    share: Callable[[Subject], float] | None = None,
     unless: Callable[[Operator, Subject], bool] = Law.unless,
     turns: Turns | None = None,
     every_pair: Callable[[Subject], bool] = Law.every_pair,
@@ -158,7 +158,8 @@ def law(
     ``on`` holds for) and ``case`` (drawn by Hypothesis from ``cases``, by default the operator's own). ``examples``
     are tried first, always. ``systems`` are the chapter's, by default those of the operator.
     ``exact``: whether a case is tried on integers as well as on its own values. ``rank``, ``share``, ``least``,
-    ``one_run_in``, ``elementwise``: see :class:`Law`.
+    ``one_run_in``, ``elementwise``: see :class:`Law`. ``share`` is by default the whole of a search, for a law that
+    others explain as :func:`by_kernels` says.
     ``unless`` leaves out pairs of which another law says the same. ``every_pair``: the subjects on which it goes on
     until every pair of dealt values was met, where the usual number of cases is too few for that.
     ``turns``, in place of ``cases``: the strategies of an operator that cases are drawn from in turn, so that each has
@@ -166,9 +167,10 @@ def law(
     """
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
+        usual = whole if rank < REST else by_kernels
         described = Law(
             name, body, None if systems is None else tuple(systems), covers, on, cases, tuple(examples), exact, rank,
-            share, unless, turns, every_pair, least, one_run_in, elementwise,
+            share or usual, unless, turns, every_pair, least, one_run_in, elementwise,
         )  # fmt: skip
         assert name not in LAWS, f"two laws are called {name!r}"
         LAWS[name] = described

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from properties.cases import large
 from properties.cases.case import Case
-from properties.engine.law import law
+from properties.engine.law import by_kernels, law
 from properties.operators import Operator
 from properties.subjects import Subject
 from properties.verdicts.verdict import verdict
@@ -19,12 +19,7 @@ def in_turn(operator: Operator) -> Sequence[st.SearchStrategy[Case]]:
     return large.in_turn(operator.large, exact=operator.inexact is None and not operator.has("selecting"))
 
 
-def of_vector_kernels(subject: Subject) -> float:
-    """Most cases in the dtypes for which oneDNN has kernels, which work in tiles."""
-    return 1.0 if subject.dtype in ("float32", "bfloat16") else 0.5
-
-
-@law("large sizes", covers=lambda operator: bool(operator.large), turns=in_turn, exact=False, share=of_vector_kernels)
+@law("large sizes", covers=lambda operator: bool(operator.large), turns=in_turn, exact=False)
 def test_large_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """With one large size, of 64 to 65,537, the output is still the loops'."""
     operands = operator.operands(case, subject.format)
@@ -37,7 +32,7 @@ def test_large_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     covers=lambda operator: bool(operator.large) and operator.differentiable,
     turns=in_turn,
     exact=False,
-    share=lambda subject: of_vector_kernels(subject) / 2,
+    share=lambda subject: by_kernels(subject) / 2,
 )
 def test_gradients_of_large_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """With one large size, of 64 to 65,537, the gradient to every operand is still the loops'."""

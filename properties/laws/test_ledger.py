@@ -140,6 +140,9 @@ def test_ledger(entry: Divergence, place: Subject, request: pytest.FixtureReques
     """A known divergence's example lies under its predicate and still diverges; once fixed, it must say since when."""
     result = blank(request.node, entry, place)
     assert result, f"{entry.id} is not pinned on {place}"
+    if place.compiled and law_tests.leaves_to_another(request.node, 2):
+        law_tests.settle_unheld(result, request.node)
+        return
 
     def attempt() -> None:
         under = entry.concerns(entry.law, operator(entry.operator), place) and entry.holds(entry.example, place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from properties.engine.law import in_few_integers, law
+from properties.engine.law import law
 from properties.operators import Operator
 from properties.operators.constraints import Invalid, invalid
 from properties.subjects import Subject
@@ -27,10 +27,7 @@ def checking(subject: Subject) -> bool:
     return not subject.kernels and subject.mode not in ("dynamic", FAKE)
 
 
-@law(
-    "rejection", covers=lambda operator: bool(operator.constraints), on=checking, cases=violations,
-    share=in_few_integers,
-)  # fmt: skip
+@law("rejection", covers=lambda operator: bool(operator.constraints), on=checking, cases=violations)
 def test_rejection(operator: Operator, subject: Subject, case: Invalid) -> None:
     """Arguments that break one documented rule raise an error, on every subject, whatever the batch."""
     rule = next(constraint for constraint in operator.constraints if constraint.name == case.violated)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from properties.cases.case import Case
 from properties.edges.huge import formula
-from properties.engine.law import in_few_integers, law
+from properties.engine.law import law
 from properties.laws.test_rejection import checking
 from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_window
@@ -74,7 +74,7 @@ def given(operator: Operator, valid: bool) -> Mapping[str, Callable[[Case, Forma
     return operator.given if valid else next((rule.given for rule in operator.constraints if rule.given), {})
 
 
-@law("zero sizes", covers=laid_out, on=checking, cases=emptied, share=in_few_integers)
+@law("zero sizes", covers=laid_out, on=checking, cases=emptied)
 def test_zero_sizes(operator: Operator, subject: Subject, case: Case) -> None:
     """Without elements along an axis, the output is the loops', or the arguments are refused."""
     shape = formula(operator, case)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import runpy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -17,6 +19,8 @@ from properties.engine.check import Check
 from properties.engine.law import every
 from properties.engine.trial import Engine, Engines, Trial
 from properties.operators import CATALOGUE, Operator, operator
+from properties.session import law_tests
+from properties.session.options import OPTIONS
 from properties.subjects import Subject
 from properties.verdicts import evidence
 from properties.verdicts.expected import Expected
@@ -80,12 +84,18 @@ def test_outputs_of_given_sizes_are_held_once() -> None:
     assert AGREEMENT.includes(operator("sigmoid"), DYNAMIC)
 
 
+def held(seed: int, one_run_in: int) -> bool:
+    """True if a run of all checks, of a seed, holds a test that one in so many runs does."""
+    config = SimpleNamespace(stash={OPTIONS: SimpleNamespace(all_checks=True)}, getoption=lambda *_: seed)
+    item: Any = SimpleNamespace(config=config, name="test_a_law[sigmoid]")
+    return not law_tests.leaves_to_another(item, one_run_in)
+
+
 def test_each_run_of_all_checks_has_some_of_those_that_take_long() -> None:
     """By its seed: of the gradients that are compiled for many sizes, a sixth, and any of the others."""
-    result = evidence.Result("gradients", "", "sigmoid", "", "cpu", "float32", (), "")
-    turns = [Check(GRADIENTS, operator("sigmoid"), DYNAMIC, result).has_turn(str(seed)) for seed in range(600)]
-    assert 60 < sum(turns) < 140
-    assert all(Check(GRADIENTS, operator("sigmoid"), STATIC, result).has_turn(str(seed)) for seed in range(20))
+    assert GRADIENTS.one_run_in(DYNAMIC) == 6
+    assert 60 < sum(held(seed, 6) for seed in range(600)) < 140
+    assert all(held(seed, 1) for seed in range(20))
 
 
 def in_eager_mode(call: Call) -> Outcome:

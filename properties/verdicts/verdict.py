@@ -118,8 +118,9 @@ def weighted(
 ) -> Expected:
     """``Σ weight·value`` of a result as a subject gave it, over some axes (None: all), and how far it may be off.
 
-    The values are off as :func:`off` says, which ``Σ |weight|·off`` bounds. The n products and their sum are formed in
-    float64, without error where they are integers that it has, else off by ``γ_{n+1}·Σ|weight·value|`` more.
+    The values are off as :func:`off` says, which ``Σ |weight|·off`` bounds; what is not weighted counts for nothing,
+    though it be off without limit. The n products and their sum are formed in float64, without error where they are
+    integers that it has, else off by ``γ_{n+1}·Σ|weight·value|`` more.
     Raises Diverged where a value is infinite or NaN, or should be: a sum would not be held to anything.
 
     >>> from refimpl.rounding import FORMATS
@@ -127,12 +128,17 @@ def weighted(
     >>> total = weighted(seen, Expected(seen), np.array([3.0, -2.0]), FORMATS["bfloat16"])
     >>> float(total.values), float(total.bound)
     (-509.0, 2.0)
+    >>> unlimited = Expected.off_by(seen, np.array([0.0, np.inf]))
+    >>> weighted(seen, unlimited, np.array([3.0, 0.0]), FORMATS["bfloat16"])
+    Expected(values=array(3.), bound=None)
     """
     if not (np.isfinite(values).all() and np.isfinite(expected.values).all()):
         raise Diverged("values are infinite or NaN, of which no sum is known")
     products = weights * values
     total, magnitude = np.sum(products, axis=axes), np.sum(np.abs(products), axis=axes)
-    error = np.sum(np.abs(weights) * off(expected, format), axis=axes)
+    sizes = np.broadcast_to(np.abs(weights), products.shape)
+    shares = np.multiply(sizes, off(expected, format), out=np.zeros(sizes.shape), where=sizes != 0)
+    error = np.sum(shares, axis=axes)
     integers = (products == np.rint(products)).all() and (magnitude <= FLOAT64.largest_exact_integer).all()
     if not integers:
         terms = products.size // max(np.size(total), 1)
