@@ -304,3 +304,31 @@ def _mixed_convolution(case: Case, subject: Subject) -> bool:
         return False
     narrow = "bias" in case.dtypes and case.dtypes["bias"] != "float64"
     return not (narrow and adds_any_bias(case))
+
+
+@on_meta(
+    "meta-nearest-of-no-images",
+    ("interpolate_nearest",),
+    severity="valid arguments rejected",
+    upstream="https://github.com/pytorch/pytorch/pull/195376",
+    why="eager mode gives an output of no images, and so do the other modes of interpolation on the meta device",
+    example=Case({"input": (0, 1, 1)}, {"mode": "nearest", "size": (1,)}),
+)
+def _no_images(case: Case, subject: Subject) -> bool:
+    """To the nearest element an input of no images raises 'cond must be a bool' on the meta device."""
+    return 0 in case.shapes["input"]
+
+
+@accepted_on_meta(
+    "meta-interpolation-to-nothing",
+    ("interpolate_linear", "interpolate_bicubic"),
+    "there is something to give",
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/197095",
+    why="torch.nn.functional.interpolate: eager mode raises 'Input and output sizes should be greater than 0', as do "
+    "the nearest modes on the meta device",
+    example=({"input": (1, 1, 1)}, {"mode": "linear", "align_corners": True, "size": (0,)}),
+)
+def _interpolates_to_nothing(case: Case, subject: Subject) -> bool:
+    """On the meta device an output size of zero is accepted with aligned corners; without, it is a divisor."""
+    return bool(case.arguments["align_corners"]) and 0 in case.arguments.get("size", ())

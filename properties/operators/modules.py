@@ -34,7 +34,7 @@ class Formed(Case):
 
 def is_module(operator: Operator) -> bool:
     """True if it is a layer of torch.nn, with a constructor."""
-    return operator.layer.startswith("torch.nn.")
+    return operator.layer.startswith("torch.nn.") and not operator.layer.startswith("torch.nn.functional.")
 
 
 def in_each_form(operator: Operator) -> list[st.SearchStrategy[Formed]]:

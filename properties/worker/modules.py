@@ -49,13 +49,16 @@ def load_file(where: str) -> ModuleType:
 def function_of(layer: str) -> str:
     """The function of torch.nn.functional that a layer of torch.nn computes; "" if there is none.
 
-    Its name is the layer's in lower case with underscores, perhaps without "Loss"; that of all padding layers is pad.
+    Its name is the layer's in lower case with underscores, perhaps without "Loss"; that of all padding layers is pad,
+    that of Upsample is interpolate.
 
     >>> function_of("AdaptiveMaxPool2d"), function_of("CrossEntropyLoss"), function_of("ZeroPad2d"), function_of("LSTM")
     ('adaptive_max_pool2d', 'cross_entropy', 'pad', '')
     """
     if re.fullmatch(r"\w+Pad[123]d", layer):
         return "pad"
+    if layer == "Upsample":
+        return "interpolate"
     public = [name for name in dir(torch.nn.functional) if name.islower() and name.strip("_") == name]
     plain = (layer.lower(), layer.lower().removesuffix("loss"))
     return next((name for name in public if name.replace("_", "") in plain), "")
@@ -126,6 +129,8 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
         if "weight" in arguments and "weight" not in parameters:
             weights = {"weight": arguments.pop("weight"), "bias": arguments.pop("bias", None)}
         built = {name: arguments.pop(name) for name in list(arguments) if name in parameters}
+        if arguments.pop("antialias", False):
+            raise NotImplementedError("Upsample has no antialias")
         if weights:
             built |= sizes_of(function, weights["weight"], built.get("groups", 1))
             built |= {"bias": weights["bias"] is not None} if function != "prelu" else {}
