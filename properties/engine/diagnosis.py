@@ -3,6 +3,9 @@
 Beside the cases that the search tried, the smallest failing case's neighbours are held to the law, and fresh ones. Of
 their facts the smallest rule is learnt that tells the wrong from the right. While others explain what was seen as well,
 cases are tried on which these rules differ; at last, fresh cases on both sides. No more is said than was seen.
+
+A right case that meets the rule may be right by luck, as where the elements that are taken for each other are equal. If
+it is wrong with other values, it counts on neither side.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 
-from properties.cases.case import Case
+from properties.cases.case import Case, Mixed, Repeated, Wanting
+from properties.edges.few_values import FewValues
+from properties.edges.special_values import Special
 from properties.engine import neighbours
 from properties.engine.domain import DRAWS, drawn
-from properties.engine.rules import LEAST, Rule, rules
+from properties.engine.rules import LEAST, Rule, disputed, rules
 from properties.engine.symptoms import Symptoms, symptoms
 from properties.engine.trial import Listed, Trial
 from properties.ledger.known import every_known
@@ -38,12 +43,16 @@ CASES = 400
 FRESH, NEAR, ROUND = 0.3, 0.25, 24
 """The shares of them that are drawn first, and near the failing one; and how many are tried before rules are learnt
 again."""
-RIVALS, MARGIN = 8, 0.05
+RIVALS, MARGIN = 40, 0.05
 """How many rules are held against each other, and how much worse than the best one may be."""
 CONFIRMING = 48
 """Cases that are kept for the end: as many on each side of the rule, where there are."""
+LUCKY = 8
+"""Right cases under the best rule of a round that are tried with other values."""
 POOL = 300
 """Cases that are made, not tried, for rules to differ on."""
+MORE = (Repeated, Wanting, Mixed, Special, FewValues)
+"""Kinds of cases that add to any valid case of an operator, so that their neighbours are cases of the same law."""
 HUNG = "Hung"
 LATE = 2
 """Calls without an end, each of which takes seconds, after which no more cases are tried."""
@@ -83,6 +92,7 @@ class Diagnosis:
         seen = self.symptoms
         return {
             "rule": [str(condition) for condition in self.rule.conditions],
+            "others": [str(condition) for condition in self.rule.others],
             "under": list(self.rule.under),
             "beside": list(self.rule.beside),
             "confirmed": self.confirmed,
@@ -123,9 +133,10 @@ def diagnose(
 
     entry: the one of the ledger that is to be diagnosed, for which no case is passed over.
     """
-    if check.operator is None or check.subject is None or not isinstance(case, Case) or cases < FEWEST:
+    if check.operator is None or check.subject is None or not isinstance(case, Case):
         return None
-    return Diagnosing(check, case, failure, cases, entry).diagnosis()
+    cases = round(cases * (replace(check.subject, mode="compiled") if check.subject.compiled else check.subject).budget)
+    return Diagnosing(check, case, failure, cases, entry).diagnosis() if cases >= FEWEST else None
 
 
 class Diagnosing:
@@ -142,72 +153,110 @@ class Diagnosing:
         self.entry = entry
         self.seen: list[Seen] = []
         self.known = set[str]()
+        self.told = dict[str, Facts]()
+        self.again = set[str]()
         self.others, self.error = drawn(self.operator), _error(failure)
 
     def diagnosis(self) -> Diagnosis | None:
         """Try cases until the rule is found, or the budget is used up."""
-        first = self._failing()
+        first = self.failing()
         if first is None:
             return None
         self.about = first.facts
         for case, failed in list(self.check.outcomes):
             self._note(case, failed)
-        fresh, near = self.fresh(0), self.near(first.case)
+        fresh, near = self.fresh(0, POOL), self.near(first.case)
         self.try_each(itertools.islice(fresh, round(FRESH * self.budget)))
         self.try_each(itertools.islice(near, round(NEAR * self.budget)))
         if len(self.seen) < FEWEST:
             return None
-        pool = [*itertools.islice(near, POOL), *itertools.islice(fresh, POOL)]
-        self._tell_apart([(case, facts_of(self.operator, case)) for case in pool])
+        self._tell_apart([*itertools.islice(near, POOL), *itertools.islice(fresh, POOL)])
         confirmed = self._confirmed()
         failures = [seen.failure for seen in self.seen if seen.failure is not None]
         assert first.failure is not None
-        return Diagnosis(self._rules(1)[0], self.seen, confirmed, symptoms(self.operator, first.failure, failures))
+        return Diagnosis(self._rule(), self.seen, confirmed, symptoms(self.operator, first.failure, failures))
 
-    def _failing(self) -> Seen | None:
+    def failing(self) -> Seen | None:
         """The failing case, filled with the values with which it fails."""
         for variant in self.check.tiers(self.case):
             if isinstance(variant, Case) and (seen := self.held(variant)) and seen.wrong:
                 return seen
         return None
 
-    def _rules(self, best: int) -> list[Rule]:
-        return rules([(seen.facts, seen.wrong) for seen in self.seen], best, self.about)
+    def facts(self, case: Case) -> Facts:
+        """What is so of a case."""
+        assert self.check.subject is not None
+        if (text := repr(case)) not in self.told:
+            self.told[text] = facts_of(self.operator, case, self.check.subject.format)
+        return self.told[text]
 
-    def _tell_apart(self, pool: list[tuple[Case, Facts]]) -> None:
+    @property
+    def _labelled(self) -> list[tuple[Facts, bool]]:
+        return [(seen.facts, seen.wrong) for seen in self.seen]
+
+    def _rule(self) -> Rule:
+        return rules(self._labelled, about=self.about)[0]
+
+    def _tell_apart(self, pool: list[Case]) -> None:
         """Try cases on which the best rules differ, until none is as good, or all agree."""
         while self.left > CONFIRMING:
-            best, *others = self._rules(RIVALS)
-            rivals = [rule for rule in others if rule.loss < best.loss + MARGIN]
-            votes = [(sum(rule(facts) != best(facts) for rule in rivals), case) for case, facts in pool]
-            told = sorted((vote for vote in votes if vote[0]), key=lambda vote: -vote[0])[:ROUND]
-            pool = [(case, facts) for case, facts in pool if not any(case is other for _, other in told)]
-            if not told or not self.try_each(case for _, case in told):
+            self._forget_lucky(LUCKY)
+            untried = [case for case in pool if repr(case) not in self.known]
+            told = disputed(self._labelled, [self.facts(case) for case in untried], self.about, RIVALS, MARGIN)
+            if not told or not self.try_each(untried[i] for i in told[:ROUND]):
                 return
 
-    def _confirmed(self) -> bool:
-        """True if fresh cases on both sides of the rule leave it as it is."""
-        rule = self._rules(1)[0]
-        fresh = itertools.islice(itertools.chain(self.fresh(1), self.near(self.case)), 4 * POOL)
-        sides: dict[bool, list[Case]] = {True: [], False: []}
-        for case in fresh:
-            side = sides[rule(facts_of(self.operator, case))]
-            if len(side) < min(self.left, CONFIRMING) // 2 and repr(case) not in self.known:
-                side.append(case)
-            if all(len(side) >= min(self.left, CONFIRMING) // 2 for side in sides.values()):
-                break
-        tried = self.try_each([*sides[True], *sides[False]])
-        return bool(tried) and self._rules(1)[0].like(rule)
+    def _forget_lucky(self, most: int) -> None:
+        """Try right cases under the rule with other values; those that are wrong then count on neither side."""
+        rule = self._rule()
+        right = [seen for seen in self.seen if not seen.wrong and rule(seen.facts)]
+        for seen in [seen for seen in right if repr(seen.case) not in self.again][:most]:
+            self.again.add(repr(seen.case))
+            if self.is_lucky(seen.case, rule):
+                self.seen = [other for other in self.seen if other is not seen]
 
-    def fresh(self, seed: int) -> Iterator[Case]:
-        """Cases of the law, with integers and with their own values by turns."""
+    def is_lucky(self, case: Case, rule: Rule) -> bool:
+        """True if a right case under a rule is wrong with other values, and still under the rule."""
+        for fill, more in ((case.fill, 1), ("normal", 1), (case.fill, 2)):
+            other, self.left = replace(case, fill=fill, seed=case.seed + more), self.left - 1
+            told, failure = self._outcome(other)  # not noted: of right cases alone others would be seen
+            if told and failure is not None and rule(self.facts(other)):
+                return True
+        return False
+
+    def _confirmed(self) -> bool:
+        """True if fresh cases on both sides bear the rule out. One that is learnt from them, too, is held to others."""
+        for seed in (1, 2):
+            cases = self._on_both_sides(self._rule(), seed, self.left // (3 - seed))
+            self.try_each(cases)
+            self._forget_lucky(self.left)
+            rule, new = self._rule(), set(map(repr, cases))
+            fresh = [(rule(seen.facts), seen.wrong) for seen in self.seen if repr(seen.case) in new]
+            if fresh and _borne_out(fresh):
+                return True
+        return False
+
+    def _on_both_sides(self, rule: Rule, seed: int, number: int) -> list[Case]:
+        """Cases that were not tried: half of them under the rule, and half beside it, as far as there are such."""
+        sides: dict[bool, list[Case]] = {True: [], False: []}
+        fresh = itertools.chain(self.fresh(seed, POOL // 3), self.near(self.case))
+        for case in itertools.islice(fresh, 2 * POOL):
+            side = sides[rule(self.facts(case))]
+            if len(side) < number // 2 and repr(case) not in self.known:
+                side.append(case)
+            if all(len(side) >= number // 2 for side in sides.values()):
+                break
+        return [*sides[True], *sides[False]]
+
+    def fresh(self, seed: int, number: int) -> Iterator[Case]:
+        """Cases of the law, at most so many, with integers and with their own values by turns."""
         found: list[Any] = []
 
         def each(case: Any) -> None:
             found.append(case)
 
         strategy = self.check.law.strategy(self.operator)
-        settings = hypothesis.settings(DRAWS, max_examples=max(POOL, self.budget) // (1 + seed))
+        settings = hypothesis.settings(DRAWS, max_examples=number)
         hypothesis.seed(seed + 1)(settings(hypothesis.given(case=strategy)(each)))()
         for i, case in enumerate(self.chance.sample(found, len(found))):
             variants = [variant for variant in self.check.tiers(case) if isinstance(variant, Case)]
@@ -216,8 +265,8 @@ class Diagnosing:
 
     def near(self, case: Case) -> Iterator[Case]:
         """Neighbours of the failing case, where the law is about any valid case of the operator."""
-        law = self.check.law
-        if law.turns or law.name in OUT_OF_RANGE or (law.cases is not None and self.case.setting is None):
+        law, own = self.check.law, type(self.case) is Case and self.case.setting is None
+        if law.name in OUT_OF_RANGE or type(self.case) not in (Case, *MORE) or (law.cases is not None and own):
             return iter(())
         return neighbours.neighbours(self.operator, case, self.others, self.chance)
 
@@ -244,7 +293,7 @@ class Diagnosing:
         if (text := repr(case)) in self.known:
             return None
         self.known.add(text)
-        self.seen.append(seen := Seen(case, facts_of(self.operator, case), failure))
+        self.seen.append(seen := Seen(case, self.facts(case), failure))
         return seen
 
     def _ask(self, trial: Trial | None, case: Case) -> None:
@@ -275,6 +324,13 @@ class Diagnosing:
         except Exception:  # the loops refuse what is not valid
             return False, None
         return tally.vacuous < tally.comparisons, None
+
+
+def _borne_out(fresh: Sequence[tuple[bool, bool]]) -> bool:
+    """True if what is under a rule, the first of each pair, is wrong, and nearly nothing else is."""
+    sides = [[wrong for under, wrong in fresh if under == side] for side in (True, False)]
+    under, beside = (sum(side) / max(len(side), 1) for side in sides)
+    return (not sides[0] or under >= LEAST) and beside <= 1 - LEAST
 
 
 def _error(failure: Diverged) -> str:

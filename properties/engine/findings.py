@@ -59,8 +59,8 @@ UNKNOWN = "    return ...  # the smallest condition that explains it"
 DRAFT = """\
     # A draft: {diagnosis}.
     # Say it as the condition that explains it.
-    facts = facts_of(operator({operator!r}), case)
-    return {conditions}"""
+    facts = facts_of(operator({operator!r}), case, subject.format)
+    return {condition}"""
 """Of a predicate, by the diagnosis."""
 
 MOST = 2**23
@@ -140,8 +140,7 @@ def stub(
 
 
 def _draft(diagnosis: Diagnosis, rule: Rule, operator: Operator) -> str:
-    conditions = " and ".join(condition.code for condition in rule.conditions)
-    return DRAFT.format(diagnosis=diagnosis.when, operator=operator.name, conditions=conditions)
+    return DRAFT.format(diagnosis=diagnosis.when, operator=operator.name, condition=rule.code)
 
 
 def severity(message: str) -> str:

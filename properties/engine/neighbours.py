@@ -23,6 +23,8 @@ LARGEST = 20_000
 """Elements of the largest operand of a neighbour: the loops take as long as there are."""
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65)
 SMALL = (0, 1, 2, 3, 4, 5)
+PADDING = "padding"
+"""Of layers that pad as many axes as they are told to."""
 
 
 def changes(operator: Operator, case: Case, others: Sequence[Case]) -> list[Change]:
@@ -94,6 +96,9 @@ def _numbers(operator: Operator, case: Case, others: Sequence[Case]) -> Iterator
             for n in SMALL:
                 yield partial(_on_axes, operator, name, dict.fromkeys(range(operator.axes), n))
                 yield from (partial(_on_axes, operator, name, {axis: n}) for axis in range(operator.axes))
+        elif isinstance(value, tuple) and name == PADDING:
+            for i, n in itertools.product(range(len(value)), (-1, *SMALL)):
+                yield partial(_with, {name: (*value[:i], n, *value[i + 1 :])})
 
 
 def _with(arguments: Mapping[str, Any], case: Case) -> Case:
@@ -192,7 +197,8 @@ def _with_kernel(operator: Operator, sizes: dict[int, int], case: Case) -> Case:
 
 def _rows(operator: Operator, case: Case, others: Sequence[Case]) -> Iterator[Change]:
     """Axes of operands without spatial axes, each with those that are as long in every other case."""
-    if operator.axes or "target" in case.arguments or any(isinstance(v, tuple) for v in case.arguments.values()):
+    tuples = {name for name, value in case.arguments.items() if isinstance(value, tuple)}
+    if operator.axes or "target" in case.arguments or tuples - {PADDING}:
         return
     for tied in _tied(case, others):
         name, axis = tied[0]

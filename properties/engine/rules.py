@@ -1,15 +1,18 @@
-"""Rules: the smallest conjunction of conditions that tells what is wrong from what is right.
+"""Rules: the fewest conditions that tell what is wrong from what is right.
 
-A rule is learnt from facts: of each case, or of each element of a result, what it is and whether it is wrong. There are
-a few hundred facts and conditions, so that a plain search over conjunctions of up to three takes a tenth of a second.
+A rule is learnt from facts: of each case, or of each element of a result, what it is and whether it is wrong. It is a
+conjunction of up to three conditions; where none explains what was seen, two of them, with an "or" between. Of some
+thousand conditions most are not met by what is wrong, or say the same as others, so that a plain search over the rest
+takes a tenth of a second.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -24,15 +27,29 @@ OF_RIGHT = 0.7
 """How much it counts that what falls under a rule is right, beside that what is wrong does not: the former may be luck,
 as where the values that a fault takes for each other are equal."""
 AT_LEAST, AT_MOST, IS, IS_NOT, MULTIPLE, NO_MULTIPLE = "≥", "≤", "=", "≠", "a multiple of", "no multiple of"
+PAST = "at least 2 past a multiple of"
 RELATIONS = {AT_LEAST: operator.ge, AT_MOST: operator.le, IS: operator.eq, IS_NOT: operator.ne}
+OF_REMAINDERS: dict[str, Callable[[Array], Array]] = {
+    MULTIPLE: lambda remainders: remainders == 0,
+    NO_MULTIPLE: lambda remainders: remainders != 0,
+    PAST: lambda remainders: remainders >= 2,
+}
+REMAINDERS = {MULTIPLE: "== 0", NO_MULTIPLE: "!= 0", PAST: ">= 2"}
 OPERATORS = {AT_LEAST: ">=", AT_MOST: "<=", IS: "==", IS_NOT: "!="}
 MODULI = (2, 4, 8, 16, 32, 64)
 SINGLE = 12
 """Values of a fact of which each may be told, whole number or not."""
 FEW = 40
 """Values of a fact at which it is cut."""
-KEPT = 60
-"""Pairs of conditions to which a third is added."""
+STRONG, KEPT, FIRST, NEXT = 400, 100, 8, 60
+"""Conditions that are tried with each other, pairs of them to which a third is added, conjunctions to which another is
+joined by "or", and the conditions that are tried for that."""
+OR = 1.0
+"""What "or" costs, beside the conditions that follow it."""
+OF_MISSED = 0.3
+"""How much it counts that what is wrong does not meet the first of two conjunctions."""
+EXPLAINED = 0.95
+"""The share of what is wrong that meets a rule, and of what meets it that is wrong, where no "or" is looked for."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +75,8 @@ class Condition:
         return compared
 
     def _compared(self, values: Array) -> Array:
-        if self.relation in (MULTIPLE, NO_MULTIPLE):
-            return (values % self.value == 0) == (self.relation == MULTIPLE)
+        if self.relation in OF_REMAINDERS:
+            return OF_REMAINDERS[self.relation](values % self.value)
         return np.asarray(RELATIONS[self.relation](values, self.value), dtype=bool)
 
     @property
@@ -72,16 +89,16 @@ class Condition:
         fact = f"facts.get({self.fact!r})" if isinstance(self.value, bool | str) else f"facts.get({self.fact!r}, 0)"
         if isinstance(self.value, bool):
             return fact if self.value else f"not {fact}"
-        if self.relation in (MULTIPLE, NO_MULTIPLE):
-            return f"{fact} % {self.value} {'==' if self.relation == MULTIPLE else '!='} 0"
+        if self.relation in OF_REMAINDERS:
+            return f"{fact} % {self.value} {REMAINDERS[self.relation]}"
         return f"{fact} {OPERATORS[self.relation]} {self.value!r}"
 
     def __str__(self) -> str:
         if isinstance(self.value, bool):
             return self.fact if self.value else negated(self.fact)
-        if self.relation in (MULTIPLE, NO_MULTIPLE):
+        if self.relation in OF_REMAINDERS:
             return f"{self.fact} is {self.relation} {self.value}"
-        if self.relation == AT_LEAST and self.value in (1, 2):
+        if self.relation == AT_LEAST and isinstance(self.value, int) and self.value in (1, 2):
             return f"{self.fact} > {int(self.value) - 1}"
         value = f"{self.value:.4g}" if isinstance(self.value, float) else self.value
         return f"{self.fact} {self.relation} {value}"
@@ -101,24 +118,32 @@ def negated(phrase: str) -> str:
 class Rule:
     """Conditions that are all met where something is wrong; none says that it is wrong everywhere.
 
-    under: how many of the wrong and of the right ones meet them; beside: how many do not.
+    others: conditions of which all are met where something else is wrong, if there are such. under: how many of the
+    wrong and of the right ones meet the rule; beside: how many do not.
     """
 
     conditions: tuple[Condition, ...]
     under: tuple[int, int] = (0, 0)
     beside: tuple[int, int] = (0, 0)
     loss: float = 0.0
+    others: tuple[Condition, ...] = ()
 
     def __call__(self, facts: Facts) -> bool:
-        """True if every condition is met."""
-        return all(condition(facts) for condition in self.conditions)
+        """True if every condition is met, or every other."""
+        return any(all(condition(facts) for condition in part) for part in self.parts)
 
     def __str__(self) -> str:
-        return " and ".join(map(str, self.conditions))
+        return ", or where ".join(" and ".join(map(str, part)) for part in self.parts)
 
-    def like(self, other: Rule) -> bool:
-        """True if both are about the same facts, cut perhaps at other values."""
-        return [(c.fact, c.relation) for c in self.conditions] == [(c.fact, c.relation) for c in other.conditions]
+    @property
+    def parts(self) -> list[tuple[Condition, ...]]:
+        """Its conjunctions."""
+        return [self.conditions, *([self.others] if self.others else [])]
+
+    @property
+    def code(self) -> str:
+        """The same as Python, of a dict of facts."""
+        return " or ".join(" and ".join(condition.code for condition in part) for part in self.parts)
 
     @property
     def separates(self) -> bool:
@@ -132,36 +157,151 @@ def rules(seen: Sequence[tuple[Facts, bool]], best: int = 1, about: Facts | None
     >>> seen = [({"stride": s, "groups": g}, s > 1 and g > 2) for s in (1, 2, 3) for g in (1, 2, 4)]
     >>> print(*rules(seen))
     stride > 1 and groups ≥ 4
+    >>> seen = [({"stride": s, "groups": g}, s > 2 or g > 2) for s in range(1, 5) for g in range(1, 5)]
+    >>> print(*rules(seen))
+    stride ≥ 3, or where groups ≥ 3
     """
-    wrong, facts = np.array([is_wrong for _, is_wrong in seen], dtype=bool), [facts for facts, _ in seen]
-    conditions, met = _distinct(list(_conditions(facts)), facts, about)
-    found = sorted(_found(met, wrong, np.array([c.cost for c in conditions])), key=lambda rule: rule[0])
-    chosen = list(dict.fromkeys(tuple(sorted(indices)) for _, indices in found))[:best]
-    return [_rule([conditions[i] for i in indices], np.all(met[list(indices)], axis=0), wrong) for indices in chosen]
+    table = _Table.of(seen, (), about)
+    return [table.rule(found) for found in table.best(best)]
 
 
-def _rule(conditions: Iterable[Condition], under: Array, wrong: Array) -> Rule:
-    counts = [int(np.sum(side & kind)) for side in (under, ~under) for kind in (wrong, ~wrong)]
-    sums = (counts[0], counts[1], int(wrong.sum()), sum(condition.cost for condition in conditions))
-    return Rule(tuple(conditions), (counts[0], counts[1]), (counts[2], counts[3]), float(_loss(*map(np.array, sums))))
+def disputed(
+    seen: Sequence[tuple[Facts, bool]], untried: Sequence[Facts], about: Facts, rivals: int, margin: float
+) -> list[int]:
+    """Which of the untried are under some of the best rules and not under others, the most disputed first.
+
+    Two conditions that say the same of all that was seen are two rules if they differ on what was not.
+
+    >>> disputed([({"n": 1}, False), ({"n": 9}, True)], [{"n": 1}, {"n": 5}, {"n": 9}], {"n": 9}, 8, 0.1)
+    [1]
+    """
+    table = _Table.of(seen, untried, about)
+    best, *others = table.best(rivals)
+    under = table.under(best, untried=True)
+    votes = np.zeros(len(untried), dtype=int)
+    for rival in (rule for rule in others if rule.loss < best.loss + margin):
+        votes += table.under(rival, untried=True) != under
+    return [int(i) for i in np.argsort(-votes, kind="stable") if votes[i]]
 
 
-def _loss(wrong: Array, right: Array, all_wrong: Array, cost: Array) -> Array:
-    """How far a rule is from separating: of what meets it, and what it costs to say it."""
-    precision, recall = wrong / np.maximum(wrong + right, 1), wrong / np.maximum(all_wrong, 1)
-    return OF_RIGHT * (1 - precision) + (1 - recall) + COST * cost
+Loss = Callable[[Array, Array, Array], Array]
+"""Of how many wrong and how many right ones meet a rule, and what it costs."""
 
 
-def _found(met: Array, wrong: Array, cost: Array) -> Iterator[tuple[float, tuple[int, ...]]]:
+@dataclass(frozen=True)
+class _Found:
+    """A rule by the indices of its conditions, and its loss."""
+
+    loss: float
+    conditions: tuple[int, ...]
+    others: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What conditions say of all that was seen, and then of what was not tried: conditions by facts.
+
+    about: the conditions that are met by the facts which are to meet each rule.
+    """
+
+    conditions: list[Condition]
+    met: Array
+    wrong: Array
+    about: Array
+
+    @classmethod
+    def of(cls, seen: Sequence[tuple[Facts, bool]], untried: Sequence[Facts], about: Facts | None) -> _Table:
+        """The strongest of all conditions that differ from each other."""
+        wrong = np.array([is_wrong for _, is_wrong in seen], dtype=bool)
+        facts = [*(facts for facts, _ in seen), *untried, *([] if about is None else [about])]
+        conditions, met = _distinct(list(_conditions(facts)), facts)
+        kept = _strongest(met[:, : len(seen)], wrong, np.array([condition.cost for condition in conditions]))
+        meeting = met[kept, -1] if about is not None else np.ones(len(kept), dtype=bool)
+        return cls([conditions[i] for i in kept], met[kept, : len(seen) + len(untried)], wrong, meeting)
+
+    def under(self, found: _Found, untried: bool = False) -> Array:
+        """For each that was seen, or that was not tried, whether it meets a rule."""
+        met = self.met[:, len(self.wrong) :] if untried else self.met[:, : len(self.wrong)]
+        under: Array = np.all(met[list(found.conditions)], axis=0)
+        return under | np.all(met[list(found.others)], axis=0) if found.others else under
+
+    def rule(self, found: _Found) -> Rule:
+        """A rule with its counts."""
+        under = self.under(found)
+        counts = [int(np.sum(side & kind)) for side in (under, ~under) for kind in (self.wrong, ~self.wrong)]
+        first, second = (tuple(self.conditions[i] for i in sorted(part)) for part in (found.conditions, found.others))
+        return Rule(first, (counts[0], counts[1]), (counts[2], counts[3]), found.loss, second)
+
+    def best(self, number: int) -> list[_Found]:
+        """The best conjunctions, and where none explains what was seen, the best of two."""
+        found = self._searched(np.flatnonzero(self.about), partial(_loss, total=self.wrong.sum()))
+        best = self.rule(min(found, key=_by_loss))
+        if best.under[0] < EXPLAINED * max(sum(best.under), self.wrong.sum()):
+            found += self._of_two()
+        distinct = {(frozenset(each.conditions), frozenset(each.others)): each for each in found}
+        return sorted(distinct.values(), key=_by_loss)[:number]
+
+    def _of_two(self) -> Iterator[_Found]:
+        """Conjunctions of which little is right, each with what is best for the wrong ones beside it."""
+        total = self.wrong.sum()
+        first = self._searched(np.flatnonzero(self.about), partial(_loss, total=total, of_missed=OF_MISSED))
+        distinct = dict[bytes, _Found]()
+        for each in sorted(first, key=_by_loss):
+            if each.conditions and len(distinct) < FIRST:
+                distinct.setdefault(self.under(each).tobytes(), each)
+        for each in distinct.values():
+            under = self.under(each)
+            taken = int(np.sum(under & self.wrong)), int(np.sum(under & ~self.wrong))
+            spent = OR + sum(self.conditions[i].cost for i in each.conditions)
+            joined = partial(_loss, total=total, taken=taken, spent=spent)
+            for other in self._searched(np.arange(len(self.conditions)), joined, ~under, NEXT):
+                if other.conditions:
+                    yield _Found(other.loss, each.conditions, other.conditions)
+
+    def _searched(self, among: Array, loss: Loss, beside: Array | None = None, number: int = STRONG) -> list[_Found]:
+        """Conjunctions of some conditions, of which so many are tried with each other."""
+        columns = np.ones(len(self.wrong), dtype=bool) if beside is None else beside
+        met, wrong = self.met[among, : len(self.wrong)][:, columns], self.wrong[columns]
+        cost = np.array([self.conditions[i].cost for i in among])
+        best = np.argsort(loss(met[:, wrong].sum(axis=1), met[:, ~wrong].sum(axis=1), cost), kind="stable")[:number]
+        found = _found(met[best], wrong, cost[best], loss)
+        return [_Found(lost, tuple(int(among[best[i]]) for i in conditions)) for lost, conditions in found]
+
+
+def _by_loss(found: _Found) -> float:
+    return found.loss
+
+
+def _loss(
+    wrong: Array, right: Array, cost: Array, total: int, of_missed: float = 1.0, taken: tuple[int, int] = (0, 0),
+    spent: float = 0.0,
+) -> Array:  # fmt: skip
+    """How far a rule is from separating: of what meets it, and what it costs to say it.
+
+    total: how many are wrong. taken, spent: how many of the wrong and of the right ones meet a rule to which it is
+    joined, and what that costs.
+    """
+    wrong, right = wrong + taken[0], right + taken[1]
+    precision, recall = wrong / np.maximum(wrong + right, 1), wrong / max(total, 1)
+    return OF_RIGHT * (1 - precision) + of_missed * (1 - recall) + COST * (cost + spent)
+
+
+def _strongest(met: Array, wrong: Array, cost: Array) -> list[int]:
+    """The conditions that tell the most alone, as a rule or as one of two."""
+    counts = met[:, wrong].sum(axis=1), met[:, ~wrong].sum(axis=1), cost
+    losses = (_loss(*counts, int(wrong.sum()), of_missed) for of_missed in (1.0, OF_MISSED))
+    return sorted({int(i) for each in losses for i in np.argsort(each, kind="stable")[: STRONG // 2]})
+
+
+def _found(met: Array, wrong: Array, cost: Array, loss: Loss) -> Iterator[tuple[float, tuple[int, ...]]]:
     """The losses of conjunctions, with the indices of their conditions: each of one, the best of two and of three."""
     on_wrong, on_right = met[:, wrong].astype(np.float32), met[:, ~wrong].astype(np.float32)
-    total = np.array(wrong.sum())
-    yield float(_loss(total, np.array((~wrong).sum()), total, np.array(0.0))), ()
+    yield float(loss(wrong.sum(), (~wrong).sum(), np.array(0.0))), ()
     if not len(met):
         return
-    singles = _loss(on_wrong.sum(axis=1), on_right.sum(axis=1), total, cost)
-    yield from ((float(loss), (i,)) for i, loss in enumerate(singles))
-    pairs = _loss(on_wrong @ on_wrong.T, on_right @ on_right.T, total, cost[:, None] + cost)
+    singles = loss(on_wrong.sum(axis=1), on_right.sum(axis=1), cost)
+    yield from ((float(lost), (i,)) for i, lost in enumerate(singles))
+    pairs = loss(on_wrong @ on_wrong.T, on_right @ on_right.T, cost[:, None] + cost)
     pairs[np.tril_indices(len(pairs))] = math.inf
     best = np.argpartition(pairs, min(KEPT, pairs.size - 1), axis=None)[:KEPT]
     for i, j in zip(*np.unravel_index(best, pairs.shape), strict=True):
@@ -169,7 +309,7 @@ def _found(met: Array, wrong: Array, cost: Array) -> Iterator[tuple[float, tuple
             continue
         yield float(pairs[i, j]), (int(i), int(j))
         both = on_wrong[i] * on_wrong[j], on_right[i] * on_right[j]
-        triples = _loss(on_wrong @ both[0], on_right @ both[1], total, cost + cost[i] + cost[j])
+        triples = loss(on_wrong @ both[0], on_right @ both[1], cost + cost[i] + cost[j])
         for k in np.argpartition(triples, min(3, len(triples) - 1))[:3]:
             if k not in (i, j):
                 yield float(triples[k]), (int(i), int(j), int(k))
@@ -203,23 +343,21 @@ def _of_numbers(name: str, values: list[float], cost: float) -> Iterator[Conditi
         for modulus in MODULI:
             yield Condition(name, NO_MULTIPLE, modulus, cost + 0.1)
             yield Condition(name, MULTIPLE, modulus, cost + 0.15)
+        yield from (Condition(name, PAST, modulus, cost + 0.2) for modulus in MODULI[1:])
 
 
-def _distinct(conditions: list[Condition], seen: Sequence[Facts], about: Facts | None) -> tuple[list[Condition], Array]:
-    """Of conditions that say the same of all that was seen the cheapest, and what they say: conditions by facts.
-
-    Those are left out that are not met by the facts ``about``.
-    """
+def _distinct(conditions: list[Condition], facts: Sequence[Facts]) -> tuple[list[Condition], Array]:
+    """Of conditions that say the same the cheapest, and what they say: conditions by facts."""
     kept: dict[bytes, tuple[Condition, Array]] = {}
-    every, columns = [*seen, *([] if about is None else [about])], dict[str, Array]()
+    columns = dict[str, Array]()
     for condition in sorted(conditions, key=lambda condition: condition.cost):
         if condition.fact not in columns:
-            columns[condition.fact] = _column([facts.get(condition.fact) for facts in every])
+            columns[condition.fact] = _column([each.get(condition.fact) for each in facts])
         met = condition.of(columns[condition.fact])
-        if (about is None or met[-1]) and met[: len(seen)].any() and not met[: len(seen)].all():
-            kept.setdefault(met[: len(seen)].tobytes(), (condition, met[: len(seen)]))
+        if met.any() and not met.all():
+            kept.setdefault(met.tobytes(), (condition, met))
     if not kept:
-        return [], np.zeros((0, len(seen)), dtype=bool)
+        return [], np.zeros((0, len(facts)), dtype=bool)
     return [condition for condition, _ in kept.values()], np.array([met for _, met in kept.values()])
 
 

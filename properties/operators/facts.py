@@ -7,7 +7,8 @@ import dataclasses
 import functools
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,26 +17,40 @@ import torch
 from properties.cases.case import Case, kernel_size
 from properties.operators.record import Operator, formula
 from properties.worker.call import PLAIN
-from properties.worker.layouts import LAYOUTS
+from properties.worker.layouts import LAYOUTS, OFFSETS
+from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
-from refimpl.rounding import FORMATS
+from refimpl.rounding import FORMATS, Format
 
 Fact = bool | int | float | str
 Facts = Mapping[str, Fact]
 """What is so of a case or an element, in the field's words, the plainest first: a bool's name is said as it stands."""
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 """The spatial axes, by their number."""
-INNERMOST = ("channels_last", "axis 1 innermost")
-VALUES = 2**16
-"""Elements of an operand whose values are looked at."""
+FROM_THE_LAST = ("last axis", "second last axis", "third last axis", "fourth last axis")
+NO_CLASS = -100
+"""What torch ignores where no index is named."""
+ALIGNMENT = 64
+"""Bytes that divide the address of what torch allocates."""
+VALUES, TERMS = 2**16, 2**22
+"""Elements of an operand whose values are looked at, and about so many products of an output that is computed."""
+WIDE = FORMATS["float64"]
+OPTIONAL = ("divisor_override", "output_size", "weight", "bias", "momentum_buffer")
+SAID = ("target", "weight", "dim", "start_dim", "end_dim")
+"""Arguments of which other facts are told than their numbers."""
 
 
-def facts_of(operator: Operator, case: Case) -> dict[str, Fact]:
-    """What is so of a case; each name is said of a number, a word, or of what is true or not."""
+def facts_of(operator: Operator, case: Case, format: Format = WIDE) -> dict[str, Fact]:
+    """What is so of a case; each name is said of a number, a word, or of what is true or not.
+
+    format: that of the operands, whose values are looked at.
+    """
     found: dict[str, Fact] = {}
-    for part in (_arguments, _adaptive, _window, _sizes, _output, _setting, _kind, _values):
+    parts: list[Part] = [_arguments, _adaptive, _window, _sizes, _output, partial(_in_memory, format=format), _kind]
+    parts += [partial(part, format=format) for part in (_values, _output_values) if not _vast(case)]
+    for part in parts:
         with contextlib.suppress(
-            ValueError, TypeError, LookupError, ArithmeticError
+            ValueError, TypeError, LookupError, ArithmeticError, AssertionError
         ):  # not all is told of what is invalid
             for name, value in part(operator, case):
                 if isinstance(value, bool | int | float | str):
@@ -43,22 +58,79 @@ def facts_of(operator: Operator, case: Case) -> dict[str, Fact]:
     return found
 
 
+def _vast(case: Case) -> bool:
+    """True if an argument is a number to which a loop does not count in time."""
+    given = (value if isinstance(value, tuple) else (value,) for value in case.arguments.values())
+    return any(isinstance(number, int) and abs(number) > VALUES for numbers in given for number in numbers)
+
+
 Found = Iterator[tuple[str, Any]]
+Part = Callable[[Operator, Case], Found]
 
 
 def _arguments(operator: Operator, case: Case) -> Found:
     """The arguments, or their defaults: of one for each axis the largest, and each."""
     later: list[tuple[str, Any]] = []
-    for name, value in {**_defaults(operator.layer), **case.arguments}.items():
-        if isinstance(value, bool) or value is None or isinstance(value, str):
+    window = {"stride": case.arguments["kernel_size"]} if "kernel_size" in case.arguments else {}
+    for name, value in {**_defaults(operator.layer), **window, **case.arguments}.items():
+        if isinstance(value, bool) or value is None:
             yield name, str(value)
-        elif isinstance(value, int | float):
+        elif isinstance(value, str):
+            yield (f"{name} as a word" if name == "padding" else name), value
+        elif isinstance(value, int | float) and name not in SAID:
             yield name, value
-        elif isinstance(value, tuple) and len(value) == operator.axes and None not in value:
-            yield name, max(value)
+            later += [(f"bits of {name}", significant_bits(np.array([value])))] if isinstance(value, float) else []
+        elif isinstance(value, tuple) and len(value) == operator.axes:
+            yield name, max((number for number in value if number is not None), default=None)
             later += _by_axis(operator, name, value)
-    yield from ((f"a {name}", name in case.arguments) for name in ("divisor_override", "output_size", "weight"))
+        elif isinstance(value, tuple) and name not in SAID:
+            later += _several(operator, case, name, value)
+    yield from ((f"a {name}", name in case.arguments or name in case.shapes) for name in OPTIONAL)
+    yield from _dims(operator, case)
     yield from later
+
+
+def _several(operator: Operator, case: Case, name: str, values: tuple[Any, ...]) -> Found:
+    """An argument with several numbers or words, as many as there may be: how many, which, and where they differ."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if name == "padding" and len(numbers) == len(values) and not operator.axes:
+        yield name, max(numbers)
+        yield f"a negative {name}", min(numbers) < 0
+        yield f"a {name} that is not 0", any(numbers)
+        yield from _by_side(next(iter(case.shapes.values())), values)
+        return
+    yield f"entries of {name}", len(values)
+    yield f"the same {name} throughout", len(set(values)) == 1
+    yield from ((f"{word} in {name}", True) for word in dict.fromkeys(values) if isinstance(word, str))
+    if numbers:
+        yield from ((f"largest {name}", max(numbers)), (f"smallest {name}", min(numbers)))
+
+
+def _by_side(shape: tuple[int, ...], padding: tuple[int, ...]) -> Found:
+    """Padding before and after each axis, from the last axis on."""
+    for axis, size, before, after in zip(FROM_THE_LAST, reversed(shape), padding[::2], padding[1::2], strict=False):
+        yield f"padding before the {axis}", before
+        yield f"padding after the {axis}", after
+        yield f"padding as long as the {axis}", max(before, after) >= size
+
+
+def _dims(operator: Operator, case: Case) -> Found:
+    """Axes that arguments name, counted from the first and from the last, and how long they are."""
+    shape = next(iter(case.shapes.values()), ())
+    for name in ("dim", "start_dim", "end_dim"):
+        axis = case.arguments.get(name, -1 if name == "end_dim" and "start_dim" in case.arguments else None)
+        if isinstance(axis, int) and -len(shape) <= axis < len(shape):
+            yield name, axis % len(shape)
+            yield f"axes after {name}", len(shape) - 1 - axis % len(shape)
+            yield f"elements along {name}", shape[axis]
+    if "start_dim" in case.arguments:
+        merged = shape[case.arguments["start_dim"] : case.arguments.get("end_dim", -1) % len(shape) + 1]
+        yield "axes that are merged", len(merged)
+        yield "axes of several elements that are merged", sum(n > 1 for n in merged)
+    if "unflattened_size" in case.arguments:
+        at = case.arguments["dim"] % len(shape)
+        new = (formula(operator, case) or ())[at : at + len(case.arguments["unflattened_size"])]
+        yield "new axes of several elements", sum(n > 1 for n in new)
 
 
 @functools.cache
@@ -67,9 +139,10 @@ def _defaults(layer: str) -> dict[str, Any]:
     thing: Any = torch
     for part in layer.split(".")[1:]:
         thing = getattr(thing, part, None)
-    if not callable(thing):
+    try:
+        parameters = inspect.signature(thing).parameters.values()
+    except (TypeError, ValueError):  # of what is written in C++, and of what there is not
         return {}
-    parameters = inspect.signature(thing).parameters.values()
     return {p.name: p.default for p in parameters if isinstance(p.default, bool | int | float | str)}
 
 
@@ -79,14 +152,21 @@ def _adaptive(operator: Operator, case: Case) -> Found:
     if "kernel_size" in case.arguments or not isinstance(wanted, tuple) or not operator.has("pooling"):
         return
     sizes = zip(case.shapes["input"][-len(wanted) :], wanted, strict=True)
-    yield "output_size a divisor of the size", all(n is None or size % n == 0 for size, n in sizes)
+    divides = [n is None or size % n == 0 for size, n in sizes]
+    yield "output_size a divisor of the size", all(divides)
     yield "an output_size of None", None in wanted
+    if len(wanted) > 1:
+        axes = zip(AXES[len(wanted)], divides, wanted, strict=True)
+        for axis, is_divisor, n in axes:
+            yield f"output_size a divisor of the {axis}", is_divisor
+            yield f"output_size of None for the {axis}", n is None
 
 
-def _by_axis(operator: Operator, name: str, values: tuple[int, ...]) -> Found:
+def _by_axis(operator: Operator, name: str, values: tuple[int | None, ...]) -> Found:
     if len(values) > 1:
         yield from ((f"{name} of the {axis}", v) for axis, v in zip(AXES[len(values)], values, strict=True))
         yield f"the same {name} on all axes", len(set(values)) == 1
+        yield f"smallest {name}", min((value for value in values if value is not None), default=None)
 
 
 def _window(operator: Operator, case: Case) -> Found:
@@ -101,11 +181,19 @@ def _window(operator: Operator, case: Case) -> Found:
     yield "taps", math.prod(kernel)
     stride = case.arguments.get("stride", kernel)
     padding, dilation = (case.arguments.get(n, (v,) * len(kernel)) for n, v in (("padding", 0), ("dilation", 1)))
-    sizes = case.shapes["input"][-len(kernel) :]
-    if not all(isinstance(each, tuple) and len(each) == len(kernel) for each in (stride, padding, dilation)):
+    if not all(isinstance(each, tuple) and len(each) == len(kernel) for each in (stride, dilation)):
         return
     reach = [effective_kernel(k, d) for k, d in zip(kernel, dilation, strict=True)]
-    yield "windows that overlap", any(r > s for r, s in zip(reach, stride, strict=True))
+    yield "reach", max(reach)
+    yield from _by_axis(operator, "reach", tuple(reach))
+    if isinstance(padding, str):
+        return
+    sizes = case.arguments["output_size"] if operator.has("columns") else case.shapes["input"][-len(kernel) :]
+    yield "a window longer than its axis", any(r > n for r, n in zip(reach, sizes, strict=True))
+    axes = zip(sizes, reach, stride, padding, strict=True)
+    windows = sizes if operator.has("transposed") else [(n + 2 * p - r) // s + 1 if s else 1 for n, r, s, p in axes]
+    yield "windows", math.prod(windows)
+    yield "windows that overlap", any(r > s and n > 1 for r, s, n in zip(reach, stride, windows, strict=True))
     yield "stride = window", tuple(reach) == tuple(stride)
     yield "padding past the kernel's reach", any(p >= r for p, r in zip(padding, reach, strict=True))
     if not operator.has("transposed"):
@@ -118,18 +206,16 @@ def _window(operator: Operator, case: Case) -> Found:
 
 def _sizes(operator: Operator, case: Case) -> Found:
     """The sizes of operands: batch, channels and spatial axes where there are, else axes as they come."""
-    yield from ((f"a {name}", name in case.shapes) for name in ("bias",))
-    if operator.axes and "input" in case.shapes:
-        shape, weight = case.shapes["input"], case.shapes.get("weight")
-        spatial = shape[-operator.axes :]
-        yield from zip(AXES[operator.axes], spatial, strict=True)
-        yield from _channels(operator, case, shape, weight)
-        batch = shape[: -operator.axes - 1]
-        yield "a batch", bool(batch)
-        yield "batch", math.prod(batch)
+    if operator.has("columns"):
+        *batch, rows, columns = case.shapes["input"]
+        yield from (("rows", rows), ("columns", columns), ("a batch", bool(batch)), ("batch", math.prod(batch)))
+    elif operator.axes and "input" in case.shapes:
+        yield from _image(operator, case, case.shapes["input"])
     else:
         for name, shape in case.shapes.items():
-            yield from ((_axis(name, len(shape) - i), shape[-i]) for i in range(1, len(shape) + 1))
+            yield from ((f"{axis} of {name}", n) for axis, n in zip(FROM_THE_LAST, reversed(shape), strict=False))
+            if shape:
+                yield f"first axis of {name}", shape[0]
         yield "axes of the input", len(next(iter(case.shapes.values()), ()))
         yield from _rows(case)
     for name, shape in case.shapes.items():
@@ -138,14 +224,20 @@ def _sizes(operator: Operator, case: Case) -> Found:
             yield f"the last axes of {name} equal", shape[-1] == shape[-2]
 
 
-def _axis(name: str, axis: int) -> str:
-    return f"axis {axis} of {name}" if axis else f"first axis of {name}"
+def _image(operator: Operator, case: Case, shape: tuple[int, ...]) -> Found:
+    """A batch of images, or one, and the bank of weights for it, if there is one."""
+    *batch, channels = shape[: -operator.axes]
+    yield from zip(AXES[operator.axes], shape[-operator.axes :], strict=True)
+    yield from _channels(operator, case, channels, case.shapes.get("weight", ()))
+    yield "elements of a channel", math.prod(shape[-operator.axes :])
+    yield "a batch", bool(batch)
+    yield "batch", math.prod(batch)
+    yield "channels of all images", math.prod(batch) * channels
 
 
-def _channels(operator: Operator, case: Case, shape: tuple[int, ...], weight: tuple[int, ...] | None) -> Found:
-    channels = shape[-operator.axes - 1]
+def _channels(operator: Operator, case: Case, channels: int, weight: tuple[int, ...]) -> Found:
     yield "channels", channels
-    if weight is None or len(weight) < 3:
+    if len(weight) < 3:
         return
     groups = case.arguments.get("groups", 1)
     outputs = weight[1] * groups if operator.has("transposed") else weight[0]
@@ -157,14 +249,28 @@ def _channels(operator: Operator, case: Case, shape: tuple[int, ...], weight: tu
 
 
 def _rows(case: Case) -> Found:
-    """What a loss has: its rows and classes, and what of them it ignores."""
-    target = case.arguments.get("target")
-    if not isinstance(target, tuple):
+    """What a loss has: its rows and classes, their weights, and what of them it ignores."""
+    if "target" not in case.arguments:
         return
-    ignored = sum(t == case.arguments.get("ignore_index") for t in target)
-    yield "rows", len(target)
+    shape, target = next(iter(case.shapes.values())), np.array(case.arguments["target"])
+    classes, index = shape[min(1, len(shape) - 1)], case.arguments.get("ignore_index", NO_CLASS)
+    probabilities = target.shape == shape
+    yield "classes", classes
+    yield "a target of probabilities", probabilities
+    yield "an ignore_index", "ignore_index" in case.arguments
+    yield "an ignore_index that is a class", 0 <= index < classes
+    rows, ignored = math.prod(shape) // max(classes, 1), 0 if probabilities else int((target == index).sum())
+    yield "rows", rows
     yield "ignored rows", ignored
-    yield "every row ignored", ignored == len(target) > 0
+    yield "every row ignored", ignored == rows > 0
+    if not probabilities:
+        yield "rows of class 0", int((target == 0).sum())
+        yield "classes of targets", len(np.unique(target))
+    weight = case.arguments.get("weight")
+    if isinstance(weight, tuple) and not probabilities:
+        of_rows = np.array(weight)[target[(target != index) & (target >= 0)]]
+        yield "the same weight for all rows", len(np.unique(of_rows)) <= 1
+        yield "sum of the weights of rows", float(of_rows.sum())
 
 
 def _output(operator: Operator, case: Case) -> Found:
@@ -179,7 +285,7 @@ def _output(operator: Operator, case: Case) -> Found:
     yield "elements of the output", math.prod(shape)
 
 
-def _setting(operator: Operator, case: Case) -> Found:
+def _in_memory(operator: Operator, case: Case, format: Format) -> Found:
     """Where operands lie in memory, and how torch is set."""
     setting = case.setting or PLAIN
     yield "threads", setting.threads
@@ -190,14 +296,25 @@ def _setting(operator: Operator, case: Case) -> Found:
     shapes = {**case.shapes, "cotangent": formula(operator, case) or ()}
     layouts = {name: setting.layouts.get(name, "contiguous") for name in shapes}
     for name, layout in layouts.items():
-        yield f"contiguous {name}", _contiguous(layout, shapes[name])
-        yield f"channels of {name} innermost", layout in INNERMOST and len(shapes[name]) > 2
-        yield f"aligned {name}", not layout.startswith("offset")
+        laid = LAYOUTS[layout](torch.empty(shapes[name], device="meta"))
+        yield f"contiguous {name}", laid.is_contiguous()
+        if operator.axes and laid.ndim > operator.axes:
+            channels = 1 if name == "weight" else laid.ndim - operator.axes - 1
+            yield f"channels of {name} innermost", laid.stride(channels) == 1 and not laid.is_contiguous()
+        yield f"alignment of {name}", _alignment(layout, format)
     yield from ((f"layout of {name}", layout) for name, layout in layouts.items())
 
 
-def _contiguous(layout: str, shape: tuple[int, ...]) -> bool:
-    return bool(LAYOUTS[layout](torch.empty(shape, device="meta")).is_contiguous())
+def _alignment(layout: str, format: Format) -> int:
+    """The bytes that surely divide the address of the first element.
+
+    >>> [_alignment(layout, FORMATS["float32"]) for layout in ("contiguous", "offset", "offset 8")]
+    [64, 4, 8]
+    """
+    if layout not in OFFSETS:
+        return ALIGNMENT
+    element = int(getattr(torch, format.storage.name, torch.float32).itemsize)
+    return int(layout.removeprefix("offset") or element)
 
 
 def _kind(operator: Operator, case: Case) -> Found:
@@ -212,22 +329,62 @@ def _kind(operator: Operator, case: Case) -> Found:
             yield from ((f"another {field.name.rstrip('s')} of {name}", name in value) for name in case.shapes)
             yield from ((f"{field.name} of {name}", str(each)) for name, each in value.items())
         elif isinstance(value, tuple):
-            yield from ((f"{field.name}: {name}", name in value) for name in case.shapes)
+            names = dict.fromkeys((*case.shapes, *case.arguments, *map(str, value)))
+            yield from ((f"{field.name}: {name}", name in value) for name in names)
         else:
             yield field.name, value
 
 
-def _values(operator: Operator, case: Case) -> Found:
+def _values(operator: Operator, case: Case, format: Format) -> Found:
     """What the values of operands are."""
-    for name, shape in case.shapes.items():
-        if not 0 < math.prod(shape) <= VALUES:
-            continue
-        values = operator.filled(name, shape, case, FORMATS["float64"])
-        finite = values[np.isfinite(values)]
-        yield f"largest |{name}|", float(np.abs(finite).max(initial=0.0))
-        yield f"largest {name}", float(finite.max(initial=-math.inf))
-        yield f"smallest |{name}|", float(np.abs(finite).min(initial=math.inf))
-        yield f"a negative {name}", bool((values < 0).any())
-        yield f"a zero in {name}", bool((values == 0).any())
-        yield f"NaN in {name}", bool(np.isnan(values).any())
-        yield f"an infinite {name}", bool(np.isinf(values).any())
+    shapes: dict[str, tuple[int, ...] | None] = {**case.shapes}
+    if operator.differentiable:
+        shapes["cotangent"] = formula(operator, case)
+    sized = {name: shape for name, shape in shapes.items() if shape is not None and 0 < math.prod(shape) <= VALUES}
+    values = {name: operator.filled(name, shape, case, format) for name, shape in sized.items()}
+    yield from ((f"bits of {name}", significant_bits(each)) for name, each in values.items())
+    values.pop("cotangent", None)
+    for name, each in values.items():
+        yield from _of_values(name, each)
+    yield from ((f"a repeated element of {name}", len(np.unique(each)) < each.size) for name, each in values.items())
+
+
+def _of_values(name: str, values: Array) -> Found:
+    finite = values[np.isfinite(values)]
+    yield f"largest |{name}|", float(np.abs(finite).max(initial=0.0))
+    yield f"largest {name}", float(finite.max(initial=-math.inf))
+    yield f"smallest {name}", float(finite.min(initial=math.inf))
+    yield f"smallest |{name}| but 0", float(np.abs(finite[finite != 0]).min(initial=math.inf))
+    yield f"smallest {name} above 0", float(finite[finite > 0].min(initial=math.inf))
+    yield f"a negative {name}", bool((values < 0).any())
+    yield f"a zero in {name}", bool((values == 0).any())
+    yield f"a finite {name}", bool(finite.size)
+    yield f"a {name} that is not finite", finite.size < values.size
+    yield f"a NaN in {name}", bool(np.isnan(values).any())
+    yield f"an infinite {name}", bool(np.isinf(values).any())
+
+
+def significant_bits(values: Array) -> int:
+    """Of the numbers that have the most of them, 0 where there is nothing but zeros.
+
+    >>> significant_bits(np.array([0.0, -0.5, 3.0, 257.0])), significant_bits(np.array([np.inf, 0.0]))
+    (9, 0)
+    """
+    finite = values[np.isfinite(values) & (values != 0)]
+    if not finite.size:
+        return 0
+    whole = np.ldexp(np.abs(np.frexp(finite)[0]), WIDE.storage.bits).astype(np.int64)
+    return int(WIDE.storage.bits - np.log2(whole & -whole).min())
+
+
+def _output_values(operator: Operator, case: Case, format: Format) -> Found:
+    """What the values of the output should be, where they are quickly computed."""
+    shape, weight = formula(operator, case), case.shapes.get("weight", ())
+    if operator.given or shape is None or not 0 < math.prod(shape) * max(1, math.prod(weight[1:])) <= TERMS:
+        return
+    values = [operator.filled(name, each, case, format) for name, each in case.shapes.items()]
+    with np.errstate(all="ignore"):
+        results = operator.reference(*values, **case.arguments)
+    output = results[0] if isinstance(results, tuple) else results
+    if isinstance(output, np.ndarray) and output.dtype.kind == "f":
+        yield from _of_values("output", output)

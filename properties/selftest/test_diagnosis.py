@@ -6,14 +6,17 @@ import itertools
 
 import pytest
 
+from properties.cases.case import Case
 from properties.engine.check import Check
 from properties.engine.diagnosis import FEWEST, Diagnosing, Diagnosis
 from properties.engine.domain import drawn
 from properties.engine.law import every
 from properties.engine.rules import Rule, rules
 from properties.engine.symptoms import Symptoms
+from properties.engine.trial import HERE
 from properties.operators import CATALOGUE, Operator
-from properties.selftest.diagnosing import tell
+from properties.operators.facts import facts_of
+from properties.selftest.diagnosing import check_of, tell
 from properties.subjects import Subject
 from properties.verdicts.evidence import Result
 from properties.verdicts.verdict import Diverged
@@ -29,12 +32,13 @@ PLANTED = {
     "Convolution that leaves the last of several planes unwritten": ({"output depth > 1"}, "in the last plane"),
 }
 """Faults, what it takes for them to show, and what is said of the elements that are wrong."""
+REPEATED_LANE = "Convolution whose tail, after whole vectors of eight outputs, repeats its first lane"
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_what_was_planted_is_told(name: str) -> None:
     """The rule has the conditions that were planted, and holds of cases that the diagnosis has not seen."""
-    told = tell(name, FEW, held_out=20)
+    told = tell(HERE, name, FEW, held_out=20)
     assert told.diagnosis
     conditions, symptom = PLANTED[name]
     assert conditions <= set(map(str, told.diagnosis.rule.conditions))
@@ -49,10 +53,33 @@ def test_no_more_than_was_seen() -> None:
     (rule,) = rules([({"groups": n}, n > 2) for n in (1, 2, 3, 4)])
     assert str(Diagnosis(rule)) == "wrong where groups ≥ 3 (2 of 2); right elsewhere (2 of 2)"
     assert str(Diagnosis(rule, confirmed=False)).endswith("; that is not confirmed by fresh cases")
+    (rule,) = rules([({"groups": n, "taps": t}, n > 2 or t > 2) for n in range(1, 5) for t in range(1, 5)])
+    assert str(Diagnosis(rule)) == "wrong where groups ≥ 3, or where taps ≥ 3 (12 of 12); right elsewhere (4 of 4)"
     (rule,) = rules([({"groups": n}, True) for n in (1, 2, 3, 4)])
     assert str(Diagnosis(rule)) == "wrong in every case that was tried (4)"
     written = Diagnosis(rule, symptoms=Symptoms("output", rule, "", None)).told
     assert (written["elements"], written["value"], written["plane"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("operator", FAMILIES, ids=str)
+def test_each_argument_is_told_of(operator: Operator) -> None:
+    """Some fact names each argument, whatever torch's own function says of its signature."""
+    case = drawn(operator)[5]
+    facts = facts_of(operator, case)
+    assert not [name for name in case.arguments if not any(name in fact for fact in facts)]
+
+
+def test_right_by_luck() -> None:
+    """A right case is right by luck if other values make it wrong, and not if none do."""
+    diagnosing = Diagnosing(check_of(HERE, REPEATED_LANE), alike(12), Diverged("output is off"), NEAR)
+    assert diagnosing.is_lucky(alike(12), Rule(()))
+    assert not diagnosing.is_lucky(alike(8), Rule(()))
+
+
+def alike(length: int) -> Case:
+    """A convolution all of whose outputs are equal."""
+    arguments = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
+    return Case({"input": (1, 1, length), "weight": (1, 1, 1)}, arguments, "constant")
 
 
 @pytest.mark.parametrize("operator", FAMILIES, ids=str)
@@ -68,5 +95,5 @@ def test_neighbours_are_valid(operator: Operator) -> None:
 
 def test_without_a_budget() -> None:
     """Nothing is diagnosed where no cases may be tried for it."""
-    told = tell("Power-average pooling that forgets the root", FEWEST - 1, held_out=0)
+    told = tell(HERE, "Power-average pooling that forgets the root", FEWEST - 1)
     assert told.diagnosis is None
