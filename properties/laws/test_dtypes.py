@@ -31,6 +31,7 @@ def test_one_dtype(operator: Operator, subject: Subject, case: Mixed) -> None:
     """Operands of two dtypes are refused, or promoted to the wider one; what eager mode refuses, so does meta."""
     given = {name: FORMATS[case.dtypes.get(name, subject.dtype)] for name in case.shapes}
     operands = {name: operator.filled(name, case.shapes[name], case, format) for name, format in given.items()}
+    operands |= {name: make(case, subject.format) for name, make in operator.given.items()}
     place = replace(subject, device="cpu") if subject.device == "meta" else subject
     outcome, plain = (s.run(operator.program, operands, case.arguments, dtypes=case.dtypes) for s in (subject, place))
     if plain.error:

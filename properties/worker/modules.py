@@ -54,13 +54,16 @@ def function_of(layer: str) -> str:
 
     >>> function_of("AdaptiveMaxPool2d"), function_of("CrossEntropyLoss"), function_of("ZeroPad2d"), function_of("LSTM")
     ('adaptive_max_pool2d', 'cross_entropy', 'pad', '')
+    >>> function_of("BCEWithLogitsLoss")
+    'binary_cross_entropy_with_logits'
     """
     if re.fullmatch(r"\w+Pad[123]d", layer):
         return "pad"
     if layer == "Upsample":
         return "interpolate"
     public = [name for name in dir(torch.nn.functional) if name.islower() and name.strip("_") == name]
-    plain = (layer.lower(), layer.lower().removesuffix("loss"))
+    spelt = layer.lower().replace("bce", "binarycrossentropy")
+    plain = (spelt, spelt.removesuffix("loss"))
     return next((name for name in public if name.replace("_", "") in plain), "")
 
 
@@ -118,7 +121,10 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
     positional = {"linear": ("input", "weight", "bias"), "bilinear": ("input1", "input2", "weight", "bias"),
                   "prelu": ("input", "weight")}  # fmt: skip
     names = positional.get(function, ("input", "weight", "bias") if "conv" in function else ("input",))
-    names = ("input", "target", "weight") if "target" in inspect.signature(layer.forward).parameters else names
+    called = [*inspect.signature(layer.forward).parameters][1:]
+    if {"target", "anchor"} & set(called):
+        operands = [*inspect.signature(getattr(nn.functional, function)).parameters][: len(called)]
+        names = (*operands, "weight")
     names = ("input", "indices") if "unpool" in function else names
 
     def call(*operands: Any, **arguments: Any) -> Any:
