@@ -36,6 +36,8 @@ from refimpl.bounds import (
     adaptive_pooling,
     convolution,
     dense,
+    elementwise_loss,
+    embedding_loss,
     fractional_pooling,
     loss,
     matrix_product,
@@ -116,9 +118,28 @@ def _elementwise(jet: Callable[..., piecewise_activation.Jet]) -> Operation:
     )
 
 
+def _loss(family: Any, name: str, operands: tuple[str, ...]) -> Operation:
+    """A loss of which terms and slopes are given with their errors."""
+    formed = getattr(family, name)
+    return Operation(partial(family.loss, formed), partial(family.loss_gradients, formed), operands)
+
+
 PIECEWISE = ("relu6", "hardtanh", "leaky_relu", "hardsigmoid", "hardswish")
 SMOOTH = ("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid")
 KERNEL, LINEAR = ("input", "weight", "bias"), ("input", "weight", "bias")
+LOSSES = {
+    **dict.fromkeys(
+        ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+         "binary_cross_entropy_with_logits", "kl_div"), ("input", "target"),
+    ),
+    "margin_ranking_loss": ("input1", "input2"),
+    **dict.fromkeys(("hinge_embedding_loss", "soft_margin_loss", "poisson_nll_loss"), ("input",)),
+}  # fmt: skip
+"""Losses of single elements, and their operands that have a gradient."""
+EMBEDDED = {
+    "cosine_embedding_loss": ("input1", "input2"), "triplet_margin_loss": ("anchor", "positive", "negative"),
+}  # fmt: skip
+"""The same of embeddings."""
 SOFT = Operation(
     _with_arrays(_soft), _with_arrays(soft_targets.cross_entropy_soft_gradients), ("input", "target"),
 )  # fmt: skip
@@ -137,6 +158,8 @@ _NAMED: dict[str, Operation] = {
     "cross_entropy": Operation(_with_arrays(loss.cross_entropy), _with_arrays(loss.cross_entropy_gradients)),
     "cross_entropy_probabilities": SOFT,
     "nll_loss": Operation(_with_arrays(loss.nll_loss), _with_arrays(loss.nll_loss_gradients)),
+    **{name: _loss(elementwise_loss, name, operands) for name, operands in LOSSES.items()},
+    **{name: _loss(embedding_loss, name, operands) for name, operands in EMBEDDED.items()},
     **{
         name: Operation(over(getattr(activation, name)), over(getattr(activation, f"{name}_gradients")))
         for name in ("softmax", "log_softmax")

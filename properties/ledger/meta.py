@@ -15,7 +15,7 @@ from properties.ledger import aten_fractional_pooling
 from properties.ledger.aten_convolution import adds_any_bias, of_no_images, refuses_bias
 from properties.ledger.aten_pooling import takes_the_largest
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, Predicate, known
+from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, WITH_GRADIENTS, Predicate, known
 from properties.ledger.rules import accepted
 from properties.ledger.windows import DIVISION, division_overflows
 from properties.subjects import Subject
@@ -257,6 +257,34 @@ def _no_groups(case: Case, subject: Subject) -> bool:
 # fmt: on
 
 
+@on_meta(
+    "meta-loss-gradient-of-nothing",
+    ("mse_loss", "smooth_l1_loss", "huber_loss"),
+    severity="valid arguments rejected",
+    laws=WITH_GRADIENTS,
+    why="eager mode gives a gradient without elements, and the forward pass accepts it",
+    example=Case({"input": (0, 1), "target": (0, 1)}, {}, "normal"),
+)
+def _mean_of_nothing(case: Case, subject: Subject) -> bool:
+    """On the meta device the gradient of a mean of nothing raises ZeroDivisionError: 1/D is a number of Python's."""
+    averaged = case.arguments.get("reduction", "mean") == "mean" and case.arguments.get("beta") != 0.0
+    return averaged and 0 in case.shapes["input"]
+
+
+@accepted_on_meta(
+    "meta-smooth-l1-loss-of-negative-beta",
+    ("smooth_l1_loss",),
+    "beta is not negative",
+    modes=("eager",),
+    upstream="https://github.com/pytorch/pytorch/issues/194501",
+    why="torch.nn.SmoothL1Loss: beta: 'The value must be non-negative'; eager mode raises",
+    example=({"input": (1,), "target": (1,)}, {"beta": -1.0}),
+)
+def _negative_beta(case: Case, subject: Subject) -> bool:
+    """A negative beta is accepted."""
+    return True
+
+
 # Operands of two dtypes
 
 mixing = functools.partial(on_meta, severity="missing error", laws=("one dtype",))
@@ -289,6 +317,17 @@ def _mixed_product(case: Case, subject: Subject) -> bool:
     first, second = case.shapes.values()
     folded = len(second) <= 2 < len(first) + len(second)
     return isinstance(case, Mixed) and (folded or (len(first) == 1 and len(second) > 2 and second[-2] == 1))
+
+
+@mixing(
+    "meta-binary-cross-entropy-mixes-dtypes",
+    ("binary_cross_entropy",),
+    why="eager mode raises 'Found dtype Float but expected Double'",
+    example=Mixed({"input": (1,), "target": (1,)}, {}, dtypes={"input": "float64"}),
+)
+def _mixed_probabilities(case: Case, subject: Subject) -> bool:
+    """Input and target of two dtypes are accepted on the meta device."""
+    return isinstance(case, Mixed)
 
 
 @mixing(

@@ -253,7 +253,7 @@ FEATURES = (
     Feature("ignore-index", "ignore_index", "no ignore_index", _loses, _named("ignore_index"), _without_ignored),
     Feature("label-smoothing", "label_smoothing", "no label_smoothing", _loses,
             _named("label_smoothing"), _without("label_smoothing")),
-    Feature("reduction", "a reduction but the mean", "the mean", _loses,
+    Feature("reduction", "a reduction but the mean", "the mean", lambda o: _loses(o) or o.has("terms"),
             _off("reduction", "mean"), _without("reduction")),
     Feature("non-contiguous", "operands that are not contiguous", "contiguous", lambda o: True,
             _not_contiguous, _contiguous, _transposed_in_memory),

@@ -14,10 +14,13 @@ from properties.cases.dealing import dealt
 from properties.operators import constraints as must
 from properties.operators import padded_convolution
 from properties.operators.record import Operator
+from properties.worker.programs.modules import CALLED
 from refimpl.arrays import Array
 
 PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size", "output_ratio")
 """Arguments that are a number or a tuple of one for each axis."""
+WEIGHTS = ("weight", "pos_weight")
+"""Arguments of a loss that a layer keeps as buffers."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ def _within_a_stride(case: Case) -> bool:
 def arguments_of(operator: Operator, case: Case) -> dict[str, Any]:
     """The layer's name, what its constructor is given, and what it is called with beside tensors."""
     layer, made, called = operator.layer.removeprefix("torch.nn."), dict(case.arguments), dict[str, Any]()
-    if operator.has("loss"):
-        made = {name: value for name, value in made.items() if name not in ("target", "weight")}
+    if operator.has("loss") or operator.has("terms"):
+        made = {name: value for name, value in made.items() if name not in ("target", *WEIGHTS)}
     elif layer == "PReLU":
         made = {"num_parameters": case.shapes["weight"][0]}
     elif "weight" in case.shapes:
@@ -152,15 +155,13 @@ def operands_of(case: Case, operands: Mapping[str, Array]) -> dict[str, Array]:
     if "target" in case.arguments:
         target = np.array(case.arguments["target"], dtype=np.float64)
         found["target"] = target if target.shape == case.shapes["input"] else target.astype(np.int64)
-    if "weight" in case.arguments:
-        found["weight"] = np.array(case.arguments["weight"], dtype=np.float64)
-    return found
+    weights = (name for name in WEIGHTS if name in case.arguments)
+    return found | {name: np.array(case.arguments[name], dtype=np.float64) for name in weights}
 
 
 def state_of(operands: Mapping[str, Array]) -> dict[str, Array]:
     """The names under which a layer keeps its parameters and buffers, and their values."""
-    called = ("input", "input1", "input2", "indices", "target")
-    return {name: values for name, values in operands.items() if name not in called}
+    return {name: values for name, values in operands.items() if name not in CALLED}
 
 
 def rules(operator: Operator) -> tuple[must.Constraint, ...]:

@@ -109,7 +109,8 @@ class Operator:
         - "reduction": along some axes all elements together give one, or as many running ones;
         - "mixed": operands may be of two dtypes, as torch documents, or of one that is another than is usual;
         - "in place": it can be told to leave its result in its operand;
-        - "loss": a loss of rows of classes.
+        - "loss": a loss of rows of classes;
+        - "terms": a loss to which each element of its operands, or each row, gives a term of its own.
         """
         return trait in self.traits
 

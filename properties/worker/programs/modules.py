@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+CALLED = ("input", "input1", "input2", "anchor", "positive", "negative", "indices", "target")
+"""Operands with which a layer is called, in that order."""
+
 
 def module(layer: str, made: dict[str, Any], called: dict[str, Any], **operands: Tensor) -> dict[str, Tensor]:
     """What a layer of torch.nn gives whose state was that of another, saved and loaded, and "state …", its state.
@@ -16,8 +19,7 @@ def module(layer: str, made: dict[str, Any], called: dict[str, Any], **operands:
     made: the arguments of its constructor; called: those with which it is called. Operands with which it is not called
     are its parameters and buffers.
     """
-    order = ("input", "input1", "input2", "indices", "target")
-    inputs = tuple(operands.pop(name) for name in order if name in operands)
+    inputs = tuple(operands.pop(name) for name in CALLED if name in operands)
     first, second = (_made(layer, made, operands, inputs[0]) for _ in range(2))
     first.load_state_dict(operands)
     file = io.BytesIO()

@@ -1,0 +1,47 @@
+"""What is promised of losses of single elements, or of rows, where operands are NaN or infinite.
+
+A NaN makes the term of its element, or of its row, NaN, and with it a sum and a mean; no other term is touched, and no
+gradient of another element. Nobody promises what a term makes of an infinity, which the formula may multiply by zero or
+take from another; nor what the slope at NaN is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from properties.cases.case import Case
+from properties.edges.special_values import Promise
+from properties.operators import Operator
+from properties.verdicts.expected import Expected
+from refimpl.arrays import Array
+from refimpl.rounding import Format
+
+HALF = 0.5
+"""Stands for what is not finite: every operand may be a half."""
+
+
+def of_terms(
+    operator: Operator, case: Case, g: Array, operands: Mapping[str, Array], format: Format
+) -> tuple[Promise, dict[str, Promise]]:
+    """What the loss and its gradients should be, where anything is promised of them."""
+    finite = {name: np.where(np.isfinite(values), values, HALF) for name, values in operands.items()}
+    free = [operands[name] for name in case.shapes]
+    rows = operator.output_shape(case.with_arguments(reduction="none"))
+    nan, touched = _of_terms(np.isnan, free, rows), ~_of_terms(np.isfinite, free, rows, np.logical_and)
+    others = np.broadcast_to((~touched).reshape(rows + (1,) * (free[0].ndim - len(rows))), free[0].shape)
+    near = operator.expected(finite, case.arguments, format)["output"]
+    if case.arguments.get("reduction") != "none":
+        nan, touched = np.asarray(nan.any()), np.asarray(touched.any())
+    slopes = operator.expected_gradients(g, finite, case.arguments, format)
+    loss = Promise(Expected(np.where(nan, np.nan, near.values), near.bound), nan | ~touched)
+    return loss, {name: Promise(slopes[name], others) for name in slopes}
+
+
+def _of_terms(
+    test: Callable[[Array], Array], operands: list[Array], rows: tuple[int, ...], combined: np.ufunc = np.logical_or
+) -> Array:
+    """True for each term of which some element, or each of them where they are combined by "and", passes a test."""
+    found = combined.reduce([test(values) for values in operands])
+    return np.asarray(found if found.shape == rows else combined.reduce(found, axis=-1))

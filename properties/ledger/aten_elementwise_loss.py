@@ -1,0 +1,200 @@
+"""ATen's losses of single elements."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from properties.cases.case import Case, Mixed
+from properties.edges.special_values import Special
+from properties.ledger.record import OF_ALL_GRADIENTS, WITH_GRADIENTS, known
+from properties.operators import operator
+from properties.subjects import Subject
+from refimpl import elementwise_loss as loops
+from refimpl.arrays import Array
+from refimpl.rounding import FORMATS
+
+
+def _operand(name: str, loss: str, case: Case, subject: Subject) -> Array:
+    """An operand's values."""
+    return operator(loss).filled(name, case.shapes[name], case, subject.format)
+
+
+def _exponent(case: Case, subject: Subject) -> float:
+    """The largest finite −y·x of a soft margin loss, in units of the largest number's logarithm."""
+    signs = operator("soft_margin_loss").given["target"](case, subject.format)
+    z = -signs * _operand("input", "soft_margin_loss", case, subject)
+    return float(z[np.isfinite(z)].max(initial=0.0) / np.log(subject.format.storage.largest))
+
+
+def _bits(name: str, case: Mixed, subject: Subject) -> int:
+    """How many bits the significands of an operand have."""
+    return FORMATS[case.dtypes.get(name, subject.dtype)].storage.bits
+
+
+@known(
+    "binary-cross-entropy-gradient-to-target-of-sure-input",
+    ("binary_cross_entropy",),
+    severity="wrong gradient",
+    laws=(*OF_ALL_GRADIENTS, "special terms"),
+    why="torch.nn.BCELoss 'clamps its log function outputs to be greater than or equal to -100': the loss is linear in "
+    "its target, with a slope of 100 there",
+    example=Case({"input": (1,), "target": (1,)}, {}, "ties"),
+)
+def _sure(case: Case, subject: Subject) -> bool:
+    """Where the input is 0 or 1, or so near that its logarithm is below −100, the gradient to the target is a
+    difference of logarithms without a clamp, infinite ones among them."""
+    x = _operand("input", "binary_cross_entropy", case, subject)
+    return bool((np.minimum(x, 1.0 - x) < np.exp(loops.LEAST_LOG)).any())
+
+
+@known(
+    "kl-div-gradient-to-target-of-zero",
+    ("kl_div",),
+    severity="wrong gradient",
+    laws=(*OF_ALL_GRADIENTS, "special terms"),
+    upstream="https://github.com/pytorch/pytorch/issues/89558",
+    why="torch.nn.KLDivLoss: t·(log t − x), whose slope log t + 1 − x goes to −∞ as t goes to zero",
+    example=Case({"input": (1,), "target": (1,)}, {}, "ties", seed=2),
+)
+def _target_of_zero(case: Case, subject: Subject) -> bool:
+    """Where the target is zero the gradient to it is NaN, the sum of log t and t/t."""
+    return not case.arguments.get("log_target") and bool((_operand("target", "kl_div", case, subject) == 0.0).any())
+
+
+@known(
+    "soft-margin-loss-overflows",
+    ("soft_margin_loss",),
+    severity="silent wrong value",
+    dtypes=("float64", "float32", "bfloat16"),
+    why="torch.nn.SoftMarginLoss: log(1 + exp(−y·x)), which is hardly more than −y·x there; "
+    "torch.nn.functional.softplus gives it",
+    example=Case({"input": (2, 8)}, {"reduction": "none"}, "wide"),
+)
+def _overflowing(case: Case, subject: Subject) -> bool:
+    """Where e^{−y·x} is past what the dtype holds, the loss is infinite, and its gradient NaN."""
+    return _exponent(case, subject) > 1.0
+
+
+@known(
+    "soft-margin-loss-second-gradient-vanishes",
+    ("soft_margin_loss",),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    why="the curvature of log(1 + e^z) is e^z/(1 + e^z)², hardly less than e^{−z} there, which the dtype holds",
+    example=Case({"input": (3, 64)}, {"reduction": "mean"}, "wide", seed=237),
+    chance="in 16 bits 1 − σ is off by as much as it is there, and so is what its product with σ may be off by",
+)
+def _squared(case: Case, subject: Subject) -> bool:
+    """Where (1 + e^z)² is past what the dtype holds, z = −y·x, the curvature is taken for zero."""
+    return _exponent(case, subject) > 0.5
+
+
+@known(
+    "binary-cross-entropy-second-gradient-adds-epsilon",
+    ("binary_cross_entropy",),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    dtypes=("float64", "float32"),
+    why="the first gradient of the same function is formed without it, and its derivative is (x² − 2·x·t + t)/"
+    "(x·(1 − x))²; of float64 four digits are lost",
+    example=Case({"input": (8, 65), "target": (8, 65)}, {}, "normal", seed=11),
+)
+def _moved(case: Case, subject: Subject) -> bool:
+    """Gradients of gradients are formed with 10⁻¹² added to x and to 1 − x, which is more than a rounding."""
+    x = _operand("input", "binary_cross_entropy", case, subject)
+    return bool((np.minimum(x, 1.0 - x) * subject.format.storage.unit_roundoff < 1e-12).any())
+
+
+@known(
+    "binary-cross-entropy-gradient-overflows",
+    ("binary_cross_entropy",),
+    severity="wrong gradient",
+    laws=(*WITH_GRADIENTS, "special terms"),
+    dtypes=("float16",),
+    why="the gradient, that divided by the number of elements, is a number of float16",
+    example=Special(
+        {"input": (17, 6), "target": (17, 6)},
+        {"weight": (2.0, 2.0, 1.0, 1.0, 2.0, 2.0)},
+        "normal",
+        seed=1062,
+        palette="tiny",
+        often=0.05,
+    ),
+)
+def _steep_slope(case: Case, subject: Subject) -> bool:
+    """The slope, times the cotangent, is past what float16 holds before it meets a weight or is divided for a mean."""
+    x, t = (_operand(name, "binary_cross_entropy", case, subject) for name in ("input", "target"))
+    g = operator("binary_cross_entropy").cotangent(
+        Case(case.shapes, case.arguments, case.fill, case.seed), subject.format
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = g * (x - t) / (x * (1.0 - x)) * np.maximum(case.arguments.get("weight", 1.0), 1.0)
+    last = case.arguments.get("reduction", "mean") != "mean" and "weight" not in case.arguments
+    return not last and bool((np.abs(slope) > subject.format.storage.largest).any())
+
+
+@known(
+    "binary-cross-entropy-second-gradient-overflows",
+    ("binary_cross_entropy",),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    dtypes=("float16",),
+    why="the second gradient itself, that times the cotangent over the number of elements, is a number of float16",
+    example=Case({"input": (3, 7), "target": (3, 7)}, {"reduction": "mean"}, "normal", seed=163),
+)
+def _steep(case: Case, subject: Subject) -> bool:
+    """The curvature, perhaps times a weight, is past what float16 holds before it meets the cotangent, or (x·(1 − x))²
+    is zero there."""
+    x, t = (_operand(name, "binary_cross_entropy", case, subject) for name in ("input", "target"))
+    squared = (x * (1.0 - x)) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        curvature = (x * x - 2.0 * x * t + t) / squared * np.maximum(case.arguments.get("weight", 1.0), 1.0)
+    return bool(((curvature > subject.format.storage.largest) | (squared <= 2.0**-25)).any())
+
+
+@known(
+    "huber-loss-in-dtype-of-its-input",
+    ("huber_loss",),
+    severity="silent wrong value",
+    laws=("one dtype",),
+    dtypes=("float32",),
+    upstream="https://github.com/pytorch/pytorch/issues/76870",
+    why="torch.nn.HuberLoss: with delta 1 it 'is equivalent to SmoothL1Loss', which gives the wider dtype",
+    example=Mixed({"input": (1,), "target": (1,)}, {}, "normal", dtypes={"target": "float64"}),
+)
+def _input_is_narrower(case: Case, subject: Subject) -> bool:
+    """The loss of an input of a narrower dtype than its target's is rounded to that."""
+    return isinstance(case, Mixed) and _bits("input", case, subject) < _bits("target", case, subject)
+
+
+@known(
+    "binary-cross-entropy-with-logits-in-dtype-of-its-target",
+    ("binary_cross_entropy_with_logits",),
+    severity="silent wrong value",
+    laws=("one dtype",),
+    devices=("cpu", "meta"),
+    dtypes=("float32",),
+    why="torch.Tensor: an operation on tensors of two dtypes has the wider one; where the target is the wider one, so "
+    "has the loss",
+    example=Mixed({"input": (1,), "target": (1,)}, {}, "normal", dtypes={"target": "float16"}),
+)
+def _target_is_narrower(case: Case, subject: Subject) -> bool:
+    """The loss of a target of a narrower dtype than its input's is formed in that, in place of 1 − t."""
+    return isinstance(case, Mixed) and _bits("target", case, subject) < _bits("input", case, subject)
+
+
+@known(
+    "kl-div-second-gradient-overflows",
+    ("kl_div",),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    dtypes=("float16",),
+    why="the derivative of the gradient to the target by the cotangent, log t + 1 − x, is a number of float16",
+    example=Case({"input": (5,), "target": (5,)}, {"log_target": False}, "constant", seed=65534),
+)
+def _divided_direction(case: Case, subject: Subject) -> bool:
+    """The direction is divided by a target that is nearly zero, past what float16 holds, and then multiplied by it."""
+    h = operator("kl_div").directions(case, subject.format)["target"]
+    with np.errstate(divide="ignore"):
+        quotients = np.abs(h) / _operand("target", "kl_div", case, subject)
+    return not case.arguments.get("log_target") and bool((quotients > subject.format.storage.largest).any())

@@ -1,0 +1,49 @@
+"""ATen's losses of embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from properties.cases.case import Case
+from properties.ledger.record import WITH_GRADIENTS, known
+from properties.operators import operator
+from properties.subjects import Subject
+from refimpl.arrays import Array
+
+
+def _rows(name: str, case: Case, subject: Subject) -> Array:
+    """An operand of a cosine embedding loss."""
+    return operator("cosine_embedding_loss").filled(name, case.shapes[name], case, subject.format)
+
+
+@known(
+    "cosine-embedding-loss-overflows",
+    ("cosine_embedding_loss",),
+    severity="silent wrong value",
+    dtypes=("float16",),
+    upstream="https://github.com/pytorch/pytorch/issues/69512",
+    why="torch.nn.CosineEmbeddingLoss: a cosine; torch.nn.functional.cosine_similarity divides by each norm",
+    example=Case({"input1": (1, 65), "input2": (1, 65)}, {}, "wide"),
+)
+def _large_norms(case: Case, subject: Subject) -> bool:
+    """The product of both squares of norms, of which the root is taken, is past what float16 holds, or zero there."""
+    squares = np.prod([(_rows(name, case, subject) ** 2).sum(-1) for name in case.shapes if name != "target"], axis=0)
+    return bool(((squares > subject.format.storage.largest) | (squares <= 2.0**-25)).any())
+
+
+@known(
+    "cosine-embedding-loss-gradient-overflows",
+    ("cosine_embedding_loss",),
+    severity="wrong gradient",
+    laws=WITH_GRADIENTS,
+    dtypes=("float16",),
+    why="the gradient, at most the cotangent over a norm, is a number of float16",
+    example=Case({"input1": (6, 1), "input2": (6, 1)}, {"reduction": "none"}, "one-hot", seed=11119),
+)
+def _small_norms(case: Case, subject: Subject) -> bool:
+    """On the way back the cotangent is divided by the product of both squares of norms: past what float16 holds."""
+    x, y = (_rows(name, case, subject) for name in ("input1", "input2"))
+    squares, cosines = (x**2).sum(-1) * (y**2).sum(-1), (x * y).sum(-1)
+    g = operator("cosine_embedding_loss").cotangent(case, subject.format)
+    with np.errstate(divide="ignore"):
+        return bool((np.abs(g * cosines) / squares**1.5 > subject.format.storage.largest).any())
