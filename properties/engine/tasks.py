@@ -107,7 +107,7 @@ class Shaped:
             tensors = [value["tensor"] for value in arguments.values() if isinstance(value, dict)]
             matrices = all(len(self.shapes.get(source, ())) == 2 for source in tensors)
             name = "matmul" if matrices else "broadcast_matmul"
-        operator = next((o for o in CATALOGUE if o.name == name and not o.given), None)
+        operator = next((o for o in CATALOGUE if o.name == name and not o.given and not o.has("random")), None)
         return self._made(operator, _by_names(operator, arguments)) if operator else None
 
     def _made(self, operator: Operator, arguments: Mapping[str, Any]) -> Made | None:

@@ -110,6 +110,9 @@ def arguments_of(operator: Operator, case: Case) -> dict[str, Any]:
         made = {"num_parameters": case.shapes["weight"][0]}
     elif "weight" in case.shapes:
         made = {**_sizes(layer, case), **made, "bias": "bias" in case.shapes}
+    elif "training" in made:
+        called["training"] = made.pop("training")
+        layer = f"Dropout{len(case.shapes['input']) - 2}d" if layer == "Dropout2d" else layer
     elif "Pad" in layer:
         axes = min(3, len(made["padding"]) // 2)
         layer = f"{'ZeroPad' if layer == 'ConstantPad2d' and 'value' not in made else layer[:-2]}{axes}d"

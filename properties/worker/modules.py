@@ -135,12 +135,16 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
         if "weight" in arguments and "weight" not in parameters:
             weights = {"weight": arguments.pop("weight"), "bias": arguments.pop("bias", None)}
         built = {name: arguments.pop(name) for name in list(arguments) if name in parameters}
+        training = arguments.pop("training", None)
         if arguments.pop("antialias", False):
             raise NotImplementedError("Upsample has no antialias")
         if weights:
             built |= sizes_of(function, weights["weight"], built.get("groups", 1))
             built |= {"bias": weights["bias"] is not None} if function != "prelu" else {}
-        return with_weights(build(made, layer, built), weights, tuple(arguments.values()))
+        module = build(made, layer, built)
+        if training is not None:
+            module.train(training)
+        return with_weights(module, weights, tuple(arguments.values()))
 
     call.made, call.layer = made, layer  # type: ignore[attr-defined]
     return call

@@ -13,6 +13,7 @@ from properties.worker.programs import (
     adaptive_pooling,
     convolution,
     dense,
+    dropout,
     elementwise_loss,
     embedding_loss,
     fractional_pooling,
@@ -40,7 +41,8 @@ from properties.worker.programs import (
     unpooling,
 )
 
-VIEWS = (dense.flatten, dense.unflatten, modules.module)
+VIEWS = (dense.flatten, dense.unflatten, modules.module, dropout.dropout, dropout.feature_dropout,
+         dropout.alpha_dropout, dropout.feature_alpha_dropout)  # fmt: skip
 """The programs whose output may share memory with an operand, as torch documents."""
 
 STEPS = (optimizer.sgd, optimizer.sgd_steps)
@@ -53,6 +55,7 @@ __all__ = [
     "adaptive_pooling",
     "convolution",
     "dense",
+    "dropout",
     "elementwise_loss",
     "embedding_loss",
     "fractional_pooling",

@@ -16,12 +16,14 @@ CALLED = ("input", "input1", "input2", "anchor", "positive", "negative", "indice
 def module(layer: str, made: dict[str, Any], called: dict[str, Any], **operands: Tensor) -> dict[str, Tensor]:
     """What a layer of torch.nn gives whose state was that of another, saved and loaded, and "state …", its state.
 
-    made: the arguments of its constructor; called: those with which it is called. Operands with which it is not called
-    are its parameters and buffers.
+    made: the arguments of its constructor; called: those with which it is called, and whether that is in training.
+    Operands with which it is not called are its parameters and buffers.
     """
     inputs = tuple(operands.pop(name) for name in CALLED if name in operands)
     first, second = (_made(layer, made, operands, inputs[0]) for _ in range(2))
     first.load_state_dict(operands)
+    second.train(called.get("training", True))
+    called = {name: value for name, value in called.items() if name != "training"}
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
