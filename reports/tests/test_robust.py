@@ -5,20 +5,23 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from reports.draw import charts, pictures
 from reports.draw.report import render
 from reports.read.load import load
 from reports.read.untrusted import Unusable
 from reports.tests import fake_run, validators
 
 ODD: tuple[Any, ...] = (None, True, -1, 1e308, float("nan"), "<b>", [None], {"a": {"b": []}})
-FEW = 4  # odd values that share a run, each in a line of its own: every one of them is read, and shown
+TOGETHER, ALONE = [ODD], [(value,) for value in ODD]  # in one run, each in a line of its own that is read and shown
 Path_ = tuple[str | int, ...]
 
 
@@ -39,11 +42,6 @@ def replaced(value: Any, path: Path_, odd: Any) -> Any:
         target = target[key]
     target[path[-1]] = odd
     return changed
-
-
-def batches(size: int) -> Iterator[tuple[Any, ...]]:
-    """The odd values, so many at a time."""
-    return (ODD[start : start + size] for start in range(0, len(ODD), size))
 
 
 @cache  # most parts of a report are what they were in the last one
@@ -68,6 +66,20 @@ def survives(folder: Path) -> None:
         has_its_form(key, json.dumps(part))
 
 
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What charts draw is drawn on axes of which no picture is made, which is what takes long."""
+    axes = Figure().add_subplot()
+
+    def unpainted(draw: Callable[[Axes], None], *_: Any) -> str:
+        draw(axes)
+        axes.clear()
+        return ""
+
+    for module in (charts, pictures):
+        monkeypatch.setattr(module, "drawn", unpainted)
+
+
 LINES: list[dict[str, Any]] = [
     fake_run.header(run="one", shard="gw0"),
     fake_run.result(status="known", reason="a defect", repro="repro/a.py", upstream="https://github.com/a/b"),
@@ -84,28 +96,26 @@ BENCHES = [
 
 
 @pytest.mark.parametrize("position", range(len(LINES)), ids=lambda i: LINES[i].get("name", LINES[i]["kind"]))
-def test_any_value_of_a_run_may_be_anything(tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("unpainted")
+def test_any_value_of_a_run_may_be_anything(tmp_path: Path, position: int) -> None:
     """Each value of each kind of line becomes each odd value."""
-    monkeypatch.setattr("reports.draw.charts.drawn", lambda *_: "")  # the drawing is not what is tried, and it is slow
     once = LINES[position]["kind"] in ("run", "end") or LINES[position].get("name") in (
         "edge-detection",
         "kernel-learning",
     )
     before, after = LINES[: min(position, 1)], LINES[max(position + 1, len(LINES) - 1) :]
-    for path, few in itertools.product(places(LINES[position]), batches(1 if once else FEW)):
-        odd = [replaced(LINES[position], path, value) for value in few]
-        fake_run.write_run(tmp_path, [*before, *odd, LINES[1], *after])
+    for path, odd in itertools.product(places(LINES[position]), ALONE if once else TOGETHER):
+        lines = [replaced(LINES[position], path, value) for value in odd]
+        fake_run.write_run(tmp_path, [*before, *lines, LINES[1], *after])
         survives(tmp_path)
 
 
 @pytest.mark.parametrize("position", range(len(BENCHES)), ids=lambda i: BENCHES[i]["extra_info"]["kind"])
-def test_any_value_of_a_benchmark_may_be_anything(
-    tmp_path: Path, position: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("unpainted")
+def test_any_value_of_a_benchmark_may_be_anything(tmp_path: Path, position: int) -> None:
     """Each value of each kind of benchmark becomes each odd value."""
-    monkeypatch.setattr("reports.draw.charts.drawn", lambda *_: "")
-    for path, few in itertools.product(places(BENCHES[position]), batches(FEW)):
-        fake_run.write_benchmarks(tmp_path, [replaced(BENCHES[position], path, value) for value in few])
+    for path in places(BENCHES[position]):
+        fake_run.write_benchmarks(tmp_path, [replaced(BENCHES[position], path, value) for value in ODD])
         survives(tmp_path)
 
 
