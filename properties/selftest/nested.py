@@ -18,9 +18,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+context = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+"""What starts a process that has made the imports of a run."""
 if FORKS:
-    _context = multiprocessing.get_context("forkserver")
-    _context.set_forkserver_preload(["properties.conftest", "properties.selftest.imported"])
+    context.set_forkserver_preload(["properties.conftest", "properties.selftest.imported"])
 
 UNSHRUNK = ("-p", "properties.selftest.first_found", "--diagnosis=0")
 """Options of a run that is asked for a verdict alone: its counterexamples are neither shrunk nor diagnosed."""
@@ -34,7 +35,7 @@ def run(*arguments: str | Path, first: str = "") -> Ended:
         return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "stdout"), Path(folder, "stderr")
-        child = _context.Process(target=_pytest, args=(command[2:], first, out, err, dict(os.environ)))
+        child = context.Process(target=_pytest, args=(command[2:], first, out, err, dict(os.environ)))
         child.start()
         child.join()
         assert child.exitcode is not None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from properties.ledger.known import LEDGER, known
 from properties.operators import operator
 from properties.selftest import nested
-from properties.subjects import TRACING, Subject, select
+from properties.subjects import TRACING, Subject, scripts, select
 from properties.worker.call import INDUCTOR
 
 COMPILED = Subject("cpu", "float32", "compiled")
@@ -48,7 +46,7 @@ def run(folder: Path, *arguments: str) -> nested.Ended:
     return nested.run("properties/laws/test_agreement.py", *options, *arguments)
 
 
-def test_a_backend_is_held(tmp_path: Path) -> None:
+def test_a_backend_is_held(tmp_path: Path, script: scripts.Run) -> None:
     """One that a file registers passes where it is right, and is caught where it is not; a script shows it alone."""
     (tmp_path / "mine.py").write_text(BACKEND, encoding="utf-8")
     given = ["--compile-backend=mine", f"--import={tmp_path}/mine.py", "--subjects=compiled-cpu-float32"]
@@ -60,8 +58,7 @@ def test_a_backend_is_held(tmp_path: Path) -> None:
     assert {name: line["status"] for name, line in seen.items()} == {"sigmoid": "passed", "tanh": "diverged"}
     assert {line["subject"] for line in seen.values()} == {"mine-compiled-cpu-float32"}
     assert "--compile-backend=mine" in finished.stdout
-    script = [sys.executable, tmp_path / seen["tanh"]["repro"]]
-    shown = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+    shown = script(tmp_path / seen["tanh"]["repro"], 60.0)
     assert (shown.returncode, shown.stdout[:3]) == (1, "is\n"), shown.stderr
 
 

@@ -131,7 +131,7 @@ def test_a_dealer_without_pairs_deals_nothing() -> None:
 def divergence(folder: Path, *arguments: str) -> tuple[str, str]:
     """The smallest case of the one check of a run that fails, and the command by which it fails again."""
     place = [f"--evidence={folder}", f"--examples={folder}/examples", "-p", "no:cacheprovider", "--benchmark-disable"]
-    assert nested.run(*arguments, *place).returncode == 1
+    assert nested.run(*arguments, *place, "--diagnosis=0").returncode == 1
     (path,) = folder.glob("properties-*.jsonl")
     (line,) = [json.loads(line) for line in path.read_text("utf-8").splitlines() if '"kind": "result"' in line]
     case, _, command = line["message"].partition("Again: pytest ")

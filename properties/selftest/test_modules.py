@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from properties.engine.law import every
 from properties.operators import CATALOGUE, Operator, operator
 from properties.selftest import nested
 from properties.selftest.test_kernels import results
-from properties.subjects import Subject
+from properties.subjects import Subject, scripts
 from properties.verdicts import evidence
 from properties.worker import programs
 from properties.worker.call import Call
@@ -131,13 +129,13 @@ def test_right_module_passes(law: str, tmp_path: Path) -> None:
     assert not check.tally.declined
 
 
-def test_wrong_module_is_caught(tmp_path: Path) -> None:
+def test_wrong_module_is_caught(tmp_path: Path, script: scripts.Run) -> None:
     """One that forgets dilation and groups is caught, and its script shows it without the suite."""
-    finished = hold(tmp_path, WRONG, "--like=nn.Conv2d", "-k", "test_agreement and [conv2d-")
+    finished = hold(tmp_path, WRONG, "--like=nn.Conv2d", "-k", "test_agreement and [conv2d-", "--diagnosis=0")
     assert finished.returncode == 1, finished.stdout
     (line,) = results(tmp_path)
     assert line["status"] == "diverged"
-    shown = subprocess.run([sys.executable, tmp_path / line["repro"]], cwd=tmp_path, capture_output=True, check=False)
+    shown = script(tmp_path / line["repro"], 60.0)
     assert shown.returncode == 1, shown.stderr
     assert f"--module={tmp_path / 'mine.py'}:Mine" in line["message"]
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from properties import check
+from properties.subjects import scripts
 from properties.subjects.launchers import ROOT
 from properties.verdicts.verdict import Diverged
 
@@ -33,20 +34,20 @@ def ends(input: Tensor) -> Tensor:
     sys.exit(3)
 
 
-def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+def test_what_is_wrong_is_told(tmp_path: Path, script: scripts.Run) -> None:
     """With the smallest case, and a script that shows it without this suite."""
     result = check(max_pool2d=floors, seconds=20, dtypes=("float32",))
     assert result.right is False
     assert result.verdict.startswith("max_pool2d: wrong in float32")
     assert "'ceil_mode': True" in str(result.counterexample)
     (tmp_path / "script.py").write_text(str(result.script), encoding="utf-8")
-    ran = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False)
+    ran = script(tmp_path / "script.py", 60.0)
     assert (ran.returncode, ran.stderr) == (1, "")
 
 
 def test_what_is_right_is_told() -> None:
     """It says on how many cases, and raises nothing."""
-    result = check(relu=rectified, seconds=3, dtypes=("float64",))
+    result = check(relu=rectified, seconds=0.1, dtypes=("float64",))
     assert str(result).startswith("relu: right in float64 (")
     assert result.right
     assert (result.counterexample, result.script) == (None, None)
@@ -66,8 +67,8 @@ def rectified(input):
 def dies(input):
     os.abort()
 
-print(check(relu=rectified, seconds=3, dtypes=("float64",)))
-print(check(relu=dies, seconds=3, dtypes=("float64",)))
+print(check(relu=rectified, seconds=0.1, dtypes=("float64",)))
+print(check(relu=dies, seconds=0.1, dtypes=("float64",)))
 """
 
 
@@ -88,12 +89,12 @@ def test_what_cannot_be_carried() -> None:
         with lock:
             return rectified(input)
 
-    assert check(relu=locked, seconds=3, dtypes=("float64",)).right
+    assert check(relu=locked, seconds=0.1, dtypes=("float64",)).right
 
 
 def test_it_raises_where_it_is_asked_to() -> None:
     """In a test of one's own; a function that ends its process does not end this one."""
-    result = check(relu=ends, seconds=3, dtypes=("float32",))
+    result = check(relu=ends, seconds=0.1, dtypes=("float32",))
     with pytest.raises(Diverged, match="relu: wrong in float32"):
         result.raise_for_divergence()
 
@@ -104,7 +105,7 @@ def test_nothing_tried_is_no_pass() -> None:
     def declines(input: Tensor) -> Tensor:
         raise NotImplementedError("not yet")
 
-    result = check(relu=declines, seconds=3, dtypes=("float32",))
+    result = check(relu=declines, seconds=0.1, dtypes=("float32",))
     assert result.right is None
     assert str(result).startswith("relu: not run (not yet)")
 

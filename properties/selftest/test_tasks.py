@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from properties.engine.judgement import NotRun
 from properties.engine.law import every
 from properties.engine.tasks import Task
 from properties.selftest import nested
-from properties.subjects import Subject
+from properties.subjects import Subject, scripts
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 from properties.worker import programs
@@ -290,7 +288,7 @@ def hold(folder: Path, source: str, *arguments: str) -> nested.Ended:
     return nested.run("properties/laws", f"--kernels={path}", *options, *arguments)
 
 
-def test_verdict_is_told(tmp_path: Path) -> None:
+def test_verdict_is_told(tmp_path: Path, script: scripts.Run) -> None:
     """The terminal says what the answer is held to, and in three parts what it is worth."""
     finished = hold(tmp_path, answered(CONVOLUTION, *OWN_STRIDE), *nested.UNSHRUNK, "--hypothesis-seed=1")
     assert finished.returncode == 1, finished.stdout
@@ -299,17 +297,13 @@ def test_verdict_is_told(tmp_path: Path) -> None:
     assert "  on its own shape: right\n  off it: silently wrong: output" in told
     assert "  backward: wrong: output has shape" in told
     assert "  its own work: none: hands on to torch.nn.functional.conv2d: nothing of it is the answer's own" in told
-    (script,) = (tmp_path / "repro").glob("other*.py")
-    assert exit_code(script) == 1
+    (written,) = (tmp_path / "repro").glob("other*.py")
+    wrong = script(written, 60.0)
     (tmp_path / "answer.py").write_text(answered(CONVOLUTION), encoding="utf-8")
-    assert exit_code(script) == 0
-
-
-def exit_code(script: Path) -> int:
-    """How a script of a divergence ends that made its call."""
-    ended = subprocess.run([sys.executable, script], cwd=script.parent, capture_output=True, text=True, check=False)
-    assert ended.stdout, ended.stderr
-    return ended.returncode
+    right = script(written, 60.0)
+    assert wrong.stdout
+    assert right.stdout
+    assert (wrong.returncode, right.returncode) == (1, 0)
 
 
 BAD = {

@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import hypothesis
@@ -23,9 +23,9 @@ from properties.engine.check import Check
 from properties.engine.trial import Engine, Engines
 from properties.laws import test_agreement
 from properties.operators import operator
-from properties.selftest import hostile
+from properties.selftest import hostile, nested
 from properties.subjects import Subject
-from properties.subjects.launchers import ROOT, Copy, Interpreter
+from properties.subjects.launchers import Copy, Interpreter, Launcher
 from properties.subjects.workers import Workers
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
@@ -209,36 +209,32 @@ def shares_memory(pid: int) -> bool:
     return "/dev/shm/" in maps or "/SYSV" in maps
 
 
+def suite(launcher: type[Launcher], python: list[str], pids: Connection) -> None:
+    """As much of the suite as tells the processes that it started, and then waits for a call that never ends."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
+    pool = Workers(launcher(*python), timeout=100)
+    call(pool, programs.activation.sigmoid)
+    assert pool.launcher._process
+    assert pool._worker
+    pids.send([pool.launcher._process.pid, pool._worker[0]])
+    call(pool, hostile.hangs)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="not run (processes are looked up in /proc)")
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_no_orphans(end: signal.Signals) -> None:
+@pytest.mark.parametrize("launcher, python", [(Copy, []), (Interpreter, [sys.executable])], ids=["copy", "interpreter"])
+def test_no_orphans(launcher: type[Launcher], python: list[str], end: signal.Signals) -> None:
     """However the suite ends, even with a worker in the middle of a call, no process and no shared memory is left."""
-    script = textwrap.dedent(
-        """
-        import signal
-        import numpy as np
-        from properties.worker import programs
-        from properties.selftest import hostile
-        from properties.worker.call import Call
-        from properties.subjects.workers import Workers
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script starts with & ignores Ctrl-C
-        pool = Workers(timeout=100)
-        run = lambda program: pool.run(Call(program, {"input": np.ones((1, 2))}))
-        run(programs.activation.sigmoid)
-        print(pool.launcher._process.pid, pool._worker[0], flush=True)
-        run(hostile.hangs)
-        """
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as suite:
-        assert suite.stdout
-        pids = [int(pid) for pid in suite.stdout.readline().split()]
-        assert len(pids) == 2
-        assert all(running(pid) for pid in pids)
-        assert not any(shares_memory(pid) for pid in [suite.pid, *pids])
-        os.kill(suite.pid, end)
-        suite.wait(timeout=10)
+    ours, theirs = nested.context.Pipe(duplex=False)
+    started = nested.context.Process(target=suite, args=(launcher, python, theirs))
+    started.start()
+    pids = ours.recv()
+    assert started.pid
+    assert all(running(pid) for pid in pids)
+    assert not any(shares_memory(pid) for pid in [started.pid, *pids])
+    os.kill(started.pid, end)
+    started.join(timeout=10)
+    assert started.exitcode
     deadline = time.monotonic() + 10
     while any(running(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -108,8 +108,8 @@ def compensated(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
     """Linear layer with Kahan's compensated summation."""
     x, w, b = widened(input, weight, bias)
     total, lost = 0.0, 0.0
-    for feature in range(w.shape[1]):
-        term = x[..., feature, None] * w[:, feature] - lost
+    for feature, weights in zip(x[..., None].unbind(-2), w.unbind(1), strict=True):
+        term = feature * weights - lost
         sum_ = total + term
         lost = ((sum_ - total) - term).detach()
         total = sum_
@@ -121,8 +121,9 @@ def fused_multiply_add(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product whose every step multiplies and adds with one rounding, from the last term to the first."""
     x, y = widened(input, other)
     total = torch.zeros(len(x), y.shape[1], dtype=x.dtype)
-    for column, row in zip(reversed(x.unbind(1)), reversed(y.unbind(0)), strict=True):
-        total = (total.double() + column[:, None].double() * row.double()).to(x.dtype)
+    terms = zip(reversed(x.double().unbind(1)), reversed(y.double().unbind(0)), strict=True)
+    for column, row in terms:
+        total = torch.addcmul(total.double(), column[:, None], row).to(x.dtype)
     return total.to(input.dtype)
 
 
