@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import os
-import sys
+import socket
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
+from properties.selftest import nested
 from properties.subjects import scripts
-from properties.subjects.launchers import Interpreter
+from properties.subjects.launchers import Launcher
+
+
+class Forked(Launcher):
+    """A launcher in a process that has made the imports of a run, torch's own in a first gradient among them."""
+
+    def _start(self, ours: socket.socket, theirs: socket.socket) -> psutil.Process:
+        started = nested.context.Process(target=nested.launch_workers, args=(theirs,), daemon=True)
+        started.start()
+        return psutil.Process(started.pid)
 
 
 @pytest.fixture(scope="session")
-def launcher() -> Iterator[Interpreter]:
+def launcher() -> Iterator[Launcher]:
     """A launcher for the workers of any test: to import torch takes longer than most of them."""
-    started = Interpreter(sys.executable)
+    started = Forked()
     yield started
     started.close()
 

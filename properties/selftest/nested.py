@@ -9,12 +9,17 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+import torch
+
+from properties.subjects.launchers import settle
+from properties.worker.launcher import CALLS, launch, serve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
@@ -40,6 +45,13 @@ def run(*arguments: str | Path, first: str = "") -> Ended:
         child.join()
         assert child.exitcode is not None
         return subprocess.CompletedProcess(command, child.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
+def launch_workers(control: socket.socket) -> None:
+    """Be a launcher of workers that takes commands from a socket."""
+    torch.set_num_threads(1)
+    settle()
+    launch(control, {CALLS: serve})
 
 
 def _pytest(arguments: list[str], first: str, out: Path, err: Path, environment: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from properties.ledger.known import known
 from properties.operators import operator
 from properties.selftest import hostile, nested
 from properties.subjects import Subject, scripts
-from properties.subjects.launchers import ROOT, Interpreter
+from properties.subjects.launchers import ROOT, Launcher
 from properties.subjects.workers import Workers
 from properties.verdicts import evidence
 from properties.verdicts.expected import exactly
@@ -135,7 +135,7 @@ UNLOADABLE = {
 
 
 @pytest.fixture(scope="module")
-def workers(launcher: Interpreter) -> Iterator[Workers]:
+def workers(launcher: Launcher) -> Iterator[Workers]:
     """Workers for all tests here."""
     pool = Workers(launcher)
     yield pool
@@ -175,7 +175,7 @@ SIGMOID = Call(programs.activation.sigmoid, {"input": np.ones(2)})
 
 
 @pytest.fixture
-def impatient(launcher: Interpreter) -> Iterator[Workers]:
+def impatient(launcher: Launcher) -> Iterator[Workers]:
     """Workers in which a call may compute for half a second."""
     pool = Workers(launcher, timeout=0.5)
     yield pool

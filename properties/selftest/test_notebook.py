@@ -57,7 +57,9 @@ def test_what_is_right_is_told() -> None:
 CELL = """
 import os, torch
 from properties import check
+from properties.session import notebook
 
+notebook.CASES = 0  # no diagnosis of many crashes, at which nobody looks
 torch.ones(1, requires_grad=True).sum().backward()
 SIGN = 1.0
 

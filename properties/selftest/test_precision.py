@@ -10,7 +10,7 @@ from properties.engine.precision import place, reach
 from properties.engine.trial import Engine, Engines
 from properties.ledger.known import LEDGER
 from properties.ledger.record import Divergence
-from properties.subjects.launchers import Interpreter
+from properties.subjects.launchers import Launcher
 from properties.subjects.workers import Workers
 
 FEW, DRAWS = 5, 60
@@ -25,7 +25,7 @@ def told(entry: Divergence) -> bool:
 
 
 @pytest.fixture(scope="module")
-def engines(launcher: Interpreter) -> Iterator[Engines]:
+def engines(launcher: Launcher) -> Iterator[Engines]:
     """Workers, of which one may end in a crash."""
     workers = Workers(launcher)
     yield Engines({"": Engine(workers.run, workers.renew)})

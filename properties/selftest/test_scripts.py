@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,18 +23,10 @@ print(json.dumps([where, suite, names, threads, sys.stdin.read(), os.environ["MA
 """
 
 
-@pytest.fixture(scope="module")
-def forked() -> Iterator[scripts.Run]:
-    """A launcher with torch."""
-    launcher = scripts.Launcher()
-    yield launcher.run
-    launcher.close()
-
-
 @pytest.fixture(params=["forked", "in a new process"])
-def run(request: pytest.FixtureRequest, forked: scripts.Run) -> scripts.Run:
+def run(request: pytest.FixtureRequest, script: scripts.Run) -> scripts.Run:
     """Both ways to run a script."""
-    return forked if request.param == "forked" else scripts.run_in_new_process
+    return script if request.param == "forked" else scripts.run_in_new_process
 
 
 def written(folder: Path, text: str) -> Path:
@@ -45,10 +36,10 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_fork_is_like_a_new_process(forked: scripts.Run, tmp_path: Path) -> None:
+def test_a_fork_is_like_a_new_process(script: scripts.Run, tmp_path: Path) -> None:
     """Names, arguments, modules, threads, standard input and environment are the same."""
     path = written(tmp_path, LOOKS)
-    seen, own = (json.loads(run(path, 60.0).stdout) for run in (forked, scripts.run_in_new_process))
+    seen, own = (json.loads(run(path, 60.0).stdout) for run in (script, scripts.run_in_new_process))
     assert seen == own
     assert seen[0][:4] == ["__main__", str(path), [str(path)], str(tmp_path)]
     assert seen[1] == []
@@ -73,11 +64,11 @@ def test_how_it_ends(run: scripts.Run, tmp_path: Path, text: str, status: int, o
     assert ended.stderr.endswith(err)
 
 
-def test_one_script_leaves_nothing_to_the_next(forked: scripts.Run, tmp_path: Path) -> None:
+def test_one_script_leaves_nothing_to_the_next(script: scripts.Run, tmp_path: Path) -> None:
     """What a script sets in torch is gone after it."""
-    forked(written(tmp_path, "import torch; torch.set_default_dtype(torch.float64); torch.manual_seed(1)"), 60.0)
+    script(written(tmp_path, "import torch; torch.set_default_dtype(torch.float64); torch.manual_seed(1)"), 60.0)
     text = "import torch; print(torch.get_default_dtype(), torch.initial_seed() == 1)"
-    assert forked(written(tmp_path, text), 60.0).stdout == "torch.float32 False\n"
+    assert script(written(tmp_path, text), 60.0).stdout == "torch.float32 False\n"
 
 
 def test_a_script_that_computes_for_ever(run: scripts.Run, tmp_path: Path) -> None:
@@ -94,17 +85,17 @@ def test_a_script_that_waits(run: scripts.Run, tmp_path: Path, monkeypatch: pyte
     assert run(written(tmp_path, "import time; time.sleep(1)"), 60.0).returncode == 0
 
 
-def test_a_script_after_one_that_was_ended(forked: scripts.Run, tmp_path: Path) -> None:
+def test_a_script_after_one_that_was_ended(script: scripts.Run, tmp_path: Path) -> None:
     """The launcher goes on."""
     with pytest.raises(Late):
-        forked(written(tmp_path, "while True: pass"), 0.1)
-    assert forked(written(tmp_path, "print(1)"), 60.0).stdout == "1\n"
+        script(written(tmp_path, "while True: pass"), 0.1)
+    assert script(written(tmp_path, "print(1)"), 60.0).stdout == "1\n"
 
 
-def test_a_hang_is_confirmed(forked: scripts.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hang_is_confirmed(script: scripts.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script of a call that hangs must hang, too."""
     monkeypatch.setattr(test_ledger, "HUNG", 1.0)
     seen = Diverged("raised Hung: no answer within 10 s, but these arguments are valid")
-    test_ledger.confirm(written(tmp_path, "while True: pass"), seen, False, forked)
+    test_ledger.confirm(written(tmp_path, "while True: pass"), seen, False, script)
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        test_ledger.confirm(written(tmp_path, "pass"), seen, False, forked)
+        test_ledger.confirm(written(tmp_path, "pass"), seen, False, script)

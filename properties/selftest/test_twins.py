@@ -16,7 +16,7 @@ from properties.operators import CATALOGUE
 from properties.selftest.twins import HERE, Twin, twins_of
 from properties.selftest.twins_seen import SHOWS
 from properties.subjects import FLOATS, INTEGERS, devices
-from properties.subjects.launchers import Interpreter
+from properties.subjects.launchers import Launcher
 from properties.subjects.workers import Workers
 from properties.verdicts.evidence import Result
 
@@ -26,7 +26,7 @@ PAIRS = [(entry, twin) for entry in LEDGER for twin in twins_of(entry)]
 
 
 @pytest.fixture(scope="module")
-def engines(launcher: Interpreter) -> Iterator[Engines]:
+def engines(launcher: Launcher) -> Iterator[Engines]:
     """Workers, of which one may end in a crash."""
     workers = Workers(launcher)
     yield Engines({"": Engine(workers.run, workers.renew)})

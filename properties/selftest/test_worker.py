@@ -37,7 +37,7 @@ X = np.linspace(-1.0, 1.0, 20).reshape(1, 20)
 
 
 @pytest.fixture
-def workers(launcher: Interpreter) -> Iterator[Workers]:
+def workers(launcher: Launcher) -> Iterator[Workers]:
     """Workers with little patience, ended afterwards."""
     pool = Workers(launcher, timeout=1.0)
     call(pool, programs.activation.sigmoid)

@@ -151,13 +151,13 @@ class Copy(Launcher):
             return psutil.Process(process)
         try:
             ours.close()
-            _settle()
+            settle()
             launch(theirs, self.lives)
         finally:
             os._exit(0)  # without what the suite does at its own end
 
 
-def _settle() -> None:
+def settle() -> None:
     """Be a launcher: end with the suite, be silent, and leave Ctrl-C to it."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -34,6 +34,7 @@ Life = Callable[[socket.socket], None]
 
 def launch(control: socket.socket, lives: Mapping[bytes, Life]) -> None:
     """Obey commands until the suite is gone, then end every worker. ``lives``: what each may be."""
+    importlib.import_module("torch.fx.experimental.symbolic_shapes")  # else each worker would, in its first backward
     workers: set[int] = set()
     try:
         while True:
