@@ -5,7 +5,8 @@ tox run -e audit -- einconv jax        # some
 
 An implementation is an adapter of this folder and what it requires. Its virtual environment lies over the one that runs
 this file, so that torch, which is large, is there once. What an adapter declines is no part of the verdict; what it
-refuses by another exception is named.
+refuses by another exception is named. One that cannot be installed, or not be loaded here, is "not run", with the
+reason.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 
 from properties.subjects.environment import environment as environment_here
@@ -33,19 +35,23 @@ SUBJECTS = "cpu-float64,cpu-float32"
 
 @dataclass(frozen=True)
 class Implementation:
-    """What is held: its name, what pip installs for it, and the options of pytest that hold it."""
+    """What is held: its name, what pip installs for it, and the options of pytest that hold it.
+
+    ``alone``: without what its packages require in turn, such as a NumPy that the suite does not run with.
+    """
 
     name: str
     requirements: tuple[str, ...]
     options: tuple[str, ...]
+    alone: bool = False
 
     @classmethod
     def adapted(
-        cls, name: str, file: str, operators: str, *requirements: str, options: Sequence[str] = ()
+        cls, name: str, file: str, operators: str, *requirements: str, options: Sequence[str] = (), alone: bool = False
     ) -> Implementation:
         """One that an adapter of this folder holds; operators: which it has, as pytest's -k names them."""
         own = ("--kernels", f"examples/{file}", "--subjects", SUBJECTS, "-k", operators)
-        return cls(name, requirements or (name,), (*own, *options))
+        return cls(name, requirements or (name,), (*own, *options), alone)
 
     @classmethod
     def compiler(cls, backend: str) -> Implementation:
@@ -54,7 +60,8 @@ class Implementation:
         return cls(f"torch.compile: {backend}", (), ("--compile-backend", backend, "-k", only))
 
 
-LARGE = ("--call-memory", "16")
+NOT_INSTALLED = "not installed"
+LARGE, SLOW = ("--call-memory", "16"), ("--call-timeout", "100")
 CONVOLUTIONS, PLANES = "conv1d- or conv2d- or conv3d-", "conv2d- or [avg_pool2d or [max_pool2d"
 IMPLEMENTATIONS = (
     Implementation.adapted("einconv", "by_einconv.py", f"{CONVOLUTIONS} or [unfold"),
@@ -64,7 +71,24 @@ IMPLEMENTATIONS = (
     Implementation.adapted("onnxruntime", "onnx_runtime.py", PLANES, "onnx", "onnxruntime"),
     Implementation.adapted("openvino", "by_openvino.py", PLANES, options=LARGE),
     Implementation.adapted("jax", "by_jax.py", PLANES, options=LARGE),
-    Implementation.compiler("aot_eager"),
+    Implementation.adapted(
+        "tinygrad",
+        "by_tinygrad.py",
+        f"({PLANES}) and (agreement or gradients)",
+        options=("--subjects", "cpu-float32", *SLOW),
+    ),
+    Implementation.adapted(
+        "flag-gems",
+        "by_flag_gems.py",
+        CONVOLUTIONS,
+        "PyYAML",
+        "sqlalchemy",
+        "triton",
+        "flag-gems",
+        options=SLOW,
+        alone=True,
+    ),
+    *map(Implementation.compiler, ("aot_eager", "aot_eager_decomp_partition", "inductor")),
 )
 
 
@@ -79,9 +103,11 @@ def environment(implementation: Implementation, folder: Path) -> Path:
         own = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
         Path(own, "shared.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     constraint = folder / "constraints.txt"
-    constraint.write_text(f"torch=={torch.__version__}\n", encoding="utf-8")
+    kept = [f"{package.__name__}=={package.__version__}\n" for package in (torch, numpy)]
+    constraint.write_text("".join(kept), encoding="utf-8")
     if implementation.requirements:
         pip = [python, "-m", "pip", "install", "--quiet", "--constraint", constraint]
+        pip += ["--no-deps"] if implementation.alone else []
         subprocess.run([*pip, *implementation.requirements], check=True)
     return python
 
@@ -93,13 +119,26 @@ def version(implementation: Implementation, python: Path) -> str:
     return subprocess.run([python, "-c", line], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def held(implementation: Implementation, python: Path, folder: Path, more: Sequence[str]) -> list[dict[str, Any]]:
-    """The results of the laws, as the evidence has them."""
+def held(
+    implementation: Implementation, python: Path, folder: Path, more: Sequence[str]
+) -> tuple[list[dict[str, Any]], str]:
+    """The results of the laws, as the evidence has them, and the last line of what was said beside them."""
     command = [python, "-m", "pytest", "properties", "--benchmark-disable", "-q", "--hypothesis-profile=quick"]
-    subprocess.run([*command, f"--evidence={folder}", *implementation.options, *more], cwd=ROOT, check=False)
-    files = sorted(folder.glob("properties-*.jsonl"), key=lambda path: path.stat().st_mtime)
-    lines = files[-1].read_text(encoding="utf-8").splitlines() if files else []
-    return [line for line in map(json.loads, lines) if line["kind"] == "result"]
+    before = set(folder.glob("properties-*.jsonl"))
+    command += [f"--evidence={folder}", *implementation.options, *more]
+    run = subprocess.run(command, cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True)
+    print(run.stderr, end="", file=sys.stderr)
+    files = set(folder.glob("properties-*.jsonl")) - before
+    lines = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    said = [line for line in run.stderr.splitlines() if line.strip()] or [f"exit code {run.returncode}"]
+    last = said[-1].removeprefix("Exit: ").partition("; give ")[0]
+    return [line for line in lines if line["kind"] == "result"], last
+
+
+def not_run(implementation: Implementation, number: str, reason: str) -> dict[str, Any]:
+    """The row of one of which no law was tried."""
+    own = {"implementation": implementation.name, "version": number, "operator": "-", "verdict": "not run"}
+    return {**own, "cases": 0, "seconds": 0.0, "where": "", "line": reason, "script": ""}
 
 
 def rows(implementation: Implementation, number: str, results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -150,6 +189,18 @@ def table(found: Iterable[dict[str, Any]]) -> str:
     return text
 
 
+def audited(implementation: Implementation, folder: Path, more: Sequence[str]) -> list[dict[str, Any]]:
+    """What one implementation came to."""
+    short = implementation.name.rpartition(" ")[2]
+    try:
+        python = environment(implementation, folder / "environments" / short)
+    except subprocess.CalledProcessError as error:
+        return [not_run(implementation, NOT_INSTALLED, str(error))]
+    number = version(implementation, python)
+    results, last = held(implementation, python, folder / "evidence" / short, more)
+    return rows(implementation, number, results) or [not_run(implementation, number, last)]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Audit the implementations. Returns the exit code: 0 whatever is found, 1 where one could not be installed."""
     parser = argparse.ArgumentParser(prog="python -m examples.audit", description=__doc__)
@@ -164,15 +215,8 @@ def main(arguments: list[str] | None = None) -> int:
     for implementation in IMPLEMENTATIONS:
         if options.names and implementation.name not in options.names:
             continue
-        short = implementation.name.rpartition(" ")[2]
-        try:
-            python = environment(implementation, options.folder / "environments" / short)
-        except subprocess.CalledProcessError as error:
-            print(f"{implementation.name}: not installed ({error})", file=sys.stderr)
-            failed = True
-            continue
-        results = held(implementation, python, options.folder / "evidence" / short, more)
-        own = rows(implementation, version(implementation, python), results)
+        own = audited(implementation, options.folder, more)
+        failed = failed or any(row["version"] == NOT_INSTALLED for row in own)
         for row in own:
             writer.write({"kind": "figure", "name": "audit", "subject": implementation.name, "data": row})
         found += own
