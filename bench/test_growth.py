@@ -1,7 +1,17 @@
-"""How the cost grows with the work: batch size, threads, image size. Other problems than the book's, each labelled."""
+"""How the cost grows with the work: batch size, threads, image size. Other problems than the book's, each labelled.
+
+And what a report costs as evidence grows, to that of a search of a week.
+"""
 
 from __future__ import annotations
 
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +22,15 @@ from torch import nn
 from bench import lenet, machine, recipes
 from bench.places import each_device
 from properties.subjects import devices
+from properties.subjects.environment import ROOT
+from reports.tests import fake_run
 
 ROUNDS = 5
 EXAMPLES = 4096  # a round sees as many in any batch size
 BATCHES = (64, 256, 1024, 4096)
 SIZES = (28, 56, 112)
 SIZED_BATCH = 32
+ROWS = (10_000, 100_000, 1_000_000)
 THREADS = [n for n in (1, 2, 4, 8, 16, 32, 64) if n < torch.get_num_threads()] + [torch.get_num_threads()]
 
 
@@ -88,3 +101,39 @@ def _grow(
         flop_per_example=(forward + backward).flop,
         dataset="random images",
     )
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_report(benchmark: BenchmarkFixture, rows: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A report of so many made-up checks, in a process of its own: its time, its memory, and what it writes."""
+    if not benchmark.enabled or request.config.getoption("--ladder") != "full":
+        pytest.skip("not run (in the full ladder: tox run -e bench-full)")
+    evidence = fake_run.write_run(tmp_path, [fake_run.header(), *itertools.islice(_checks(), rows), fake_run.END])
+    command = [sys.executable, "-m", "reports", "build", "--evidence", str(evidence), "--output", str(tmp_path)]
+    peaks: list[int] = []
+
+    def build() -> None:
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            _, process.returncode, usage = os.wait4(process.pid, 0)
+        assert process.returncode == 0
+        peaks.append(usage.ru_maxrss // 1024)
+
+    benchmark.pedantic(build, rounds=3 if rows < max(ROWS) else 1)
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    benchmark.extra_info.update(
+        kind="report growth",
+        rows=rows,
+        evidence_bytes=evidence.stat().st_size,
+        peak_mib=max(peaks),
+        page_bytes=(tmp_path / "index.html").stat().st_size,
+        results_bytes=(tmp_path / "results.json").stat().st_size,
+        folded=sum(len(entry["checks"]) for entry in results["folded"]),
+    )
+
+
+def _checks() -> Iterator[str]:
+    """Lines of checks without end: 53,550 for each copy of seventeen subjects."""
+    for copy in itertools.count():
+        for row in fake_run.full_results(every_pair=True):
+            subject = f"{row['subject']}-machine-{copy}"
+            yield json.dumps({**row, "subject": subject, "test": f"test_law.py::test[{row['operator']}-{subject}]"})

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore = [f"{name}_lenet.py" for name in ("jax", "tinygrad") if find_spec(name) is None]
+collect_ignore = [f"{name}_lenet.py" for name in ("jax", "onnxruntime", "tinygrad") if find_spec(name) is None]

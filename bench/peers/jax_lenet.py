@@ -6,6 +6,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from refimpl.arrays import Array
@@ -27,6 +28,10 @@ class JaxLeNet:
         self._parameters, loss = _step(self._parameters, jnp.asarray(images), jnp.asarray(labels, jnp.int32), self._lr)
         return float(loss)
 
+    def logits(self, images: Array) -> Array:
+        """The forward pass."""
+        return np.asarray(_forward(self._parameters, jnp.asarray(images)))
+
 
 @partial(jax.jit, donate_argnums=0)
 def _step(p: Parameters, images: jax.Array, labels: jax.Array, lr: float) -> tuple[Parameters, jax.Array]:
@@ -47,6 +52,9 @@ def _logits(p: Parameters, x: jax.Array) -> jax.Array:
     for layer in ("7", "9"):
         x = jax.nn.sigmoid(x @ p[f"{layer}.weight"].T + p[f"{layer}.bias"])
     return x @ p["11.weight"].T + p["11.bias"]
+
+
+_forward = jax.jit(_logits)
 
 
 def _convolve(x: jax.Array, weight: jax.Array, bias: jax.Array, padding: int) -> jax.Array:

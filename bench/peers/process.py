@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import time
+from collections.abc import Sequence
 from multiprocessing import connection
 from typing import Any
 
 from refimpl.arrays import Array
 
 PATIENCE = 300.0  # seconds that a round may take, its compilation in
-Batches = list[tuple[Array, Array]]
+Batches = Sequence[tuple[Array, ...]]
 
 
 class PeerLostError(RuntimeError):
@@ -19,17 +20,20 @@ class PeerLostError(RuntimeError):
 
 
 class Peer:
-    """A library's LeNet in a process, with batches that it holds already."""
+    """A library's LeNet in a process, with batches that it holds already; ``method`` is what it does with each."""
 
-    def __init__(self, module: str, name: str, parameters: dict[str, Array], lr: float, batches: Batches) -> None:
+    def __init__(
+        self, module: str, name: str, parameters: dict[str, Array], lr: float, batches: Batches, method: str = "step"
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_work, args=(there, module, name, parameters, lr, batches), daemon=True)
+        made = module, name, parameters, lr
+        self._process = context.Process(target=_work, args=(there, *made, batches, method), daemon=True)
         self._process.start()
         there.close()
 
-    def round(self) -> tuple[float, list[float]]:
-        """Train on every batch once. Returns the seconds that took, and the losses."""
+    def round(self) -> tuple[float, list[Any]]:
+        """Take every batch once. Returns the seconds that took, and what came of each: a loss, or logits."""
         try:
             self._pipe.send("go")
             if self._pipe.poll(PATIENCE):
@@ -48,14 +52,15 @@ class Peer:
 
 
 def _work(
-    pipe: connection.Connection, module: str, name: str, parameters: dict[str, Array], lr: float, batches: Batches
-) -> None:
-    net: Any = getattr(importlib.import_module(module), name)(parameters, lr)
+    pipe: connection.Connection, module: str, name: str, parameters: dict[str, Array], lr: float, batches: Batches,
+    method: str,
+) -> None:  # fmt: skip
+    call = getattr(getattr(importlib.import_module(module), name)(parameters, lr), method)
     while True:
         try:
             pipe.recv()
         except (EOFError, OSError):
             return
         start = time.perf_counter()
-        losses = [net.step(*batch) for batch in batches]
-        pipe.send((time.perf_counter() - start, losses))
+        found = [call(*batch) for batch in batches]
+        pipe.send((time.perf_counter() - start, found))

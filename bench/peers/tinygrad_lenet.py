@@ -17,10 +17,15 @@ class TinygradLeNet:
         self._p = {name: Tensor(p.astype(np.float32)).realize() for name, p in parameters.items()}
         self._lr = lr
         self._step = TinyJit(self._one_step)
+        self._forward = TinyJit(lambda images: self._logits(images).realize())
 
     def step(self, images: Array, labels: Array) -> float:
         """One step of SGD; the mean loss before it."""
         return float(self._step(Tensor(images).realize(), Tensor(labels.astype(np.int32)).realize()).item())
+
+    def logits(self, images: Array) -> Array:
+        """The forward pass."""
+        return self._forward(Tensor(images).realize()).numpy()
 
     def _one_step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Gradients are asked for as values, so that the step holds no state that a replay would miss."""

@@ -41,6 +41,7 @@ def view(evidence: Evidence) -> dict[str, Any]:
             {**entry, "svg": pictures.grown(entry, f"growth{place}")}
             for place, entry in enumerate(throughput.growth(evidence)[: 2 * MOST])
         ],
+        "reports": throughput.reports(evidence),
         "scaling": _scaling(evidence),
         "peers": _peers(evidence),
         "seeds": ten_epochs.seeds(evidence),
@@ -88,10 +89,11 @@ def _scaling(evidence: Evidence) -> dict[str, Any] | None:
 
 
 def _peers(evidence: Evidence) -> dict[str, Any]:
-    entries, absent = throughput.peers(evidence), throughput.absent_peers(evidence)
+    entries, absent = throughput.peers(evidence, "training"), throughput.absent_peers(evidence)
+    inference = throughput.peers(evidence, "inference")
     if not entries:
-        return {"entries": [], "absent": absent, "svg": None}
+        return {"entries": [], "inference": inference, "absent": absent, "svg": None}
     rows = _placed(evidence, [e if e["torch"] else {**e, "label": e["library"]} for e in entries])
     axis = "times as fast as recipe book, without loading"
     drawn = pictures.intervals(rows, "peers", "Other libraries and torch's recipes", axis, absent=absent)
-    return {"entries": entries, "absent": absent, "svg": drawn}
+    return {"entries": entries, "inference": inference, "absent": absent, "svg": drawn}

@@ -9,7 +9,7 @@ groups them by environment; of two rows on the same check in one environment the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import file_digest
@@ -26,6 +26,8 @@ from reports.read.untrusted import Unusable, clean, moment, parse, record, text
 PROPERTIES = "properties-*.jsonl"
 BENCHMARKS = "benchmark-*.json"
 LARGEST_FILE = 2**28
+FOLDED = 2**27
+"""Bytes of evidence, about 190,000 results, beyond which results are folded (`reports.read.folded`)."""
 
 File = tuple[Path, str, bool]
 
@@ -102,7 +104,8 @@ def join(sources: Sequence[Path]) -> Evidence:
     """
     notices = Notices()
     groups, benches = _found(_files(sources, deep=True), notices)
-    read = [run for group in groups if (run := _read(group, notices))]
+    fold = _bytes(item for group in groups for item in group) > FOLDED
+    read = [run for group in groups if (run := _read(group, notices, fold))]
     if not read and not benches:
         raise Unusable(_nothing(sources, notices))
     runs.join_machines(read)
@@ -131,19 +134,22 @@ def _tell_missing(found: Sequence[PropertiesRun], notices: Notices) -> None:
 
 def _newest_rows(place: Place, notices: Notices) -> None:
     """Keep one run's row of each check: the newest that ran, or the newest if none did."""
+    if len(place.runs) < 2:
+        return
     chosen: dict[Check, tuple[int, str]] = {}
     for position, run in enumerate(place.runs):
-        for row in run.results:
-            if row.check not in chosen or (chosen[row.check][1] == "not run" != row.status):
-                chosen[row.check] = (position, row.status)
+        for check, status in run.checks():
+            if check not in chosen or (chosen[check][1] == "not run" != status):
+                chosen[check] = (position, status)
     for position, run in enumerate(place.runs):
-        gone = [row for row in run.results if chosen[row.check][0] != position]
-        if gone:
-            worse = sum(row.status in FAILED and chosen[row.check][1] not in FAILED for row in gone)
+        kept = [chosen[check][0] == position for check, _ in run.checks()]
+        if not all(kept):
+            gone = [(check, status) for keep, (check, status) in zip(kept, run.checks(), strict=True) if not keep]
+            worse = sum(status in FAILED and chosen[check][1] not in FAILED for check, status in gone)
             loud = f"; {worse:,} of them had diverged or failed, and no longer do" if worse else ""
             notices.add(run.files[0], None, f"{len(gone):,} rows superseded by other runs of the same checks{loud}")
-            run.results = [row for row in run.results if chosen[row.check][0] == position]
-    spent = [run for run in place.runs[1:] if not (run.results or run.faults or run.complete)]
+            run.keep(kept)
+    spent = [run for run in place.runs[1:] if not (run.checked or run.faults or run.complete)]
     place.runs = [run for run in place.runs if run not in spent]
 
 
@@ -183,7 +189,7 @@ def _newest(groups: Sequence[Sequence[RunFile]], notices: Notices) -> Properties
     read: list[tuple[PropertiesRun, Notices]] = []
     for group in groups:
         remarks = Notices()
-        run = _read(group, remarks)
+        run = _read(group, remarks, _bytes(group) > FOLDED)
         if run is None:
             notices.extend(remarks)
             continue
@@ -200,13 +206,13 @@ def _newest(groups: Sequence[Sequence[RunFile]], notices: Notices) -> Properties
 
 
 def _worth(run: PropertiesRun) -> tuple[bool, bool]:
-    return bool(run.results), run.complete
+    return run.checked, run.complete
 
 
 def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> None:
     """A newer run of the suite's own tests, or an audit, adds what it tells; any other is named and not used."""
     if (
-        not run.results
+        not run.checked
         and (run.faults or any(figure.name == "audit" for figure in run.figures))
         and environments.identity(run.environment) == environments.identity(best.environment)
     ):
@@ -218,9 +224,13 @@ def _pass_over(run: PropertiesRun, best: PropertiesRun, remarks: Notices) -> Non
     remarks.add(run.files[0], None, f"not used: {why}; {best.files[0]} is used instead")
 
 
-def _read(group: Sequence[RunFile], notices: Notices) -> PropertiesRun | None:
+def _bytes(files: Iterable[RunFile]) -> int:
+    return sum(item.path.stat().st_size for item in files)
+
+
+def _read(group: Sequence[RunFile], notices: Notices, fold: bool) -> PropertiesRun | None:
     try:
-        return runs.read(group, notices)
+        return runs.read(group, notices, fold)
     except Unusable as error:
         notices.add(group[0].name, None, f"not used: {error}")
         return None

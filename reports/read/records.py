@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
 
 from reports.read import schema
 from reports.read.schema import FORMS
@@ -62,16 +66,34 @@ class Result(NamedTuple):
     def read(cls, line: Record) -> tuple[Result, list[str]]:
         """The row, and remarks on what in it could not be taken as it stands; raises `Unusable`."""
         line, share = _finite_share(line)
-        values = [line.get(name, default) for name, default, _ in _FIELDS]
-        if not all(plain(value) for value, (_, _, plain) in zip(values, _FIELDS, strict=True)):
+        try:
+            return cls.taken(msgspec.convert(line, ResultLine), share)
+        except msgspec.ValidationError:
             schema.check(line, "result")
-        row = cls._make(map(_taken, values))
+            raise Unusable("the line is no result") from None
+
+    @classmethod
+    def taken(cls, line: Any, share: float | None) -> tuple[Result, list[str]]:
+        """The same of a line that has its form; ``share`` is its worst share as it was written."""
+        row = cls._make([_taken(getattr(line, name)) for name in cls._fields])
         return (row if row.title else row._replace(title=row.law))._checked(share)
+
+    @classmethod
+    def unfolded(cls, entry: Record) -> Iterator[Result]:
+        """The checks of an entry of ``folded`` in a results.json; raises `Unusable`."""
+        try:
+            own = msgspec.convert(entry, _Folded)
+        except msgspec.ValidationError as error:
+            raise Unusable(f"what is folded has not its form ({error})") from None
+        for subject, (cases, known) in own.checks.items():
+            about = {"law": own.law, "operator": own.operator, "status": own.status, "reason": own.reason}
+            test = f"[{own.parameters}-{subject}]"
+            yield cls.taken(ResultLine(**about, subject=subject, test=test, cases=cases, known=known), None)[0]
 
     @property
     def check(self) -> Check:
         """What was checked: equal for the rows of two runs on the same, whatever file the test is in."""
-        return (self.law, self.operator, self.subject, self.test.partition("[")[2].removesuffix("]"))
+        return (self.law, self.operator, self.subject, parameters(self.test))
 
     @property
     def named(self) -> str:
@@ -213,26 +235,121 @@ def _finite_share(line: Record) -> tuple[Record, float | None]:
     return line, share
 
 
+def parameters(test: str) -> str:
+    """What tells apart the tests of one function, of pytest's id of one.
+
+    >>> parameters("properties/laws/test_agreement.py::test_agreement[conv2d-cpu-float32]")
+    'conv2d-cpu-float32'
+    """
+    return test.partition("[")[2].removesuffix("]")
+
+
+def plain_figure(line: bytes, drawn: Container[str]) -> Figure | None:
+    """The figure of a line that plainly is one, without data if its name is in ``drawn``; None of any other."""
+    try:
+        own = _FIGURES.decode(line)
+        if own.name in drawn:
+            return Figure(own.name, own.subject, {})
+        flat = _flat(schema.form_of(own.name, "figure"))
+        data = flat and msgspec.json.decode(own.data, type=flat)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if data is None:
+        return None
+    return Figure(
+        text(own.name), text(own.subject), {name: _taken(getattr(data, name)) for name in data.__struct_fields__}
+    )
+
+
+def decoded(line: bytes, counts: bool = False) -> Any | None:
+    """A line that plainly is a result, as a ``ResultLine`` whose texts are not yet safe; None of any other.
+
+    With ``counts`` it has COUNTED alone.
+    """
+    try:
+        return (_COUNTS if counts else _RESULTS).decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _taken(value: Any) -> Any:
     """A value of a line, safe to store; the same few names in every row are kept once."""
     if isinstance(value, str):
         return intern(text(value))
-    return texts(value) if isinstance(value, list) else value
+    return texts(value) if isinstance(value, tuple) else value
 
 
-_PLAIN: dict[str, Callable[[Any], bool]] = {
-    "text": lambda value: isinstance(value, str) and value != "",
-    "text_or_null": lambda value: value is None or (isinstance(value, str) and value != ""),
-    "texts": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
-    "count": lambda value: type(value) is int and 0 <= value <= 10**12,
-    "number_or_null": lambda value: value is None or (type(value) in (int, float) and -1e12 <= value <= 1e12),
-    "error_share": lambda value: value is None or (type(value) in (int, float) and 0 <= value < math.inf),
-    "status": lambda value: isinstance(value, str) and value in STATUSES,
+Text = Annotated[str, Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
+Status: Any = Literal[STATUSES]
+_TYPES: dict[str, Any] = {
+    "text": Text,
+    "text_or_null": Text | None,
+    "texts": tuple[str, ...],
+    "count": Count,
+    "number_or_null": Number | None,
+    "error_share": Annotated[float, Meta(ge=0)] | None,
+    "status": Status,
 }
-"""What plainly has a form: to ask jsonschema of each of 20,000 rows would take longer than all else of a build."""
+"""The schema's forms as types: to ask jsonschema of each of 20,000 rows would take longer than all else of a build."""
 
-_FIELDS = [
-    (name, rule.get("default"), _PLAIN[schema.named(rule)])
-    for name in Result._fields
-    if (rule := FORMS["result"]["properties"][name])
-]
+
+def _field(form: str, name: str) -> tuple[Any, ...]:
+    rule = FORMS[form]["properties"][name]
+    own = (name, _TYPES[schema.named(rule)])
+    if name in FORMS[form]["required"]:
+        return own
+    default = rule.get("default")
+    return (*own, () if default == [] else default)
+
+
+def _line(names: Iterable[str]) -> Any:
+    fields = [*(_field("result", name) for name in names), ("kind", Literal["result"], "result")]
+    return msgspec.defstruct("ResultLine", fields, kw_only=True, frozen=True, gc=False)
+
+
+@cache
+def _flat(form: str | None) -> Any | None:
+    """A form as a type; None where it has more than texts and numbers."""
+    rules = FORMS[form]["properties"] if form else {}
+    if not rules or not all(
+        "$ref" in rule and schema.named(rule) in _TYPES.keys() - {"texts"} for rule in rules.values()
+    ):
+        return None
+    return msgspec.defstruct(str(form), [_field(str(form), name) for name in rules], kw_only=True, frozen=True)
+
+
+NAMES = ("law", "operator", "family", "subject", "dtype", "systems", "status", "reason", "explained")
+COUNTS = ("cases", "known", "exact", "bounded", "pairs", "pairs_met")
+COUNTED = (*NAMES, *COUNTS, "worst_share")
+"""What is kept of a check of which counts alone are kept."""
+
+ResultLine = _line(Result._fields)
+"""A result's line as its schema says it."""
+
+_RESULTS = msgspec.json.Decoder(ResultLine)
+_COUNTS = msgspec.json.Decoder(_line((*COUNTED, "test")))
+
+
+class _Folded(msgspec.Struct):
+    """Checks of one operator under one law of which counts alone were kept: cases and known cases by subject."""
+
+    law: Text
+    operator: Text
+    parameters: Text
+    status: Status
+    checks: dict[str, tuple[Count, Count]]
+    reason: Text | None = None
+
+
+class _FigureLine(msgspec.Struct):
+    """A line of numbers behind a picture, which are not read yet."""
+
+    name: Text
+    data: msgspec.Raw
+    kind: Literal["figure"]
+    subject: Text = "-"
+
+
+_FIGURES = msgspec.json.Decoder(_FigureLine)

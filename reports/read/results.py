@@ -59,6 +59,13 @@ def _report(path: Path, whole: Record) -> Report:
             continue
         if row.check not in checks or STATUSES.index(row.status) < STATUSES.index(checks[row.check].status):
             checks[row.check] = row
+    for entry in _records(whole, "folded", report):
+        try:
+            checks = report.checks.setdefault(_place(entry), {})
+            for row in Result.unfolded(entry):
+                checks.setdefault(row.check, row)
+        except Unusable:
+            report.unread += 1
     for entry in _records(whole, "benchmarks", report):
         try:
             benchmark = Benchmark.read({**entry, "stats": {"data": entry.get("samples")}})
@@ -69,7 +76,7 @@ def _report(path: Path, whole: Record) -> Report:
 
 
 def _records(whole: Record, key: str, report: Report) -> Iterator[Record]:
-    for entry in whole[key]:
+    for entry in whole.get(key, []):
         if isinstance(entry, dict):
             yield entry
         else:

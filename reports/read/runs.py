@@ -16,14 +16,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reports.read import schema, shards
+from reports.read import records, schema, shards
 from reports.read.environments import identity
+from reports.read.folded import Folded
 from reports.read.notices import Notices
-from reports.read.records import Fault, Figure, Result
+from reports.read.records import Check, Fault, Figure, Result
 from reports.read.shards import Shard
 from reports.read.untrusted import Record, Unusable, clean, described, moment, parse, record, text, texts
 
 LONGEST_LINE = 4_000_000
+DRAWN_ONCE = ("edge-detection", "kernel-learning", "feature-maps", "receptive-field")
 _KEPT = ("suite", "profile", "seed")
 
 
@@ -42,7 +44,11 @@ class RunFile:
 
 @dataclass
 class PropertiesRun:
-    """One run of the properties: what its headers say, its rows, and whether it reached its end."""
+    """One run of the properties: what its headers say, its rows, and whether it reached its end.
+
+    Of large evidence ``folded`` has the checks of which counts are kept, and ``results`` the rows that tell more;
+    ``drawn`` names the pictures that are there, of which no other is needed.
+    """
 
     files: tuple[str, ...]
     run: str | None
@@ -51,6 +57,8 @@ class PropertiesRun:
     environment: dict[str, Any]
     subjects: tuple[str, ...]
     results: list[Result] = field(default_factory=list)
+    folded: Folded | None = None
+    drawn: set[str] = field(default_factory=set)
     figures: list[Figure] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     unread: int = 0
@@ -69,6 +77,22 @@ class PropertiesRun:
     def complete(self) -> bool:
         """Every file of the run has its last line, and none of its shards is missing."""
         return not self.cut_off and not self.missing
+
+    @property
+    def checked(self) -> bool:
+        """True if the run has a row."""
+        return bool(self.results or self.folded)
+
+    def checks(self) -> Iterator[tuple[Check, str]]:
+        """Each check and its status: of the rows, then of what is folded."""
+        yield from ((row.check, row.status) for row in self.results)
+        yield from self.folded.checks() if self.folded else ()
+
+    def keep(self, kept: Sequence[bool]) -> None:
+        """Leave out checks; ``kept`` is in the order of `checks`."""
+        if self.folded:
+            self.folded.keep(kept[len(self.results) :])
+        self.results = list(itertools.compress(self.results, kept))
 
     @property
     def lack(self) -> str | None:
@@ -145,8 +169,11 @@ def join_machines(found: Sequence[PropertiesRun]) -> None:
                 run.missing = shards.missing(shard for other in runs for shard in other.shards)
 
 
-def read(files: Sequence[RunFile], notices: Notices) -> PropertiesRun:
-    """The whole run that wrote ``files`` (at least one); raises `Unusable` if one cannot be read."""
+def read(files: Sequence[RunFile], notices: Notices, fold: bool = False) -> PropertiesRun:
+    """The whole run that wrote ``files`` (at least one); raises `Unusable` if one cannot be read.
+
+    ``fold``: of checks that passed or were not run, and of more of the same, counts alone are kept.
+    """
     first = min(files, key=lambda item: (item.started, item.name))
     parts = tuple(sorted({item.shard for item in files if item.shard}))
     arguments = list(texts(first.header.get("arguments", [])))
@@ -158,11 +185,15 @@ def read(files: Sequence[RunFile], notices: Notices) -> PropertiesRun:
         {key: clean(first.header.get(key)) for key in _KEPT} | {"arguments": arguments},
         clean(first.header["environment"]),
         tuple(dict.fromkeys(subject for item in files for subject in texts(item.header.get("subjects", [])))),
+        folded=Folded() if fold else None,
         shards=parts,
         missing=shards.missing(parts),
     )
     for item in files:
         _read_file(run, item, notices)
+    if run.folded:
+        told = f"of {len(run.folded):,} checks of its run counts alone are kept, in `folded` of results.json"
+        notices.add(run.files[0], None, told)
     return run
 
 
@@ -170,7 +201,7 @@ def _read_file(run: PropertiesRun, item: RunFile, notices: Notices) -> None:
     unknown: Counter[str] = Counter()
     for number, line in _lines(item.path):
         try:
-            for remark in _take(run, _record(line), item.name, unknown):
+            for remark in _read_line(run, line, item.name, unknown):
                 notices.add(item.name, number, remark)
         except Unusable as error:
             run.unread += 1
@@ -179,8 +210,24 @@ def _read_file(run: PropertiesRun, item: RunFile, notices: Notices) -> None:
         notices.add(item.name, None, f"not shown: {lines:,} of its lines are of kind {kind!r}, which is unknown here")
 
 
-def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) -> list[str]:
+def _read_line(run: PropertiesRun, line: bytes, file: str, unknown: Counter[str]) -> list[str]:
     """Add one line to ``run``; returns remarks on what was mended in it."""
+    if len(line) > LONGEST_LINE:
+        raise Unusable(f"a line of more than {LONGEST_LINE:,} bytes")
+    if run.folded is not None and run.folded.take(records.decoded(line, counts=True)):
+        return []
+    if plain := records.decoded(line):
+        result, remarks = Result.taken(plain, plain.worst_share)
+        run.results.append(result)
+        return remarks
+    if figure := records.plain_figure(line, run.drawn):
+        run.figures += [figure] if figure.data else []
+        return []
+    return _take(run, _record(line), file, unknown)
+
+
+def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) -> list[str]:
+    """The same of a line that is no result, or not plainly one."""
     sort = line.get("kind")
     if sort == "result":
         result, remarks = Result.read(line)
@@ -188,6 +235,8 @@ def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) ->
         return remarks
     if sort == "figure":
         run.figures.append(Figure.read(line))
+        if run.folded is not None and run.figures[-1].name in DRAWN_ONCE:
+            run.drawn.add(run.figures[-1].name)
     elif sort == "fault":
         run.faults.append(Fault.read(line))
     elif sort == "end":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,7 +58,7 @@ def text(value: str, limit: int = TEXT_LIMIT) -> str:
     return "".join("\ufffd" if _disguises(character) else character for character in shown)
 
 
-def texts(values: list[str]) -> tuple[str, ...]:
+def texts(values: Sequence[str]) -> tuple[str, ...]:
     """The first thousand texts of a list, each cut to 200 characters."""
     return tuple(text(value, 200) for value in values[:1000])
 

@@ -15,7 +15,8 @@ from reports.read.untrusted import LARGEST
 NONE = "no such benchmark in the evidence"
 _SHOWN = (
     *("training", "epoch", "ten-epochs", "reference", "worker"),
-    *("machine", "layer", "real layer", "versions", "null", "phases", "growth", "distributed", "peer", "self-test"),
+    *("machine", "layer", "real layer", "versions", "null", "phases", "growth", "report growth", "distributed"),
+    *("peer", "self-test"),
 )
 _SETTINGS = ("recipe", "operation", "implementation", "shape", "device", "device_name", "dataset")
 COLUMNS = ("environment", "benchmark", "kind", *_SETTINGS, "round", "seconds", "examples_per_second")

@@ -25,7 +25,8 @@ NAMES = {
     "training": "recipes", "ten-epochs": "ten epochs", "epoch": "whole epochs", "machine": "the machine's limits",
     "layer": "layers", "real layer": "layers of known networks",
     "versions": "two torches", "null": "one torch beside itself",
-    "growth": "cost as work grows", "distributed": "several processes", "peer": "other libraries",
+    "growth": "cost as work grows", "report growth": "reports of more evidence",
+    "distributed": "several processes", "peer": "other libraries",
     "phases": "phases of a step", "reference": "the loops", "worker": "the suite's workers",
     "self-test": "the suite's own tests",
 }  # fmt: skip

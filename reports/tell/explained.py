@@ -22,7 +22,7 @@ def by_entry(table: pd.DataFrame) -> list[dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     met = table[(table["explained"].map(len) > 0) & (table["law"] != PROOF)]
-    for row in met.to_dict("records"):
+    for row in met[["explained", "cases", "law", "operator", "subject"]].to_dict("records"):
         for counts in filter(None, map(COUNTS.fullmatch, row["explained"])):
             known, steered = int(counts["known"]), int(counts["steered"])
             blank = {"entry": counts["entry"], "checks": 0, "known": 0, "steered": 0, "share": 0.0, "most": ""}

@@ -7,14 +7,14 @@ rows that were not run never hide behind rows that were.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
 from reports.read.benchmarks import Benchmark
 from reports.read.load import Evidence, Place
-from reports.read.records import STATUSES, Result
+from reports.read.records import COUNTED, STATUSES, Result
 from reports.read.runs import PropertiesRun
 from reports.tell.benchmarks import in_brief
 from reports.tell.chapter import SYSTEMS
@@ -22,7 +22,10 @@ from reports.tell.chapter import SYSTEMS
 NO_EVIDENCE = "not run (no evidence)"
 NO_REASON = "no reason given"
 _COLUMNS = list(Result._fields)
-_COUNTED = ("rank", "cases", "worst_share", "exact", "bounded")
+_TOTALS = {
+    "rank": "min", "cases": "sum", "worst_share": "max", "rows": "sum", "not_run": "sum", "exact": "sum",
+    "bounded": "sum",
+}  # fmt: skip
 _FAULTS = ("diverged", "error", "known")
 _TOGETHER = ("subjects", "laws", "operators")
 
@@ -31,17 +34,29 @@ def frame(evidence: Evidence) -> pd.DataFrame:
     """One row per result, in the order of the evidence.
 
     Beside the fields of a `Result`: ``environment``, the place's id; ``where``, the subject, with the place's id where
-    there are several; ``rank``, the place of its status, 0 the worst.
+    there are several; ``rank``, the place of its status, 0 the worst; ``rows``, 1; ``not_run``. What is folded stands
+    at the end.
     """
     rows = [row for run in evidence.runs for row in run.results]
     table = pd.DataFrame(
         dict(zip(Result._fields, zip(*rows, strict=True), strict=True)) if rows else {}, columns=_COLUMNS
     )
     table["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
+    folded = list(_folded(evidence))
+    table = pd.concat([table, *folded], ignore_index=True) if folded else table
     table["where"] = label(table["subject"], table["environment"]) if evidence.several else table["subject"]
+    table["environment"] = table["environment"].astype("category")
     table["rank"] = table["status"].map({status: rank for rank, status in enumerate(STATUSES)}).astype(int)
     table["worst_share"] = table["worst_share"].astype(float)
+    table["rows"], table["not_run"] = 1, table["status"] == "not run"
     return table
+
+
+def _folded(evidence: Evidence) -> Iterator[pd.DataFrame]:
+    """What is folded of each run."""
+    for place in evidence.places:
+        for own in (run.folded for run in place.runs if run.folded):
+            yield pd.DataFrame({**{name: own.column(name) for name in COUNTED}, "environment": place.id})
 
 
 def label(subject: Any, environment: Any) -> Any:
@@ -56,6 +71,22 @@ def rows(evidence: Evidence) -> list[dict[str, Any]]:
         own = sorted((row for run in place.runs for row in run.results), key=lambda row: row.check)
         found += [{"environment": place.id, **row._asdict()} for row in own]
     return found
+
+
+def folded(evidence: Evidence) -> list[dict[str, Any]]:
+    """What is folded, by what its checks have in common: of each subject its cases and known cases."""
+    names = ("law", "operator", "parameters", "status", "reason")
+    found: dict[tuple[Any, ...], dict[str, list[int]]] = {}
+    for place in evidence.places:
+        for own in (run.folded for run in place.runs if run.folded):
+            columns = [own.column(name) for name in (*names, "subject", "cases", "known")]
+            for *key, subject, cases, known in zip(*columns, strict=True):
+                found.setdefault((place.id, *key), {})[subject] = [cases, known]
+    keys = ("environment", *names)
+    return [
+        {**dict(zip(keys, key, strict=True)), "checks": checks}
+        for key, checks in sorted(found.items(), key=lambda item: tuple(map(str, item[0])))
+    ]
 
 
 def counts(table: pd.DataFrame) -> dict[str, int]:
@@ -134,7 +165,7 @@ def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
 def unchecked(places: Sequence[Place], table: pd.DataFrame, several: bool) -> list[str]:
     """Subjects of which no row tells anything: none passed, none diverged; with their place where there are several."""
     told = table[table["status"].isin(["passed", "known", "diverged"])]
-    telling = set(zip(told["environment"], told["subject"], strict=True))
+    telling = set(told[["environment", "subject"]].drop_duplicates().itertuples(index=False, name=None))
     return [
         label(subject, place.id) if several and subject != "-" else subject
         for place in places
@@ -146,38 +177,29 @@ def unchecked(places: Sequence[Place], table: pd.DataFrame, several: bool) -> li
 def subjects(place: Place, table: pd.DataFrame) -> list[str]:
     """A place's subjects in its runs' own order, then those that only rows name; "-" (no subject) last."""
     own = table.loc[table["environment"] == place.id, "subject"]
-    named = dict.fromkeys([*(subject for run in place.runs for subject in run.subjects), *own])
+    named = dict.fromkeys([*(subject for run in place.runs for subject in run.subjects), *own.unique()])
     return sorted(named, key="-".__eq__)
 
 
 def cells(table: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], dict[str, Any]]:
     """Rows combined by ``keys``: worst status, cases, worst error as a share of its bound, and how many not run."""
-    idle = STATUSES.index("not run")
-    found: dict[tuple[str, ...], list[Any]] = {}
-    counted = zip(*(table[name].tolist() for name in _COUNTED), strict=True)
-    for key, (rank, cases, share, exact, bounded) in zip(
-        zip(*(table[name] for name in keys), strict=True), counted, strict=True
-    ):
-        cell = found.setdefault(key, [idle, 0, None, 0, 0, 0, 0])
-        cell[0] = min(cell[0], rank)
-        cell[1] += cases
-        if share == share and (cell[2] is None or share > cell[2]):  # NaN, no share, is unequal to itself
-            cell[2] = share
-        cell[3] += 1
-        cell[4] += rank == idle
-        cell[5] += exact
-        cell[6] += bounded
+    found = _totals(table, keys)
+    columns = zip(*(found[name].tolist() for name in _TOTALS), strict=True)
     return {
         key: {
             "status": STATUSES[rank],
             "cases": cases,
-            "worst_share": share,
+            "worst_share": share if share == share else None,  # NaN, no share, is unequal to itself
             "rows": size,
             "not_run": unrun,
             "exact_only": exact > 0 and not bounded,
         }
-        for key, (rank, cases, share, size, unrun, exact, bounded) in found.items()
+        for key, (rank, cases, share, size, unrun, exact, bounded) in zip(found.index, columns, strict=True)
     }
+
+
+def _totals(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    return table.groupby(list(keys), sort=False, observed=True).agg(_TOTALS)
 
 
 def faults(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -185,24 +207,31 @@ def faults(table: pd.DataFrame) -> list[dict[str, Any]]:
 
     What is known is together by the ledger's reason, whatever operators and laws run into it.
     """
-    found: dict[tuple[int, str, str], dict[str, Any]] = {}
-    for row in map(_plain, table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable").to_dict("records")):
-        known = row["reason"] if row["status"] == "known" else None
-        key = (row["rank"], known or row["law"], "" if known else row["operator"])
-        fault = found.setdefault(key, {**row, "subjects": {}, "laws": {}, "operators": {}})
-        for name, value in (("subjects", row["where"]), ("laws", row["law"]), ("operators", row["operator"])):
-            fault[name][value] = None
-    return [{**fault, **{name: list(fault[name]) for name in _TOGETHER}} for fault in found.values()]
+    troubled = table[table["status"].isin(_FAULTS)].sort_values("rank", kind="stable")
+    first: dict[tuple[int, str, str], int] = {}
+    together: dict[tuple[int, str, str], tuple[dict[str, None], ...]] = {}
+    columns = (troubled[name] for name in ("rank", "status", "reason", "where", "law", "operator"))
+    for position, (rank, status, reason, *names) in enumerate(zip(*columns, strict=True)):
+        known = reason if status == "known" and isinstance(reason, str) else None
+        key = (rank, known or names[1], "" if known else names[2])
+        first.setdefault(key, position)
+        for name, own in zip(names, together.setdefault(key, ({}, {}, {})), strict=True):
+            own[name] = None
+    rows = map(_plain, troubled.iloc[list(first.values())].to_dict("records"))
+    return [
+        {**row, **dict(zip(_TOGETHER, map(list, own), strict=True))}
+        for row, own in zip(rows, together.values(), strict=True)
+    ]
 
 
 def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
     """S1–S24, each with what the rows and the benchmarks that name it tell."""
-    named = table[["systems", "law", "status", *_COUNTED]].explode("systems")
+    named = _totals(table, ["systems", "law", "status"]).reset_index().explode("systems")
     named = named[named["systems"].isin([system.id for system in SYSTEMS])]
     laws: dict[str, list[dict[str, Any]]] = {}
     for (system, law), cell in sorted(cells(named, ["systems", "law"]).items()):
         laws.setdefault(system, []).append({"law": law, **cell})
-    statuses = named.groupby(["systems", "status"], sort=False).size().to_dict()
+    statuses = named.groupby(["systems", "status"], sort=False)["rows"].sum().to_dict()
     measured = list(benchmarks)
     return [
         {

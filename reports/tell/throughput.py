@@ -18,6 +18,7 @@ from reports.tell.noise_floor import NOT_JUDGED, judged
 
 LOOPS = "loops"
 CHAPTER = "chapter's torch loop"
+REPORT = ("rows", "evidence_bytes", "peak_mib", "page_bytes", "results_bytes", "folded")
 SEEDS = 10
 """From so many the full ladder trains ten epochs by the book's loop, before any other recipe does."""
 
@@ -207,6 +208,15 @@ def growth(evidence: Evidence) -> list[dict[str, Any]]:
     ]
 
 
+def reports(evidence: Evidence) -> list[dict[str, Any]]:
+    """What a report costs as evidence grows, the smallest first."""
+    found = [
+        {"environment": place.id, "seconds": item.median, **{key: item.extra[key] for key in REPORT}}
+        for place, _, item in of_kind(evidence, "report growth")
+    ]
+    return sorted(found, key=lambda row: (row["environment"], row["rows"]))
+
+
 def scaling(evidence: Evidence) -> list[dict[str, Any]]:
     """Efficiency of several ranks, strong and weak: the speed-up over one rank alone, divided by the ranks."""
     entries = []
@@ -227,8 +237,11 @@ def scaling(evidence: Evidence) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda entry: (entry["environment"], entry["label"]))
 
 
-def peers(evidence: Evidence) -> list[dict[str, Any]]:
-    """torch's recipes and other libraries in one run, as multiples of the chapter's loop, the fastest first."""
+def peers(evidence: Evidence, work: str) -> list[dict[str, Any]]:
+    """torch's recipes and other libraries in one run, the fastest first.
+
+    Multiples of the chapter's loop where ``work`` is training, of torch's eager mode where it is inference.
+    """
     entries = [
         {
             "environment": place.id,
@@ -240,6 +253,7 @@ def peers(evidence: Evidence) -> list[dict[str, Any]]:
             "word": NOT_JUDGED if item.warning else None,
         }
         for place, _, item in of_kind(evidence, "peer")
+        if item.extra["work"] == work
     ]
     return sorted(entries, key=lambda entry: (entry["environment"], -entry["median"]))
 
@@ -247,7 +261,10 @@ def peers(evidence: Evidence) -> list[dict[str, Any]]:
 def absent_peers(evidence: Evidence) -> list[tuple[str, str]]:
     """The other libraries that were not run, each with the reason."""
     ran = {item.extra["recipe"] for _, _, item in of_kind(evidence, "peer")}
-    return [(name, reason(evidence, f"test_peers[{name}")) for name in ("jax", "tinygrad") if name not in ran]
+    names = ("jax", "onnxruntime", "tinygrad")
+    return [
+        (name, reason(evidence, f"test_peers[{name}", f"test_inference[{name}")) for name in names if name not in ran
+    ]
 
 
 def references(evidence: Evidence) -> list[dict[str, Any]]:

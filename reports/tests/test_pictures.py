@@ -281,3 +281,24 @@ def test_a_receptive_field_is_boxed() -> None:
     assert 'x="1" y="1" width="2" height="1"' in boxed["svg"]
     assert "box-of-field" not in empty["svg"]
     assert boxed["field"] == 2
+
+
+def test_the_forward_pass_has_a_table_of_its_own(tmp_path: Path) -> None:
+    """Rows of inference are no part of the ladder of training, and say over what they are multiples."""
+    rows = [fake_bench.peer(), fake_bench.peer("onnxruntime", "onnxruntime", 1.7, work="inference")]
+    fake_run.write_benchmarks(tmp_path, rows)
+    html = render(load([tmp_path]))["index.html"]
+    assert "relative to torch’s eager mode" in html
+    assert [html.count(f'<th scope="row">{name}</th>') for name in ("jax", "onnxruntime")] == [1, 1]
+
+
+def test_what_reports_cost_is_a_table(tmp_path: Path) -> None:
+    """Time, memory and sizes, the smallest evidence first."""
+    sizes = {"evidence_bytes": 2**30, "peak_mib": 700, "page_bytes": 2**20, "results_bytes": 2**22, "folded": 9}
+    rows = [
+        fake_bench.benchmark(f"test_report[{rows}]", [seconds], {"kind": "report growth", "rows": rows, **sizes})
+        for rows, seconds in ((10**6, 9.0), (10**4, 1.0))
+    ]
+    fake_run.write_benchmarks(tmp_path, rows)
+    html = render(load([tmp_path]))["index.html"]
+    assert html.index('<th scope="row">10,000') < html.index('<th scope="row">1,000,000')
