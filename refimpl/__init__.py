@@ -29,6 +29,7 @@ loss        n, c a row and its class; y log-probabilities, ``P = e^y``; t target
             s label smoothing
 power       r exponent, S the sum of a window's r-th powers
 optimizer   v velocity; λ, μ, τ weight decay, momentum, dampening
+adam        m, v moving averages of the gradient and of its square, which β₁ and β₂ decay; t step, λ weight decay
 bounds      u unit roundoff, η underflow, ``γ_n = n·u/(1 − n·u)``; x̂ a computed x, off by e_x at most; k elements of
             a window, m windows that hold an element (:mod:`refimpl.rounding`)
 ==========  ================================================================================================

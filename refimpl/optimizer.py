@@ -64,12 +64,22 @@ def sgd_steps(
     >>> sgd_steps([np.array([1.0])], [[np.array([2.0])], [], [np.array([1.0])]], lr=0.5, momentum=0.5)   # v = 2, then 2
     ([array([-1.])], [array([2.])])
     """
-    moved, velocities = list(parameters), [None] * len(parameters)
+    return in_turn(parameters, gradients, lambda w, g, v: step(w, g, momentum_buffer=v, **options))
+
+
+def in_turn(
+    parameters: Sequence[Any], gradients: Iterable[Sequence[Any]], step: Callable[[Any, Any, Any], tuple[Any, Any]]
+) -> tuple[list[Any], list[Any]]:
+    """Several steps on several parameters: ``step`` takes a parameter, its gradient and what it kept before, or None.
+
+    gradients: see :func:`sgd_steps`. Returns the parameters and what is kept of each, None where no step was taken.
+    """
+    moved, kept = list(parameters), [None] * len(parameters)
     for of_step in gradients:
         for i, gradient in enumerate(of_step):
             if gradient is not None:
-                moved[i], velocities[i] = step(moved[i], gradient, momentum_buffer=velocities[i], **options)
-    return moved, velocities
+                moved[i], kept[i] = step(moved[i], gradient, kept[i])
+    return moved, kept
 
 
 def _decayed(w: Array, g: Array, weight_decay: float) -> Array:

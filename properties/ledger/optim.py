@@ -104,6 +104,18 @@ def _fused_strides(case: Case, subject: Subject) -> bool:
         setting=Setting({"parameter 0": "transposed"}),
     ),
 )  # fmt: skip
+@known(
+    "fused-adam-ignores-strides",
+    ("adam_steps", "adamw_steps"),
+    severity="silent wrong value",
+    laws=("layouts",),
+    why=f"{FUSED.replace('SGD', 'Adam')}, and strides are no part of a tensor's value",
+    example=Case(
+        {"parameter 0": (2, 2), "gradients 0": (1, 2, 2)},
+        {**STEPS, "betas": (0.5, 0.75), "eps": 0.125, "weight_decay": 0.0}, "normal",
+        setting=Setting({"parameter 0": "transposed"}),
+    ),
+)  # fmt: skip
 def _fused_strides_in_lists(case: Case, subject: Subject) -> bool:
     """With fused=True a parameter of a list is walked through in memory as its gradient is, whatever its strides."""
     parameters = [name for name in case.shapes if name.startswith("parameter")]
@@ -147,3 +159,26 @@ def _later_parameter(case: Case, subject: Subject) -> bool:
     given = case.arguments
     later = 0 < given["frozen"] < len(given["steps"]) and len(given["dtypes"]) > 1
     return bool(given.get("fused") and given.get("momentum")) and later
+
+
+@known(
+    "compiled-adam-corrects-in-float32",
+    ("adam_steps", "adamw_steps"),
+    severity="silent wrong value",
+    dtypes=("float32",),
+    modes=("compiled",),
+    upstream="https://github.com/pytorch/pytorch/pull/88173",
+    why="torch.optim.Adam: the average of squares is divided by 1 − β₂ᵗ, which eager mode forms of Python's numbers",
+    example=Case(
+        {"parameter 0": (1,), "gradients 0": (1, 1)},
+        {
+            **STEPS, "fused": None, "foreach": False, "betas": (0.9, 0.999), "eps": 0.125, "weight_decay": 0.0,
+        },
+        "normal",
+    ),
+)  # fmt: skip
+def _corrections(case: Case, subject: Subject) -> bool:
+    """Compiled, but not with fused=True, the number of steps t is a tensor of float32, and so is 1 − β₂ᵗ: where β₂ᵗ is
+    near 1 it has few digits left, and the step is off by hundreds of roundings."""
+    taken = set(case.arguments["steps"]) != {"overflowing"}
+    return not case.arguments.get("fused") and case.arguments["betas"][1] > 0.99 and taken

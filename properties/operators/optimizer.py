@@ -65,10 +65,10 @@ COUNTS = (1, 5, 2, 33)
 
 
 @st.composite
-def steps_geometry(draw: st.DrawFn) -> Geometry:
-    """Parameters of several shapes and perhaps dtypes, with gradients for each of several steps.
+def steps_geometry(draw: st.DrawFn, options: st.SearchStrategy[Some]) -> Geometry:
+    """Parameters of several shapes and perhaps dtypes, with gradients for each of several steps, and options.
 
-    "steps", "dtypes", "frozen" and "scale" are those of :func:`properties.worker.programs.optimizer.sgd_steps`.
+    "steps", "dtypes", "frozen" and "scale" are those of :func:`properties.worker.programs.optimizer.in_turn`.
     """
     count, turn = draw(among(*COUNTS)), draw(among(0, 1, 2, 3, 5, 6))  # not 4: the first parameter has an element
     steps = (
@@ -78,34 +78,38 @@ def steps_geometry(draw: st.DrawFn) -> Geometry:
     for i in range(count):
         shape = SHAPES[(turn + i) % len(SHAPES)]
         shapes |= {f"parameter {i}": shape, f"gradients {i}": (len(steps), *shape)}
-    options = draw(update_geometry())[1]
-    halves = options.get("fused") or set(steps) == {"plain"}
+    chosen = draw(options)
+    halves = chosen.get("fused") or set(steps) == {"plain"}
     dtypes = [DTYPES[(turn + i) % len(DTYPES)] for i in range(count)] if draw(COIN) else [None] * count
     return shapes, {
-        **options, "steps": steps, "frozen": draw(among(0, 0, 1, 2)), "scale": draw(among(1.0, 16.0, 256.0)),
+        **chosen, "steps": steps, "frozen": draw(among(0, 0, 1, 2)), "scale": draw(among(1.0, 16.0, 256.0)),
         "dtypes": tuple(None if dtype == "float16" and not halves else dtype for dtype in dtypes),
     }  # fmt: skip
 
 
-def _results(
-    update: Callable[..., Any], *operands: Any, steps: tuple[str, ...], dtypes: tuple[str | None, ...], frozen: int,
-    scale: float, foreach: bool | None = None, fused: bool | None = None, **options: Any,
-) -> dict[str, Any]:  # fmt: skip
+def _results(update: Callable[..., Any], *operands: Any, **arguments: Any) -> dict[str, Any]:
     """What the program of the same arguments returns."""
-    count = len(dtypes)
+    moved, velocities = after_steps(update, *operands, **arguments)
+    results = dict(zip(programs.numbered("output", len(moved)), moved, strict=True))
+    if arguments.get("momentum"):
+        named = zip(programs.numbered("velocity", len(moved)), velocities, strict=True)
+        begun = {name: velocity for name, velocity in named if velocity is not None}
+        results |= {**begun, "kept": np.asarray(float(len(begun)))}
+    return results | scale_after(**arguments)
+
+
+def after_steps(
+    update: Callable[..., Any], *operands: Any, steps: tuple[str, ...], dtypes: tuple[str | None, ...], frozen: int,
+    scale: float, foreach: bool | None = None, fused: bool | None = None, capturable: bool = False, **options: Any,
+) -> tuple[list[Any], list[Any]]:  # fmt: skip
+    """The parameters after the steps that are taken, whatever their form, and what is kept of each."""
     kept = [_kept_in(dtype, values) for dtype, values in zip(dtypes, operands[::2], strict=True)]
     of_steps = [
         [None if i % 2 and t < frozen else _at(gradients, t, kept[i]) for i, gradients in enumerate(operands[1::2])]
         for t in range(len(steps))
     ]
     taken = [() if step == "overflowing" else given for step, given in zip(steps, of_steps, strict=True)]
-    moved, velocities = update(kept, taken, **options)
-    results = dict(zip(programs.numbered("output", count), moved, strict=True))
-    if options.get("momentum"):
-        named = zip(programs.numbered("velocity", count), velocities, strict=True)
-        begun = {name: velocity for name, velocity in named if velocity is not None}
-        results |= {**begun, "kept": np.asarray(float(len(begun)))}
-    return results | ({"scale": np.asarray(_scale_after(steps, scale))} if set(steps) != {"plain"} else {})
+    return update(kept, taken, **options)
 
 
 def _kept_in(dtype: str | None, values: Array | Computed) -> Array | Computed:
@@ -123,16 +127,16 @@ def _at(gradients: Array | Computed, step: int, parameter: Array | Computed) -> 
     return np.asarray(gradients)[step]
 
 
-def _scale_after(steps: tuple[str, ...], scale: float) -> float:
-    """torch.amp.GradScaler: halved by a step that overflows, doubled by every second one in turn that does not."""
+def scale_after(steps: tuple[str, ...], scale: float, **rest: Any) -> dict[str, Array]:
+    """torch.amp.GradScaler's: halved by a step that overflows, doubled by every second one in turn that does not."""
     good = 0
     for step in steps:
         good = 0 if step == "overflowing" else good + (step == "scaled")
         scale *= 0.5 if step == "overflowing" else 2.0 if step == "scaled" and good and good % 2 == 0 else 1.0
-    return scale
+    return {"scale": np.asarray(scale)} if set(steps) != {"plain"} else {}
 
 
-def _in_its_dtype(case: Case, name: str, values: Array) -> Array:
+def in_its_dtype(case: Case, name: str, values: Array) -> Array:
     """Numbers that the parameter's own dtype has; those of float16 so small that no scale makes them infinite."""
     dtype = case.arguments["dtypes"][int(name.split()[-1])]
     values = np.clip(values, -LARGEST, LARGEST) if dtype == "float16" else values
@@ -178,12 +182,12 @@ OPERATORS = (
         name="sgd_steps",
         layer="torch.optim.SGD",
         systems=("S20",),
-        cases=cases(steps_geometry()),
+        cases=cases(steps_geometry(update_geometry().map(lambda drawn: drawn[1]))),
         program=programs.sgd_steps,
         reference=partial(_results, optimizer.sgd_steps),
         bound=partial(_results, bounds.momentum_steps),
         output_shape=lambda case: case.shapes["parameter 0"],
         inexact="the learning rate is no integer",
-        domain=_in_its_dtype,
+        domain=in_its_dtype,
     ),
 )

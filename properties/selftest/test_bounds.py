@@ -17,8 +17,8 @@ from refimpl import assert_within, bound, gradient_bounds
 from refimpl.expected import Expected
 from refimpl.rounding import BFLOAT16, FLOAT16, FORMATS, Computed, Precision, round_to
 
-FORMS = ("accuracy", "max_pool1d_values", "sgd_steps")
-"""Operators that are others in another form."""
+FORMS = ("accuracy", "max_pool1d_values", "sgd_steps", "adam_steps", "adamw_steps")
+"""Operators that are others in another form, or take lists."""
 OFFERED = [operator for operator in CATALOGUE if operator.name not in FORMS]
 DTYPE = "bfloat16"
 FORMAT = FORMATS[DTYPE]

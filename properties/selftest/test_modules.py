@@ -28,6 +28,7 @@ from refimpl.rounding import FORMATS
 
 LAYERS = [name for name, layer in vars(nn).items() if inspect.isclass(layer) and function_of(name)]
 NO_LAYERS = ("matmul", "accuracy", "flatten", "unflatten", "sgd", "sgd_steps", "interpolate_antialiased",
+             "adam_steps", "adamw_steps",
              "layer_norm", "rms_norm", "group_norm", "instance_norm", "batch_norm",
              *(o.name for o in CATALOGUE if o.family in ("reduction", "matrix_product")))  # fmt: skip
 """Operators that no layer computes by a function of torch.nn.functional, and those that are held as functions alone."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from properties.worker.programs import (
     activation,
+    adam,
     adaptive_pooling,
     convolution,
     dense,
@@ -45,13 +46,14 @@ VIEWS = (dense.flatten, dense.unflatten, modules.module, dropout.dropout, dropou
          dropout.alpha_dropout, dropout.feature_alpha_dropout)  # fmt: skip
 """The programs whose output may share memory with an operand, as torch documents."""
 
-STEPS = (optimizer.sgd, optimizer.sgd_steps)
+STEPS = (optimizer.sgd, optimizer.sgd_steps, adam.adam_steps, adam.adamw_steps)
 """The programs of which a part is compiled: torch.compile makes no parameters within a graph, but compiles a step."""
 
 __all__ = [
     "STEPS",
     "VIEWS",
     "activation",
+    "adam",
     "adaptive_pooling",
     "convolution",
     "dense",

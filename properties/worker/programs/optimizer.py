@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,30 +35,41 @@ def sgd(
     return {"output": stepped.detach()} | ({} if velocity is None else {"velocity": velocity})
 
 
-def sgd_steps(
+def sgd_steps(**given: Any) -> dict[str, Tensor]:
+    """Several steps of torch.optim.SGD on a list of parameters (:func:`in_turn`).
+
+    Returns the velocities that are kept beside the parameters and, with momentum, how many these are ("kept").
+    """
+    results = in_turn(torch.optim.SGD, {"momentum_buffer": "velocity"}, **given)
+    kept = sum(name.startswith("velocity") for name in results)
+    return results | ({"kept": results["output"].new_tensor(kept)} if given.get("momentum") else {})
+
+
+def in_turn(
+    kind: type[torch.optim.Optimizer],
+    state: Mapping[str, str],
     steps: Sequence[str],
     dtypes: Sequence[str | None],
     frozen: int,
     scale: float,
-    fused: bool | None = None,
     compiled: Compiler | None = None,
     **given: Any,
 ) -> dict[str, Tensor]:
-    """Several steps of torch.optim.SGD on a list of parameters, some of them by way of torch.amp.GradScaler.
+    """Several steps of an optimizer on a list of parameters, some of them by way of torch.amp.GradScaler.
 
     given: "parameter i" and "gradients i", one for each step, and options. A "scaled" step gets gradients times the
     scaler's scale, an "overflowing" one has an infinite element, too; a "plain" one knows no scaler. The parameters of
     odd i have no gradients in the first ``frozen`` steps. dtypes: of each parameter, see :func:`kept_in`. Returns the
-    parameters ("output", "output 1" …), the velocities that are kept of them and, with momentum, how many these are
-    ("kept"), and the scale. compiled: see :func:`sgd`.
+    parameters ("output", "output 1" …), what the optimizer keeps of them, and the scale. state: what it keeps, and how
+    that is named in the results. compiled: see :func:`sgd`.
     """
     operands = {name: given.pop(name) for name in list(given) if isinstance(given[name], Tensor)}
-    first = operands["parameter 0"]
+    first, count = operands["parameter 0"], len(dtypes)
     kinds = [kept_in(dtype, first.dtype) for dtype in dtypes]
     scaled = any(step != "plain" for step in steps)
-    _decline(first.device.type, scaled, bool(fused), torch.float16 in kinds)
-    parameters = [nn.Parameter(operands[f"parameter {i}"].to(kind, copy=True)) for i, kind in enumerate(kinds)]
-    optimizer = torch.optim.SGD(parameters, fused=fused, **given)
+    _decline(first.device.type, scaled, bool(given.get("fused")), torch.float16 in kinds)
+    parameters = [nn.Parameter(operands[f"parameter {i}"].to(dtype, copy=True)) for i, dtype in enumerate(kinds)]
+    optimizer = kind(parameters, **given)
     _compile_step(optimizer, compiled)
     scaler = torch.amp.GradScaler(first.device.type, init_scale=scale, growth_interval=2) if scaled else None
     for t, step in enumerate(steps):
@@ -69,11 +80,10 @@ def sgd_steps(
             optimizer.step()
         else:
             _scaled_step(scaler, optimizer, parameters, overflowing=step == "overflowing")
-    results = {name: p.detach() for name, p in zip(numbered("output", len(parameters)), parameters, strict=True)}
-    velocities = [optimizer.state[p].get("momentum_buffer") for p in parameters]
-    named = zip(numbered("velocity", len(parameters)), velocities, strict=True)
-    kept = {name: velocity for name, velocity in named if velocity is not None}
-    results |= kept | ({"kept": torch.tensor(float(len(kept)))} if given.get("momentum") else {})
+    results = {name: p.detach() for name, p in zip(numbered("output", count), parameters, strict=True)}
+    for kept, named in state.items():
+        values = zip(numbered(named, count), (optimizer.state[p].get(kept) for p in parameters), strict=True)
+        results |= {name: value for name, value in values if value is not None}
     results |= {"scale": torch.tensor(scaler.get_scale())} if scaler else {}
     return {name: result.to(first) for name, result in results.items()}
 
