@@ -119,7 +119,7 @@ def _product(name: str, second: str, geometry: st.SearchStrategy[Geometry], laye
         bound=bounds.product,
         gradients=matrix_product.gradients,
         gradient_bounds=bounds.gradients,
-        second=partial(double_backward.bilinear, bounds.product, bounds.gradients),
+        second=bounds.second,
         output_shape=output_shape,
         traits=frozenset({"linear", "products"}),
         **about,

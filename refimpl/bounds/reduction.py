@@ -37,6 +37,24 @@ def mean_gradients(
     return (averaged(cotangent, lambda g: reduction.total_gradient(g, x.shape, dim, keepdim) / n, 2),)
 
 
+def mean_second(
+    cotangent: Computed, x: Computed, h: Computed, dim: Axes | None = None, keepdim: bool = False
+) -> tuple[Computed, Computed]:
+    """To g the mean of h, as a sum of quotients, each of which is stored; to x nothing.
+
+    In float16, 36/3 + 61/3 is 12 + 20.328125, which is stored as 32.3125:
+
+    >>> from refimpl.rounding import FORMATS
+    >>> g, x, h = (Computed.operand(v, FORMATS["float16"]) for v in (1.0, np.zeros(3), np.array([36.0, 61.0, 0.0])))
+    >>> bool(abs(32.3125 - 97.0 / 3.0) <= mean_second(g, x, h)[0].off)
+    True
+    """
+    n = reduction.count(x.shape, dim)
+    computed = total(averaged(h, lambda values: values / n, 2), dim, keepdim)
+    to_cotangent = with_error_of(reduction.mean(h.value, dim, keepdim), computed)
+    return to_cotangent, Computed.operand(np.zeros(x.shape), x.format)
+
+
 def extreme(
     x: Computed, dim: Axes | None = None, keepdim: bool = False, largest: bool = True
 ) -> tuple[Computed, Array]:
