@@ -124,6 +124,7 @@ class Shaped:
         needed = {n for n, p in takes.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
         fits = (
             set(tensors) <= operands
+            and not plain.keys() & operands
             and needed <= {*tensors, *plain, "target"}
             and (target is None or target in self.integers)
             and not any(isinstance(plain.get(name), str) for name in PER_AXIS)

@@ -19,6 +19,7 @@ from properties.operators import Operator
 from properties.subjects import Declined, Subject
 from properties.verdicts.verdict import BUG, UNCLEAN, Diverged, holds, same_shape, verdict
 from properties.worker.call import Outcome
+from properties.worker.watch import is_called
 
 
 def of_a_task(operator: Operator) -> bool:
@@ -100,10 +101,5 @@ def test_own_work(operator: Task, subject: Subject, case: Case) -> None:
     names = tuple(dict.fromkeys(name for name, _ in operator.own.calls if name not in MOVING))
     operands = operands_of(operator, case, subject)
     called = subject.run(operator.program, operands, case.arguments, watched=names).handed_on
-    own = [name for name in names if not any(is_called(name, by) for by in called)]
+    own = [name for name in names if not any(is_called(name, by.rpartition(".")[2]) for by in called)]
     holds(bool(own), f"hands on to {', '.join(called)}: nothing of it is the answer's own")
-
-
-def is_called(name: str, by: str) -> bool:
-    """True if a function that was called, with its module, is one of Model's."""
-    return by.rpartition(".")[2].lstrip("_").startswith(name)

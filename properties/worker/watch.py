@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,6 +48,15 @@ ALIASES = {"conv": ("convolution", "_convolution", "mkldnn_convolution"), "unfol
 """What torch calls of a function goes by in ATen, too, by the beginning of its name."""
 
 
+def is_called(name: str, by: str) -> bool:
+    """True if a function is one of another's name, or a variant of it that has more in its name.
+
+    >>> [is_called("max", by) for by in ("max", "_max", "maximum")], is_called("max_pool2d", "max_pool2d_with_indices")
+    ([True, True, False], True)
+    """
+    return re.match(rf"{re.escape(name)}(?![a-z])", by.lstrip("_")) is not None
+
+
 class Watching(TorchFunctionMode):
     """Notes which functions of torch's are called that some names stand for, whoever calls them."""
 
@@ -62,7 +72,7 @@ class Watching(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Note a function, and call it."""
         name = str(getattr(func, "__name__", "")).partition(".")[0]
-        stands = name in self._aliases or name.lstrip("_").startswith(self._names)
+        stands = name in self._aliases or any(is_called(own, name) for own in self._names)
         if stands and func is not torch.Tensor.unfold and not _of_others(func):
             said = resolve_name(func) or str(func)
             if said not in self.seen:
