@@ -127,7 +127,7 @@ def _normalization(name: str, program: Any, geometry: Any, **about: Any) -> Oper
         gradients=partial(_gradients, arranged, centered),
         gradient_bounds=partial(bounds.layer_gradients, name),
         output_shape=partial(_shape, name),
-        traits=frozenset({"mixed"}),
+        traits=frozenset({"mixed", "normalizing"} | ({"centered"} if centered else set())),
         inexact=INEXACT,
         **about,
     )
@@ -219,7 +219,7 @@ OPERATORS = (
         gradient_bounds=bounds.batch_norm_gradients,
         outputs=("output", "running_mean", "running_var"),
         output_shape=lambda case: case.shapes["input"],
-        traits=frozenset({"mixed"}),
+        traits=frozenset({"mixed", "normalizing", "centered"}),
         inexact=INEXACT,
         given={name: partial(_statistic, name) for name in ("running_mean", "running_var")},
         constraints=TRAINED,

@@ -110,6 +110,8 @@ class Operator:
         - "mixed": operands may be of two dtypes, as torch documents, or of one that is another than is usual;
         - "in place": it can be told to leave its result in its operand;
         - "loss": a loss of rows of classes;
+        - "normalizing": rows of the input are divided by the root of their variance, or mean square, and eps;
+        - "centered": their mean is subtracted before that;
         - "terms": a loss to which each element of its operands, or each row, gives a term of its own;
         - "random": what it gives is drawn at random but in the cases here, which leave nothing to chance.
         """

@@ -21,6 +21,18 @@ def layer_norm_of_the_last_axis(
     return y if weight is None or bias is None else y * weight + bias
 
 
+@fault("shift and scale", "layer_norm", dtypes=WIDE)
+def layer_norm_by_a_difference_of_squares(
+    input: Tensor, normalized_shape: tuple[int, ...], weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """Layer normalisation whose variance is the mean of squares less the square of the mean."""
+    axes = tuple(range(-len(normalized_shape), 0))
+    mean, square = input.mean(axes, keepdim=True), input.square().mean(axes, keepdim=True)
+    y = (input - mean) / ((square - mean.square()).clamp(min=0.0) + eps).sqrt()
+    return y if weight is None or bias is None else y * weight + bias
+
+
 @fault("agreement", "group_norm")
 def group_norm_of_the_sample_variance(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
