@@ -29,6 +29,7 @@ from bench.compiled import gradients_of
 from bench.lenet import Batches, Training, count_correct
 
 PIECES = (64, 128)  # examples
+START = "spawn"  # of processes: threads of torch do not survive a fork
 TRIALS = 7  # of each, the first of which compiles
 UNCOUNTED = -100  # a label that cross-entropy leaves out
 PATIENCE = 600.0  # seconds until a worker that says nothing is given up; the first answer may need a compilation
@@ -112,7 +113,7 @@ class PerCore(Training):
         pieces = sorted({min(piece, share) for piece in PIECES})
         self.shared = Shared.make(flat, workers, max(_filled(batch_size, piece) for piece in pieces))
         torch.nn.utils.vector_to_parameters(self.shared.parameters, self.model.parameters())
-        context = torch.multiprocessing.get_context("spawn")
+        context = torch.multiprocessing.get_context(START)
         for rank in range(workers):
             here, there = context.Pipe()
             about = (there, self.model, self.shared, rank, workers, compiled.BACKEND)

@@ -19,6 +19,7 @@ from bench import compiled, lenet, loop_kernels, matrix_lenet, per_core, recipes
 from bench.agreement import first_step
 from bench.fashion_mnist import DataSet
 from properties.images import idx
+from properties.selftest import nested
 from properties.verdicts.verdict import Diverged
 
 SMALL = 40
@@ -38,7 +39,13 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "BACKEND", "aot_eager")
 
 
-@pytest.mark.usefixtures("traced")  # "bench" holds the code that is built to the same bound, "bench-full" per_core's
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes of a recipe are forked from one that has imported torch, and computed nothing."""
+    monkeypatch.setattr(per_core, "START", nested.context.get_start_method())
+
+
+@pytest.mark.usefixtures("traced", "forked")  # "bench" holds the code that is built to the same bound, "bench-full" per_core's
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_a_step_is_the_loops_step(name: str, problem: recipes.Problem) -> None:
     """A recipe's first step is within the bound propagated through the network; in 16 bits there is none."""
@@ -123,6 +130,7 @@ def test_as_many_trainings_compile_as_there_are() -> None:
     assert [float(once(torch.ones(1), times)) for times in range(12)] == list(range(12))
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_lost_process_ends_the_run(problem: recipes.Problem) -> None:
     """A process that is killed is an error that names it, not a hang; the others end with the training."""
     if absence := recipes.RECIPES["per_core"].absence("cpu"):
@@ -140,7 +148,7 @@ def test_a_lost_process_ends_the_run(problem: recipes.Problem) -> None:
     assert not any(worker.is_alive() for worker in workers)
 
 
-@pytest.mark.usefixtures("traced")
+@pytest.mark.usefixtures("traced", "forked")
 def test_pieces_of_every_size(problem: recipes.Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of the sizes is chosen, and a step is the loops' step in pieces of any, the last of which is filled up."""
     if absence := recipes.RECIPES["per_core"].absence("cpu"):
