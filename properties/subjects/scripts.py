@@ -21,7 +21,6 @@ from properties.worker import wire
 IDLE = 60.0
 """Seconds without computing after which a script is taken to wait for what never comes."""
 IMPORTS = {
-    ".backward(": "torch.fx.experimental.symbolic_shapes",
     "torch.compile(": "torch._inductor.compile_fx",
     "torch.optim.": "torch._dynamo",
     "torch.autograd.grad(": "torch._dynamo",

@@ -4,7 +4,8 @@ It has imported torch and NumPy, the seconds of which a script then does not tak
 that OpenBLAS starts when NumPy is imported it ends before a fork, and starts anew where it is used. What a script
 finds is what it finds in a process of its own: ``__main__``, ``__file__``, ``sys.argv`` and the first folder of
 ``sys.path`` are its own, and an exception that it does not catch, or the end of its last line, ends the process as
-usual, but that nothing is freed that was imported: to go through torch's modules takes a fifth of a second. Beside torch, NumPy and what those import, modules of the standard library are there already, none of this suite.
+usual, but that nothing is freed that was imported: to go through torch's modules takes a fifth of a second. Beside
+torch, NumPy and what those import, modules of the standard library are there already, none of this suite.
 
 A request names the script, the files for what it prints, and the modules that torch would import in it, which are the
 launcher's from then on. Its process id and, later, its exit status are the answers.
@@ -24,7 +25,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import torch  # noqa: F401 (for the scripts)
+import torch.fx.experimental.symbolic_shapes  # noqa: F401 (torch imports it in a first backward, and for "meta")
 
 from properties.worker import wire
 from properties.worker.process import die_with_parent
