@@ -6,8 +6,9 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,8 @@ NO_CLASS = -100
 """What torch ignores where no index is named."""
 ALIGNMENT = 64
 """Bytes that divide the address of what torch allocates."""
+OPERANDS = 6
+"""Operands, the first ones, of which facts are told: an optimizer has dozens."""
 VALUES, TERMS = 2**16, 2**22
 """Elements of an operand whose values are looked at, and about so many products of an output that is computed."""
 WIDE = FORMATS["float64"]
@@ -46,6 +49,7 @@ def facts_of(operator: Operator, case: Case, format: Format = WIDE) -> dict[str,
     format: that of the operands, whose values are looked at.
     """
     found: dict[str, Fact] = {}
+    case = dataclasses.replace(case, shapes=dict(itertools.islice(case.shapes.items(), OPERANDS)))
     parts: list[Part] = [_arguments, _adaptive, _window, _sizes, _output, partial(_in_memory, format=format), _kind]
     parts += [partial(part, format=format) for part in (_values, _output_values) if not _vast(case)]
     for part in parts:
@@ -190,8 +194,7 @@ def _window(operator: Operator, case: Case) -> Found:
         return
     sizes = case.arguments["output_size"] if operator.has("columns") else case.shapes["input"][-len(kernel) :]
     yield "a window longer than its axis", any(r > n for r, n in zip(reach, sizes, strict=True))
-    axes = zip(sizes, reach, stride, padding, strict=True)
-    windows = sizes if operator.has("transposed") else [(n + 2 * p - r) // s + 1 if s else 1 for n, r, s, p in axes]
+    windows = _windows(operator, case, zip(sizes, reach, stride, padding, strict=True))
     yield "windows", math.prod(windows)
     yield "windows that overlap", any(r > s and n > 1 for r, s, n in zip(reach, stride, windows, strict=True))
     yield "stride = window", tuple(reach) == tuple(stride)
@@ -202,6 +205,48 @@ def _window(operator: Operator, case: Case) -> Found:
         ceil = bool(case.arguments.get("ceil_mode")) and formula(operator, case)
         floor = ceil and formula(operator, case.with_arguments(ceil_mode=False))
         yield "a window past the border", bool(ceil) and ceil != floor
+    scattered = (formula(operator, case) or ())[-len(kernel) :] if operator.has("transposed") else sizes
+    if max(*windows, *scattered) * max(kernel) <= VALUES:
+        whose = "input" if scattered is sizes and not operator.has("columns") else "output"
+        yield from _seen(list(map(_axis, windows, kernel, stride, dilation, padding, scattered)), whose)
+
+
+def _windows(operator: Operator, case: Case, axes: Iterable[tuple[int, int, int, int]]) -> tuple[int, ...]:
+    """How many windows there are along each axis, of its size, a window's reach, stride and padding."""
+    if operator.has("transposed"):
+        return case.shapes["input"][-operator.axes :]
+    shape = formula(operator, case) if operator.has("window") else None
+    return shape[-operator.axes :] if shape else tuple((n + 2 * p - r) // s + 1 if s else 1 for n, r, s, p in axes)
+
+
+def _axis(windows: int, kernel: int, stride: int, dilation: int, padding: int, size: int) -> tuple[Array, Array]:
+    """Of each window's taps along an axis, which see an element, and how many see each element.
+
+    >>> inside, seen = _axis(windows=3, kernel=2, stride=1, dilation=1, padding=1, size=2)
+    >>> inside.tolist(), seen.tolist()
+    ([[False, True], [True, True], [True, False]], [2, 2])
+    """
+    places = np.arange(windows)[:, None] * stride + np.arange(kernel) * dilation - padding
+    inside = (places >= 0) & (places < size)
+    return inside, np.bincount(places[inside], minlength=size)
+
+
+def _seen(axes: list[tuple[Array, Array]], whose: str) -> Found:
+    """What windows see, along any axis: padding alone, or an element more than once, or never.
+
+    whose: the elements are the input's, or, where windows scatter, the output's.
+    """
+    taps, elements = [inside for inside, _ in axes], [seen for _, seen in axes]
+    yield "an element that several windows see", any((seen > 1).any() for seen in elements)
+    yield "every element seen by a window", all((seen > 0).all() for seen in elements)
+    yield "a window that sees padding alone", any(not inside.any(axis=1).all() for inside in taps)
+    yield "a last window that sees padding alone", any(not inside[-1:].any() for inside in taps)
+    yield "a tap that sees padding alone", any(not inside.any(axis=0).all() for inside in taps)
+    yield "a first tap that sees padding alone", any(not inside[:, :1].any() for inside in taps)
+    yield "a last tap that sees padding alone", any(not inside[:, -1:].any() for inside in taps)
+    names = [f"{whose}'s {axis}" for axis in AXES[len(axes)]] if len(axes) > 1 else [whose]
+    for name, seen in zip(names, elements, strict=True):
+        yield f"a window that sees the last element of the {name}", bool(seen[-1:].any())
 
 
 def _sizes(operator: Operator, case: Case) -> Found:

@@ -14,7 +14,7 @@ from properties.engine.law import every
 from properties.engine.rules import Rule, rules
 from properties.engine.symptoms import Symptoms
 from properties.engine.trial import HERE
-from properties.operators import CATALOGUE, Operator
+from properties.operators import CATALOGUE, Operator, operator
 from properties.operators.facts import facts_of
 from properties.selftest.diagnosing import check_of, tell
 from properties.subjects import Subject
@@ -67,6 +67,14 @@ def test_each_argument_is_told_of(operator: Operator) -> None:
     case = drawn(operator)[5]
     facts = facts_of(operator, case)
     assert not [name for name in case.arguments if not any(name in fact for fact in facts)]
+
+
+def test_facts_of_huge_arguments() -> None:
+    """Of windows through which no loop counts in time sizes are told, and no values."""
+    huge = {"kernel_size": (2**40,), "stride": (2**40,), "padding": (2**39,), "ceil_mode": False}
+    facts = facts_of(operator("avg_pool1d"), Case({"input": (1, 1, 4)}, huge))
+    assert facts["kernel_size"] == 2**40
+    assert "bits of input" not in facts
 
 
 def test_right_by_luck() -> None:
