@@ -66,6 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what workers cannot do here, before a crash ends the run, and why there are fewer than cores."""
     lines = [] if config.stash[options.OPTIONS].in_process else process.lacking()
+    given = config.stash[options.OPTIONS]
+    if given.kernels and law_tests.TASK not in config.stash:
+        lines = [*lines, kernels.header(given.kernels, given.operators)]
     return lines + ([config.stash[memory.FEWER]] if memory.FEWER in config.stash else [])
 
 

@@ -18,6 +18,7 @@ from properties.engine.algorithms import Algorithms
 from properties.engine.domain import Domains
 from properties.engine.sandbox import Lost, Sandbox
 from properties.engine.trial import HERE, Engine, Engines, Trial
+from properties.operators import Operator
 from properties.session import law_tests
 from properties.session.options import OPTIONS, check_words
 from properties.subjects.launchers import Copy, Interpreter, Launcher
@@ -62,6 +63,7 @@ class Processes:
             said = _load(config, option, what, options.kernels, kernels=options.kernels, imports=options.imports)
             check_words(f"{option}={config.getoption(option)}: WITHOUT", said)
             _take_task(config)
+            _keep_to_served(config, f"{option}={config.getoption(option)}")
             options = dataclasses.replace(options, without=(*options.without, *said))
         if options.kernels or options.device:
             asked = config.stash[law_tests.ENGINES], options.without, options.subjects
@@ -158,6 +160,23 @@ def _take_task(config: pytest.Config) -> None:
         if not config.getoption("--subjects"):
             own = [subject for subject in options.subjects if subject.dtype == "float32"]
             config.stash[OPTIONS] = dataclasses.replace(options, subjects=own)
+
+
+def _keep_to_served(config: pytest.Config, given: str) -> None:
+    """Hold kernels to the operators in which they have a part; one of these the user must have named, if any."""
+    options = config.stash[OPTIONS]
+    served = [operator for operator in options.operators if _serves(config, operator)]
+    if options.named and not served:
+        named = config.getoption("--operators")
+        pytest.exit(f"--operators={named}: {given} has a part in none of them; name others, or leave it out", 2)
+    config.stash[OPTIONS] = dataclasses.replace(options, operators=served)
+
+
+def _serves(config: pytest.Config, operator: Operator) -> bool:
+    """True if kernels have a part in an operator. A call without operands ends before it comes to them."""
+    options = config.stash[OPTIONS]
+    call = Call(operator.program, {}, dtype="float32", kernels=options.kernels, imports=options.imports)
+    return not (config.stash[law_tests.ENGINES].by_torch[""].answer(call).error or "").startswith("Undefined")
 
 
 def _load(config: pytest.Config, option: str, wanted: str, where: str, **code: Any) -> tuple[str, ...]:

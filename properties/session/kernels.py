@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 from properties.engine.domain import LAW
+from properties.operators import Operator
 from properties.session.recording import ANSWERS, WRONG
 from properties.subjects import Subject
+from properties.worker.call import short
+
+SHOWN = 6
+"""How many operators are named before the first test."""
 
 
 class Verdicts:
@@ -29,6 +34,20 @@ class Verdicts:
         """Say of each function whether it is right where it answers."""
         for line in lines(self.checks):
             terminalreporter.write_line(line)
+
+
+def header(kernels: str, operators: Iterable[Operator]) -> str:
+    """What is held of kernels; of the other operators nothing is.
+
+    >>> from properties.operators import CATALOGUE, operator
+    >>> header("kernels/mine.py", [operator("conv2d"), operator("conv2d_padded")])
+    'mine has a part in conv2d, conv2d_padded'
+    >>> header("kernels/mine.py", CATALOGUE[:9])
+    'mine has a part in conv1d, conv2d, conv3d, max_pool1d, max_pool2d, max_pool3d and 3 more'
+    """
+    names = [operator.name for operator in operators]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{short(kernels)} has a part in {', '.join(names[:SHOWN]) or 'no operator'}{more}"
 
 
 def lines(checks: Iterable[dict[str, Any]]) -> list[str]:
