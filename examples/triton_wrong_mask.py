@@ -22,7 +22,7 @@ if not torch.cuda.is_available():
 import triton
 import triton.language as tl
 
-BLOCK, ROWS = 2, 256
+BLOCK, ROWS, LARGEST = 2, 256, 7
 
 
 @triton.jit
@@ -56,6 +56,8 @@ def max_pool2d(
     """torch.nn.functional.max_pool2d, forward in float32."""
     if input.dtype != torch.float32 or input.requires_grad or return_indices:
         raise NotImplementedError("values in float32, without gradients and indices")
+    if max(pair(kernel_size)) > LARGEST:  # the loops over a window are written out
+        raise NotImplementedError(f"windows of more than {LARGEST} rows or columns")
     steps = pair(kernel_size), pair(kernel_size if stride is None else stride), pair(padding), pair(dilation)
     rows, columns = (outputs(*axis, ceil_mode) for axis in zip(input.shape[-2:], *steps, strict=True))
     output = input.new_empty((*input.shape[:-2], rows, columns))

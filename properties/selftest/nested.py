@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from properties.worker.launcher import CALLS, launch, serve
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
-context = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+context: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 """What starts a process that has made the imports of a run."""
 if FORKS:
     context.set_forkserver_preload(["properties.conftest", "properties.selftest.imported"])
