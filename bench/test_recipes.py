@@ -45,7 +45,7 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(per_core, "START", nested.context.get_start_method())
 
 
-@pytest.mark.usefixtures("traced", "forked")  # "bench" holds the code that is built to the same bound, "bench-full" per_core's
+@pytest.mark.usefixtures("traced", "forked")  # "bench" holds what is built to the same bound, "bench-full" per_core's
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_a_step_is_the_loops_step(name: str, problem: recipes.Problem) -> None:
     """A recipe's first step is within the bound propagated through the network; in 16 bits there is none."""
