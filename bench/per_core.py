@@ -113,7 +113,7 @@ class PerCore(Training):
         pieces = sorted({min(piece, share) for piece in PIECES})
         self.shared = Shared.make(flat, workers, max(_filled(batch_size, piece) for piece in pieces))
         torch.nn.utils.vector_to_parameters(self.shared.parameters, self.model.parameters())
-        context = torch.multiprocessing.get_context(START)
+        context: Any = torch.multiprocessing.get_context(START)
         for rank in range(workers):
             here, there = context.Pipe()
             about = (there, self.model, self.shared, rank, workers, compiled.BACKEND)
