@@ -118,9 +118,9 @@ class Shaped:
             if not (name in tensors or value is None or (name in WITHOUT_EFFECT and value is not True))
         }
         plain |= {"stride": plain["kernel_size"]} if "kernel_size" in plain and "stride" not in plain else {}
-        target = tensors.pop("target", None)
         takes = inspect.signature(operator.program).parameters
         operands = {name for name, parameter in takes.items() if str(parameter.annotation).startswith("Tensor")}
+        target = None if "target" in operands else tensors.pop("target", None)
         needed = {n for n, p in takes.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
         fits = (
             set(tensors) <= operands

@@ -125,6 +125,9 @@ def get_init_inputs():
 LARGEST = "torch.max(x, dim=self.dim)[0]"
 FROM_THE_END = REDUCED.replace(LARGEST, "torch.cumsum(x.flip(self.dim), dim=self.dim).flip(self.dim)")
 MEAN = REDUCED.replace(LARGEST, "x.mean(self.dim, keepdim=True)")
+DISTANCE = LOSS.replace("F.cross_entropy(", "F.smooth_l1_loss(").replace(
+    "torch.randint(0, count, (rows,))", "torch.rand(rows, count)"
+)
 
 
 def answered(task: str, old: str = "", new: str = "") -> str:
@@ -177,6 +180,7 @@ VERDICTS = {
                        "T T broadcast_matmul", *["diverged"] * 3),
     "maximum": (answered(REDUCED), "max", "passed", "passed", "passed"),
     "maximum of sizes": (answered(REDUCED, "torch.max(x", "torch.max(x.abs()"), "max", *["diverged"] * 3),
+    "distance": (answered(DISTANCE), "smooth_l1_loss", "passed", "passed", "passed"),
     "mean": (answered(MEAN), "mean", "passed", "passed", "passed"),
     "from the end": (answered(FROM_THE_END), "flip cumsum flip", "passed", "passed", "passed"),
     "from the front": (answered(FROM_THE_END, ".flip(self.dim), dim", ", dim"), "flip cumsum flip", *["diverged"] * 3),
