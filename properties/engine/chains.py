@@ -20,6 +20,7 @@ from properties.cases.case import Case
 from properties.operators import CATALOGUE, Operator
 from properties.verdicts.expected import Expected
 from refimpl.arrays import Array
+from refimpl.bounds.common import rounded_constant
 from refimpl.rounding import Computed, Format
 
 Moving = Callable[..., Array]
@@ -106,8 +107,17 @@ def _apart(calls: Chain) -> bool:
 
 
 def is_one(chain: Chain) -> bool:
-    """True if all calls but one move elements alone: the bounds are that one's own."""
-    return sum(made.operator.name not in MOVES for made in chain) == 1
+    """True if all calls but one, at most, move elements alone: the bounds are that one's own."""
+    return sum(made.operator.name not in MOVES for made in chain) <= 1
+
+
+def scaled(arguments: Mapping[str, Any]) -> Made | None:
+    """A product of a tensor and a number; None where there are others."""
+    given = [value for value in arguments.values() if value is not None]
+    tensors, numbers = ([v for v in given if isinstance(v, kind)] for kind in (dict, int | float))
+    if len(given) != 2 or len(tensors) != 1 or len(numbers) != 1:
+        return None
+    return Made(SCALED, {"input": tensors[0]["tensor"]}, {"factor": numbers[0]})
 
 
 def moved(name: str, arguments: Mapping[str, Any]) -> Made | None:
@@ -145,6 +155,17 @@ def _mover(name: str) -> Operator:
 
 
 FLATTEN = next(operator for operator in CATALOGUE if operator.name == "flatten")
+SCALED = replace(
+    FLATTEN,
+    name="mul",
+    layer="torch.mul",
+    reference=lambda x, factor: x * factor,
+    bound=lambda x, factor: (x * rounded_constant(factor, x)).stored(),
+    gradients=lambda g, x, factor: (g * factor,),
+    gradient_bounds=lambda g, x, factor: ((g * rounded_constant(factor, g)).stored(),),
+    output_shape=lambda case: case.shapes["input"],
+)
+"""What a product with a number is; one rounding, and that of the number to the storage, at most."""
 
 
 def expected(

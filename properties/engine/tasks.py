@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from properties.cases.case import INTEGERS, REAL_FILLS, Case, among, whole
 from properties.engine import chains
-from properties.engine.chains import MOVING, Made, is_chain, is_one, moved
+from properties.engine.chains import MOVING, Made, is_chain, is_one, moved, scaled
 from properties.engine.judgement import NotRun
 from properties.operators import CATALOGUE, Operator
 from properties.subjects import Declined, Subject, Undefined
@@ -84,11 +84,11 @@ class Shaped:
 
     @property
     def chain(self) -> tuple[Made, ...]:
-        """The operators that it is a chain of calls of, two or more; none where it is no chain."""
+        """The operators that it is a chain of calls of; none where it is no chain."""
         made = [moved(name, arguments) if name in MOVING else self._call(name, _fresh(arguments))
                 for name, arguments in self.calls]  # fmt: skip
         calls = tuple(call for call in made if call)
-        return calls if len(calls) == len(made) > 1 and is_chain(calls, list(self.shapes)) else ()
+        return calls if len(calls) == len(made) > 0 and is_chain(calls, list(self.shapes)) else ()
 
     @property
     def by_loops(self) -> tuple[Made, ...]:
@@ -108,7 +108,8 @@ class Shaped:
             matrices = all(len(self.shapes.get(source, ())) == 2 for source in tensors)
             name = "matmul" if matrices else "broadcast_matmul"
         operator = next((o for o in CATALOGUE if o.name == name and not o.given and not o.has("random")), None)
-        return self._made(operator, _by_names(operator, arguments)) if operator else None
+        by_number = scaled(arguments) if name in ("mul", "rmul") else None
+        return by_number or (self._made(operator, _by_names(operator, arguments)) if operator else None)
 
     def _made(self, operator: Operator, arguments: Mapping[str, Any]) -> Made | None:
         tensors = {name: value["tensor"] for name, value in arguments.items() if isinstance(value, dict)}

@@ -125,6 +125,17 @@ def get_init_inputs():
 LARGEST = "torch.max(x, dim=self.dim)[0]"
 FROM_THE_END = REDUCED.replace(LARGEST, "torch.cumsum(x.flip(self.dim), dim=self.dim).flip(self.dim)")
 MEAN = REDUCED.replace(LARGEST, "x.mean(self.dim, keepdim=True)")
+TIMES = """
+class Model(nn.Module):
+    def forward(self, a, s):
+        return a * s
+
+m, n = 24, 33
+def get_inputs():
+    return [torch.rand(m, n), 3.14]
+def get_init_inputs():
+    return []
+"""
 DISTANCE = LOSS.replace("F.cross_entropy(", "F.smooth_l1_loss(").replace(
     "torch.randint(0, count, (rows,))", "torch.rand(rows, count)"
 )
@@ -181,6 +192,8 @@ VERDICTS = {
     "maximum": (answered(REDUCED), "max", "passed", "passed", "passed"),
     "maximum of sizes": (answered(REDUCED, "torch.max(x", "torch.max(x.abs()"), "max", *["diverged"] * 3),
     "distance": (answered(DISTANCE), "smooth_l1_loss", "passed", "passed", "passed"),
+    "times a number": (answered(TIMES), "mul", "passed", "passed", "passed"),
+    "times another": (answered(TIMES, "a * s", "a * 3"), "mul", *["diverged"] * 3),
     "mean": (answered(MEAN), "mean", "passed", "passed", "passed"),
     "from the end": (answered(FROM_THE_END), "flip cumsum flip", "passed", "passed", "passed"),
     "from the front": (answered(FROM_THE_END, ".flip(self.dim), dim", ", dim"), "flip cumsum flip", *["diverged"] * 3),

@@ -11,6 +11,7 @@ import inspect
 import json
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,8 @@ def answer(task: str, changed: Changed, **operands: Tensor) -> Any:
     module = load_file(task)
     made = module.Model if F is torch.nn.functional else F.ModelNew  # type: ignore[attr-defined]
     positional, named = constructed(module, changed)
-    inputs = tuple(operands[f"input {i}"] for i in range(sum(name.startswith("input ") for name in operands)))
+    tensors = [operands[f"input {i}"] for i in range(sum(name.startswith("input ") for name in operands))]
+    inputs = _with_numbers(_on_meta(module, changed), tensors)
     weights = {n.removeprefix("weight "): weight for n, weight in operands.items() if n.startswith("weight ")}
     return with_weights(made(*positional, **named), weights, inputs)
 
@@ -53,7 +55,23 @@ def own_inputs(task: str, changed: Changed, seed: int) -> dict[str, Tensor]:
     """The inputs that the task itself makes, from a seed."""
     torch.manual_seed(seed)
     made = called(load_file(task), "get_inputs", changed)
-    return {f"input {i}": tensor for i, tensor in enumerate(made)}
+    return {f"input {i}": tensor for i, tensor in enumerate(_tensors(made))}
+
+
+def _on_meta(module: Any, changed: Changed) -> list[Any]:
+    """The inputs, of which tensors have no values."""
+    with torch.device("meta"):
+        return list(called(module, "get_inputs", changed))
+
+
+def _tensors(inputs: Sequence[Any]) -> list[Tensor]:
+    return [each for each in inputs if isinstance(each, Tensor)]
+
+
+def _with_numbers(inputs: Sequence[Any], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
+    """Some tensors in the places of those among the inputs, with the numbers between them."""
+    rest = iter(tensors)
+    return tuple(next(rest) if isinstance(each, Tensor) else each for each in inputs)
 
 
 def called(module: Any, function: str, changed: Changed) -> Any:
@@ -171,18 +189,19 @@ def seen_of(module: Any, changed: Changed) -> dict[str, Any]:
     maker = Recorder()
     with torch.device("meta"), maker:
         inputs = called(module, "get_inputs", changed)
-    if not all(isinstance(tensor, Tensor) for tensor in inputs):
-        raise TypeError("get_inputs() gives more than tensors")
+    if not all(isinstance(each, Tensor | int | float) for each in inputs):
+        raise TypeError("get_inputs() gives more than tensors and numbers")
+    tensors = _tensors(inputs)
     if shapes := changed.get("inputs"):
-        inputs = [torch.empty(shape, dtype=t.dtype, device="meta") for t, shape in zip(inputs, shapes, strict=True)]
+        tensors = [torch.empty(shape, dtype=t.dtype, device="meta") for t, shape in zip(tensors, shapes, strict=True)]
     with torch.device("meta"):
         positional, named = constructed(module, changed)
         model: nn.Module = module.Model(*positional, **named)
     weights = dict(model.named_parameters())
-    names = {id(tensor): f"input {i}" for i, tensor in enumerate(inputs)}
+    names = {id(tensor): f"input {i}" for i, tensor in enumerate(tensors)}
     names |= {id(weight): f"weight {name}" for name, weight in weights.items()}
     with torch.no_grad(), Recorder(names) as forward:
-        output = model(*inputs)
+        output = model(*_with_numbers(inputs, tensors))
     if not isinstance(output, Tensor):
         raise TypeError(f"Model gives no tensor, but a {type(output).__name__}")
     made = {name for name, _ in maker.calls}
@@ -190,14 +209,14 @@ def seen_of(module: Any, changed: Changed) -> dict[str, Any]:
     return {
         "changed": changed,
         "constructor": f"Model({', '.join([*map(repr, positional), *(f'{n}={v!r}' for n, v in named.items())])})",
-        "inputs": [[tuple(t.shape), str(t.dtype).removeprefix("torch.")] for t in inputs],
+        "inputs": [[tuple(t.shape), str(t.dtype).removeprefix("torch.")] for t in tensors],
         "classes": [max(v for v in arguments.values() if type(v) is int) for arguments in integral],
         "plain": made <= FACTORIES,
         "weights": {name: tuple(weight.shape) for name, weight in weights.items()},
         "output": tuple(output.shape),
         "calls": forward.calls,
         "products": forward.products,
-        "elements": max(tensor.numel() for tensor in (*inputs, *weights.values(), output)),
+        "elements": max(tensor.numel() for tensor in (*tensors, *weights.values(), output)),
     }
 
 
@@ -316,7 +335,7 @@ def _computes(module: Any, seen: dict[str, Any]) -> bool:
     inputs = [tensor if tensor.is_floating_point() else tensor % next(classes, 2) for tensor in inputs]
     try:
         with torch.no_grad():
-            module.Model(*positional, **named)(*inputs)
+            module.Model(*positional, **named)(*_with_numbers(_on_meta(module, seen["changed"]), inputs))
     except Exception:
         return False
     return all(map(math.prod, (seen["output"], *seen["weights"].values())))
