@@ -6,10 +6,10 @@ import torch
 from torch._prims_common import suggest_memory_format
 
 from properties.cases.case import Case
-from properties.ledger.record import WITH_GRADIENTS, known
+from properties.ledger.record import COMPILED, WITH_GRADIENTS, known
 from properties.operators import operator
 from properties.subjects import FLOATS, INTEGERS, Subject
-from properties.worker.call import Setting
+from properties.worker.call import INDUCTOR, Setting
 from properties.worker.layouts import LAYOUTS
 
 UPSTREAM = "https://github.com/pytorch/pytorch/pull/192816"
@@ -64,3 +64,22 @@ def _of_five_axes(case: Case, subject: Subject) -> bool:
     shapes = {"input": x} if subject.integral else {"input": x, "cotangent": operator(name).output_shape(case)}
     laid = (LAYOUTS[case.layout(n)](torch.empty(shape, device="meta")) for n, shape in shapes.items())
     return len(x) == 5 and 0 not in x and torch.channels_last_3d in map(suggest_memory_format, laid)
+
+
+@known(
+    "compiled-channel-shuffle-shares-memory",
+    ("channel_shuffle",),
+    severity="silent wrong value",
+    dtypes=(*FLOATS, *INTEGERS),
+    modes=COMPILED,
+    backends=(INDUCTOR,),
+    upstream="https://github.com/pytorch/pytorch/issues/61645",
+    why="eager mode gives a tensor of its own, so that to write to the output changes no input",
+    example=Case({"input": (2, 2, 3)}, {"groups": 1}, "normal"),
+)
+def _shuffles_nothing(case: Case, subject: Subject) -> bool:
+    """Compiled, a contiguous input of which nothing is shuffled, having one group or one channel in each, is given back
+    as it is."""
+    shape = case.shapes["input"]
+    x = LAYOUTS[case.layout("input")](torch.empty(shape, device="meta"))
+    return 0 not in shape and case.arguments["groups"] in (1, shape[1]) and x.is_contiguous()
