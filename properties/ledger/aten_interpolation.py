@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import torch
 from torch._prims_common import suggest_memory_format
 
@@ -20,6 +22,7 @@ from refimpl.interpolation import Axis
 DIRECTLY = "torch.nn.functional.interpolate: without recompute_scale_factor, 'scale_factor will be used directly for " \
            "interpolation'; "  # fmt: skip
 NARROW = Fraction(1, 2**20)
+MOVED = "gradient of moved elements"
 
 
 def _axes(case: Case) -> list[Axis]:
@@ -70,7 +73,7 @@ def _copies(case: Case, subject: Subject) -> bool:
     "nearest-gradient-ignores-scale-factor",
     ("interpolate_nearest",),
     severity="wrong gradient",
-    laws=OF_WRONG_GRADIENTS,
+    laws=(*OF_WRONG_GRADIENTS, MOVED),
     modes=("eager",),
     backends=(INDUCTOR,),
     upstream="https://github.com/pytorch/pytorch/issues/97135",
@@ -82,6 +85,45 @@ def _gradient_copies(case: Case, subject: Subject) -> bool:
     doubles, is that of a copy, or of two of each element, whatever the factor, by which the output was formed."""
     nearest = case.arguments.get("mode", "nearest") == "nearest"
     return nearest and not _by_sizes(case) and any(map(_copied, _axes(case)))
+
+
+def _forward(axis: Axis, mode: str, dtype: Any) -> list[int]:
+    """The nearest elements by a position in a dtype, as ATen's kernel for any strides takes them, with an FMA."""
+    size, outputs, factor = axis
+    r = dtype(size) / dtype(outputs) if factor is None else dtype(1.0 / factor)
+    i = np.arange(outputs)
+    fused = (np.longdouble(r) * (i + 0.5) - 0.5).astype(dtype)
+    place = (r * i.astype(dtype) if mode == "nearest" else fused.astype(np.float64) + 0.5).astype(np.float32)
+    return [min(math.floor(q), size - 1) for q in place.tolist()]
+
+
+def _backward(axis: Axis, mode: str) -> list[int]:
+    """The elements that their gradients go to, by a scale in float32 whatever the dtype."""
+    size, outputs, factor = axis
+    r = np.float32(size) / np.float32(outputs) if factor is None else np.float32(1.0 / factor)
+    i = np.arange(outputs)
+    place = (r * i.astype(np.float32) if mode == "nearest" else np.float64(r) * (i + 0.5)).astype(np.float32)
+    return [min(math.floor(q), size - 1) for q in place.tolist()]
+
+
+@known(
+    "nearest-gradient-of-another-rounding",
+    ("interpolate_nearest",),
+    severity="wrong gradient",
+    laws=(MOVED,),
+    dtypes=("float32", "float64"),
+    modes=("eager",),
+    backends=(INDUCTOR,),
+    why="the gradient is not that of the output: ⟨Ax, y⟩ is not ⟨x, Aᵀy⟩; with two axes it is",
+    example=Case({"input": (1, 1, 2)}, {"mode": "nearest-exact", "size": (41,)}),
+)
+def _rounds_otherwise(case: Case, subject: Subject) -> bool:
+    """With one axis, and with three that are not in channels_last, elements are taken by positions of one formula, in
+    the input's dtype, and their gradients go by another, in float32: where they round to either side of a whole number
+    a gradient goes to an element beside the one that was taken."""
+    mode, dtype = case.arguments["mode"], {"float64": np.float64}.get(subject.dtype, np.float32)
+    differ = any(_forward(axis, mode, dtype) != _backward(axis, mode) for axis in _axes(case))
+    return 0 not in case.shapes["input"] and not _by_sizes(case) and differ
 
 
 @known(

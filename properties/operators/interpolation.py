@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from properties.cases.case import CHANNELS, Case, Geometry, among, cases, longest_axis, sizes
+from properties.cases.case import CHANNELS, COIN, Case, Geometry, among, cases, longest_axis, sizes, whole
 from properties.cases.dealing import dealt, rarely
 from properties.operators import interpolation_constraints as rules
 from properties.operators.record import Operator
@@ -36,7 +36,7 @@ def geometry(draw: st.DrawFn, modes: tuple[tuple[int, str], ...], **flags: tuple
     arguments = {"mode": mode, **{name: dealt(draw, name, values) for name, values in flags.items()}}
     told = dealt(draw, "told", ("size", "scale_factor", "recomputed"))
     if told == "size":
-        arguments["size"] = tuple(draw(sizes(1, length)) for length in lengths)
+        arguments["size"] = tuple(draw(sizes(1, length) if draw(COIN) else whole(1, length)) for length in lengths)
     else:
         factors = [draw(among(*FACTORS)) for _ in spatial]
         arguments["scale_factor"] = tuple(f if n * f >= 1.0 else 1.0 for n, f in zip(spatial, factors, strict=True))
@@ -78,7 +78,7 @@ def _operator(name: str, modes: tuple[tuple[int, str], ...], layer: str = "nn.Up
         gradient_bounds=bounds.interpolate_gradients,
         second=partial(double_backward.linear, bounds.interpolate),
         output_shape=output_shape,
-        traits=frozenset({"linear"}),
+        traits=frozenset({"linear", "moving"} if moves else {"linear"}),
         inexact=None if moves else ROUNDED,
         staged=True,
         magnitude=lambda x, **how: _magnitude(np.abs(x), **how),

@@ -114,7 +114,7 @@ def _operator(name: str, layer: str, geometry: st.SearchStrategy[Geometry], rows
         gradient_bounds=getattr(bounds, f"{name}_gradients"),
         second=partial(double_backward.linear, bound),
         output_shape=partial(_shape, name),
-        traits=frozenset({"linear"}),
+        traits=frozenset({"linear", "moving"}),
         rows=rows,
         constraints=RULES[name],
     )

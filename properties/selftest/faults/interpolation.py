@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.selftest.faults.record import as_if_contiguous, fault, with_slope_of
+from properties.selftest.faults.record import WIDE, as_if_contiguous, fault, with_slope_of
 
 
 @fault("agreement", "interpolate_nearest")
@@ -73,3 +73,10 @@ def linear_of_bytes(input: Tensor, **how: Any) -> Tensor:
     """Linear interpolation that rounds to steps of 2⁻¹⁰."""
     y = F.interpolate(input, **how)
     return torch.round(y * 1024.0) / 1024.0
+
+
+@fault("gradient of moved elements", "interpolate_nearest", dtypes=WIDE)
+def nearest_gradient_without_a_half(input: Tensor, mode: str = "nearest", **how: Any) -> Tensor:
+    """Nearest elements by the middle of an output, whose gradient goes by its corner."""
+    y = F.interpolate(input.detach(), mode=mode, **how)
+    return with_slope_of(y, F.interpolate(input, mode="nearest", **how))
