@@ -114,10 +114,11 @@ def is_one(chain: Chain) -> bool:
 def scaled(arguments: Mapping[str, Any]) -> Made | None:
     """A product of a tensor and a number; None where there are others."""
     given = [value for value in arguments.values() if value is not None]
-    tensors, numbers = ([v for v in given if isinstance(v, kind)] for kind in (dict, int | float))
+    tensors = [value["tensor"] for value in given if isinstance(value, dict)]
+    numbers = [value for value in given if isinstance(value, int | float)]
     if len(given) != 2 or len(tensors) != 1 or len(numbers) != 1:
         return None
-    return Made(SCALED, {"input": tensors[0]["tensor"]}, {"factor": numbers[0]})
+    return Made(SCALED, {"input": tensors[0]}, {"factor": numbers[0]})
 
 
 def moved(name: str, arguments: Mapping[str, Any]) -> Made | None:
