@@ -147,7 +147,7 @@ def _facts(operator: Operator, tensor: _Wrong, at: tuple[int, ...]) -> dict[str,
 def axes_of(operator: Operator, name: str, number: int) -> tuple[str, ...]:
     """What the axes of a tensor are called."""
     axes = operator.axes
-    if name == "weight" and number == axes + 2:
+    if axes and name == "weight" and number == axes + 2:
         channels = ("output channel", "input channel")
         return (*(channels[::-1] if operator.has("transposed") else channels), *TAPS[axes])
     if axes and number in (axes + 1, axes + 2):

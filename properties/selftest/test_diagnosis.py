@@ -12,7 +12,7 @@ from properties.engine.diagnosis import FEWEST, Diagnosing, Diagnosis
 from properties.engine.domain import drawn
 from properties.engine.law import every
 from properties.engine.rules import Rule, rules
-from properties.engine.symptoms import Symptoms
+from properties.engine.symptoms import Symptoms, axes_of
 from properties.engine.trial import HERE
 from properties.operators import CATALOGUE, Operator, operator
 from properties.operators.facts import facts_of
@@ -59,6 +59,13 @@ def test_no_more_than_was_seen() -> None:
     assert str(Diagnosis(rule)) == "wrong in every case that was tried (4)"
     written = Diagnosis(rule, symptoms=Symptoms("output", rule, "", None)).told
     assert (written["elements"], written["value"], written["plane"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("operator", [*FAMILIES, operator("linear")], ids=str)
+def test_axes_have_names(operator: Operator) -> None:
+    """Each axis of any operand, and of its gradient, has a name: without one there is no diagnosis."""
+    for name, shape in drawn(operator)[5].shapes.items():
+        assert len(axes_of(operator, name, len(shape))) == len(shape)
 
 
 @pytest.mark.parametrize("operator", FAMILIES, ids=str)
