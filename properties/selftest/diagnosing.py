@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import hypothesis
-from hypothesis import Phase
+from hypothesis import Phase, errors
 
 from properties.cases.case import Case
 from properties.engine.check import Check
@@ -87,7 +87,7 @@ def tell(engines: Engines, name: str, cases: int = CASES, held_out: int = HELD_O
     """Diagnose a planted fault, and hold the rule against cases that were not seen."""
     check, told = check_of(engines, name, cases), Told(name)
     compiled = faults.FAULTS[name].mode != "eager"
-    with collecting(check.result), contextlib.suppress(AssertionError, hypothesis.errors.Flaky):
+    with collecting(check.result), contextlib.suppress(AssertionError, errors.Flaky):
         judge(check.result, check.subject, lambda: check.search(SEARCH))
     if check.broken_by is None:
         return told
