@@ -142,6 +142,23 @@ def _stays(case: Case, subject: Subject) -> bool:
 
 
 @known(
+    "bicubic-gradient-ignores-scale-factor",
+    ("interpolate_bicubic",),
+    severity="wrong gradient",
+    laws=OF_WRONG_GRADIENTS,
+    modes=("eager",),
+    backends=(INDUCTOR,),
+    why="the gradient is not that of the output, which is formed by the factor",
+    example=Case(
+        {"input": (1, 1, 1, 3)}, {"mode": "bicubic", "align_corners": False, "scale_factor": (1.0, 1.25)}, "normal"
+    ),
+)
+def _all_stay(case: Case, subject: Subject) -> bool:
+    """Where the sizes of both axes stay the gradient is the cotangent, whatever the factors."""
+    return all(n == outputs for n, outputs, _ in _axes(case)) and _stays(case, subject)
+
+
+@known(
     "antialiasing-ignores-scale-factor",
     ("interpolate_antialiased",),
     severity="silent wrong value",
