@@ -343,3 +343,34 @@ def _several_biases_of_one_row(case: Case, subject: Subject) -> bool:
 def _negative_padding(case: Case, subject: Subject) -> bool:
     """Compiled, a negative padding is accepted."""
     return min(case.arguments["padding"]) < 0
+
+
+@accepted(
+    "compiled-smooth-l1-loss-of-negative-beta",
+    ("smooth_l1_loss",),
+    "beta is not negative",
+    laws=("rejection", "errors when compiled"),
+    devices=("cpu",),
+    dtypes=("float32",),
+    modes=COMPILED,
+    backends=(INDUCTOR,),
+    upstream="https://github.com/pytorch/pytorch/issues/194501",
+    why="torch.nn.SmoothL1Loss: beta: 'The value must be non-negative'; eager mode raises",
+    example=({"input": (1,), "target": (1,)}, {"beta": -1.0}),
+)  # fmt: skip
+def _negative_beta(case: Case, subject: Subject) -> bool:
+    """Compiled, a negative beta is accepted."""
+    return float(case.arguments.get("beta", 1.0)) < 0.0
+
+
+@refused(
+    "compiled-loss-gradient-of-nothing",
+    ("mse_loss", "smooth_l1_loss", "huber_loss"),
+    laws=("gradients", "errors when compiled"),
+    why="eager mode gives a gradient without elements, and the forward pass accepts it",
+    example=Case({"input": (0, 1), "target": (0, 1)}, {}, "normal"),
+)
+def _mean_of_nothing(case: Case, subject: Subject) -> bool:
+    """Compiled, the gradient of a mean of nothing raises ZeroDivisionError: 1/D is a number of Python's."""
+    averaged = case.arguments.get("reduction", "mean") == "mean" and case.arguments.get("beta") != 0.0
+    return averaged and 0 in case.shapes["input"]

@@ -108,10 +108,11 @@ def hinge_embedding_loss(x: Computed, target: Array, margin: float = 1.0) -> Ter
 
 
 def soft_margin_loss(x: Computed, target: Array) -> Terms:
-    """``log(1 + e^z)``, σ(z) and ``σ(z)·(1 − σ(z))`` of ``z = −y·x``."""
-    z = x.map(lambda values: -np.asarray(target) * values)
+    """``log(1 + e^z)``, ``1 − σ(−z)`` in place of σ(z), and ``σ(z)·(1 − σ(z))``, of ``z = −y·x``."""
+    z, one = x.map(lambda values: -np.asarray(target) * values), _exact(1.0, x)
     s = activation.sigmoid(z)
-    return _of_one(loops.soft_margin_loss(x.value, target), _softened(z), s, s * (_exact(1.0, x) - s))
+    slope = Computed(s.value, s.format, np.maximum(s.off, (one - activation.sigmoid(-z)).off))
+    return _of_one(loops.soft_margin_loss(x.value, target), _softened(z), slope, s * (one - s))
 
 
 def binary_cross_entropy(x: Computed, target: Computed, weight: Array | None = None) -> Terms:
