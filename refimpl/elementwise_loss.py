@@ -162,7 +162,7 @@ def gradients(cotangent: Array, terms: Terms, reduction: str = "mean") -> tuple[
     (array([1., 0.]), array([-1., -0.]))
     """
     s = float64(cotangent) / divisor(terms[0].shape, reduction)
-    with np.errstate(invalid="ignore"):  # of an infinite slope
+    with np.errstate(all="ignore"):  # of an infinite slope
         return tuple(s * slope for slope in terms[1])
 
 
@@ -174,7 +174,7 @@ def second(cotangent: Array, terms: Terms, directions: Sequence[Array], reductio
     """
     _, slopes, curvatures = terms
     s = float64(cotangent) / divisor(terms[0].shape, reduction)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         along = float64(np.asarray(sum(h * slope for h, slope in zip(directions, slopes, strict=True))))
         rows = [s * sum(h * bend for h, bend in zip(directions, row, strict=True)) for row in curvatures]
         return reduced(along, reduction if along.size or reduction == "none" else "sum"), *rows

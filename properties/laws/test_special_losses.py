@@ -8,7 +8,7 @@ import numpy as np
 
 from properties.edges.special_gradients import specials
 from properties.edges.special_losses import PALETTES, cotangent, of_losses
-from properties.edges.special_terms import of_terms
+from properties.edges.special_terms import of_terms, operands_of
 from properties.edges.special_values import Special
 from properties.engine.law import law
 from properties.operators import Operator, operator
@@ -31,7 +31,7 @@ def test_losses(operator: Operator, subject: Subject, case: Special) -> None:
 @law("special terms", covers=lambda operator: operator.has("terms"), cases=partial(specials, palettes=PALETTES))
 def test_terms(operator: Operator, subject: Subject, case: Special) -> None:
     """A NaN makes its own term of a loss NaN, and touches no other; or it is refused."""
-    operands, g = operator.operands(case, subject.format), cotangent(operator, case, subject.format)
+    operands, g = operands_of(operator, case, subject.format), cotangent(operator, case, subject.format)
     loss, gradients = of_terms(operator, case, g, operands, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, g)
     if outcome.error and not all(np.isfinite(values).all() for values in operands.values()):

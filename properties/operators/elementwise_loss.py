@@ -69,15 +69,17 @@ def some_of(choice: tuple[float, ...], case: Case, format: Format) -> Array:
     return np.random.default_rng([case.seed, len(choice)]).choice(choice, next(iter(case.shapes.values())))
 
 
-def _in_unit_interval(case: Case, name: str, values: Array) -> Array:
-    return probabilities(case, "target", values)
+def _unsure(case: Case, name: str, values: Array) -> Array:
+    """A target from 0 to 1, and an input between them: of a logarithm that is clamped no slope is documented."""
+    chances = probabilities(case, "target", values)
+    return chances if name == "target" else np.where(np.isin(chances, (0.0, 1.0)), 0.5, chances)
 
 
 def _target_of_divergence(case: Case, name: str, values: Array) -> Array:
-    """A target that is not negative, or a logarithm that is not positive."""
+    """A target that is positive, since there is no slope at zero, or a logarithm that is not."""
     if name != "target":
         return values
-    return -np.abs(values) if case.arguments.get("log_target") else np.abs(values)
+    return -np.abs(values) if case.arguments.get("log_target") else np.where(values == 0.0, 0.5, np.abs(values))
 
 
 def _rate(case: Case, name: str, values: Array) -> Array:
@@ -178,7 +180,7 @@ OPERATORS = (
         "hinge_embedding_loss", "torch.nn.HingeEmbeddingLoss", MEAN, ("input",), SIGNS, margin=(None, 0.5, 2.0, 0.0)
     ),
     _loss("soft_margin_loss", "torch.nn.SoftMarginLoss", LOG, ("input",), SIGNS),
-    _loss("binary_cross_entropy", "torch.nn.BCELoss", LOG, weights=("weight",), domain=_in_unit_interval),
+    _loss("binary_cross_entropy", "torch.nn.BCELoss", LOG, weights=("weight",), domain=_unsure),
     _loss(
         "binary_cross_entropy_with_logits", "torch.nn.BCEWithLogitsLoss", LOG, weights=("weight", "pos_weight"),
         domain=probabilities,

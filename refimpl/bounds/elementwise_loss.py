@@ -188,13 +188,13 @@ def poisson_nll_loss(
 
 
 def _formed(jet: Jet, operands: tuple[Computed, ...], how: dict[str, Any]) -> Terms:
-    with np.errstate(invalid="ignore"):  # of errors that nothing bounds
+    with np.errstate(all="ignore"):  # of errors that nothing bounds
         return jet(*map(narrow, operands), **how)
 
 
 def _times(factors: list[Computed], part: Part) -> Computed:
     """A product in any order, or a sum of such products; the value is the loops'."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         if isinstance(part, Computed):
             return covered(product(*factors, part))
         total = covered(added(*(product(*factors, *own) for own in part.products)))
@@ -206,7 +206,7 @@ def _reduced(terms: Computed, format: Format, reduction: str) -> Computed:
     if reduction == "none":
         return own
     total, shares = own.sum().stored(), _reciprocal(format, terms.shape, reduction)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         value, off = loops.reduced(terms.value, reduction), product(total, *shares).off
         return covered(Computed(value, format, off))
 

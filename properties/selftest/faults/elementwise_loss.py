@@ -53,7 +53,7 @@ def binary_without_weights(input: Tensor, target: Tensor, weight: Any = None, **
     return F.binary_cross_entropy(input, target, **options)
 
 
-@fault("agreement", "kl_div")
+@fault("special terms", "kl_div")
 def divergence_of_zero_times_log(input: Tensor, target: Tensor, **options: Any) -> Tensor:
     """Kullback-Leibler divergence that takes the logarithm of zero."""
     if options.get("log_target"):
