@@ -90,8 +90,8 @@ def prelu_gradients(cotangent: Array, x: Array, weight: Array) -> tuple[Array, A
     (array([[1.5, 5. ]]), array([-6.]))
     """
     g, x = float64(cotangent), float64(x)
-    negative = np.where(x > 0.0, 0.0, x)
-    return np.where(x > 0.0, g, _of_channels(weight, x.ndim) * g), over_channels(g, negative, np.shape(weight))
+    h, negative = (np.where(x > 0.0, 0.0, values) for values in (g, x))
+    return np.where(x > 0.0, g, _of_channels(weight, x.ndim) * g), over_channels(h, negative, np.shape(weight))
 
 
 def over_channels(a: Array, b: Array, shape: tuple[int, ...]) -> Array:

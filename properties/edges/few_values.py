@@ -63,6 +63,15 @@ def alike(seen: Array, near: Expected, format: Format, operands: list[Array], ar
     return Expected.off_by(wanted, 2.0 * off(near, format))
 
 
-def without_special(values: Array) -> Array:
+def without_special(values: Array, operator: Operator) -> Array:
     """Values for which there is a bound."""
+    if operator.has("falling"):
+        return -np.nan_to_num(-values, nan=0.0, posinf=0.0, neginf=LITTLE)
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=LITTLE)
+
+
+def spread(operands: Mapping[str, Array]) -> list[Array]:
+    """The operands on which an element's result depends, each as large as the input: a weight is its channel's."""
+    x, *weights = operands.values()
+    shapes = [(-1, *(1,) * (x.ndim - 2)) if len(weight) > 1 else (1,) for weight in weights]
+    return [x, *(np.broadcast_to(w.reshape(s), x.shape).copy() for w, s in zip(weights, shapes, strict=True))]

@@ -9,7 +9,8 @@ gradient to a weight these are the zeros of the padding; they meet the cotangent
 
 For activations nobody promises whether the slope of a saturated one is zero or only small, which a product with ∞ tells
 apart, nor what the slope at NaN is: only that it is one for all NaN (:mod:`properties.edges.few_values`). Nor is
-anything promised for a cotangent so large that its product with a part of the slope, such as an exponential, overflows.
+anything promised for a cotangent so large that its product with a part of the slope, such as an exponential, overflows,
+nor for an infinite one where a factor beside it is so small that the product of the others may be zero.
 """
 
 from __future__ import annotations
@@ -51,8 +52,11 @@ def of_gradients(
 ) -> dict[str, Promise]:
     """What the gradient to each operand should be, where all are linear, elements are selected, or of an activation."""
     assert operator.gradients is not None
+    if operator.has("activation") and "weight" in operands:
+        return of_weighted(operator, cotangent, operands["input"], operands["weight"], format)
     if operator.has("activation"):
-        return {"input": of_activation(operator, case, cotangent, operands["input"], format)}
+        of = of_halves if operator.has("halves") else of_activation
+        return {"input": of(operator, case, cotangent, operands["input"], format)}
     values = [cotangent, *operands.values()]
     # Where elements are selected, the special values decide which.
     finite = [np.where(np.isfinite(v), v, 0.0) for v in values]
@@ -83,11 +87,11 @@ SATURATED = 2.0
 def of_activation(operator: Operator, case: Case, cotangent: Array, x: Array, format: Format) -> Promise:
     """Where the gradient of an activation should be NaN or infinite; other numbers may be any."""
     assert operator.gradients is not None
-    axis = case.arguments.get("dim")
+    axis, sign = case.arguments.get("dim"), -1.0 if operator.has("falling") else 1.0
     with np.errstate(all="ignore"):
         exact, flat, slope = (
             operator.gradients(g, v, **case.arguments)[0]
-            for g, v in ((cotangent, x), (cotangent, _saturated(x, axis)), (np.ones(x.shape), x))
+            for g, v in ((cotangent, x), (cotangent, sign * _saturated(sign * x, axis)), (np.ones(x.shape), x))
         )
         certain = same_places(exact, flat)
     if axis is None:
@@ -95,7 +99,45 @@ def of_activation(operator: Operator, case: Case, cotangent: Array, x: Array, fo
         certain &= np.isfinite(x) & (np.isfinite(cotangent) | (slope != 0.0)) & held
     else:  # a difference on the way may be past the largest number
         held = np.where(np.isfinite(cotangent), np.abs(cotangent), 0.0) < format.storage.largest / 8.0 / max(1, x.size)
-        certain &= (held & (x < np.inf)).all(axis, keepdims=True)
+        certain &= (held & (sign * x < np.inf)).all(axis, keepdims=True)
+    return _of_places(exact, certain, format)
+
+
+def of_halves(operator: Operator, case: Case, cotangent: Array, x: Array, format: Format) -> Promise:
+    """The same where the second half of an axis gates the first: promised where both hold numbers."""
+    assert operator.gradients is not None
+    axis = case.arguments["dim"]
+    a, b = np.split(x, 2, axis)
+    with np.errstate(all="ignore"):
+        exact, flat, slope = (
+            operator.gradients(g, np.concatenate([a, of_b], axis), **case.arguments)[0]
+            for g, of_b in ((cotangent, b), (cotangent, _saturated(b, None)), (np.ones(a.shape), b))
+        )
+    most = np.sqrt(format.storage.largest)
+    kept = np.isfinite(cotangent) | (a == 0.0) | (np.abs(a) > 1.0 / most)  # times the slope it is no zero that meets ∞
+    held = kept & (np.abs(a) < most) & np.isfinite(b) & (~np.isfinite(cotangent) | (np.abs(cotangent) < most))
+    reached = np.isfinite(np.concatenate([cotangent, cotangent], axis)) | (slope != 0.0)
+    return _of_places(exact, same_places(exact, flat) & np.concatenate([held, held], axis) & reached, format)
+
+
+def of_weighted(operator: Operator, cotangent: Array, x: Array, weight: Array, format: Format) -> dict[str, Promise]:
+    """The same where elements up to zero are multiplied by a weight; its gradient is a sum over those elements."""
+    assert operator.gradients is not None
+    assert operator.gradient_magnitude is not None
+    with np.errstate(all="ignore"):
+        to_input, to_weight = operator.gradients(cotangent, x, weight)
+        unknown = operator.gradients(np.ones(x.shape), np.where(np.isnan(x), -1.0, 1.0), weight)[1] != 0.0
+        finite = [np.where(np.isfinite(values), values, 0.0) for values in (cotangent, x, weight)]
+        most = np.abs(operator.gradient_magnitude(*finite)[1])
+        near = np.abs(np.abs(to_input) / format.storage.largest - 1.0) < format.storage.unit_roundoff
+    return {
+        "input": _of_places(to_input, ~np.isnan(x) & ~near, format),
+        "weight": _of_places(to_weight, ~unknown & (most < format.storage.largest / 2.0), format),
+    }
+
+
+def _of_places(exact: Array, certain: Array, format: Format) -> Promise:
+    """Where NaN and infinities should be; other numbers may be any."""
     stored = round_to(exact, format.storage)
     return Promise(Expected(stored, np.full(stored.shape, np.inf)), certain)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from properties.edges.few_values import FewValues, alike, few_values, without_special
+from properties.edges.few_values import FewValues, alike, few_values, spread, without_special
 from properties.edges.special_gradients import of_gradients, specials
 from properties.edges.special_values import Special
 from properties.engine.law import law
@@ -37,10 +37,12 @@ def test_equal_elements(operator: Operator, subject: Subject, case: FewValues) -
     """Equal elements, or rows, NaN and infinities among them, have equal results and gradients wherever they stand."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
-    x, finite = operands["input"], {"input": without_special(operands["input"])}
+    finite = {name: without_special(values, operator) for name, values in operands.items()}
     near = operator.expected(finite, case.arguments, subject.format)["output"]
-    wanted = alike(tensor(outcome), near, subject.format, [x], case.arguments)
+    equal = spread(operands)
+    wanted = alike(tensor(outcome), near, subject.format, equal, case.arguments)
     verdict(outcome, {"output": wanted}, subject)
-    slopes = operator.expected_gradients(without_special(cotangent), finite, case.arguments, subject.format)["input"]
-    wanted = alike(tensor(outcome, "input", "gradients"), slopes, subject.format, [x, cotangent], case.arguments)
+    of = without_special(cotangent, operator), finite, case.arguments
+    slopes = operator.expected_gradients(*of, subject.format)["input"]
+    wanted = alike(tensor(outcome, "input", "gradients"), slopes, subject.format, [*equal, cotangent], case.arguments)
     verdict(outcome, {"input": wanted}, subject, "gradients")

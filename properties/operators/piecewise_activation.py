@@ -114,6 +114,7 @@ OPERATORS = (
         gradient_bounds=bounds.prelu_gradients,
         second=bounds.prelu_second,
         output_shape=lambda case: case.shapes["input"],
+        traits=frozenset({"activation"}),
         gradient_magnitude=lambda g, x, w: piecewise_activation.prelu_gradients(abs(g), -abs(x), -abs(w)),
         large=large.each(_prelu_of, rows=large.TWO, channels=large.TWO, size=large.TWO),
         constraints=PRELU,

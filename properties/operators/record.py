@@ -106,6 +106,8 @@ class Operator:
         - "sized": a formula gives the size of each axis, however many there are;
         - "columns": an example is a matrix of columns, whatever the number of axes they are laid out on;
         - "activation": a function of each value or row;
+        - "falling": of which the result gets smaller where the value gets larger;
+        - "halves": of which the second half of an axis gates the first;
         - "reduction": along some axes all elements together give one, or as many running ones;
         - "mixed": operands may be of two dtypes, as torch documents, or of one that is another than is usual;
         - "in place": it can be told to leave its result in its operand;

@@ -42,6 +42,14 @@ def prelu_of_all_elements(input: Tensor, weight: Tensor) -> Tensor:
     return with_slope_of(F.prelu(input, weight.detach()), F.prelu(input, weight.detach()) + spread * input.detach())
 
 
+@fault("special gradients", "prelu")
+def prelu_by_masks(input: Tensor, weight: Tensor) -> Tensor:
+    """PReLU as a sum of products with masks, whose zeros meet infinite gradients."""
+    spread = weight.reshape(-1, *(1,) * (input.ndim - 2)) if weight.numel() > 1 else weight
+    positive = (input > 0).to(input.dtype)
+    return positive * input + (1 - positive) * spread * input
+
+
 @fault("special rows", "hardtanh")
 def hardtanh_of_nan(input: Tensor, **arguments: Any) -> Tensor:
     """Hard tanh that takes NaN for zero."""
