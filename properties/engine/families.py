@@ -107,7 +107,8 @@ def _free(operator: Operator, case: Case, name: str) -> range:
     if "target" in case.arguments:
         fixed = "weight" in case.arguments or np.shape(case.arguments["target"]) == shape
         return range(0) if fixed else range(classes, classes + 1)
-    if "weight" in case.arguments or operator.has("columns"):
+    weighted = "weight" in case.arguments or "pos_weight" in case.arguments
+    if weighted or operator.has("columns"):
         return range(0)
     if all(other == shape for other in case.shapes.values()):
         return range(batch, len(shape))

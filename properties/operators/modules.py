@@ -14,7 +14,7 @@ from properties.cases.dealing import dealt
 from properties.operators import constraints as must
 from properties.operators import padded_convolution
 from properties.operators.record import Operator
-from properties.worker.programs.modules import CALLED
+from properties.worker.programs.modules import inputs_of
 from refimpl.arrays import Array
 
 PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size", "output_ratio")
@@ -164,7 +164,7 @@ def operands_of(case: Case, operands: Mapping[str, Array]) -> dict[str, Array]:
 
 def state_of(operands: Mapping[str, Array]) -> dict[str, Array]:
     """The names under which a layer keeps its parameters and buffers, and their values."""
-    return {name: values for name, values in operands.items() if name not in CALLED}
+    return {name: values for name, values in operands.items() if name not in inputs_of(operands)}
 
 
 def rules(operator: Operator) -> tuple[must.Constraint, ...]:

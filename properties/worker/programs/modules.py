@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections.abc import Collection
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-CALLED = ("input", "input1", "input2", "anchor", "positive", "negative", "indices", "target")
-"""Operands with which a layer is called, in that order."""
+
+def inputs_of(operands: Collection[str]) -> list[str]:
+    """The names of those operands with which a layer is called, in that order."""
+    called = ("input", "input1", "input2", "anchor", "positive", "negative", "indices", "target")
+    return [name for name in called if name in operands]
 
 
 def module(layer: str, made: dict[str, Any], called: dict[str, Any], **operands: Tensor) -> dict[str, Tensor]:
@@ -19,7 +23,7 @@ def module(layer: str, made: dict[str, Any], called: dict[str, Any], **operands:
     made: the arguments of its constructor; called: those with which it is called, and whether that is in training.
     Operands with which it is not called are its parameters and buffers.
     """
-    inputs = tuple(operands.pop(name) for name in CALLED if name in operands)
+    inputs = tuple(operands.pop(name) for name in inputs_of(operands))
     first, second = (_made(layer, made, operands, inputs[0]) for _ in range(2))
     first.load_state_dict(operands)
     second.train(called.get("training", True))
