@@ -26,8 +26,8 @@ from reports.read.untrusted import Unusable, clean, moment, parse, record, text
 PROPERTIES = "properties-*.jsonl"
 BENCHMARKS = "benchmark-*.json"
 LARGEST_FILE = 2**28
-FOLDED = 2**27
-"""Bytes of evidence, about 190,000 results, beyond which results are folded (`reports.read.folded`)."""
+FOLDED = 2**26
+"""Bytes of evidence, about 90,000 results, beyond which results are folded (`reports.read.folded`)."""
 
 File = tuple[Path, str, bool]
 
