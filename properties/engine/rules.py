@@ -100,7 +100,7 @@ class Condition:
             return f"{self.fact} is {self.relation} {self.value}"
         if self.relation == AT_LEAST and isinstance(self.value, int) and self.value in (1, 2):
             return f"{self.fact} > {int(self.value) - 1}"
-        value = f"{self.value:.4g}" if isinstance(self.value, float) else self.value
+        value = f"{self.value:.4g}" if isinstance(self.value, float) else "nothing" if self.value == "" else self.value
         return f"{self.fact} {self.relation} {value}"
 
 

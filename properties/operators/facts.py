@@ -89,9 +89,18 @@ def _arguments(operator: Operator, case: Case) -> Found:
             later += _by_axis(operator, name, value)
         elif isinstance(value, tuple) and name not in SAID:
             later += _several(operator, case, name, value)
-    yield from ((f"a {name}", name in case.arguments or name in case.shapes) for name in OPTIONAL)
+    yield from ((_one(name), name in case.arguments or name in case.shapes) for name in OPTIONAL)
     yield from _dims(operator, case)
     yield from later
+
+
+def _one(noun: str) -> str:
+    """A noun with its article.
+
+    >>> _one("bias"), _one("output that is not finite")
+    ('a bias', 'an output that is not finite')
+    """
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _several(operator: Operator, case: Case, name: str, values: tuple[Any, ...]) -> Found:
@@ -404,7 +413,7 @@ def _of_values(name: str, values: Array) -> Found:
     yield f"a negative {name}", bool((values < 0).any())
     yield f"a zero in {name}", bool((values == 0).any())
     yield f"a finite {name}", bool(finite.size)
-    yield f"a {name} that is not finite", finite.size < values.size
+    yield _one(f"{name} that is not finite"), finite.size < values.size
     yield f"a NaN in {name}", bool(np.isnan(values).any())
     yield f"an infinite {name}", bool(np.isinf(values).any())
 
