@@ -116,8 +116,9 @@ def soft_margin_loss(x: Computed, target: Array) -> Terms:
 
 
 def binary_cross_entropy(x: Computed, target: Computed, weight: Array | None = None) -> Terms:
-    """``t·log x + (1 − t)·log(1 − x)``, 1 − x rounded; the slopes ``(x − t)/(x·(1 − x))`` and a difference of
-    logarithms; the curvatures ``(x·x − 2·x·t + t)/(x·(1 − x))²`` and ``−1/(x·(1 − x))``.
+    """``t·log x + (1 − t)·log(1 − x)``, 1 − x rounded; the slopes ``(1 − t)·(1/(1 − x)) − t·(1/x)``, whose
+    error covers that of ``(x − t)/(x·(1 − x))``, and a difference of logarithms; the curvatures
+    ``(x·x − 2·x·t + t)/(x·(1 − x))²`` and ``−1/(x·(1 − x))``.
     """
     one, rest = _exact(1.0, x), _added(_exact(1.0, x), -x)
     log_x, log_rest = _log_at_least(x), _log_at_least(rest)
@@ -125,7 +126,8 @@ def binary_cross_entropy(x: Computed, target: Computed, weight: Array | None = N
     wide = _at_least(x * rest, loops.LEAST_PRODUCT)
     bend = ((x * x - x.map(lambda v: 2.0 * v) * target) + target) / (wide * wide)
     values = loops.binary_cross_entropy(x.value, target.value)
-    slopes = Sum(values[1][0], ((_added(x, -target), one / wide),)), log_rest - log_x
+    sure, unlikely = (one / _at_least(chance, loops.LEAST_PRODUCT) for chance in (x, rest))
+    slopes = Sum(values[1][0], ((-target, sure), (_added(one, -target), unlikely))), log_rest - log_x
     return _weighted(_of_two(values, value, slopes, (bend, one / wide, _exact(0.0, x))), weight)
 
 
