@@ -371,3 +371,17 @@ def _no_images(case: Case, subject: Subject) -> bool:
 def _interpolates_to_nothing(case: Case, subject: Subject) -> bool:
     """On the meta device an output size of zero is accepted with aligned corners; without, it is a divisor."""
     return bool(case.arguments["align_corners"]) and 0 in case.arguments.get("size", ())
+
+
+@accepted_on_meta(
+    "meta-pixel-unshuffle-of-nothing",
+    ("pixel_unshuffle",),
+    "downscale_factor divides rows and columns",
+    modes=("eager",),
+    why="torch.nn.PixelUnshuffle: the sizes are divided by downscale_factor; eager mode raises, as does the meta "
+    "device for an input of elements",
+    example=({"input": (0, 1, 3, 2)}, {"downscale_factor": 2}),
+)
+def _unshuffles_anything(case: Case, subject: Subject) -> bool:
+    """On the meta device an input of no elements may have any sizes."""
+    return 0 in case.shapes["input"]
