@@ -123,8 +123,10 @@ class Shaped:
         operands = {name for name, parameter in takes.items() if str(parameter.annotation).startswith("Tensor")}
         target = None if "target" in operands else tensors.pop("target", None)
         needed = {n for n, p in takes.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
+        shapes = {self.shapes.get(source) for source in tensors.values()}
         fits = (
             set(tensors) <= operands
+            and not (operator.has("terms") and len(shapes) > 1)  # which torch broadcasts
             and not plain.keys() & operands
             and needed <= {*tensors, *plain, "target"}
             and (target is None or target in self.integers)
