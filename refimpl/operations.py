@@ -36,9 +36,11 @@ from refimpl.bounds import (
     adaptive_pooling,
     convolution,
     dense,
+    dropout,
     elementwise_loss,
     embedding_loss,
     fractional_pooling,
+    interpolation,
     loss,
     matrix_product,
     normalization,
@@ -140,6 +142,7 @@ EMBEDDED = {
     "cosine_embedding_loss": ("input1", "input2"), "triplet_margin_loss": ("anchor", "positive", "negative"),
 }  # fmt: skip
 """The same of embeddings."""
+INTERPOLATED = ("interpolate_nearest", "interpolate_linear", "interpolate_bicubic", "interpolate_antialiased")
 SOFT = Operation(
     _with_arrays(_soft), _with_arrays(soft_targets.cross_entropy_soft_gradients), ("input", "target"),
 )  # fmt: skip
@@ -187,6 +190,9 @@ _NAMED: dict[str, Operation] = {
     "argmin": Operation(partial(reduction.index, largest=False), None),
     "cumprod": Operation(reduction.cumulative_product, reduction.cumulative_product_gradients),
     "cumsum": Operation(reduction.cumulative_sum, reduction.cumulative_sum_gradients),
+    "dropout": Operation(dropout.dropout, dropout.dropout_gradients),
+    "alpha_dropout": Operation(dropout.alpha_dropout, dropout.alpha_dropout_gradients),
+    **dict.fromkeys(INTERPOLATED, Operation(interpolation.interpolate, interpolation.interpolate_gradients)),
     **{
         name: Operation(partial(padding.pad, mode=mode), partial(padding.pad_gradients, mode=mode))
         for name, mode in PADS.items()

@@ -157,10 +157,12 @@ def _target_is_narrower(case: Case, subject: Subject) -> bool:
 )
 def _divided_direction(case: Case, subject: Subject) -> bool:
     """The direction is divided by a target that is nearly zero, past what float16 holds, and then multiplied by it."""
+    if case.arguments.get("log_target"):
+        return False
     h = operator("kl_div").directions(case, subject.format)["target"]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         quotients = np.abs(h) / _operand("target", "kl_div", case, subject)
-    return not case.arguments.get("log_target") and bool((quotients > subject.format.storage.largest).any())
+    return bool((quotients > subject.format.storage.largest).any())
 
 
 @known(

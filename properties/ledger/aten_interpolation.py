@@ -193,6 +193,7 @@ def _weights(case: Case, subject: Subject) -> bool:
     why="torch.nn.functional.interpolate: with antialiasing results match Pillow's; to two columns they do, and the "
     "gradient is right",
     example=Case({"input": (1, 1, 2, 1)}, {"mode": "bilinear", "antialias": True, "size": (3, 1)}, "normal"),
+    chance="a column of one value is right by any weights, since their sum is 1",
 )
 def _one_column(case: Case, subject: Subject) -> bool:
     """Of an output of one column, each row is formed with the weights of the first, since a loop takes its inner axis,

@@ -115,6 +115,7 @@ def _fused_strides(case: Case, subject: Subject) -> bool:
         {**STEPS, "betas": (0.5, 0.75), "eps": 0.125, "weight_decay": 0.0}, "normal",
         setting=Setting({"parameter 0": "transposed"}),
     ),
+    chance="a gradient is divided by its own size, so that another's may give the same step; and all may be skipped",
 )  # fmt: skip
 def _fused_strides_in_lists(case: Case, subject: Subject) -> bool:
     """With fused=True a parameter of a list is walked through in memory as its gradient is, whatever its strides."""

@@ -14,12 +14,13 @@ from properties.selftest import tolerances
 from properties.selftest.faults import FAULTS
 from properties.subjects import Subject
 from refimpl import assert_within, bound, gradient_bounds
+from refimpl.bounds import dropout
 from refimpl.expected import Expected
 from refimpl.rounding import BFLOAT16, FLOAT16, FORMATS, Computed, Precision, round_to
 
 FORMS = ("accuracy", "max_pool1d_values", "sgd_steps", "adam_steps", "adamw_steps")
 """Operators that are others in another form, or take lists."""
-OFFERED = [operator for operator in CATALOGUE if operator.name not in FORMS]
+OFFERED = [operator for operator in CATALOGUE if operator.name not in FORMS and not operator.has("random")]
 DTYPE = "bfloat16"
 FORMAT = FORMATS[DTYPE]
 
@@ -52,6 +53,18 @@ def test_library_has_every_operator(operator: Operator) -> None:
             gradients = gradient_bounds(operator.name, cotangent, *values, dtype=DTYPE, **known)
             g = Computed.operand(cotangent, FORMAT)
             assert same([*gradients.values()], listed(operator.gradient_bounds(g, *free, **arguments)))
+
+
+@pytest.mark.parametrize("name", ["dropout", "alpha_dropout"])
+def test_library_has_dropout_by_its_mask(name: str) -> None:
+    """What is kept is given: of an operator's own bound, chance leaves all or nothing."""
+    x, g = (np.array([1.0, -2.0, 3.0]) for _ in range(2))
+    kept = np.array([1.0, 0.0, 1.0])
+    whole = bound(name, x, kept=kept, p=0.25, dtype=DTYPE)
+    slope = gradient_bounds(name, g, x, kept=kept, p=0.25, dtype=DTYPE)["input"]
+    own = getattr(dropout, name)(Computed.operand(x, FORMAT), kept, 0.25)
+    assert same([whole], listed(own))
+    assert list(slope.values == 0.0) == [False, True, False]
 
 
 def as_torch_has_it(name: str, values: np.ndarray) -> np.ndarray:

@@ -196,7 +196,8 @@ def _choosing(config: pytest.Config) -> bool:
     options = ("keyword", "markexpr", "lf", "--subjects", "--kernels", "--module", "--operator", "--compile-backend")
     places = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
     _, named = _operators(config)
-    return named or any(PROPERTIES in place.parents for place in places) or any(map(config.getoption, options))
+    chosen_by = (config.getoption(option, None) for option in options)  # "lf" is the cache's, which may be off
+    return named or any(PROPERTIES in place.parents for place in places) or any(chosen_by)
 
 
 def _operators(config: pytest.Config) -> tuple[list[Operator], bool]:
