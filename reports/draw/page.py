@@ -45,6 +45,8 @@ _MOST = {
 _STEPS: tuple[dict[str, int], ...] = (
     _MOST,
     {**_MOST, "cells": 4500},
+    {**_MOST, "cells": 4500, "message": 1500, "script": 4000, "planted": 80},
+    {**_MOST, "cells": 3000, "places": 30, "faults": 20, "message": 800, "script": 2500, "planted": 60},
     {
         "places": 20,
         "faults": 15,
