@@ -240,12 +240,14 @@ def _own_loops(case: Case) -> bool:
 
 
 def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
-    """The backward pass without oneDNN raises 'slow_conv2d: grad_weight must be contiguous' where an image, or its part
-    for a group, passes for channels_last by the strides of axes of one element, and the kernels do not."""
+    """The backward pass without oneDNN raises that the gradient to the weight 'must be contiguous' where an image, or
+    its part for a group, passes for channels_last by the strides of axes of one element, and the kernels do not."""
     # The gradient to the weight is laid out as the weight is, and wanted as either lies; kernels of one channel, or of
     # one tap, lie in both ways.
     weight, groups = case.shapes["weight"], case.arguments["groups"]
-    if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not without_onednn(case, subject):
+    transposes = "output_padding" in case.arguments
+    looped = subject.dtype != "float32" or _own_loops(case) if transposes else without_onednn(case, subject)
+    if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not looped:
         return False
     if case.arguments.get("padding_mode", "zeros") != "zeros" or case.arguments["padding"] == "same":  # a padded image
         return False
@@ -253,7 +255,8 @@ def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
     format = torch.channels_last if passes(image) or passes(kernels) else torch.contiguous_format
     image, kernels = (tensor.contiguous(memory_format=format) for tensor in (image, kernels))
     if groups > 1:
-        image = image.narrow(1, 0, weight[1]).contiguous(memory_format=format)
+        channels = weight[0] // groups if transposes else weight[1]
+        image = image.narrow(1, 0, channels).contiguous(memory_format=format)
         kernels = kernels.narrow(0, 0, weight[0] // groups).contiguous(memory_format=format)
     both = torch.empty(kernels.shape).is_contiguous(memory_format=torch.channels_last)
     return passes(image) and not passes(kernels) and not both
@@ -290,6 +293,19 @@ for _name, _dtypes, _instructions in (
         example=Case(
             *convolution((1, 3, 1, 1), (1, 3, 1, 2), padding=(0, 1)),
             setting=Setting({"input": "odd units", "weight": "transposed"}),
+        ),
+    )(_gradient_in_another_format)
+    known(
+        f"{_name}channels-last-weight-gradient-of-transposed-in-another-format",
+        ("conv_transpose2d",),
+        severity="valid arguments rejected",
+        laws=("layouts",),
+        dtypes=_dtypes,
+        lacking=_instructions,
+        why="torch.nn.ConvTranspose2d: a memory format is no part of a tensor's value; contiguous operands are right, "
+        "and so are those of one axis",
+        example=Case(
+            *transposed((1, 1, 1, 2), (1, 2, 1, 2)), setting=Setting({"input": "channels_last", "weight": "transposed"})
         ),
     )(_gradient_in_another_format)
 

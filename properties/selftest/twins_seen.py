@@ -8,6 +8,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "adaptive-avg-pool3d-without-channels-depends-on-batch": ("adaptive_max_pool3d",),
     "adaptive-max-pool-gradient-summed-in-storage": ("adaptive_avg_pool2d",),
     "avg-pool-gradient-summed-in-storage": ("max_pool1d",),
+    "channels-last-weight-gradient-of-transposed-in-another-format": ("conv2d",),
     "circular-pad-gradient-summed-in-storage": ("replication_pad",),
     "conv-of-empty-axis-depends-on-batch": ("conv_transpose2d",),
     "conv-output-size-in-32-bits": ("conv_transpose1d",),
