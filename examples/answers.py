@@ -25,16 +25,9 @@ def held(task: Path, answer: Path, more: Sequence[str]) -> tuple[str, str]:
     """What an answer came to (right, wrong or not run), and a line on why."""
     with tempfile.TemporaryDirectory() as folder:
         verdict = Path(folder, "verdict.json")
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "properties",
-            "--benchmark-disable",
-            "-q",
-            "--hypothesis-profile=quick",
-        ]
-        command += [f"--kernels={answer}", f"--task={task}", f"--json={verdict}", f"--evidence={folder}", *more]
+        command = [sys.executable, "-m", "pytest", "properties", "--benchmark-disable", "-q"]
+        command += ["--hypothesis-profile=quick", f"--kernels={answer}", f"--task={task}"]
+        command += [f"--json={verdict}", f"--evidence={folder}", *more]
         run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
         if not verdict.exists():
             said = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]

@@ -168,7 +168,8 @@ def log_softmax_second(h: Array, g: Array, x: Array) -> tuple[Array, Array]:
 
 
 @njit(cache=True)
-def _sigma(x):  # type: ignore[no-untyped-def]
+def sigma(x):  # type: ignore[no-untyped-def]
+    """``1/(1 + e^{−x})`` of a number, with no power that overflows."""
     if x >= 0.0:
         return 1.0 / (1.0 + math.exp(-x))
     power = math.exp(x)
@@ -178,13 +179,13 @@ def _sigma(x):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _sigmoid(y, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        y[i] = _sigma(x[i])
+        y[i] = sigma(x[i])
 
 
 @njit(cache=True)
 def _sigmoid_gradient(y, g, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        y[i] = g[i] * _sigma(x[i]) * _sigma(-x[i])
+        y[i] = g[i] * sigma(x[i]) * sigma(-x[i])
 
 
 @njit(cache=True)

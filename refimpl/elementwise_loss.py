@@ -18,11 +18,11 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.activation import _sigma
+from refimpl.activation import sigma
 from refimpl.arrays import Array, float64
-from refimpl.loss import _sum
+from refimpl.loss import added_up
 from refimpl.piecewise_activation import blank, flat
-from refimpl.smooth_activation import _log_one_plus_exp
+from refimpl.smooth_activation import log_one_plus_exp
 
 Terms = tuple[Array, tuple[Array, ...], tuple[tuple[Array, ...], ...]]
 """Values, slopes and curvatures."""
@@ -196,7 +196,7 @@ def reduced(values: Array, reduction: str) -> Array:
     """The values in their shape, their sum, or that over D."""
     if reduction == "none":
         return values
-    return np.asarray(_sum(values.reshape(-1)) / divisor(values.shape, reduction))
+    return np.asarray(added_up(values.reshape(-1)) / divisor(values.shape, reduction))
 
 
 def _of_difference(loop, d, *about) -> Terms:  # type: ignore[no-untyped-def]
@@ -271,9 +271,9 @@ def _hinge(y, slope, curvature, x, target, margin):  # type: ignore[no-untyped-d
 def _soft_margin(y, slope, curvature, x, target):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
         z = -target[i] * x[i]
-        y[i] = _log_one_plus_exp(z)
-        slope[i] = -target[i] * _sigma(z)
-        curvature[i] = target[i] * target[i] * _sigma(z) * _sigma(-z)
+        y[i] = log_one_plus_exp(z)
+        slope[i] = -target[i] * sigma(z)
+        curvature[i] = target[i] * target[i] * sigma(z) * sigma(-z)
 
 
 @njit(cache=True)
@@ -292,8 +292,8 @@ def _binary(y, to_x, to_t, xx, xt, tt, x, t):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _binary_of_logits(y, to_x, to_t, xx, xt, tt, x, t, p):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        s, rest = _sigma(x[i]), _sigma(-x[i])
-        log_s, log_rest = -_log_one_plus_exp(-x[i]), -_log_one_plus_exp(x[i])
+        s, rest = sigma(x[i]), sigma(-x[i])
+        log_s, log_rest = -log_one_plus_exp(-x[i]), -log_one_plus_exp(x[i])
         y[i] = -p[i] * t[i] * log_s - (1.0 - t[i]) * log_rest
         to_x[i] = (1.0 - t[i]) * s - p[i] * t[i] * rest
         to_t[i] = log_rest - p[i] * log_s

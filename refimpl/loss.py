@@ -190,7 +190,7 @@ def reduced(
         raise ValueError(f"reduction={reduction!r} is none of {', '.join(REDUCTIONS)}")
     if reduction == "none":
         return losses.reshape(losses_shape(x))
-    total = np.float64(_sum(losses))
+    total = np.float64(added_up(losses))
     if reduction == "sum":
         return np.asarray(total)
     return np.asarray(total / (divisor(x, target, weight, ignore_index) or np.nan))
@@ -233,7 +233,8 @@ def _losses(y, a):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sum(values):  # type: ignore[no-untyped-def]
+def added_up(values):  # type: ignore[no-untyped-def]
+    """The sum of some numbers, in their order."""
     total = 0.0
     for value in values:
         total += value

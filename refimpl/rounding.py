@@ -146,7 +146,16 @@ def rounding_of(magnitude: Array, n: Array | float, precision: Precision) -> Arr
     >>> rounding_of(np.array([0.0, 1.0]), 2**60, FLOAT64)
     array([ 0., inf])
     """
-    return np.multiply(gamma(n, precision), magnitude, out=np.zeros(np.shape(magnitude)), where=magnitude != 0)
+    return limited(gamma(n, precision), magnitude)
+
+
+def limited(relative: Array, magnitude: Array) -> Array:
+    """``relative·magnitude``, and zero where the magnitude is, though nothing limits what it is multiplied by.
+
+    >>> limited(np.array([np.inf, np.inf, 0.5]), np.array([0.0, 1.0, 4.0]))
+    array([ 0., inf,  2.])
+    """
+    return np.multiply(relative, magnitude, out=np.zeros(np.shape(magnitude)), where=magnitude != 0)
 
 
 def round_to(values: Array, precision: Precision) -> Array:

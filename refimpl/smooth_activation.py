@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from refimpl import activation
-from refimpl.activation import _sigma
+from refimpl.activation import sigma
 from refimpl.arrays import Array, float64
 from refimpl.piecewise_activation import Jet, blank, flat
 
@@ -176,7 +176,8 @@ def _exponential(x: Array, alpha: float, scale: float, width: float) -> Jet:
 
 
 @njit(cache=True)
-def _log_one_plus_exp(x):  # type: ignore[no-untyped-def]
+def log_one_plus_exp(x):  # type: ignore[no-untyped-def]
+    """``log(1 + e^x)`` of a number, with no power that overflows."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
@@ -207,8 +208,8 @@ def _gelu_by_tanh(y, slope, curvature, x):  # type: ignore[no-untyped-def]
         inner = ROOT * (x[i] + CUBIC * x[i] * x[i] * x[i])
         first, second = ROOT * (1.0 + 3.0 * CUBIC * x[i] * x[i]), 6.0 * ROOT * CUBIC * x[i]
         # (1 + tanh z)/2 is σ(2z), and (1 − tanh² z) is 4·σ(2z)·σ(−2z): no cancellation.
-        half, t = _sigma(2.0 * inner), math.tanh(inner)
-        rest = 4.0 * half * _sigma(-2.0 * inner)
+        half, t = sigma(2.0 * inner), math.tanh(inner)
+        rest = 4.0 * half * sigma(-2.0 * inner)
         y[i], slope[i] = x[i] * half, half + 0.5 * x[i] * rest * first
         curvature[i] = rest * first + 0.5 * x[i] * rest * (second - 2.0 * t * first * first)
 
@@ -216,7 +217,7 @@ def _gelu_by_tanh(y, slope, curvature, x):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _silu(y, slope, curvature, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        s, rest = _sigma(x[i]), _sigma(-x[i])
+        s, rest = sigma(x[i]), sigma(-x[i])
         y[i], slope[i] = x[i] * s, s * (1.0 + x[i] * rest)
         curvature[i] = s * rest * (2.0 + x[i] * (rest - s))
 
@@ -224,7 +225,7 @@ def _silu(y, slope, curvature, x):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _mish(y, slope, curvature, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        s, rest, softened = _sigma(x[i]), _sigma(-x[i]), _log_one_plus_exp(x[i])
+        s, rest, softened = sigma(x[i]), sigma(-x[i]), log_one_plus_exp(x[i])
         t = math.tanh(softened)
         share = 1.0 / math.cosh(min(softened, 700.0))
         flat = share * share
@@ -238,9 +239,9 @@ def _softplus(beta, threshold, y, slope, curvature, x):  # type: ignore[no-untyp
         if beta * x[i] > threshold:
             y[i], slope[i] = x[i], 1.0
         else:
-            s = _sigma(beta * x[i])
-            y[i], slope[i] = _log_one_plus_exp(beta * x[i]) / beta, s
-            curvature[i] = beta * s * _sigma(-beta * x[i]) if beta * x[i] < threshold else 0.0
+            s = sigma(beta * x[i])
+            y[i], slope[i] = log_one_plus_exp(beta * x[i]) / beta, s
+            curvature[i] = beta * s * sigma(-beta * x[i]) if beta * x[i] < threshold else 0.0
 
 
 @njit(cache=True)
@@ -254,5 +255,5 @@ def _softsign(y, slope, curvature, x):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _logsigmoid(y, slope, curvature, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        y[i] = -_log_one_plus_exp(-x[i])
-        slope[i], curvature[i] = _sigma(-x[i]), -_sigma(x[i]) * _sigma(-x[i])
+        y[i] = -log_one_plus_exp(-x[i])
+        slope[i], curvature[i] = sigma(-x[i]), -sigma(x[i]) * sigma(-x[i])

@@ -189,20 +189,20 @@ def test_peers(benchmark: BenchmarkFixture, name: str, data: DataSet, request: p
     clock.load(found[name])
     benchmark.pedantic(clock.replay, rounds=ROUNDS)
     benchmark.extra_info.update(
-        kind="peer",
-        library=name if name in PEERS else "torch",
-        version=version(name if name in PEERS else "torch"),
-        recipe=name,
-        device="cpu",
-        dataset=data.name,
-        dataset_note=data.note,
-        batch_size=256,
-        threads=torch.get_num_threads(),
-        examples_per_round=STEPS * 256,
+        **_told(name, name if name in PEERS else "torch", data),
         over_book=vars(measure.ratio(found["book"], found[name])),
         over_eager_torch=vars(measure.ratio(found["in_memory"], found[name])),
         conditions=conditions.as_dict(),
     )
+
+
+def _told(name: str, library: str, data: DataSet) -> dict[str, Any]:
+    """What is said of a row of either kind."""
+    return {
+        "kind": "peer", "recipe": name, "library": library, "version": version(library), "device": "cpu",
+        "dataset": data.name, "dataset_note": data.note, "batch_size": 256, "threads": torch.get_num_threads(),
+        "examples_per_round": STEPS * 256,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["eager", "max_autotune", *PLACES_TO_INFER])
@@ -218,17 +218,8 @@ def test_inference(benchmark: BenchmarkFixture, name: str, data: DataSet, reques
     clock.load(found[name])
     benchmark.pedantic(clock.replay, rounds=ROUNDS)
     benchmark.extra_info.update(
-        kind="peer",
+        **_told(name, name if name in INFERRING else "torch", data),
         work="inference",
-        library=name if name in INFERRING else "torch",
-        version=version(name if name in INFERRING else "torch"),
-        recipe=name,
-        device="cpu",
-        dataset=data.name,
-        dataset_note=data.note,
-        batch_size=256,
-        threads=torch.get_num_threads(),
-        examples_per_round=STEPS * 256,
         over_book=vars(measure.ratio(found["eager"], found[name])),
         conditions=conditions.as_dict(),
     )

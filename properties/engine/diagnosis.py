@@ -135,7 +135,9 @@ def diagnose(
     """
     if check.operator is None or check.subject is None or not isinstance(case, Case):
         return None
-    cases = round(cases * (replace(check.subject, mode="compiled") if check.subject.compiled else check.subject).budget)
+    # One function for many sizes is compiled anew for each case that is tried apart.
+    subject = replace(check.subject, mode="compiled") if check.subject.compiled else check.subject
+    cases = round(cases * subject.budget)
     return Diagnosing(check, case, failure, cases, entry).diagnosis() if cases >= FEWEST else None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from examples import answers
 from properties.cases.case import Case
 from properties.engine.domain import drawn
 from properties.engine.law import every
@@ -28,7 +29,7 @@ SMALL = 12
     "example, library, law", [("onnx_runtime", "onnxruntime", "agreement"), ("by_jax", "jax", "gradients")]
 )
 def test_another_library_is_held(example: str, library: str, law: str, tmp_path: Path) -> None:
-    """Its convolution is right in float32; what it does not take is declined, and all else not run."""
+    """Its convolution is right in float32, and what it does not take is declined."""
     if find_spec(library) is None:
         pytest.skip(f"not run ({library} is not installed)")
     given = [f"--kernels=examples/{example}.py", "--subjects=cpu-float32", f"--evidence={tmp_path}"]
@@ -41,6 +42,20 @@ def test_another_library_is_held(example: str, library: str, law: str, tmp_path:
     assert (held["status"], held["subject"]) == ("passed", f"{example}-cpu-float32")
     assert held["cases"] > 0
     assert "input without a batch" in held["reason"]
+
+
+def test_answers_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer that is wrong off the task's own shape, and one without ModelNew."""
+    task = (nested.ROOT / "examples" / "answer.py").read_text(encoding="utf-8")
+    for folder, other in (("tasks", task), ("answers", "x = 1\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "pool.py").write_text(task, encoding="utf-8")
+        (tmp_path / folder / "nothing.py").write_text(other, encoding="utf-8")
+    assert answers.main([str(tmp_path / "tasks"), str(tmp_path / "answers"), "-k", "other_shapes"]) == 0
+    nothing, pool, counts = capsys.readouterr().out.splitlines()
+    assert nothing.startswith("nothing: not run; ")
+    assert pool.startswith("pool: wrong; other shapes: output[")
+    assert sorted(counts.split(", ")) == ["1 not run", "1 wrong"]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from properties.worker.call import Call, Observed, Outcome
 from refimpl.arrays import Array, Axes
 from refimpl.expected import difference, overflowing
 from refimpl.expected import shares as shares
-from refimpl.rounding import FLOAT64, Format, rounding_of
+from refimpl.rounding import FLOAT64, Format, limited, rounding_of
 
 
 class Diverged(AssertionError):
@@ -136,9 +136,7 @@ def weighted(
         raise Diverged("values are infinite or NaN, of which no sum is known")
     products = weights * values
     total, magnitude = np.sum(products, axis=axes), np.sum(np.abs(products), axis=axes)
-    sizes = np.broadcast_to(np.abs(weights), products.shape)
-    shares = np.multiply(sizes, off(expected, format), out=np.zeros(sizes.shape), where=sizes != 0)
-    error = np.sum(shares, axis=axes)
+    error = np.sum(limited(off(expected, format), np.broadcast_to(np.abs(weights), products.shape)), axis=axes)
     integers = (products == np.rint(products)).all() and (magnitude <= FLOAT64.largest_exact_integer).all()
     if not integers:
         terms = products.size // max(np.size(total), 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.arrays import Array
-from refimpl.rounding import Computed, gamma, round_to, rounding_of
+from refimpl.rounding import Computed, gamma, limited, round_to, rounding_of
 
 
 def bilinear(
@@ -82,9 +82,7 @@ def trilinear(
     if x.format.storage is not x.precision:
         relative = relative + gamma(2, x.format.storage) * (1.0 + relative)
     underflow = smallest(x) * product(*(1.0 + o.reach for o in operands))
-    reach = magnitude + off
-    # Where nothing but zeros is summed no rounding happens, however many they are.
-    rounding = np.multiply(relative, reach, out=np.zeros(reach.shape), where=reach != 0)
+    rounding = limited(relative, magnitude + off)
     return Computed(value, x.format, off + rounding + underflow).stored()
 
 
@@ -127,6 +125,24 @@ def rounded_constant(value: float, like: Computed) -> Computed:
     """
     change = abs(float(round_to(np.asarray(value), like.format.storage)) - value)
     return Computed(np.asarray(value), like.format, np.asarray(change))
+
+
+def formed_constant(value: float, like: Computed) -> Computed:
+    """A constant, rounded to the accumulator, perhaps after one more operation: 2u."""
+    return Computed(np.asarray(value), like.format, np.asarray(2.0 * like.precision.unit_roundoff * abs(value)))
+
+
+def exact(value: float, like: Computed) -> Computed:
+    """A constant that every format has."""
+    return Computed.operand(value, like.format)
+
+
+def softened(x: Computed) -> Computed:
+    """``log(1 + e^x)``; where e^x overflows, x."""
+    small = x.map(lambda values: np.minimum(values, 40.0))
+    computed = (small.exp() + exact(1.0, x)).log()
+    off = np.where(x.value > 40.0, 4.0 * x.precision.unit_roundoff * np.abs(x.value) + x.off, computed.off)
+    return Computed(np.logaddexp(0.0, x.value), x.format, off)
 
 
 def covered(computed: Computed) -> Computed:

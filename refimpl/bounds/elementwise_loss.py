@@ -18,9 +18,8 @@ import numpy as np
 from refimpl import elementwise_loss as loops
 from refimpl.arrays import Array
 from refimpl.bounds import activation, smooth_activation
-from refimpl.bounds.common import covered, product
+from refimpl.bounds.common import covered, exact, formed_constant, product, softened
 from refimpl.bounds.piecewise_activation import narrow
-from refimpl.bounds.smooth_activation import _constant, _softened
 from refimpl.double_backward import added
 from refimpl.elementwise_loss import divisor
 from refimpl.rounding import FLOAT32, Computed, Format, round_to
@@ -76,13 +75,13 @@ def mse_loss(x: Computed, target: Computed) -> Terms:
 
 def l1_loss(x: Computed, target: Computed) -> Terms:
     """The size of a rounded difference, and its sign, which no rounding changes."""
-    return _of_difference(loops.l1_loss(x.value, target.value), _added(x, -target), _exact(0.0, x))
+    return _of_difference(loops.l1_loss(x.value, target.value), _added(x, -target), exact(0.0, x))
 
 
 def smooth_l1_loss(x: Computed, target: Computed, beta: float = 1.0) -> Terms:
     """``(d·d)/2·(1/β)``, the reciprocal perhaps rounded, or ``|d| − β/2``; the slope ``d·(1/β)`` or its sign."""
     values = loops.smooth_l1_loss(x.value, target.value, beta)
-    factor = [_exact(1.0, x) / _exact(beta, x)] if beta else [_exact(1.0, x)]
+    factor = [exact(1.0, x) / exact(beta, x)] if beta else [exact(1.0, x)]
     return _in_pieces(x, target, values, factor, beta, 1.0)
 
 
@@ -95,24 +94,24 @@ def margin_ranking_loss(x: Computed, other: Computed, target: Array, margin: flo
     """A difference, and a sum that may be rounded to the other side of zero, where the slope is −y or zero."""
     values = loops.margin_ranking_loss(x.value, other.value, target, margin)
     d = _added(x, -other)
-    inside = _added(_exact(margin, x), Computed(-np.asarray(target) * d.value, x.format, d.off))
+    inside = _added(exact(margin, x), Computed(-np.asarray(target) * d.value, x.format, d.off))
     return _of_difference(values, _above(inside), _turning(inside))
 
 
 def hinge_embedding_loss(x: Computed, target: Array, margin: float = 1.0) -> Terms:
     """x, or a difference, which is rounded to no other side of zero."""
     values = loops.hinge_embedding_loss(x.value, target, margin)
-    inside = _above(_added(_exact(margin, x), -x))
+    inside = _above(_added(exact(margin, x), -x))
     value = Computed(inside.value, x.format, np.where(np.asarray(target) == 1.0, 0.0, inside.off))
-    return _of_one(values, value, _exact(0.0, x), _exact(0.0, x))
+    return _of_one(values, value, exact(0.0, x), exact(0.0, x))
 
 
 def soft_margin_loss(x: Computed, target: Array) -> Terms:
     """``log(1 + e^z)``, ``1 − σ(−z)`` in place of σ(z), and ``σ(z)·(1 − σ(z))``, of ``z = −y·x``."""
-    z, one = x.map(lambda values: -np.asarray(target) * values), _exact(1.0, x)
+    z, one = x.map(lambda values: -np.asarray(target) * values), exact(1.0, x)
     s = activation.sigmoid(z)
     slope = Computed(s.value, s.format, np.maximum(s.off, (one - activation.sigmoid(-z)).off))
-    return _of_one(loops.soft_margin_loss(x.value, target), _softened(z), slope, s * (one - s))
+    return _of_one(loops.soft_margin_loss(x.value, target), softened(z), slope, s * (one - s))
 
 
 def binary_cross_entropy(x: Computed, target: Computed, weight: Array | None = None) -> Terms:
@@ -120,7 +119,7 @@ def binary_cross_entropy(x: Computed, target: Computed, weight: Array | None = N
     error covers that of ``(x − t)/(x·(1 − x))``, and a difference of logarithms; the curvatures
     ``(x·x − 2·x·t + t)/(x·(1 − x))²`` and ``−1/(x·(1 − x))``.
     """
-    one, rest = _exact(1.0, x), _added(_exact(1.0, x), -x)
+    one, rest = exact(1.0, x), _added(exact(1.0, x), -x)
     log_x, log_rest = _log_at_least(x), _log_at_least(rest)
     value = target * log_x + _added(one, -target) * log_rest
     wide = _at_least(x * rest, loops.LEAST_PRODUCT)
@@ -128,7 +127,7 @@ def binary_cross_entropy(x: Computed, target: Computed, weight: Array | None = N
     values = loops.binary_cross_entropy(x.value, target.value)
     sure, unlikely = (one / _at_least(chance, loops.LEAST_PRODUCT) for chance in (x, rest))
     slopes = Sum(values[1][0], ((-target, sure), (_added(one, -target), unlikely))), log_rest - log_x
-    return _weighted(_of_two(values, value, slopes, (bend, one / wide, _exact(0.0, x))), weight)
+    return _weighted(_of_two(values, value, slopes, (bend, one / wide, exact(0.0, x))), weight)
 
 
 def binary_cross_entropy_with_logits(
@@ -138,16 +137,16 @@ def binary_cross_entropy_with_logits(
 
     The slopes are ``q·σ − p·t`` and ``log σ(−x) − p·log σ(x)``, the curvatures ``q·σ·(1 − σ)`` and ``p·σ − σ − p``.
     """
-    one, s = _exact(1.0, x), activation.sigmoid(x)
+    one, s = exact(1.0, x), activation.sigmoid(x)
     p = Computed.operand(np.broadcast_to(1.0 if pos_weight is None else pos_weight, x.shape), x.format)
     q = _added(_added(p, -one) * target, one) if pos_weight is not None else one
     log_s, log_rest = (smooth_activation.logsigmoid(each)[0] for each in (x, -x))
     value = _added(one, -target) * x - q * log_s
     if pos_weight is None:
-        other = x.map(lambda v: np.maximum(v, 0.0)) - x * target + _softened(-x.map(np.abs))
+        other = x.map(lambda v: np.maximum(v, 0.0)) - x * target + softened(-x.map(np.abs))
         value = Computed(value.value, x.format, np.maximum(value.off, other.off))
     slopes = q * s - p * target, log_rest - p * log_s
-    curvatures = q * s * (one - s), p * s - s - p, _exact(0.0, x)
+    curvatures = q * s * (one - s), p * s - s - p, exact(0.0, x)
     values = loops.binary_cross_entropy_with_logits(x.value, target.value, pos_weight=pos_weight)
     return _weighted(_of_two(values, value, slopes, curvatures), weight)
 
@@ -156,13 +155,13 @@ def kl_div(x: Computed, target: Computed, log_target: bool = False) -> Terms:
     """``t·log t − t·x``, whose slope by t is ``log t + t·(1/t) − x`` and whose curvature ``1/t + 1/t − t/t²``; of a
     logarithm ``e^t·(t − x)``, by the rule of products.
     """
-    values, zero = loops.kl_div(x.value, target.value, log_target), _exact(0.0, x)
+    values, zero = loops.kl_div(x.value, target.value, log_target), exact(0.0, x)
     if log_target:
         power, d = target.exp(), _added(target, -x)
         value = power * d
         return _of_two(values, value, (power, value + power), (zero, power, value + power + power))
     positive = target.map(lambda t: np.where(t > 0.0, t, 1.0))
-    one, log_t = _exact(1.0, x), positive.log()
+    one, log_t = exact(1.0, x), positive.log()
     inverse = one / positive
     slopes = zero, Sum(values[1][1], ((log_t,), (positive, inverse), (-x,)))
     bends = Sum(values[2][1][1], ((inverse,), (inverse,), (-positive, inverse, inverse)))
@@ -178,13 +177,13 @@ def poisson_nll_loss(
         power = x.exp()
         value, slope, curvature = power - t * x, power - t, power
     else:
-        moved = x + _constant(eps, x)
+        moved = x + formed_constant(eps, x)
         share = t / moved
-        value, slope, curvature = x - t * moved.log(), _exact(1.0, x) - share, share / moved
+        value, slope, curvature = x - t * moved.log(), exact(1.0, x) - share, share / moved
     if full:
         several = t.map(lambda counts: np.maximum(counts, 1.0))
-        root = (several * _constant(2.0 * math.pi, x)).log()
-        more = (several * several.log() - several) + root * _exact(0.5, x)
+        root = (several * formed_constant(2.0 * math.pi, x)).log()
+        more = (several * several.log() - several) + root * exact(0.5, x)
         value = value + more.map(lambda part: np.where(t.value > 1.0, part, 0.0))
     return _of_one(values, value, slope, curvature)
 
@@ -237,7 +236,7 @@ def _added(x: Computed, y: Computed) -> Computed:
 
 
 def _of_difference(values: loops.Terms, value: Computed, slope: Computed, curvature: Computed | None = None) -> Terms:
-    bend = curvature or _exact(0.0, value)
+    bend = curvature or exact(0.0, value)
     return _kept(values, value, (slope, slope), ((bend, bend), (bend, bend)))
 
 
@@ -281,9 +280,9 @@ def _in_pieces(
     x: Computed, target: Computed, values: loops.Terms, factor: list[Computed], width: float, steepness: float
 ) -> Terms:
     """A parabola of a rounded difference up to a width, and a line from there on; near it either."""
-    d, w = _added(x, -target), _exact(width, x)
-    inner = product(d, d, _exact(0.5, x), *factor, stored=False)
-    outer = _added(d.map(np.abs), -w.map(lambda v: 0.5 * v)) * _exact(steepness, x)
+    d, w = _added(x, -target), exact(width, x)
+    inner = product(d, d, exact(0.5, x), *factor, stored=False)
+    outer = _added(d.map(np.abs), -w.map(lambda v: 0.5 * v)) * exact(steepness, x)
     slope = product(d, *factor, stored=False)
     within, near = np.abs(d.value) < width, np.abs(np.abs(d.value) - width) < d.off
     value = np.where(within, inner.off, outer.off) + np.where(near, inner.off + outer.off, 0.0)
@@ -314,7 +313,3 @@ def _at_least(x: Computed, least: float) -> Computed:
     """``max(x, least)``, the latter rounded: by torch to float32 in every dtype."""
     value, u = np.maximum(x.value, least), max(x.precision.unit_roundoff, FLOAT32.unit_roundoff)
     return Computed(value, x.format, np.maximum(x.off, np.where(x.value < least, u * least, 0.0)))
-
-
-def _exact(value: float, x: Computed) -> Computed:
-    return Computed.operand(value, x.format)

@@ -12,9 +12,8 @@ import numpy as np
 
 from refimpl import embedding_loss as loops
 from refimpl.arrays import Array
-from refimpl.bounds.common import covered, product
+from refimpl.bounds.common import covered, exact, formed_constant, product
 from refimpl.bounds.elementwise_loss import _reciprocal, _reduced
-from refimpl.bounds.smooth_activation import _constant
 from refimpl.double_backward import added
 from refimpl.embedding_loss import distance
 from refimpl.rounding import FLOAT32, Computed
@@ -52,7 +51,7 @@ def cosine_embedding_loss(
     cosine = (_summed(x * other) / q).stored()
     inside = (cosine - Computed.operand(margin, x.format)).stored()
     apart = np.asarray(target) == -1.0
-    off = np.where(apart, np.where(inside.value < -inside.off, 0.0, inside.off), (_one(x) - cosine).stored().off)
+    off = np.where(apart, np.where(inside.value < -inside.off, 0.0, inside.off), (exact(1.0, x) - cosine).stored().off)
     turns, still = apart & (np.abs(inside.value) <= inside.off), apart & (inside.value < 0.0)
     found = []
     for slope, own, across, square in zip(slopes, (x, other), (other, x), reversed(squares), strict=True):
@@ -108,7 +107,7 @@ class _Distance:
 
     @classmethod
     def of(cls, x: Computed, y: Computed, p: float, eps: float) -> _Distance:
-        e = ((x - y).stored() + _constant(eps, x)).stored()
+        e = ((x - y).stored() + formed_constant(eps, x)).stored()
         sizes = e.map(np.abs)
         total = sizes if p == 1.0 else sizes * sizes if p == 2.0 else sizes.pow(p)
         summed = total.sum(axis=-1)
@@ -147,7 +146,3 @@ def _summed(terms: Computed) -> Computed:
 def _column(x: Computed) -> Computed:
     """One number for each element of a row."""
     return x.map(lambda values: values[..., None])
-
-
-def _one(x: Computed) -> Computed:
-    return Computed.operand(1.0, x.format)

@@ -14,7 +14,7 @@ from refimpl import piecewise_activation
 from refimpl import smooth_activation as loops
 from refimpl.arrays import Array
 from refimpl.bounds import activation
-from refimpl.bounds.common import product, with_error_of
+from refimpl.bounds.common import exact, formed_constant, product, softened, with_error_of
 from refimpl.bounds.piecewise_activation import Jet, wide
 from refimpl.rounding import Computed
 
@@ -39,7 +39,7 @@ def gelu(x: Computed, approximate: str = "none") -> Jet:
     jet = loops.gelu(x.value, approximate)
     if approximate == "tanh":
         return _gelu_by_tanh(x, jet)
-    below = (_one(x) + _erf(x * _constant(math.sqrt(0.5), x))) * _exact(0.5, x)
+    below = (exact(1.0, x) + _erf(x * formed_constant(math.sqrt(0.5), x))) * exact(0.5, x)
     density = _density(x)
     return _kept(x, jet, x * below, below + x * density, density + density - density * x * x)
 
@@ -47,27 +47,27 @@ def gelu(x: Computed, approximate: str = "none") -> Jet:
 def silu(x: Computed) -> Jet:
     """``x·s`` and ``s·(1 + x·(1 − s))``; its derivative is that of each factor."""
     s = activation.sigmoid(x)
-    rest = _one(x) - s
-    inner, steep = _one(x) + x * rest, s * rest
+    rest = exact(1.0, x) - s
+    inner, steep = exact(1.0, x) + x * rest, s * rest
     curvature = s * rest + (inner * steep - product(x, s, steep))
     return _kept(x, loops.silu(x.value), x * s, s * inner, curvature)
 
 
 def mish(x: Computed) -> Jet:
     """``x·t`` and ``t + x·s·(1 − t²)`` with t = tanh(log(1 + e^x)); its derivative is that of each factor."""
-    s, t = activation.sigmoid(x), activation.tanh(_softened(x))
-    flat = _one(x) - t * t
+    s, t = activation.sigmoid(x), activation.tanh(softened(x))
+    flat = exact(1.0, x) - t * t
     through = flat * s
-    curvature = through + through + product(x, s, _one(x) - s, flat) - product(_exact(2.0, x), x, s, t, through)
+    curvature = through + through + product(x, s, exact(1.0, x) - s, flat) - product(exact(2.0, x), x, s, t, through)
     return _kept(x, loops.mish(x.value), x * t, t + x * (s * flat), curvature)
 
 
 def softplus(x: Computed, beta: float = 1.0, threshold: float = 20.0) -> Jet:
     """``log(1 + e^{β·x})/β``: far below zero the sum is off by u; the slope ``e^{β·x}/(1 + e^{β·x})``."""
-    above, width = beta * x.value > threshold, _exact(beta, x)
+    above, width = beta * x.value > threshold, exact(beta, x)
     scaled = (x * width).map(lambda values: np.where(above, 0.0, values))
     s = activation.sigmoid(scaled)
-    parts = (_softened(scaled) / width, s, product(s, _one(x) - s, width))
+    parts = (softened(scaled) / width, s, product(s, exact(1.0, x) - s, width))
     return _kept(x, loops.softplus(x.value, beta, threshold), *(_zeroed(part, above) for part in parts))
 
 
@@ -75,7 +75,7 @@ def softsign(x: Computed) -> Jet:
     """``x/(1 + |x|)``; by the rule of quotients the slope is ``1/d − |x|/d²`` with d = 1 + |x|, and the curvature
     ``sgn x·(2|x|/d³ − 2/d²)``.
     """
-    size, one = x.map(np.abs), _one(x)
+    size, one = x.map(np.abs), exact(1.0, x)
     d = one + size
     twice = (one / d + one / d) / d
     return _kept(x, loops.softsign(x.value), x / d, one / d - (size / d) / d, twice * size / d - twice)
@@ -88,10 +88,10 @@ def logsigmoid(x: Computed) -> Jet:
     lower, power = x.map(lambda values: np.minimum(values, 0.0)), (-x.map(np.abs)).exp()
     storage = x.format.in_gradients or x.precision
     kept = Computed(power.value, x.format, power.off + storage.unit_roundoff * power.reach + storage.underflow)
-    share, s = kept / (_one(x) + kept), activation.sigmoid(x)
-    slope = _either(x.value < 0.0, _one(x) - share, share)
-    value = lower - _softened(-x.map(np.abs))
-    return _kept(x, loops.logsigmoid(x.value), value, slope, (s - _one(x)) * s)
+    share, s = kept / (exact(1.0, x) + kept), activation.sigmoid(x)
+    slope = _either(x.value < 0.0, exact(1.0, x) - share, share)
+    value = lower - softened(-x.map(np.abs))
+    return _kept(x, loops.logsigmoid(x.value), value, slope, (s - exact(1.0, x)) * s)
 
 
 def softmin(x: Computed) -> Computed:
@@ -120,7 +120,7 @@ def glu_gradients(cotangent: Computed, x: Computed) -> tuple[Computed, ...]:
     """``g·σ`` and ``g·a·σ·(1 − σ)`` from the computed σ, which may be stored: it is a result of its own."""
     a, b = _halves(x)
     s = activation.sigmoid(b)
-    first, second = product(cotangent, s), product(cotangent, a, s, (_one(b) - s).stored())
+    first, second = product(cotangent, s), product(cotangent, a, s, (exact(1.0, b) - s).stored())
     off = np.concatenate([first.off, second.off], axis=-1)
     return (Computed(loops.glu_gradient(cotangent.value, x.value), x.format, off),)
 
@@ -132,7 +132,7 @@ def glu_second(h: Computed, g: Computed, x: Computed) -> tuple[Computed, Compute
     """
     (a, b), (ha, hb) = _halves(x), _halves(h)
     s = activation.sigmoid(b)
-    rest = (_one(b) - s).stored()
+    rest = (exact(1.0, b) - s).stored()
     steep = (s, rest)
     to_cotangent = _added(product(ha, s), product(hb, a, *steep))
     second = _added(product(ha, g, *steep), product(hb, g, a, *steep, rest), -product(hb, g, a, *steep, s))
@@ -144,10 +144,10 @@ def glu_second(h: Computed, g: Computed, x: Computed) -> tuple[Computed, Compute
 def _exponential(x: Computed, jet: piecewise_activation.Jet, alpha: float, scale: float, width: float) -> Jet:
     """``scale·x``, or ``scale·α·(e^{x/width} − 1)`` where x ≤ 0, by rounded constants in any order."""
     above, low = x.value > 0.0, x.map(lambda values: np.minimum(values, 0.0))
-    share = [] if width == 1.0 else [_constant(1.0 / width, x)]
+    share = [] if width == 1.0 else [formed_constant(1.0 / width, x)]
     power = product(low, *share).exp()
-    factors = [_constant(alpha, x), _constant(scale, x)]
-    value = _either(above, product(x, factors[1]), product(power - _one(x), *factors))
+    factors = [formed_constant(alpha, x), formed_constant(scale, x)]
+    value = _either(above, product(x, factors[1]), product(power - exact(1.0, x), *factors))
     straight = factors[1].map(lambda c: np.broadcast_to(c, x.shape))
     slope = _either(above, straight, product(power, *factors, *share))
     return _kept(x, jet, value, slope, _zeroed(product(power, *factors, *share, *share), above))
@@ -157,11 +157,11 @@ def _gelu_by_tanh(x: Computed, jet: piecewise_activation.Jet) -> Jet:
     """``x·(1 + t)/2`` with t = tanh z; the slope is ``(1 + t)/2 + x·(1 − t²)·z'/2``, the curvature
     ``(1 − t²)·z' + x·((1 − t²)·z'' − 2·t·(1 − t²)·z'²)/2``.
     """
-    half, root = _exact(0.5, x), _constant(loops.ROOT, x)
-    t = activation.tanh((x + product(x, x, x, _constant(loops.CUBIC, x))) * root)
-    flat, below = _one(x) - t * t, (_one(x) + t) * half
-    first = (_one(x) + product(x, x, _constant(3.0 * loops.CUBIC, x))) * root
-    bend = x * _constant(6.0 * loops.ROOT * loops.CUBIC, x)
+    half, root = exact(0.5, x), formed_constant(loops.ROOT, x)
+    t = activation.tanh((x + product(x, x, x, formed_constant(loops.CUBIC, x))) * root)
+    flat, below = exact(1.0, x) - t * t, (exact(1.0, x) + t) * half
+    first = (exact(1.0, x) + product(x, x, formed_constant(3.0 * loops.CUBIC, x))) * root
+    bend = x * formed_constant(6.0 * loops.ROOT * loops.CUBIC, x)
     curvature = flat * first + product(x, half, flat, bend) - product(x, t, flat, first, first)
     return _kept(x, jet, x * below, below + product(x, half, flat, first), curvature)
 
@@ -174,19 +174,6 @@ def _kept(x: Computed, jet: piecewise_activation.Jet, value: Computed, slope: Co
     return first, second, third
 
 
-def _one(x: Computed) -> Computed:
-    return Computed.operand(1.0, x.format)
-
-
-def _exact(value: float, x: Computed) -> Computed:
-    return Computed.operand(value, x.format)
-
-
-def _constant(value: float, x: Computed) -> Computed:
-    """A constant, rounded to the accumulator, perhaps after one more operation: 2u."""
-    return Computed(np.asarray(value), x.format, np.asarray(2.0 * x.precision.unit_roundoff * abs(value)))
-
-
 def _erf(z: Computed) -> Computed:
     """``|erf ẑ − erf z| ≤ 2/√π·e_z``; a library's erf is taken to be within ε = 4u (2 ulp)."""
     values = np.vectorize(math.erf, otypes=[np.float64])(z.value)
@@ -195,15 +182,7 @@ def _erf(z: Computed) -> Computed:
 
 def _density(x: Computed) -> Computed:
     """``φ(x) = e^{−x²/2}/√(2π)``."""
-    return (-(x * x) * _exact(0.5, x)).exp() * _constant(1.0 / math.sqrt(2.0 * math.pi), x)
-
-
-def _softened(x: Computed) -> Computed:
-    """``log(1 + e^x)``; where e^x overflows, x."""
-    small = x.map(lambda values: np.minimum(values, 40.0))
-    computed = (small.exp() + _one(x)).log()
-    off = np.where(x.value > 40.0, 4.0 * x.precision.unit_roundoff * np.abs(x.value) + x.off, computed.off)
-    return Computed(np.logaddexp(0.0, x.value), x.format, off)
+    return (-(x * x) * exact(0.5, x)).exp() * formed_constant(1.0 / math.sqrt(2.0 * math.pi), x)
 
 
 def _added(*terms: Computed) -> Computed:
