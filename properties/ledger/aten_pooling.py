@@ -139,11 +139,6 @@ def _smaller_than_kernel(case: Case, subject: Subject) -> bool:
 def _unbatched_channels_last(case: Case, subject: Subject) -> bool:
     """An unbatched input, or its incoming gradient, that lies in memory as channels_last does raises 'Unsupported
     memory format'."""
-    return pools_unbatched_channels_last(case)
-
-
-def pools_unbatched_channels_last(case: Case) -> bool:
-    """True if an unbatched pooling over three axes is given a tensor that passes for channels_last."""
     tensors = {"input": case.shapes["input"], "cotangent": operator("max_pool3d").output_shape(case)}
     return any(len(shape) == 4 and passes_for_channels_last(case, name, shape) for name, shape in tensors.items())
 

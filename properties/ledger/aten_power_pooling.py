@@ -7,15 +7,18 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
 from properties.cases.case import Case
 from properties.edges.huge import countable
-from properties.ledger.aten_pooling import pools_unbatched_channels_last, takes_the_largest
+from properties.ledger.aten_pooling import takes_the_largest
+from properties.ledger.memory_formats import passes
 from properties.ledger.record import OF_GRADIENTS, OF_WRONG_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy, windows_overlap
 from properties.operators import operator
 from properties.subjects import Subject
 from properties.worker.call import Setting
+from properties.worker.layouts import LAYOUTS
 from refimpl import pooling
 from refimpl.arrays import Array
 from refimpl.bounds.power_pooling import largest_on_the_way, power_sums
@@ -174,8 +177,13 @@ def _second_slope_overflows(case: Case, subject: Subject) -> bool:
 )
 def _largest_unbatched_channels_last(case: Case, subject: Subject) -> bool:
     """With an infinite power, an unbatched input, or its incoming gradient, that lies in memory as channels_last does
-    raises 'Unsupported memory format', as max_pool3d does."""
-    return takes_the_largest(case) and pools_unbatched_channels_last(case)
+    raises 'Unsupported memory format', as max_pool3d does. What is pooled is |x|, which may lie so though x does not.
+    """
+    shapes = {"input": case.shapes["input"], "cotangent": operator("lp_pool3d").output_shape(case)}
+    if not takes_the_largest(case) or len(shapes["input"]) != 4 or any(0 in shape for shape in shapes.values()):
+        return False
+    x, g = (LAYOUTS[case.layout(name)](torch.zeros(shape)) for name, shape in shapes.items())
+    return passes(x.abs()) or passes(-g if case.arguments["norm_type"] < 0 else g)
 
 
 @lossy(

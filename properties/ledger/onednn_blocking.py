@@ -6,7 +6,7 @@ import math
 
 from properties.cases.case import Case, kernel_size
 from properties.edges.huge import COMPUTED, Huge
-from properties.ledger.aten_convolution import without_onednn
+from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution
 from properties.ledger.record import PLAIN, known
 from properties.ledger.windows import where_valid, windows_of

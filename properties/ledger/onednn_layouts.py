@@ -6,7 +6,7 @@ import functools
 import math
 
 from properties.cases.case import Case
-from properties.ledger.aten_convolution import without_onednn
+from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.memory_formats import convolves_in_channels_last
 from properties.ledger.record import known

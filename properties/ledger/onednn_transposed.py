@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from properties.cases.case import Case
 from properties.edges.huge import Huge
-from properties.ledger.aten_convolution import without_onednn
+from properties.ledger.backends import without_onednn
 from properties.ledger.examples import transposed
 from properties.ledger.record import TRANSPOSED, known
 from properties.ledger.windows import where_valid
