@@ -59,6 +59,7 @@ IMPORTS = {
     "import importlib.util": "importlib.util",
     "import inspect": "inspect.",
     "import io": "io.",
+    "import os": "os._exit",
     "import re": "re.fullmatch",
     "import sys": "sys.",
     "import types": "types.SimpleNamespace",
@@ -77,6 +78,18 @@ POISON = [
     "    ctypes.CDLL(None).mallopt(-6, 85)  # M_PERTURB: what torch reads but never wrote is not zero by chance",
 ]
 """As the workers' MALLOC_PERTURB_, but however the script is run; what was freed before is not filled."""
+
+LEAVE = [
+    "",
+    "",
+    "def leave(status: int) -> None:",
+    '    """End at once: autograd\'s threads for a device written in Python may abort when the interpreter ends."""',
+    "    sys.stdout.flush()",
+    "    os._exit(status)",
+    "",
+    "",
+    "sys.exit = leave",
+]
 
 CRASH = re.compile(r"\bNativeCrash: (SIG[A-Z]+)")
 """A message that tells of a crash: the script ends with the same signal."""
@@ -166,6 +179,7 @@ def _call(call: Call) -> list[str]:
     lines = [] if call.inferred else [*POISON]
     lines += [f"torch.set_num_threads({call.setting.threads})"]
     lines += [_loaded(where, "_") for where in call.imports]
+    lines += LEAVE if call.imports and call.device != "cpu" else []
     lines += [] if call.setting.onednn else ["torch.backends.mkldnn.set_flags(False)"]
     lines += ["torch.use_deterministic_algorithms(True)"] if call.setting.deterministic else []
     if call.device == "cuda":
