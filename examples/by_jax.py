@@ -3,8 +3,8 @@
 pip install jax
 pytest properties --kernels examples/by_jax.py --call-memory 16
 
-JAX keeps all that it compiles, which takes memory. XLA divides by some constants by a product with their reciprocal:
-averages of 961 integers, say, are off in their last places, which the laws tell.
+JAX keeps all that it compiles, which takes memory. XLA divides by some constants by a product with their reciprocal,
+as kernels may; ``--bound elementwise`` tells where.
 """
 
 from __future__ import annotations

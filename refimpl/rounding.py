@@ -72,6 +72,9 @@ INTEGERS = {
 
 ELEMENTWISE, WINOGRAD, LARGE_WINOGRAD, FFT = ALGORITHMS = ("elementwise", "Winograd F(2)", "Winograd F(4)", "FFT")
 """Ways to form sums of products: one by one in any order, or so that errors are small beside norms alone."""
+IN_NORM = (WINOGRAD, LARGE_WINOGRAD, FFT)
+RECIPROCAL = "reciprocal"
+"""A way to average: by a product with the rounded 1/n, of sums or of each term, in place of a quotient."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Format:
     For the 16-bit formats the accumulator is float32, which is what torch documents for its matrix products
     (torch.backends, "reduced precision reduction" off) and what hardware offers. Where ``in_gradients`` is given,
     gradients are summed in it. ``split_k`` is into how many parts a sum of products may be split, each of which is
-    stored before they are added. ``algorithm`` is how convolutions are computed (:mod:`refimpl.bounds.algorithms`).
+    stored before they are added. ``algorithm`` is how convolutions (:mod:`refimpl.bounds.algorithms`) or averages are
+    computed.
     """
 
     storage: Precision

@@ -4,6 +4,10 @@ Torch's own convolutions on the CPU are sums of products, and held to that. Kern
 use algorithms that are stable only in norm (:mod:`refimpl.bounds.algorithms`). Such a one has no exact tier: it is not
 exact on integers. So it must be shown by real values, on which it breaks the bound of a sum, and keep its own bound,
 before anything is held to that.
+
+An average may be a quotient, or a product with a rounded reciprocal. The derived bound allows either; integers, that a
+quotient be exact. Torch's own functions on the CPU divide, and are held to that. What is free is held to the bound,
+shown or not: a compiler may take the one or the other by the divisor.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from properties.cases.case import Case
+from properties.cases.case import INTEGERS, Case
 from properties.engine.domain import Domains, drawn
 from properties.engine.trial import Engines, Trial
 from properties.operators import CATALOGUE, Operator, features
@@ -24,7 +28,7 @@ from properties.verdicts.expected import Expected
 from properties.verdicts.verdict import shares
 from properties.worker.call import INDUCTOR, Observed, Outcome
 from refimpl.arrays import Array
-from refimpl.rounding import ALGORITHMS, ELEMENTWISE, Format
+from refimpl.rounding import ALGORITHMS, ELEMENTWISE, RECIPROCAL, Format
 
 TAPS = 3
 CASES = 18
@@ -64,6 +68,12 @@ class Algorithms:
     domains: Domains | None = None
     _found: dict[tuple[str, Subject], Shown] = field(default_factory=dict)
 
+    def held_to(self, operator: Operator, subject: Subject) -> str:
+        """That whose bound a subject is held to; a task, which is none of the catalogue, may average on the way."""
+        if free(subject) and (operator.has("averaging") or operator.name not in {each.name for each in CATALOGUE}):
+            return RECIPROCAL
+        return self.of(operator, subject).algorithm
+
     def of(self, operator: Operator, subject: Subject) -> Shown:
         """What a subject shows of an operator; nothing of one that is held to sums of products in any case.
 
@@ -101,6 +111,11 @@ def free(subject: Subject) -> bool:
     return not (subject.inferred or subject.integral) and (subject.foreign or subject.device != "cpu")
 
 
+def telling_case(operator: Operator, case: Case) -> Case:
+    """A case that tells by which algorithm it is computed: of averages, integers with exact quotients."""
+    return plain_case(operator, case) if operator.convolves else replace(case, fill=INTEGERS)
+
+
 def plain_case(operator: Operator, case: Case, refused: Collection[str] = ()) -> Case:
     """The case in steps of one; one in three with kernels of three taps, for which every algorithm is defined.
 
@@ -127,7 +142,7 @@ def measured(
 ) -> dict[str, float]:
     """The largest error of a call as a share of the bound of each algorithm; none where it has no such results."""
     found = {}
-    for name in ALGORITHMS:
+    for name in operator.algorithms:
         own = replace(format, algorithm=name)
         pairs = [(outcome.outputs, operator.expected(operands, case.arguments, own))]
         if cotangent is not None:

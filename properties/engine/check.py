@@ -37,7 +37,7 @@ from properties.verdicts.expected import Expected
 from properties.verdicts.tally import Tally, counting
 from properties.verdicts.verdict import Diverged, verdict
 from properties.worker.call import FAKE, Call
-from refimpl.rounding import ELEMENTWISE
+from refimpl.rounding import ELEMENTWISE, IN_NORM
 
 TURNS = 64
 """Cases of a bundle of strategies that have turns."""
@@ -59,7 +59,7 @@ class Check:
     """One law on one operator and one subject, and what came of it so far.
 
     engines: where calls are made. domains: what subjects take that stand for torch; None where nothing is asked of it.
-    algorithms: by what they convolve; None where each is held to the bound of a sum of products.
+    algorithms: by what they convolve and average; None where each is held to the bound of sums and quotients.
     share: of the cases that settings and law say, how many are tried.
     """
 
@@ -83,7 +83,7 @@ class Check:
     """The cases tried last, and how they failed: what a diagnosis knows before it tries more."""
     algorithms: Algorithms | None = None
     algorithm: str = ELEMENTWISE
-    """That whose bound convolutions are held to: the one that the subject shows."""
+    """That whose bound convolutions and averages are held to."""
     share: float = 1.0
 
     @property
@@ -174,8 +174,8 @@ class Check:
     def _show_algorithm(self) -> None:
         """Let the subject show by what it convolves. Raises NotRun for a law that holds of sums alone."""
         if self.algorithms and self.operator and self.subject:
-            self.algorithm = self.algorithms.of(self.operator, self.subject).algorithm
-        if self.law.elementwise and self.algorithm != ELEMENTWISE:
+            self.algorithm = self.algorithms.held_to(self.operator, self.subject)
+        if self.law.elementwise and self.algorithm in IN_NORM:
             raise NotRun(f"computed by {self.algorithm}, in which numbers reach other outputs than their own")
 
     def _tell_declined(self) -> None:

@@ -70,7 +70,7 @@ class Trial(Subject):
     law, case: what the ledger is asked about; without a case it is not asked. entries: those under which this case, or
     a call, falls and which is tried all the same. roundings: those of them to whose bound it is held. served: the calls
     that one compiled function has served before; None where each call has a function of its own. domain: what the
-    subject takes of the operator, as far as it was asked. algorithm: that whose bound convolutions are held to.
+    subject takes of the operator, as far as it was asked. algorithm: that whose bound results are held to.
     """
 
     engines: Engines = HERE

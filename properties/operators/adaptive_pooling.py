@@ -128,7 +128,7 @@ def _average_operator(axes: int) -> Operator:
         gradient_bounds=bounds.adaptive_average_pool_gradients,
         second=bounds.adaptive_average_pool_second,
         output_shape=output_shape,
-        traits=frozenset({"pooling", "linear"}),
+        traits=frozenset({"pooling", "linear", "averaging"}),
         axes=axes,
         large=large.adaptive(axes),
         parts=spots.planes,

@@ -230,7 +230,7 @@ OPERATORS = (
         gradient_bounds=_taking_arrays(bounds.nll_loss_gradients),
         second=partial(double_backward.linear, _taking_arrays(bounds.nll_loss)),
         output_shape=output_shape,
-        traits=frozenset({"loss"}),
+        traits=frozenset({"loss", "averaging"}),
         # Integers that the divisor of a mean divides have integer means.
         scale=_divisor,
         staged=True,

@@ -153,7 +153,7 @@ def _average_operator(axes: int) -> Operator:
         gradient_bounds=bounds.average_pool_gradients,
         second=partial(double_backward.linear, bounds.average_pool),
         output_shape=output_shape,
-        traits=frozenset({"window", "pooling", "linear"}),
+        traits=frozenset({"window", "pooling", "linear", "averaging"}),
         axes=axes,
         large=large.pooling(axes, partial(arguments_of, "average")),
         parts=spots.planes,

@@ -18,7 +18,7 @@ from properties.worker.call import Program
 from properties.worker.programs import modules
 from refimpl.arrays import Array
 from refimpl.bounds.common import covered
-from refimpl.rounding import ELEMENTWISE, Computed, Format, round_to
+from refimpl.rounding import ALGORITHMS, ELEMENTWISE, RECIPROCAL, Computed, Format, round_to
 from refimpl.rounding import INTEGERS as INTEGER_TYPES
 
 
@@ -99,6 +99,7 @@ class Operator:
         - "transposed": a bank of weights scatters, as the gradient of a convolution does;
         - "padded": a bank of weights slides over an input that is padded in a mode;
         - "pooling": there are no weights, and channels keep apart;
+        - "averaging": sums are divided by a count;
         - "selecting": every output is an element of the input, whose index is returned;
         - "linear": the output is linear in each real operand, counted with the bias, while the others stay;
         - "products": every result is a sum of products of two operands' elements, and perhaps a bias; no element has a
@@ -136,6 +137,13 @@ class Operator:
     def convolves(self) -> bool:
         """True if a bank of weights slides, or scatters: there are algorithms for it that are stable only in norm."""
         return self.has("kernel") or self.has("transposed") or self.has("padded")
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The ways to compute it that are right and differ in what they may be off by, that by elements first."""
+        if self.convolves:
+            return ALGORITHMS
+        return (ELEMENTWISE, RECIPROCAL) if self.has("averaging") else (ELEMENTWISE,)
 
     @property
     def batched(self) -> bool:
@@ -313,7 +321,7 @@ class Operator:
         """The results, if every partial result, in any order, is an integer that its format represents; else None."""
         if self.inexact or not all(_integral(value) for value in values):
             return None
-        if self.convolves and format.algorithm != ELEMENTWISE:  # which rounds integers, too
+        if format.algorithm in self.algorithms[1:]:  # which rounds integers, too
             return None
         if format.products and any(np.abs(v).max(initial=0.0) > format.products.largest_exact_integer for v in values):
             return None

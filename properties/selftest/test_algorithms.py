@@ -8,12 +8,13 @@ import pytest
 
 from properties.engine import algorithms
 from properties.engine.algorithms import Algorithms
+from properties.engine.domain import drawn
 from properties.engine.trial import HERE
-from properties.operators import operator
+from properties.operators import Operator, operator
 from properties.selftest import faults
 from properties.selftest.faults.record import WIDE
 from properties.subjects import Subject
-from refimpl.rounding import ELEMENTWISE
+from refimpl.rounding import ELEMENTWISE, IN_NORM, RECIPROCAL
 
 CPU = Subject("cpu", "float32")
 
@@ -25,7 +26,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, planted: faults.Planted, dtype: str =
     return Algorithms(HERE).of(planted.planted(), replace(CPU, dtype=dtype))
 
 
-RIGHT = [(name, dtype) for name, planted in faults.CORRECT.items() if planted.algorithm != ELEMENTWISE
+RIGHT = [(name, dtype) for name, planted in faults.CORRECT.items() if planted.algorithm in IN_NORM
          for dtype in WIDE]  # fmt: skip
 """In 16 bits F(2, 3) is as good as exact."""
 
@@ -36,6 +37,34 @@ def test_algorithm_is_shown(name: str, dtype: str, monkeypatch: pytest.MonkeyPat
     found = shown(monkeypatch, faults.CORRECT[name], dtype)
     assert found.algorithm == faults.CORRECT[name].algorithm
     assert found.shares[ELEMENTWISE] > 1 >= found.shares[found.algorithm]
+
+
+@pytest.mark.parametrize("name", [n for n, planted in faults.CORRECT.items() if planted.algorithm == RECIPROCAL])
+def test_quotients_are_exact(name: str) -> None:
+    """An average by reciprocals keeps its bound, and breaks that of quotients on integers, which torch's own keeps."""
+    own = faults.CORRECT[name].operator
+    shares = {kind: most_of(kind) for kind in (operator(own), faults.CORRECT[name].planted())}
+    assert [found[ELEMENTWISE] > 1 for found in shares.values()] == [False, True]
+    assert all(found[RECIPROCAL] <= 1 for found in shares.values())
+
+
+def most_of(own: Operator) -> dict[str, float]:
+    """The largest shares of the bounds of an operator on the CPU."""
+    worst = algorithms.Shown()
+    for case in (algorithms.telling_case(own, case) for case in drawn(own)[:18]):
+        operands, cotangent = own.operands(case, CPU.format), own.cotangent(case, CPU.format)
+        outcome = CPU.run(own.program, operands, case.arguments, cotangent)
+        worst = worst.with_more(algorithms.measured(own, outcome, operands, cotangent, case, CPU.format))
+    return dict(worst.shares)
+
+
+def test_free_subjects_may_average_by_reciprocals() -> None:
+    """Kernels, tasks and other devices are held to the bound of either way, torch's own on the CPU to quotients."""
+    held_to, mean, kernels = Algorithms(HERE).held_to, operator("mean"), replace(CPU, kernels="mine.py")
+    assert held_to(mean, CPU) == held_to(replace(mean, name="Model"), CPU) == ELEMENTWISE
+    for free in (kernels, replace(CPU, device="cuda"), replace(CPU, mode="compiled", backend="theirs")):
+        assert held_to(mean, free) == held_to(replace(mean, name="Model"), free) == RECIPROCAL
+    assert held_to(operator("max_pool2d"), kernels) == ELEMENTWISE
 
 
 def test_sums_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,8 +30,8 @@ class Options:
     """What the user asked for.
 
     kernels: where the kernels are, as a worker finds them; without: what they are said not to take; bound:
-    "elementwise" where convolutions are held to that of sums, whatever algorithm they show; task: the file of the task
-    that they may answer. backend: that of torch.compile to be held. imports: what is imported first where torch runs.
+    "elementwise" where results are held to that of sums and quotients alone; task: the file of the task that they may
+    answer. backend: that of torch.compile to be held. imports: what is imported first where torch runs.
     device: one outside torch's tree. python: an interpreter with another torch, which is called ``other``. minutes: how
     long a search takes. timeout, memory: the seconds and bytes that a call may take. all_checks: whether it is a run
     of every check with the usual number of cases, none of them chosen. operators: those that are held; named: whether
@@ -95,8 +95,8 @@ def add(parser: pytest.Parser) -> None:
         "is not tried, and no divergence",
     )  # fmt: skip
     group.addoption(
-        "--bound", choices=("any", ELEMENTWISE), default="any", help="the bound that convolutions of kernels and of "
-        "other devices are held to: that of the algorithm that they show, of sums, FFT or Winograd, or of sums alone",
+        "--bound", choices=("any", ELEMENTWISE), default="any", help="the bound that convolutions and averages of "
+        "kernels and of other devices are held to: that of any algorithm that is right, such as FFT, or of sums alone",
     )  # fmt: skip
     group.addoption(
         "--operator", metavar="NAME", help="hold an operator of torch.library that --import brings, such as "

@@ -27,23 +27,23 @@ def adaptive_max_pool_gradients(
 
 
 def adaptive_average_pool(x: Computed, output_size: adaptive_pooling.Sizes) -> Computed:
-    """:func:`refimpl.adaptive_pooling.adaptive_average_pool`: ``γ_{k+1+a}·avg(|x|)``, k the largest window, a the axes.
+    """:func:`refimpl.adaptive_pooling.adaptive_average_pool`: ``γ_{k−1+2a}·avg(|x|)``.
 
-    k − 1 additions and a division, or a product with a rounded reciprocal, for each axis: some divide by the window's
-    extents one after the other.
+    k is the largest window, a the axes: k − 1 additions and, for each axis, a division, or a product with a rounded
+    reciprocal, for some divide by the window's extents one after the other.
     """
     sizes = adaptive_pooling.output_sizes(x.shape, output_size)
     axes = len(sizes)
     if 0 in (*x.shape[-axes:], *sizes):  # nothing is computed
         return x.map(lambda a: adaptive_pooling.adaptive_average_pool(a, output_size))
     largest = math.prod(-(-size // wanted) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
-    return averaged(x, lambda a: adaptive_pooling.adaptive_average_pool(a, output_size), largest + 1 + axes)
+    return averaged(x, lambda a: adaptive_pooling.adaptive_average_pool(a, output_size), largest - 1 + 2 * axes)
 
 
 def adaptive_average_pool_gradients(
     cotangent: Computed, x: Computed, output_size: adaptive_pooling.Sizes
 ) -> tuple[Computed, ...]:
-    """Gradient of adaptive average pooling: ``γ_{m+1+a}·adjoint(|g|)``, m the windows that can hold an element."""
+    """Gradient of adaptive average pooling: ``γ_{m−1+2a}·adjoint(|g|)``, m the windows that can hold an element."""
     sizes = adaptive_pooling.output_sizes(x.shape, output_size)
     axes = len(sizes)
 
@@ -53,7 +53,7 @@ def adaptive_average_pool_gradients(
     if 0 in (*x.shape[-axes:], *sizes):
         return (cotangent.map(spread),)
     windows = math.prod(-(-wanted // size) + 1 for size, wanted in zip(x.shape[-axes:], sizes, strict=True))
-    return (averaged(cotangent, spread, windows + 1 + axes),)
+    return (averaged(cotangent, spread, windows - 1 + 2 * axes),)
 
 
 def adaptive_average_pool_second(

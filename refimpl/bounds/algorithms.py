@@ -22,7 +22,7 @@ import numpy as np
 
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel, per_axis
-from refimpl.rounding import ELEMENTWISE, LARGE_WINOGRAD, WINOGRAD, Computed, Precision, gamma
+from refimpl.rounding import IN_NORM, LARGE_WINOGRAD, WINOGRAD, Computed, Precision, gamma
 
 POINTS = tuple(map(Fraction, (0, 1, -1, 2, -2)))
 """Where Winograd's polynomials are evaluated, beside infinity: those of F(2, 3), F(4, 3) and F(2, 5)."""
@@ -148,7 +148,7 @@ def rounding_in_norm(
     """
     algorithm, axes, precision = first.format.algorithm, len(kernel), first.precision
     steps = [per_axis(arguments.get(name, 1), axes) for name in ("stride", "dilation")]
-    if algorithm == ELEMENTWISE or (algorithm in TILES and any(s != 1 for step in steps for s in step)):
+    if algorithm not in IN_NORM or (algorithm in TILES and any(s != 1 for step in steps for s in step)):
         return None
     names = taking.replace("->", ",").split(",")
     left, right = (_planes(x, of, axes, groups) for x, of in zip((first, second), names, strict=False))

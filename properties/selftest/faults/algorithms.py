@@ -1,6 +1,6 @@
-"""Convolutions by algorithms that are stable only in norm, right ones and faulty ones.
+"""Convolutions by algorithms that are stable only in norm, and averages by reciprocals, right ones and faulty ones.
 
-The faults are held to the bound of their algorithm, not to that of a sum of products, which any of them breaks.
+The faults are held to the bound of their algorithm, not to that of sums and quotients, which any of them breaks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from properties.selftest.faults.correct import widened
 from properties.selftest.faults.record import WIDE, correct, fault
-from refimpl.rounding import FFT, WINOGRAD
+from refimpl.rounding import FFT, RECIPROCAL, WINOGRAD
 
 
 def transformed(
@@ -145,3 +145,42 @@ def products_of_sixteen_bits(input: Tensor, weight: Tensor, bias: Tensor | None 
     """Convolution that rounds its operands to bfloat16, which no algorithm explains."""
     x, w = (t.bfloat16().to(t.dtype) for t in (input, weight))
     return F.conv2d(x, w, bias, **arguments)
+
+
+def averaged(input: Tensor, inverse: Callable[[Tensor], Tensor] = torch.reciprocal, **arguments: Any) -> Tensor:
+    """Average pooling over two axes by products of sums with the rounded reciprocals of the divisors."""
+    (x,) = widened(input)
+    ones = torch.ones_like(x.detach())
+    total, seen = (F.avg_pool2d(t, **{**arguments, "divisor_override": 1}) for t in (x, ones))
+    divisor = (seen / F.avg_pool2d(ones, **arguments)).round()
+    return (total * inverse(divisor)).to(input.dtype)
+
+
+@correct("avg_pool2d", algorithm=RECIPROCAL)
+def average_by_reciprocals(input: Tensor, **arguments: Any) -> Tensor:
+    """Average pooling that multiplies by the rounded reciprocals of its divisors."""
+    return averaged(input, **arguments)
+
+
+@correct("mean", dtypes=WIDE, algorithm=RECIPROCAL)
+def mean_of_shares(input: Tensor, **arguments: Any) -> Tensor:
+    """Mean that multiplies each element by the rounded reciprocal of their number before it adds them up."""
+    return (input * (input.sum(**arguments).numel() / input.numel())).sum(**arguments)
+
+
+@fault("agreement", "avg_pool2d", dtypes=("float32",), algorithm=RECIPROCAL)
+def reciprocals_of_twenty_bits(input: Tensor, **arguments: Any) -> Tensor:
+    """Average pooling that multiplies by reciprocals of twenty bits."""
+
+    def inverse(divisor: Tensor) -> Tensor:
+        fraction, exponent = torch.frexp(1 / divisor)
+        return torch.ldexp((fraction * 2**20).round() / 2**20, exponent)
+
+    return averaged(input, inverse, **arguments)
+
+
+@fault("agreement", "mean", dtypes=("float64",), algorithm=RECIPROCAL)
+def reciprocal_in_single_precision(input: Tensor, **arguments: Any) -> Tensor:
+    """Mean of float64 that multiplies by a reciprocal in float32."""
+    total = input.sum(**arguments)
+    return total * torch.full_like(total, total.numel() / input.numel(), dtype=torch.float32)
