@@ -88,6 +88,7 @@ LAYERS: dict[str, tuple[Callable[..., Rows], bool]] = {
     "rms_norm": (_last, False),
     "group_norm": (_grouped, True),
     "instance_norm": (lambda shape: Rows.of_groups(shape, shape[1]), True),
+    "batch_norm": (Rows.of_batch, True),
 }
 """How a layer arranges an input of a shape, by torch's name of it, and whether it takes off the mean."""
 
@@ -141,6 +142,54 @@ def running(x: Array, running_mean: Array, running_var: Array, momentum: float, 
     mean, variance = (moment.reshape(-1) for moment in moments(x))
     unbiased = variance * count / (count - 1)
     return (1 - momentum) * running_mean + momentum * mean, (1 - momentum) * running_var + momentum * unbiased
+
+
+def by_size(x: Array, p: float, divisor: float, eps: float = 0.0) -> Array:
+    """``x/s`` with ``s = (Σ|x|^p/D + ε)^{1/p}`` of each row. x: (rows, elements); p: 1 or 2.
+
+    Source: torch.nn.functional.normalize, but that ε is added, not the least that s may be.
+
+    >>> by_size(np.array([[3.0, -4.0]]), 2.0, 1.0), by_size(np.array([[1.0, -3.0]]), 1.0, 2.0)
+    (array([[ 0.6, -0.8]]), array([[ 0.5, -1.5]]))
+    """
+    return float64(x) * inverse_size(x, p, divisor, eps)
+
+
+def by_size_gradient(g: Array, x: Array, p: float, divisor: float, eps: float = 0.0) -> Array:
+    """``g/s − x·|x|^{p−2}·Σ(g·x)/(D·s^{p+1})`` of each row. g, x: (rows, elements).
+
+    >>> by_size_gradient(np.array([[1.0, 0.0]]), np.array([[3.0, 4.0]]), 2.0, 1.0)
+    array([[ 0.128, -0.096]])
+    """
+    out = np.zeros(np.shape(x))
+    _by_size_gradient(out, float64(g), float64(x), inverse_size(x, p, divisor, eps), p, divisor)
+    return out
+
+
+def inverse_size(x: Array, p: float, divisor: float, eps: float = 0.0) -> Array:
+    """``(Σ|x|^p/D + ε)^{−1/p}`` of each row, infinite where that is zero. x: (rows, elements). Returns (rows, 1)."""
+    totals = np.zeros((len(x), 1))
+    _powers(totals, float64(x), p)
+    with np.errstate(divide="ignore"):
+        return np.asarray(1.0 / (totals / divisor + eps) ** (1.0 / p))
+
+
+@njit(cache=True)
+def _powers(totals, x, p):  # type: ignore[no-untyped-def]
+    for n in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            totals[n, 0] += abs(x[n, i]) if p == 1.0 else x[n, i] * x[n, i]
+
+
+@njit(cache=True)
+def _by_size_gradient(out, g, x, inverse, p, divisor):  # type: ignore[no-untyped-def]
+    for n in range(x.shape[0]):
+        along = 0.0
+        for i in range(x.shape[1]):
+            along += g[n, i] * x[n, i]
+        along *= inverse[n, 0] ** (p + 1.0) / divisor
+        for i in range(x.shape[1]):
+            out[n, i] = g[n, i] * inverse[n, 0] - along * (np.sign(x[n, i]) if p == 1.0 else x[n, i])
 
 
 @njit(cache=True)

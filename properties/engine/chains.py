@@ -41,12 +41,14 @@ MOVING: dict[str, Moving] = {
     "flip": lambda x, *dims: np.flip(x, _all_of(dims)),
     "triu": np.triu,
     "tril": np.tril,
+    "narrow": lambda x, dim, start, length: x.take(range(start, start + length), dim),
+    "cat": lambda x, dim: np.insert(x, 0, 0.0, axis=dim),  # as properties.engine.formulas puts it
 }
 """Functions, methods and properties of tensors that move elements, or put zeros in their place."""
 SUMS = frozenset({"linear", "matmul", "broadcast_matmul", "bmm", "mv", "sum", "mean", "cumsum",
                   *(f"{kind}{axes}d" for kind in ("conv", "avg_pool") for axes in (1, 2, 3))})  # fmt: skip
 MOVES = frozenset({"flatten", "unflatten", *MOVING})
-OTHERS = frozenset({"mul", "relu", "sigmoid", "tanh", "softmax", "log_softmax",
+OTHERS = frozenset({"mul", "add", "clamp", "relu", "sigmoid", "tanh", "softmax", "log_softmax",
                     *(f"max_pool{axes}d" for axes in (1, 2, 3))})  # fmt: skip
 CARRYING = SUMS | MOVES | OTHERS
 """The operators whose bounds, and those of their gradients, hold for operands that are off."""
@@ -56,13 +58,15 @@ CARRYING = SUMS | MOVES | OTHERS
 class Made:
     """The one call that a Model makes: of an operator, with where its operands come from, and its arguments.
 
-    target: the input that holds the classes of a loss, which are an argument of the operator.
+    target: the input that holds the classes of a loss, which are an argument of the operator. stepwise: True if Model
+    writes it out, in steps that may be stored.
     """
 
     operator: Operator
     sources: Mapping[str, str]
     arguments: Mapping[str, Any]
     target: str | None = None
+    stepwise: bool = False
 
     @property
     def in_parts(self) -> bool:
@@ -101,24 +105,40 @@ def _apart(calls: Chain) -> bool:
         fed = any(source in summed for source in made.sources.values())
         if fed and made.operator.name in SUMS:
             return False
-        if made.operator.name in SUMS or (fed and made.operator.name in MOVES):
+        if made.operator.name in SUMS or (fed and made.operator.name in MOVES | {"add"}):
             summed.add(f"call {k}")
     return True
 
 
 def is_one(chain: Chain) -> bool:
     """True if all calls but one, at most, move elements alone: the bounds are that one's own."""
-    return sum(made.operator.name not in MOVES for made in chain) <= 1
+    return not any(made.stepwise for made in chain) and sum(made.operator.name not in MOVES for made in chain) <= 1
 
 
-def scaled(arguments: Mapping[str, Any]) -> Made | None:
-    """A product of a tensor and a number; None where there are others."""
+def with_number(name: str, arguments: Mapping[str, Any]) -> Made | None:
+    """A product, a sum or a difference of a tensor and a number, or a clamp at one; None where there are others.
+
+    >>> made = with_number("rsub", {"input": {"tensor": "call 0"}, "other": 1})
+    >>> float(made.operator.reference(3.0, **made.arguments)) if made else None
+    -2.0
+    """
     given = [value for value in arguments.values() if value is not None]
     tensors = [value["tensor"] for value in given if isinstance(value, dict)]
     numbers = [value for value in given if isinstance(value, int | float)]
     if len(given) != 2 or len(tensors) != 1 or len(numbers) != 1:
         return None
-    return Made(SCALED, {"input": tensors[0]}, {"factor": numbers[0]})
+    (number,), source = numbers, {"input": tensors[0]}
+    if name == "clamp":
+        return Made(CLAMPED, source, {"least": number}) if arguments.get("min") is not None else None
+    if name in ("mul", "rmul"):
+        return Made(SCALED, source, {"factor": number})
+    turned = name == "rsub" or (name == "sub" and not isinstance(given[0], dict))
+    how = {"number": -number if name == "sub" and not turned else number, "sign": -1.0 if turned else 1.0}
+    return Made(SHIFTED, source, how)
+
+
+NUMBERED = frozenset({"mul", "rmul", "add", "radd", "sub", "rsub", "clamp"})
+"""The functions of which that is known."""
 
 
 def moved(name: str, arguments: Mapping[str, Any]) -> Made | None:
@@ -128,7 +148,7 @@ def moved(name: str, arguments: Mapping[str, Any]) -> Made | None:
     "{'how': ((4, -1),)}"
     """
     tensor, *how = (value for value in arguments.values() if value is not None)
-    numbers = all(type(number) is int for number in _all_of(tuple(how)))
+    numbers = isinstance(tensor, dict) and all(type(number) is int for number in _all_of(tuple(how)))
     return Made(_mover(name), {"input": tensor["tensor"]}, {"how": tuple(how)}) if numbers else None
 
 
@@ -167,6 +187,42 @@ SCALED = replace(
     output_shape=lambda case: case.shapes["input"],
 )
 """What a product with a number is; one rounding, and that of the number to the storage, at most."""
+SHIFTED = replace(
+    SCALED,
+    name="add",
+    layer="torch.add",
+    reference=lambda x, number, sign: number + sign * x,
+    magnitude=lambda x, number, sign: abs(number) + np.abs(x),
+    bound=lambda x, number, sign: ((x if sign > 0.0 else -x) + rounded_constant(number, x)).stored(),
+    gradients=lambda g, x, number, sign: (sign * g,),
+    gradient_bounds=lambda g, x, number, sign: (Computed(sign * g.value, g.format, g.error),),
+)
+"""The same of a sum or a difference."""
+
+
+def _clamped(x: Computed, least: float) -> Computed:
+    """A comparison; no error where the least is surely larger."""
+    surely = x.value < least - x.off
+    return Computed(np.maximum(x.value, least), x.format, None if x.error is None else np.where(surely, 0.0, x.off))
+
+
+def _clamped_gradient(g: Computed, x: Computed, least: float) -> Computed:
+    """The cotangent where ``x ≥ least``, else zero; either where errors may decide that."""
+    turns, passes = (np.abs(x.value - least) <= 2.0 * x.off) & (x.off > 0.0), x.value >= least
+    off = np.where(turns, g.reach, np.where(passes, g.off, 0.0))
+    return Computed(np.where(passes, g.value, 0.0), g.format, None if x.error is None and g.error is None else off)
+
+
+CLAMPED = replace(
+    SCALED,
+    name="clamp",
+    layer="torch.clamp",
+    reference=lambda x, least: np.maximum(x, least),
+    bound=_clamped,
+    gradients=lambda g, x, least: (np.where(x >= least, g, 0.0),),
+    gradient_bounds=lambda g, x, least: (_clamped_gradient(g, x, least),),
+)
+"""What ``clamp(min=…)`` is, with torch's slope of one at the least."""
 
 
 def expected(

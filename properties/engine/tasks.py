@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 
 from properties.cases.case import INTEGERS, REAL_FILLS, Case, among, whole
 from properties.engine import chains
-from properties.engine.chains import MOVING, Made, is_chain, is_one, moved, scaled
+from properties.engine.chains import MOVING, NUMBERED, Made, is_chain, is_one, moved, with_number
+from properties.engine.formulas import formula, rewritten
 from properties.engine.judgement import NotRun
-from properties.operators import CATALOGUE, Operator
+from properties.operators import CATALOGUE, Operator, normalization
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdicts.expected import Expected
 from properties.worker.call import Outcome
@@ -38,6 +39,8 @@ SMALL = (2**25, 2**17)
 LARGE = ((2**31, 2**24), (2**27, 2**21))
 """The same of the task's own shape, where the loops compute parts of a result, and where they compute all of it."""
 PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
+STORING = ("batch_norm", "instance_norm")
+"""Layers whose statistics torch rounds to 16 bits, as an answer may: Model itself is the measure there."""
 WITHOUT_EFFECT = ("_stacklevel", "inplace", "return_indices")
 """Arguments on which a single result does not depend, unless they are given."""
 FEW = 4
@@ -78,15 +81,18 @@ class Shaped:
     @property
     def made(self) -> Made | None:
         """The operator that it is a call of; None where there is none."""
-        made = self._call(*self.calls[0]) if len(self.calls) == 1 else None
+        calls = rewritten(self.calls, self.shapes)
+        made = self._call(*calls[0]) if len(calls) == 1 else None
         every = made and sorted([*made.sources.values(), *([made.target] if made.target else [])])
         return made if every == sorted(self.shapes) else None
 
     @property
     def chain(self) -> tuple[Made, ...]:
-        """The operators that it is a chain of calls of; none where it is no chain."""
+        """The operators that it is a chain of calls of, or the one that it writes out; none where it is no chain."""
+        if found := formula(self.calls, list(self.shapes)):
+            return (found,)
         made = [moved(name, arguments) if name in MOVING else self._call(name, _fresh(arguments))
-                for name, arguments in self.calls]  # fmt: skip
+                for name, arguments in rewritten(self.calls, self.shapes)]  # fmt: skip
         calls = tuple(call for call in made if call)
         return calls if len(calls) == len(made) > 0 and is_chain(calls, list(self.shapes)) else ()
 
@@ -108,7 +114,10 @@ class Shaped:
             matrices = all(len(self.shapes.get(source, ())) == 2 for source in tensors)
             name = "matmul" if matrices else "broadcast_matmul"
         operator = next((o for o in CATALOGUE if o.name == name and not o.given and not o.has("random")), None)
-        by_number = scaled(arguments) if name in ("mul", "rmul") else None
+        if name in ("batch_norm", "instance_norm"):
+            arguments = _in_training(arguments)
+        operator = normalization.IN_TRAINING if name == "batch_norm" else operator
+        by_number = with_number(name, arguments) if name in NUMBERED else None
         return by_number or (self._made(operator, _by_names(operator, arguments)) if operator else None)
 
     def _made(self, operator: Operator, arguments: Mapping[str, Any]) -> Made | None:
@@ -239,9 +248,12 @@ def survey(file: str, subject: Subject) -> Task | None:
 
 
 def operands_of(task: Task, case: Case, subject: Subject) -> dict[str, Array]:
-    """The values of a case; inputs that have a structure, and half of those of no operator, are the task's own."""
+    """The values of a case; inputs that have a structure, and half of those of no operator, are the task's own.
+
+    Where the inputs' shapes are other than the task's functions make them, none are.
+    """
     operands, shaped = task.operands(case, subject.format), task.shaped(case)
-    if shaped.plain and (shaped.made or case.seed % 2 or case.fill == INTEGERS):
+    if shaped.plain and (shaped.made or "inputs" in shaped.changed or case.seed % 2 or case.fill == INTEGERS):
         return operands
     torchs = replace(subject, kernels=None, dtype="float32")
     made = torchs.run(programs.own_inputs, {}, {**case.arguments, "seed": case.seed})
@@ -263,12 +275,13 @@ def _expected(
     task: Task, case: Case, subject: Subject, operands: Mapping[str, Array], cotangent: Array | None
 ) -> tuple[dict[str, Expected], dict[str, Expected]]:
     made, chain = task.shaped(case).made, task.shaped(case).chain
-    if made is None:
+    narrow = subject.format.storage is not subject.format.accumulator
+    if made is None or (narrow and made.operator.name in STORING):
         carried = chains.expected(chain, operands, subject.format, cotangent) if chain else None
         if carried and (is_one(chain) or all(each.bound is None for group in carried for each in group.values())):
             return carried
         chosen = held_to_model(task, case, subject, operands, cotangent)
-        return _narrower(carried, chosen) if carried else chosen
+        return _narrower(carried, chosen, alone=chain[0].stepwise) if carried else chosen
     own, arguments = made.operands(operands), made.with_target(operands)
     outputs = {"output": made.operator.expected(own, arguments, subject.format)["output"]}
     if cotangent is None:
@@ -278,14 +291,20 @@ def _expected(
 
 
 def _narrower(
-    carried: tuple[dict[str, Expected], ...], chosen: tuple[dict[str, Expected], ...]
+    carried: tuple[dict[str, Expected], ...], chosen: tuple[dict[str, Expected], ...], alone: bool
 ) -> tuple[dict[str, Expected], dict[str, Expected]]:
-    """The loops' values, with the smaller of two bounds for each element; those that are exact stay so."""
+    """The loops' values, with the smaller of two bounds for each element; those that are exact stay so.
+
+    alone: True if the loops' bound is the only one, Model saying alone what is no number.
+    """
 
     def narrower(loops: Expected, model: Expected) -> Expected:
         if loops.bound is None or model.bound is None:
             return loops
-        return Expected(loops.values, np.minimum(loops.bound, model.bound + np.abs(loops.values - model.values)))
+        values = np.where(np.isfinite(model.values) & np.isfinite(loops.values), loops.values, model.values)
+        with np.errstate(invalid="ignore"):
+            other = np.inf if alone else model.bound + np.abs(values - model.values)
+        return Expected(values, np.fmin(loops.bound, other))
 
     outputs, gradients = (
         {name: narrower(within, model[name]) for name, within in loops.items() if name in model}
@@ -362,6 +381,18 @@ def _by_names(operator: Operator, arguments: Mapping[str, Any]) -> dict[str, Any
     aliases = {"self": "input"} | ({"mat2": "other"} if "other" in names else {})
     aliases |= {str(place): name for place, name in enumerate(names)}
     return {aliases.get(name, name): value for name, value in arguments.items() if value is not None}
+
+
+def _in_training(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What normalisation by an input's own statistics depends on; all arguments where others are used.
+
+    >>> given = {"input": 0, "running_mean": 1, "running_var": 2, "training": True, "momentum": 0.1, "eps": 0.5}
+    >>> _in_training(given)
+    {'input': 0, 'eps': 0.5}
+    """
+    own = arguments.get("training", arguments.get("use_input_stats")) is True
+    without = ("running_mean", "running_var", "training", "use_input_stats", "momentum") if own else ()
+    return {name: value for name, value in arguments.items() if name not in without}
 
 
 def _as_product(arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -244,3 +244,6 @@ OPERATORS = (
         constraints=RESPONDING,
     ),
 )
+
+IN_TRAINING = _normalization("batch_norm", programs.batch_norm, batch_geometry())
+"""Batch normalisation by the batch's own statistics, without the running ones."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from properties.cases.case import Case
-from properties.engine.chains import CARRYING, MOVES, Made, is_chain, moved
+from properties.engine.chains import CARRYING, MOVES, Made, is_chain, moved, with_number
 from properties.engine.domain import drawn
 from properties.engine.tasks import Shaped
 from properties.operators import CATALOGUE, Operator, operator
@@ -48,6 +48,25 @@ def test_errors_are_carried(carrier: Operator) -> None:
             moved = [v + e * generator.choice([-1.0, 0.5, 1.0], v.shape) for v, e in zip(values, errors, strict=True)]
             assert covered(first(carrier.reference(*moved[1:], **case.arguments)), output)
             assert all(map(covered, carrier.gradients(*moved, **case.arguments), gradients))  # type: ignore[misc]
+
+
+NUMBERED = {"rsub": {"input": {"tensor": "a"}, "other": 1}, "sub": {"input": {"tensor": "a"}, "other": 0.3},
+            "mul": {"input": {"tensor": "a"}, "other": -2}, "clamp": {"input": {"tensor": "a"}, "min": 0}}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_errors_are_carried_past_numbers(name: str) -> None:
+    """What a number is added to, or multiplied by, or the least of, and its gradient, is within its bound, too."""
+    made, generator = with_number(name, NUMBERED[name]), np.random.default_rng(5)
+    assert made
+    values, errors = generator.integers(-3, 4, (2, 99)) / 2.0, generator.choice([0.0, 2.0**-9, 0.5], (2, 99))
+    g, x = (Computed(v, FORMAT, e) for v, e in zip(values, errors, strict=True))
+    output = made.operator.carried([x], made.arguments, FORMAT)
+    (gradient,) = made.operator.carried_gradients([g, x], made.arguments, FORMAT)
+    for sign in (-1.0, 1.0):
+        other, slope = x.value + sign * x.off, g.value + sign * g.off
+        assert covered(made.operator.reference(other, **made.arguments), output)
+        assert covered(made.operator.gradients(slope, other, **made.arguments)[0], gradient)  # type: ignore[misc]
 
 
 def test_integers_are_carried_exactly() -> None:

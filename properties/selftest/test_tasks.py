@@ -136,6 +136,28 @@ def get_inputs():
 def get_init_inputs():
     return []
 """
+SWISH = REDUCED.replace(LARGEST, "x * torch.sigmoid(x)")
+BY_NORM = REDUCED.replace(LARGEST, "x / torch.norm(x, p=2, dim=self.dim, keepdim=True)")
+BEFORE = REDUCED.replace(
+    LARGEST,
+    "torch.cat((torch.zeros_like(x.select(self.dim, 0).unsqueeze(self.dim)), "
+    "torch.cumsum(x.narrow(dim=self.dim, start=0, length=x.size(self.dim) - 1), dim=self.dim)), dim=self.dim)",
+)
+ATTENTION = """
+class Model(nn.Module):
+    def forward(self, q, k, v):
+        return F.scaled_dot_product_attention(q, k, v)
+
+heads, length, size = 2, 17, 8
+def get_inputs():
+    return [torch.randn(heads, length, size) for _ in range(3)]
+def get_init_inputs():
+    return []
+"""
+BY_HAND = "F.scaled_dot_product_attention(q, k, v)", "torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, -1) @ v"
+TRAINED = CONVOLUTION.replace("nn.Conv2d(channels, kernels, size, stride, padding, dilation, groups, bias)",
+                              "nn.BatchNorm2d(channels)")  # fmt: skip
+HINGE = TIMES.replace("a * s", "torch.mean(torch.clamp(1 - a * s, min=0))").replace("3.14", "torch.randn(n)")
 DISTANCE = LOSS.replace("F.cross_entropy(", "F.smooth_l1_loss(").replace(
     "torch.randint(0, count, (rows,))", "torch.rand(rows, count)"
 )
@@ -197,6 +219,21 @@ VERDICTS = {
     "mean": (answered(MEAN), "mean", "passed", "passed", "passed"),
     "from the end": (answered(FROM_THE_END), "flip cumsum flip", "passed", "passed", "passed"),
     "from the front": (answered(FROM_THE_END, ".flip(self.dim), dim", ", dim"), "flip cumsum flip", *["diverged"] * 3),
+    "written out": (answered(SWISH, "x * torch.sigmoid(x)", "F.silu(x)"), "silu", "passed", "passed", "passed"),
+    "nearly written out": (answered(SWISH, "d(x)", "d(1.0001 * x)"), "silu", *["diverged"] * 3),
+    "by a reciprocal": (answered(BY_NORM, "x / torch", "x * 1 / torch"), "normalize", "passed", "passed", "passed"),
+    "before": (answered(BEFORE), "narrow cumsum cat", "passed", "passed", "passed"),
+    "attention": (answered(ATTENTION, *BY_HAND),
+                  "mul mul transpose broadcast_matmul softmax broadcast_matmul", "passed", "passed", "passed"),
+    "attention of one size": (answered(ATTENTION, "n(q, k, v)", "n(q, k, v, scale=8 ** -0.5)"),
+                              "mul mul transpose broadcast_matmul softmax broadcast_matmul",
+                              "passed", "diverged", "diverged"),
+    "batch's own statistics": (answered(TRAINED), "batch_norm", "passed", "passed", "passed"),
+    "hinge": (answered(HINGE), "mul add clamp mean", "passed", "passed", "passed"),
+    "hinge of no slope at zero": (
+        answered(HINGE, "torch.clamp(1 - a * s, min=0)", "torch.relu(1 - a * s)"),
+        "mul add clamp mean", "passed", "passed", "diverged",
+    ),
     "no chain": (answered(NO_CHAIN), "", "passed", "passed", "passed"),
     "weights detached": (
         answered(LENET, "F.relu(self.first(x))", "F.relu(F.conv2d(x, self.first.weight.detach(), self.first.bias))"),

@@ -186,6 +186,39 @@ def batch_norm_gradients(
     return gradients(g, x, Rows.of_batch(x.shape), eps, *affine, given=given)
 
 
+def by_size(x: Computed, p: float, divisor: float, eps: float = 0.0) -> Computed:
+    """``x·(1/s)``, operation by operation, each result stored or not. x: (rows, elements)."""
+    return with_error_of(loops.by_size(x.value, p, divisor, eps), product(x, _inverse_size(x, p, divisor, eps)))
+
+
+def by_size_gradients(g: Computed, x: Computed, p: float, divisor: float, eps: float = 0.0) -> tuple[Computed, ...]:
+    """``g·(1/s)`` less a product of ``Σ(g·x·(1/s)²)/D`` and, for p = 2, ``x·(1/s)``, or, for p = 1, the sign of x.
+
+    Its terms may be formed in any order, and the second one be added in two halves.
+    """
+    inverse = _inverse_size(x, p, divisor, eps)
+    along = _by(product(g, x, inverse, inverse).sum(axis=1, keepdims=True).stored(), divisor)
+    through = product(along, x.map(np.sign)) if p == 1.0 else product(along, x, inverse)
+    half = through.map(lambda values: 0.5 * values)
+    computed = ((product(g, inverse) - half).stored() - half).stored()
+    return (with_error_of(loops.by_size_gradient(g.value, x.value, p, divisor, eps), computed),)
+
+
+def _inverse_size(x: Computed, p: float, divisor: float, eps: float) -> Computed:
+    powers = x.map(np.abs) if p == 1.0 else (x * x).stored()
+    mean = _by(powers.sum(axis=1, keepdims=True).stored(), divisor)
+    moved = (mean + rounded_constant(eps, x)).stored() if eps else mean
+    root = moved if p == 1.0 else moved.pow(0.5).stored()
+    with np.errstate(divide="ignore"):
+        return (Computed.operand(1.0, x.format) / root).stored()
+
+
+def _by(x: Computed, divisor: float) -> Computed:
+    """A quotient by an integer, perhaps a product with its reciprocal."""
+    share = (Computed.operand(1.0, x.format) / Computed.operand(divisor, x.format)).stored()
+    return x if divisor == 1.0 else product(x, share)
+
+
 def local_response_norm(x: Computed, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Computed:
     """``x / D^β`` with ``D = k + α·(Σ x²/s)``, operation by operation, each result stored."""
     computed = (x / _response(x, size, alpha, k).pow(beta).stored()).stored()

@@ -133,7 +133,7 @@ class Recorder(TorchFunctionMode):
     def __init__(self, names: dict[int, str] | None = None) -> None:
         super().__init__()
         self.names, self.calls, self.kept = dict(names or {}), list[tuple[str, dict[str, Any]]](), list[Any]()
-        self.products = 0
+        self.products, self.elements = 0, 0
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Make the call, and note it."""
@@ -142,6 +142,7 @@ class Recorder(TorchFunctionMode):
         if results and all(isinstance(each, Tensor) for each in results):
             self.kept += [result, args, kwargs]  # an identity is one tensor's as long as it lives
             self.calls.append((name, self._arguments(function, args, kwargs or {})))
+            self.elements = max(self.elements, *(each.numel() for each in results))
             self.products += _products(name, results[0], [v for v in args if isinstance(v, Tensor)])
             own = f"call {len(self.calls) - 1}"
             self.names |= {id(each): f"{own}, {i}" if i else own for i, each in enumerate(results)}
@@ -176,7 +177,9 @@ def _name(function: Any) -> str:
 
 
 def _products(function: str, result: Tensor, operands: list[Tensor]) -> int:
-    """How many products a convolution or a matrix product adds up; 0 of any other function."""
+    """How many products a convolution, a matrix product or attention adds up; 0 of any other function."""
+    if function == "scaled_dot_product_attention":
+        return 2 * operands[0].numel() * operands[1].shape[-2]
     if len(operands) < 2 or not ("conv" in function or function in SUMMING):
         return 0
     if "conv" in function:
@@ -216,7 +219,7 @@ def seen_of(module: Any, changed: Changed) -> dict[str, Any]:
         "output": tuple(output.shape),
         "calls": forward.calls,
         "products": forward.products,
-        "elements": max(tensor.numel() for tensor in (*tensors, *weights.values(), output)),
+        "elements": max(forward.elements, *(tensor.numel() for tensor in (*tensors, *weights.values(), output))),
     }
 
 
