@@ -13,6 +13,7 @@ from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_stride, with_window
 from properties.operators.record import formula as formula
 from refimpl.geometry import convolution_output
+from refimpl.padding import convolution_padding
 
 VALUES = (2**30, 2**31 - 1, 2**31, 2**32 + 1, 2**33, 2**53 + 1, 2**61 - 1, 2**61, 2**62 - 1, 2**62, 2**62 + 1,
           2**63 - 1, 2**63, 2**64 + 1)  # fmt: skip
@@ -23,6 +24,9 @@ LARGEST = 2**59
 
 COMPUTED = 2**10
 """Elements of the largest output that is computed."""
+
+HELD = 2**30
+"""So many elements memory holds: only for more may it run out."""
 
 FEW_TAPS = 64
 SAFE = 2**60
@@ -67,6 +71,7 @@ def _sizes(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
     # An unpooling's output is not to be of nothing; a fold's input has the elements of a kernel for its rows.
     kept = ["padding"] if "indices" in operator.given else ["kernel_size"] if operator.has("columns") else []
     kept += [] if shapes else ["output_padding"]  # which, with a stride as large, is counted through for minutes
+    kept += ["stride"] if case.arguments.get("padding") == "same" else []  # which takes only 1
     names = [name for name, given in case.arguments.items() if isinstance(given, tuple) and name not in kept]
     axis = draw(st.integers(0, min(len(case.arguments[name]) for name in names) - 1))
     if shapes and operator.axes and not operator.has("columns"):
@@ -81,8 +86,7 @@ def _sizes(draw: st.DrawFn, operator: Operator, shapes: bool) -> Huge:
         small = _made_small(operator, found, axis, few) if few and not largest else found
         found = found if formula(operator, small) is None else small
         found = _with_columns(found) if operator.has("columns") else found
-        shape = formula(operator, found)
-        if shapes or shape is None or not COMPUTED < math.prod(shape) < 2**45:
+        if shapes or not COMPUTED < elements(operator, found) < 2**45:
             break
     return Huge(found.shapes, found.arguments, INTEGERS, case.seed, inflated=tuple(sorted(chosen)))
 
@@ -111,11 +115,21 @@ def _made_small(operator: Operator, case: Case, axis: int, few: int) -> Case:
     """The same case with a padding that leaves so few elements of one axis of the output, where one can."""
     if operator.has("sized"):  # two amounts for each axis, the last axis first
         given, size = case.arguments["padding"], case.shapes["input"][-1 - axis // 2]
-        return _with(case, "padding", axis ^ 1, few - size - given[axis])
+        # Two amounts as large may wrap to little.
+        return _with(case, "padding", axis ^ 1, given[axis] if few == 3 else few - size - given[axis])
+    if operator.has("padded"):
+        return _of_few_steps(case, axis)
     if not (operator.has("transposed") or "indices" in operator.given):
         return case
     shape = formula(operator, _with(case, "padding", axis, 0))
     return case if shape is None else _with(case, "padding", axis, max(shape[axis - operator.axes] - few, 0) // 2)
+
+
+def _of_few_steps(case: Case, axis: int) -> Case:
+    """The same padded convolution with a stride as long as one padded axis of its input, where it takes one."""
+    if case.arguments["padding"] == "same":
+        return case
+    return _with(case, "stride", axis, padded_sizes(case)[axis])
 
 
 def _with_columns(case: Case) -> Case:
@@ -126,6 +140,28 @@ def _with_columns(case: Case) -> Case:
         if columns <= COMPUTED:
             return case.with_shape("input", (*case.shapes["input"][:-1], columns))
     return case
+
+
+def padded_sizes(case: Case) -> list[int]:
+    """How long each axis of a convolution's input is with its padding, by whatever mode."""
+    x, kernel = case.shapes["input"], case.shapes["weight"][2:]
+    amounts = convolution_padding(kernel, case.arguments["padding"], case.arguments["dilation"])  # the last axis first
+    added = [sum(amounts[2 * k : 2 * k + 2]) for k in reversed(range(len(kernel)))]
+    return [size + more for size, more in zip(x[-len(kernel) :], added, strict=True)]
+
+
+def elements(operator: Operator, case: Case) -> int:
+    """How many elements the output has, if there is one, or a padded input, where that is made first and has more."""
+    shape, given = formula(operator, case), case.arguments
+    padded = 0
+    if operator.has("padded") and (given["padding_mode"] != "zeros" or given["padding"] == "same"):
+        padded = padded_elements(operator, case)
+    return max(0 if shape is None else math.prod(shape), padded)
+
+
+def padded_elements(operator: Operator, case: Case) -> int:
+    """How many elements a convolution's input has with its padding, zeros included."""
+    return math.prod((*case.shapes["input"][: -operator.axes], *padded_sizes(case)))
 
 
 def inflated(case: Case, name: str, axis: int, value: int, axes: int) -> Case:
@@ -158,6 +194,8 @@ def looped(operator: Operator, case: Case, shape: tuple[int, ...]) -> bool:
     Where an axis has a single window its stride is not used, and may be any that 64 bits hold.
     """
     taps = math.prod(case.arguments.get("kernel_size", (1,)))
+    if operator.has("padded") and padded_elements(operator, case) > COMPUTED**2:  # which the loops make
+        return False
     if not operator.has("window"):
         return countable(case) and taps <= FEW_TAPS and 0 < math.prod(shape) <= COMPUTED
     strides = case.arguments["stride"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from properties.cases.case import Case
-from properties.edges.huge import COMPUTED, LARGEST, Huge, formula, huge, looped
+from properties.edges.huge import HELD, LARGEST, Huge, elements, formula, huge, looped
 from properties.engine.law import law, valued
 from properties.operators import Operator
 from properties.subjects import META, Declined, Subject
 from properties.verdicts.expected import Refusal
 from properties.verdicts.verdict import rejected, same_shape, verdict
-from refimpl.padding import convolution_padding
 
 
 def sized(operator: Operator) -> bool:
@@ -25,22 +23,9 @@ def inferred(operator: Operator) -> bool:
     return sized(operator) and not operator.given
 
 
-def computed(operator: Operator) -> bool:
-    """True if such an operator takes no more memory than its operands and its output: padding first takes more."""
-    return sized(operator) and not operator.has("padded")
-
-
-def countable(operator: Operator, case: Case, shape: tuple[int, ...]) -> bool:
+def countable(operator: Operator, case: Case) -> bool:
     """True if 64 bits count the bytes of an output, and of the input once it is padded, where that is made first."""
-    return max(math.prod(shape), padded_elements(case) if operator.has("padded") else 0) <= LARGEST
-
-
-def padded_elements(case: Case) -> int:
-    """How many elements the padded input of a convolution has."""
-    x, kernel = case.shapes["input"], case.shapes["weight"][2:]
-    amounts = convolution_padding(kernel, case.arguments["padding"], case.arguments["dilation"])  # the last axis first
-    added = [sum(amounts[2 * k : 2 * k + 2]) for k in reversed(range(len(kernel)))]
-    return math.prod([*x[: -len(kernel)], *(n + more for n, more in zip(x[-len(kernel) :], added, strict=True))])
+    return elements(operator, case) <= LARGEST
 
 
 @law("huge shapes", covers=inferred, on=lambda subject: subject == META, cases=lambda operator: huge(operator, True))
@@ -48,7 +33,7 @@ def test_shapes(operator: Operator, subject: Subject, case: Huge) -> None:
     """Shape inference gives the formula's shape or a clean error, for sizes up to 2⁵⁹ and arguments past 2⁶³."""
     shape = formula(operator, case)
     outcome = subject.run(operator.program, case.shapes, case.arguments)
-    if shape is not None and set(case.inflated) <= {"size", "weight"} and countable(operator, case, shape):
+    if shape is not None and set(case.inflated) <= {"size", "weight"} and countable(operator, case):
         same_shape(outcome, shape)
     else:
         rejected(outcome, Refusal(f"past 64 bits, or no window fits: {', '.join(case.inflated)}", shape))
@@ -59,7 +44,7 @@ def misled(error: str | None) -> bool:
     return re.search("greater than zero|not be zero|smaller than either", error or "") is not None
 
 
-@law("huge arguments", covers=computed, on=valued,
+@law("huge arguments", covers=sized, on=valued,
      cases=lambda operator: huge(operator, False))  # fmt: skip
 def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
     """Computing with arguments up to and past 2⁶³ gives what the loops give, or a clean error in bounded time."""
@@ -70,11 +55,8 @@ def test_arguments(operator: Operator, subject: Subject, case: Huge) -> None:
     operands = operator.unscaled(case, subject.format)
     operands |= {name: make(case, subject.format) for name, make in given.items()}
     outcome = subject.run(operator.program, operands, case.arguments)
-    if (
-        shape is not None
-        and (math.prod(shape) > COMPUTED or subject.kernels)
-        and str(outcome.error).startswith("OutOfMemory")
-    ):
+    large = elements(operator, case) > HELD or (subject.kernels and shape is not None)
+    if large and str(outcome.error).startswith("OutOfMemory"):
         return
     rejected(outcome, Refusal(f"past 64 bits, or no window fits: {', '.join(case.inflated)}", shape))
     if shape is not None and misled(outcome.error):

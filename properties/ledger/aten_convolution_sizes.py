@@ -8,11 +8,13 @@ from properties.cases.case import Case, kernel_size
 from properties.edges.huge import Huge
 from properties.ledger.backends import own_loops, without_onednn
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import PLAIN, TRANSPOSED, known
+from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, TRANSPOSED, known
 from properties.ledger.windows import (
     DIVISION,
+    accepted,
+    amounts_of,
     dilated,
-    division_overflows,
+    divided,
     spans_of,
     where_valid,
     windows_fit,
@@ -25,8 +27,7 @@ from refimpl.geometry import transposed_output
 
 @known(
     "conv-window-overflows",
-    PLAIN,
-    chance="what is left of the product may still not fit, and be refused",
+    CONVOLUTIONS,
     severity="wrong shape",
     laws=("huge arguments",),
     why="torch.nn.Conv1d, Shape: no output size is positive; torch checks smaller windows and raises 'Kernel size "
@@ -36,7 +37,30 @@ from refimpl.geometry import transposed_output
 def _window_overflows(case: Case, subject: Subject) -> bool:
     """dilation·(kernel − 1) + 1 wraps past 2⁶³, so that a window that does not fit is accepted and an output is made
     up."""
-    return any(span >= 2**63 for span, _, _ in spans_of(case))
+    return any(span >= 2**63 for span, _, _ in spans_of(case)) and _made_up(case, subject, 2**55)
+
+
+def _made_up(case: Case, subject: Subject, most: int) -> bool:
+    """True if sizes are counted that the formula does not give, and the output is not refused, nor of more elements."""
+    if not accepted(case):
+        return False
+    sizes = _sizes(case, subject)
+    formula = [room // stride + 1 if room >= 0 else None for _, room, stride in spans_of(case)]
+    least = 0 if dilated(case) else 1
+    return sizes != formula and min(sizes) >= least and math.prod(sizes) < most
+
+
+def _sizes(case: Case, subject: Subject) -> list[int]:
+    """The size of each axis as it is counted, in 64 bits; −1 for one that is refused."""
+    onednn, mode = not without_onednn(case, subject), case.arguments.get("padding_mode", "zeros")
+    rooms = [(wrapped(room, 64), stride) for _, room, stride in spans_of(case)]
+    if not onednn and case.shapes["input"][0] > 0:
+        return [divided(*room) + 1 for room in rooms]
+    # The quotient is rounded towards zero; oneDNN adds stride and padding.
+    sizes = [(abs(room) // stride) * (1 if room >= 0 else -1) + 1 for room, stride in rooms]
+    before = [pad if mode == "zeros" else 0 for pad, _ in amounts_of(case)]
+    sums = [pad + stride for pad, (_, stride) in zip(before, rooms, strict=True)]
+    return [-1 if onednn and added >= 2**63 else size for size, added in zip(sizes, sums, strict=True)]
 
 
 OF_NO_ELEMENTS = Huge(
@@ -47,7 +71,7 @@ OF_NO_ELEMENTS = Huge(
 
 @known(
     "conv-output-size-in-32-bits",
-    PLAIN,
+    CONVOLUTIONS,
     severity="wrong shape",
     laws=("huge arguments",),
     dtypes=FLOATS[:2],
@@ -61,13 +85,13 @@ def _dilated_division_overflows(case: Case, subject: Subject) -> bool:
 
 
 def _size_is_cut(case: Case, subject: Subject) -> bool:
-    """True if torch checks that the window fits, and then computes another size; padding has 62 bits at most."""
-    return max(case.arguments["padding"]) < 2**62 and windows_fit(case, subject) and division_overflows(case, 0)
+    """True if torch checks that the window fits, and then computes another size."""
+    return windows_fit(case, subject) and _made_up(case, subject, 2**28)  # of more, memory may run out
 
 
 @known(
     "conv-float16-output-size-in-32-bits",
-    PLAIN,
+    CONVOLUTIONS,
     severity="wrong shape",
     laws=("huge arguments",),
     dtypes=("float16",),
@@ -80,7 +104,7 @@ def _size_is_cut(case: Case, subject: Subject) -> bool:
 )
 @known(
     "conv-bfloat16-output-size-in-32-bits",
-    PLAIN,
+    CONVOLUTIONS,
     severity="wrong shape",
     laws=("huge arguments",),
     dtypes=("bfloat16",),
@@ -95,22 +119,51 @@ def _three_axes_or_dilated_division_overflows(case: Case, subject: Subject) -> b
     return (len(kernel_size(case)) == 3 or dilated(case)) and _size_is_cut(case, subject)
 
 
-@known(
-    "conv-elements-overflow",
-    PLAIN[1:],
-    chance="what is left of the number may be past any memory, too, and be refused",
-    severity="crash",
-    laws=("huge arguments",),
-    dtypes=FLOATS[:2],
-    why="torch.nn.Conv2d, Shape: such an output cannot be; torch raises 'Storage size calculation overflowed' where "
-    "one axis alone is too long",
-    example=Huge(*convolution((1, 1, 33, 32), (1, 1, 1, 1), padding=(2**61 - 1, 0)), inflated=("padding",)),
-)
 @where_valid
 def _elements_overflow(case: Case, subject: Subject) -> bool:
-    """The number of outputs wraps past 2⁶⁴: only what is left of it is allocated, and the process ends with a
-    segmentation fault."""
-    return math.prod(window["output"] for window in windows_of(case)) >= 2**63
+    """The number of outputs of an image wraps past 2⁶⁴: only what is left of it is allocated, and the process ends with
+    a segmentation fault."""
+    # Each size on its own, cut to 32 bits, is one that is accepted.
+    outputs = math.prod(window["output"] for window in windows_of(case))
+    looped = without_onednn(case, subject) and not dilated(case) and accepted(case)
+    return outputs >= 2**63 and 0 < wrapped(outputs, 64) < 2**40 and looped and min(_sizes(case, subject)) > 0
+
+
+for _name, _dtypes, _lacking in (
+    ("", FLOATS[:2], None), ("bfloat16-", ("bfloat16",), "avx512_f"), ("float16-", ("float16",), "avx512_fp16")
+):  # fmt: skip
+    known(
+        f"conv-{_name}elements-overflow",
+        PLAIN[1:] + PADDED[1:],
+        severity="crash",
+        laws=("huge arguments",),
+        dtypes=_dtypes,
+        lacking=_lacking,
+        why="torch.nn.Conv2d, Shape: such an output cannot be; it raises 'Storage size calculation overflowed' where "
+        "one axis alone is too long",
+        example=Huge(*convolution((1, 1, 33, 32), (1, 1, 1, 1), padding=(2**61 - 1, 0)), inflated=("padding",)),
+    )(_elements_overflow)
+
+
+@known(
+    "conv3d-rows-past-64-bits",
+    ("conv3d", "conv3d_padded"),
+    severity="silent wrong value",
+    laws=("huge arguments",),
+    dtypes=FLOATS[:2],
+    why="torch.nn.Conv3d: no limit on the stride; a row longer, and in bfloat16, the outputs are right",
+    example=Huge(*convolution((1, 1, 1, 1, 4), (1, 1, 1, 1, 1), stride=(1, 2**62, 1)), inflated=("stride",)),
+)
+@where_valid
+def _rows_wrap(case: Case, subject: Subject) -> bool:
+    """Without oneDNN, padding and dilation, the stride of rows times their length wraps past 2⁶⁴ to less than a row of
+    windows takes, MKL refuses to copy it ('Parameter 7 was incorrect on entry to mkl_domatcopy'), and memory that was
+    never written is multiplied."""
+    rows, columns = windows_of(case)[1:]
+    copied = without_onednn(case, subject) and not dilated(case) and accepted(case) and windows_fit(case, subject)
+    apart = columns["stride"] * (columns["output"] - 1) + 1
+    pads = any(window["before"] for window in windows_of(case))
+    return copied and not pads and rows["stride"] * columns["input"] % 2**64 < apart
 
 
 for _dtypes, _lacking in ((FLOATS[:2], None), (("bfloat16",), "avx512_f"), (("float16",), "avx512_fp16")):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import numpy as np
 
 from properties.cases.case import Case
+from properties.edges.huge import Huge
 from properties.ledger.examples import convolution
 from properties.ledger.record import OF_GRADIENTS, PADDED, known
 from properties.ledger.rules import accepted
 from properties.ledger.sums import OPMATH, lossy
+from properties.ledger.windows import amounts_of, spans_of, wrapped
 from properties.subjects import FLOATS, INTEGERS, Subject
 from refimpl import padding
 
@@ -71,6 +76,64 @@ def _something_left_elsewhere(case: Case, subject: Subject) -> bool:
     sides = [amounts[2 * axis : 2 * axis + 2] for axis in range(len(amounts) // 2)]
     left = [x[-1 - axis] + sum(side) for axis, side in enumerate(sides[: len(x)])]
     return min(left, default=1) == 0 < max(left)  # and no axis is left fewer than none
+
+
+# Huge arguments
+
+
+@known(
+    "replication-past-64-bits",
+    ("replication_pad",),
+    severity="crash",
+    laws=("huge arguments",),
+    dtypes=FLOATS + INTEGERS,
+    why="torch.nn.ReplicationPad2d, Shape: each size with both amounts added, which no tensor can have; other modes "
+    "refuse such amounts",
+    example=Huge({"input": (1, 1, 1, 3)}, {"padding": (2**63 - 1, 2**63 - 1, 0, 0)}, inflated=("padding",)),
+)
+def _replicated_size_wraps(case: Case, subject: Subject) -> bool:
+    """The size of an axis wraps past 2⁶³, and what is left of it is the output's: with one axis the elements are wrong,
+    with more the process ends with a segmentation fault."""
+    amounts, shape = case.arguments["padding"], case.shapes["input"]
+    return _replicated(shape[-1 - k : len(shape) - k] + amounts[2 * k : 2 * k + 2] for k in range(len(amounts) // 2))
+
+
+def _replicated(axes: Iterable[tuple[int, ...]]) -> bool:
+    """True if sizes wrap, the amounts are such as 64 bits hold, and what is left can be held and is not refused."""
+    axes = list(axes)
+    sizes = [wrapped(sum(axis), 64) for axis in axes]
+    past = max(sum(axis) for axis in axes) >= 2**63 and max(amount for _, *sides in axes for amount in sides) < 2**63
+    return past and min(sizes) >= 0 and max(sizes) > 0 and math.prod(sizes) < 2**30
+
+
+@known(
+    "convolution-of-replication-past-64-bits",
+    PADDED,
+    severity="crash",
+    laws=("huge arguments",),
+    dtypes=FLOATS + INTEGERS,
+    why="torch.nn.Conv1d: padding_mode='replicate' pads by 'padding', and no tensor is so large; other modes refuse "
+    "such a padding",
+    operator="conv2d_padded",
+    example=Huge(
+        *convolution((1, 1, 1, 3), (1, 1, 1, 1), padding=(0, 2**63 - 1), padding_mode="replicate"),
+        inflated=("padding",),
+    ),
+)
+def _padded_size_wraps(case: Case, subject: Subject) -> bool:
+    """The size of a replicated axis wraps past 2⁶³, and what is left of it is convolved: with one axis the elements are
+    wrong, with more the process ends with a segmentation fault."""
+    # That happens where the last axis wraps. What is left of others is convolved, unless no window fits; "same" keeps
+    # the size, then, too.
+    given, image, spans = case.arguments, case.shapes["input"], [span for span, _, _ in spans_of(case)]
+    axes = list(zip(image[-len(spans) :], amounts_of(case), strict=True))
+    if given["padding_mode"] != "replicate" or not _replicated((size, *sides) for size, sides in axes):
+        return False
+    sizes = [wrapped(size + sum(sides), 64) for size, sides in axes]
+    if len(axes) > 1 and 0 not in (*image, *sizes[:-1]) and sum(axes[-1][1]) >= 2**63:
+        return True
+    convolved = given["padding"] != "same" and max(*given["stride"], *given["dilation"]) < 2**63
+    return convolved and all(span <= size for span, size in zip(spans, sizes, strict=True))
 
 
 # Sums

@@ -17,7 +17,7 @@ from typing import Any
 from properties.cases.case import Case, Geometry
 from properties.edges.huge import Huge
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, WITH_GRADIENTS, Predicate, known, sentence
+from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, TRANSPOSED, WITH_GRADIENTS, Predicate, known, sentence
 from properties.ledger.windows import (
     after,
     spans_of,
@@ -104,7 +104,7 @@ def _window_of_padding(case: Case, subject: Subject) -> bool:
 
 @with_amx(
     "conv-bfloat16-stride-in-32-bits",
-    PLAIN,
+    CONVOLUTIONS,
     severity="crash",
     laws=("huge arguments",),
     why="torch.nn.Conv2d: no limit on the stride; float32 and processors without AMX give the one output",
@@ -120,7 +120,7 @@ def _stride_of_four_gigabytes(case: Case, subject: Subject) -> bool:
 
 @with_amx(
     "conv-bfloat16-dilation-in-32-bits",
-    PLAIN[1:],
+    PLAIN[1:] + PADDED[1:],
     severity="crash",
     laws=("huge arguments",),
     why="torch.nn.Conv2d: no limit on the dilation; smaller and larger ones, other dtypes and processors without AMX "
@@ -137,7 +137,7 @@ def _dilation_is_negative(case: Case, subject: Subject) -> bool:
 
 @with_amx(
     "conv-bfloat16-padded-axis-in-32-bits",
-    PLAIN,
+    CONVOLUTIONS,
     severity="crash",
     laws=("huge arguments",),
     why="torch.nn.Conv1d: no limit on padding and dilation; other dtypes and older processors give zeros",

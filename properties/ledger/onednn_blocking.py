@@ -8,8 +8,8 @@ from properties.cases.case import Case, kernel_size
 from properties.edges.huge import COMPUTED, Huge
 from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution
-from properties.ledger.record import PLAIN, known
-from properties.ledger.windows import where_valid, windows_of
+from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, known
+from properties.ledger.windows import accepted, where_valid, windows_of
 from properties.subjects import Subject
 
 LARGEST_BLOCK = 64
@@ -24,7 +24,7 @@ LEAST = 32
 
 @known(
     "conv-stride-past-64-bits",
-    PLAIN,
+    CONVOLUTIONS,
     chance="how many channels are computed at once decides which products come to nothing",
     severity="crash",
     laws=("huge arguments",),
@@ -39,12 +39,12 @@ def _strides_wrap(case: Case, subject: Subject) -> bool:
     (SIGFPE)."""
     channels, *kernel = case.shapes["weight"][1:]
     less = -channels * math.prod(case.arguments["stride"]) % 2**62
-    return math.prod(kernel) == 1 and 0 < less <= channels + LARGEST_BLOCK
+    return math.prod(kernel) == 1 and 0 < less <= channels + LARGEST_BLOCK and accepted(case)
 
 
 @known(
     "conv-strides-and-taps-past-64-bits",
-    PLAIN[:2],
+    PLAIN[:2] + PADDED[:2],
     severity="crash",
     laws=("huge arguments",),
     dtypes=("float32",),
@@ -61,12 +61,12 @@ def _strides_and_taps_wrap(case: Case, subject: Subject) -> bool:
     strides, outputs = case.arguments["stride"], case.shapes["weight"][0] // case.arguments["groups"]
     less = -(math.prod(strides) + math.prod(kernel_size(case))) % 2**64
     few = outputs in (1, 2, 4, 8) and max(strides) < 2**62
-    return few and 0 < less <= SMALLEST and not without_onednn(case, subject)
+    return few and 0 < less <= SMALLEST and not without_onednn(case, subject) and accepted(case)
 
 
 @known(
     "conv-bfloat16-stride-past-64-bits",
-    PLAIN[:2],
+    PLAIN[:2] + PADDED[:2],
     severity="crash",
     laws=("huge arguments",),
     dtypes=("bfloat16",),

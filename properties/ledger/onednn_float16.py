@@ -7,7 +7,7 @@ import functools
 from properties.cases.case import Case
 from properties.edges.huge import Huge
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, WITH_GRADIENTS, known
+from properties.ledger.record import CONVOLUTIONS, TRANSPOSED, WITH_GRADIENTS, known
 from properties.ledger.windows import (
     last_axis_of_padding,
     strides_over_four_gigabytes,
@@ -81,7 +81,7 @@ def _wide_depthwise(case: Case, subject: Subject) -> bool:
 
 @crash(
     "conv-float16-stride-in-32-bits",
-    PLAIN,
+    CONVOLUTIONS,
     laws=("huge arguments",),
     why="torch.nn.Conv1d: no limit on the stride; float32 and processors without AVX-512 for float16 give the one "
     "output",

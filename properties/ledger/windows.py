@@ -6,15 +6,15 @@ import functools
 import math
 from collections.abc import Iterator
 
-from properties.cases.case import Case, window
+from properties.cases.case import Case, kernel_size, window
 from properties.ledger.record import Predicate
 from properties.subjects import Subject
 from refimpl import padding
 from refimpl.geometry import convolution_output, effective_kernel, padded_size, per_axis, reaches
 
 
-def _amounts(case: Case) -> list[tuple[int, int]]:
-    """What the convolution itself pads on each axis: zeros; what another mode pads is part of its input."""
+def amounts_of(case: Case) -> list[tuple[int, int]]:
+    """What is added before and after each axis of a convolution's input, by whatever mode."""
     weight, given = case.shapes["weight"], case.arguments
     sides = padding.convolution_padding(weight[2:], given.get("padding", 0), given.get("dilation", 1))
     return [(sides[k], sides[k + 1]) for k in reversed(range(0, len(sides), 2))]
@@ -29,7 +29,7 @@ def windows_of(case: Case) -> list[dict[str, int]]:
     weight, given, axes = case.shapes["weight"], case.arguments, len(case.shapes["weight"]) - 2
     strides, dilations = (per_axis(given.get(name, 1), axes) for name in ("stride", "dilation"))
     found = []
-    for axis, (before, after) in enumerate(_amounts(case)):
+    for axis, (before, after) in enumerate(amounts_of(case)):
         kernel, stride, dilation = weight[2 + axis], strides[axis], dilations[axis]
         size = case.shapes["input"][axis - axes]
         made = {"kernel": kernel, "stride": stride, "dilation": dilation, "before": before}
@@ -71,9 +71,13 @@ def spans_of(case: Case) -> Iterator[tuple[int, int, int]]:
 
     Arguments are taken as they are given, however large.
     """
-    windows = window(case)
-    for size, (span, stride, pad, _) in zip(case.shapes["input"][-len(windows) :], windows, strict=True):
-        yield span, size + 2 * pad - span, stride
+    axes = len(kernel_size(case))
+    if "weight" in case.shapes:
+        amounts, case = amounts_of(case), case.with_arguments(padding=(0,) * axes)
+    else:
+        amounts = [(pad, pad) for _, _, pad, _ in window(case)]
+    for size, sides, (span, stride, *_) in zip(case.shapes["input"][-axes:], amounts, window(case), strict=True):
+        yield span, size + sum(sides) - span, stride
 
 
 def wrapped(value: int, bits: int) -> int:
@@ -83,6 +87,30 @@ def wrapped(value: int, bits: int) -> int:
     (True, 0, -5)
     """
     return (value + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1)
+
+
+def accepted(case: Case) -> bool:
+    """True if no window seems larger than its padded axis, in 64 bits, and no argument or mode is refused before."""
+    given, pads = case.arguments, case.arguments["padding"]
+    most = max(value for values in given.values() if isinstance(values, tuple) for value in values)
+    if most >= 2**63 or pads == "same" or not _padded(case):  # "same" keeps the size, or its sum is negative
+        return False
+    zeros = given.get("padding_mode", "zeros") == "zeros" and not isinstance(pads, str)
+    if zeros and max(pads) >= 2**62:
+        return False
+    return all(wrapped(span + room, 64) >= wrapped(span, 64) for span, room, _ in spans_of(case))
+
+
+def _padded(case: Case) -> bool:
+    """True if the mode has the elements to pad with, and memory holds the padded input where that is made first."""
+    mode, sizes = padding.mode_of(case.arguments.get("padding_mode", "zeros")), case.shapes["input"]
+    if mode == "constant":
+        return True
+    try:
+        axes = zip(sizes[-len(kernel_size(case)) :], amounts_of(case), strict=True)
+        return math.prod(padding.padded_axis(size, *sides, mode) for size, sides in axes) < 2**40
+    except ValueError:
+        return False
 
 
 DIVISION = "the quotient and the remainder of the output size's division are cut to 32 bits (ATen/div_rtn.h)"

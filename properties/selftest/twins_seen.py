@@ -13,6 +13,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "conv-of-empty-axis-depends-on-batch": ("conv_transpose2d",),
     "conv-output-size-in-32-bits": ("conv_transpose1d",),
     "conv-window-overflows": ("conv_transpose1d",),
+    "conv3d-rows-past-64-bits": ("conv_transpose3d",),
     "lp-pool-gradient-summed-in-storage": ("avg_pool1d",),
     "max-pool-gradient-overflows-in-float16": ("adaptive_avg_pool3d",),
     "max-pool-gradient-summed-in-storage": (

@@ -98,6 +98,12 @@ def blocks_of_thirty_two_bits(input: Tensor, **window: Any) -> Tensor:
     return F.unfold(input, **{**window, "dilation": tuple(max(d % 2**32, 1) for d in window["dilation"])})
 
 
+@fault("huge arguments", "conv1d_padded", dtypes=WIDE)
+def dilated_in_thirty_two_bits(input: Tensor, weight: Tensor, bias: Tensor | None = None, **given: Any) -> Tensor:
+    """Padded convolution that keeps the last 32 bits of its dilation, and one if those are none."""
+    return conv1d_padded(input, weight, bias, **{**given, "dilation": (max(given["dilation"][0] % 2**32, 1),)})
+
+
 @fault("zero sizes", "conv_transpose1d", dtypes=WIDE)
 def one_element_at_least(input: Tensor, weight: Tensor, bias: Tensor | None = None, **arguments: Any) -> Tensor:
     """Transposed convolution that gives an element where its padding leaves none."""
