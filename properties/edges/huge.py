@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from properties.cases.case import INTEGERS, Case, with_spatial
+from properties.cases.case import INTEGERS, Case, kernel_size, with_spatial
 from properties.operators import Operator
 from properties.operators.constraints import on_axis, with_stride, with_window
 from properties.operators.record import formula as formula
@@ -143,8 +143,8 @@ def _with_columns(case: Case) -> Case:
 
 
 def padded_sizes(case: Case) -> list[int]:
-    """How long each axis of a convolution's input is with its padding, by whatever mode."""
-    x, kernel = case.shapes["input"], case.shapes["weight"][2:]
+    """How long each axis of the input of windows is with its padding, by whatever mode."""
+    x, kernel = case.shapes["input"], kernel_size(case)
     amounts = convolution_padding(kernel, case.arguments["padding"], case.arguments["dilation"])  # the last axis first
     added = [sum(amounts[2 * k : 2 * k + 2]) for k in reversed(range(len(kernel)))]
     return [size + more for size, more in zip(x[-len(kernel) :], added, strict=True)]
@@ -160,7 +160,7 @@ def elements(operator: Operator, case: Case) -> int:
 
 
 def padded_elements(operator: Operator, case: Case) -> int:
-    """How many elements a convolution's input has with its padding, zeros included."""
+    """How many elements the input of windows has with its padding, zeros included."""
     return math.prod((*case.shapes["input"][: -operator.axes], *padded_sizes(case)))
 
 

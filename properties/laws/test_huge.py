@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from properties.cases.case import Case
-from properties.edges.huge import HELD, LARGEST, Huge, elements, formula, huge, looped
+from properties.edges.huge import HELD, LARGEST, Huge, elements, formula, huge, looped, padded_elements
 from properties.engine.law import law, valued
 from properties.operators import Operator
 from properties.subjects import META, Declined, Subject
@@ -25,7 +25,8 @@ def inferred(operator: Operator) -> bool:
 
 def countable(operator: Operator, case: Case) -> bool:
     """True if 64 bits count the bytes of an output, and of the input once it is padded, where that is made first."""
-    return elements(operator, case) <= LARGEST
+    padded = padded_elements(operator, case) if operator.has("blocks") else 0  # which meta makes
+    return max(elements(operator, case), padded) <= LARGEST
 
 
 @law("huge shapes", covers=inferred, on=lambda subject: subject == META, cases=lambda operator: huge(operator, True))

@@ -105,6 +105,7 @@ class Operator:
         - "products": every result is a sum of products of two operands' elements, and perhaps a bias; no element has a
           part in two terms of one sum;
         - "sized": a formula gives the size of each axis, however many there are;
+        - "blocks": what windows see is copied out, and nothing is computed;
         - "columns": an example is a matrix of columns, whatever the number of axes they are laid out on;
         - "activation": a function of each value or row;
         - "falling": of which the result gets smaller where the value gets larger;

@@ -29,3 +29,10 @@ def test_a_padding_that_cannot_be_held_may_raise() -> None:
     arguments = {"stride": (1,) * 3, "padding": "same", "dilation": (1,) * 3, "groups": 1, "padding_mode": "replicate"}
     case = Huge(shapes, arguments, INTEGERS, 0, inflated=("weight",))
     test_shapes.law.body(operator=operator("conv3d_padded"), subject=META, case=case)  # type: ignore[attr-defined]
+
+
+def test_blocks_of_a_padded_input_may_raise() -> None:
+    """Meta pads before it gathers blocks, and 64 bits do not count the bytes of 2⁵⁹ rows of five elements."""
+    window = {"kernel_size": (1, 1), "dilation": (1, 1), "padding": (0, 2), "stride": (2, 3)}
+    case = Huge({"input": (1, 1, 2**59, 1)}, window, INTEGERS, 0, inflated=("size",))
+    test_shapes.law.body(operator=operator("unfold"), subject=META, case=case)  # type: ignore[attr-defined]
