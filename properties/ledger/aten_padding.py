@@ -87,6 +87,7 @@ def _something_left_elsewhere(case: Case, subject: Subject) -> bool:
     severity="crash",
     laws=("huge arguments",),
     dtypes=FLOATS + INTEGERS,
+    upstream="https://github.com/pytorch/pytorch/issues/169741",
     why="torch.nn.ReplicationPad2d, Shape: each size with both amounts added, which no tensor can have; other modes "
     "refuse such amounts",
     example=Huge({"input": (1, 1, 1, 3)}, {"padding": (2**63 - 1, 2**63 - 1, 0, 0)}, inflated=("padding",)),
@@ -112,6 +113,7 @@ def _replicated(axes: Iterable[tuple[int, ...]]) -> bool:
     severity="crash",
     laws=("huge arguments",),
     dtypes=FLOATS + INTEGERS,
+    upstream="https://github.com/pytorch/pytorch/issues/169741",
     why="torch.nn.Conv1d: padding_mode='replicate' pads by 'padding', and no tensor is so large; other modes refuse "
     "such a padding",
     operator="conv2d_padded",
