@@ -24,6 +24,7 @@ from properties.engine import chains
 from properties.engine.chains import MOVING, NUMBERED, Made, is_chain, is_one, moved, with_number
 from properties.engine.formulas import formula, rewritten
 from properties.engine.judgement import NotRun
+from properties.engine.trial import Trial
 from properties.operators import CATALOGUE, Operator, normalization
 from properties.subjects import Declined, Subject, Undefined
 from properties.verdicts.expected import Expected
@@ -261,6 +262,16 @@ def operands_of(task: Task, case: Case, subject: Subject) -> dict[str, Array]:
         raise Declined(f"get_inputs() raises {made.error}")
     own = {name: np.asarray(seen.values) for name, seen in made.outputs.items()}
     return operands | {n: round_to(v, subject.format.storage) if v.dtype.kind == "f" else v for n, v in own.items()}
+
+
+def as_torch(law: str, task: Task, case: Case, subject: Trial, operands: Mapping[str, Array]) -> None:
+    """Let an answer do what torch is known to do in the one call that Model makes: it may hand on a part of it.
+
+    The parts of a chain have operands of their own, about which the ledger cannot be asked: its bounds allow for sums
+    in the storage (:mod:`properties.engine.chains`).
+    """
+    if made := task.shaped(case).made:
+        subject.allow_torchs(law, made.operator, made.case(case, operands))
 
 
 def expected(

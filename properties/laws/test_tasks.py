@@ -13,7 +13,8 @@ from properties.cases.case import Case
 from properties.engine.chains import MOVING
 from properties.engine.domain import OWN_WORK
 from properties.engine.law import law
-from properties.engine.tasks import Shaped, Task, expected, operands_of, other_cases, own_cases
+from properties.engine.tasks import Shaped, Task, as_torch, expected, operands_of, other_cases, own_cases
+from properties.engine.trial import Trial
 from properties.laws.test_networks import holds_at
 from properties.operators import Operator
 from properties.subjects import Declined, Subject
@@ -56,9 +57,10 @@ def unless_refused(outcome: Outcome) -> Outcome:
 
 
 @law("own shape", covers=of_a_task, on=answers, cases=own_cases, exact=False, rank=1, share=few, least=2)
-def test_own_shape(operator: Task, subject: Subject, case: Case) -> None:
+def test_own_shape(operator: Task, subject: Trial, case: Case) -> None:
     """On the task's own shape the answer gives what Model should; of a large result, some hundred elements."""
     operands, made = operands_of(operator, case, subject), operator.shaped(case).made
+    as_torch("agreement", operator, case, subject, operands)
     outcome = subject.run(operator.program, operands, case.arguments)
     with of(operator.shaped(case)):
         same_shape(outcome, operator.output_shape(case))
@@ -71,18 +73,20 @@ def test_own_shape(operator: Task, subject: Subject, case: Case) -> None:
 
 
 @law("other shapes", covers=of_a_task, on=answers, cases=other_cases, rank=2)
-def test_other_shapes(operator: Task, subject: Subject, case: Case) -> None:
+def test_other_shapes(operator: Task, subject: Trial, case: Case) -> None:
     """On shapes around the task's own the answer gives what Model should, or raises."""
     operands = operands_of(operator, case, subject)
+    as_torch("agreement", operator, case, subject, operands)
     outcome = unless_refused(subject.run(operator.program, operands, case.arguments))
     with of(operator.shaped(case)):
         verdict(outcome, expected(operator, case, subject, operands)[0], subject)
 
 
 @law("backward", covers=of_a_task, on=answers, cases=other_cases, rank=3)
-def test_backward(operator: Task, subject: Subject, case: Case) -> None:
+def test_backward(operator: Task, subject: Trial, case: Case) -> None:
     """The answer's gradients to inputs and weights are what Model's should be, or asking for them raises."""
     operands, cotangent = operands_of(operator, case, subject), operator.cotangent(case, subject.format)
+    as_torch("gradients", operator, case, subject, operands)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
     with of(operator.shaped(case)):
         if outcome.error:  # perhaps since the output has another shape than its gradient

@@ -293,6 +293,26 @@ def test_torchs_own_chain_passes_in_sixteen_bits(tmp_path: Path) -> None:
     assert status("backward", task, replace(subject, dtype="bfloat16")) == "passed"
 
 
+IN_SIXTEEN_BITS = {
+    "max_pool2d": (answered(POOLING), "passed"),
+    "conv2d": (answered(CONVOLUTION), "passed"),
+    "conv_transpose2d": (
+        answered(CONVOLUTION.replace("Conv2d(", "ConvTranspose2d(").replace("dilation, groups", "0, groups")),
+        "passed",
+    ),
+    "conv2d of another stride": (answered(CONVOLUTION, *OWN_STRIDE), "diverged"),
+}
+
+
+@pytest.mark.parametrize("name", IN_SIXTEEN_BITS)
+def test_torchs_ledger_holds_for_an_answer_in_sixteen_bits(name: str, tmp_path: Path) -> None:
+    """What torch sums in 16 bits it does in an answer that hands on to it, too; what is wrong stays so."""
+    source, should = IN_SIXTEEN_BITS[name]
+    task, subject = surveyed(source, tmp_path / "answer.py")
+    found = {status(law, task, replace(subject, dtype="bfloat16")) for law in ("other shapes", "backward")}
+    assert found == {should}
+
+
 WRITTEN = "self.layer(x)", "F.unfold(x, 3).mT @ self.layer.weight.flatten(1).T"
 
 
