@@ -254,15 +254,20 @@ class _Table:
             taken = int(np.sum(under & self.wrong)), int(np.sum(under & ~self.wrong))
             spent = OR + sum(self.conditions[i].cost for i in each.conditions)
             joined = partial(_loss, total=total, taken=taken, spent=spent)
-            for other in self._searched(np.arange(len(self.conditions)), joined, ~under, NEXT):
+            for other in self._searched(np.arange(len(self.conditions)), joined, ~under, NEXT, each.conditions):
                 if other.conditions:
                     yield _Found(other.loss, each.conditions, other.conditions)
 
-    def _searched(self, among: Array, loss: Loss, beside: Array | None = None, number: int = STRONG) -> list[_Found]:
-        """Conjunctions of some conditions, of which so many are tried with each other."""
+    def _searched(
+        self, among: Array, loss: Loss, beside: Array | None = None, number: int = STRONG, said: Sequence[int] = ()
+    ) -> list[_Found]:
+        """Conjunctions of some conditions, of which so many are tried with each other.
+
+        said: those that cost nothing, since the rule has them already: "a and b, or where a and c" is "a, and b or c".
+        """
         columns = np.ones(len(self.wrong), dtype=bool) if beside is None else beside
         met, wrong = self.met[among, : len(self.wrong)][:, columns], self.wrong[columns]
-        cost = np.array([self.conditions[i].cost for i in among])
+        cost = np.array([0.0 if i in said else self.conditions[i].cost for i in among])
         best = np.argsort(loss(met[:, wrong].sum(axis=1), met[:, ~wrong].sum(axis=1), cost), kind="stable")[:number]
         found = _found(met[best], wrong, cost[best], loss)
         return [_Found(lost, tuple(int(among[best[i]]) for i in conditions)) for lost, conditions in found]

@@ -37,6 +37,7 @@ OPERANDS = 6
 """Operands, the first ones, of which facts are told: an optimizer has dozens."""
 VALUES, TERMS = 2**16, 2**22
 """Elements of an operand whose values are looked at, and about so many products of an output that is computed."""
+WORD = 2**32
 WIDE = FORMATS["float64"]
 OPTIONAL = ("divisor_override", "output_size", "weight", "bias", "momentum_buffer")
 SAID = ("target", "weight", "dim", "start_dim", "end_dim")
@@ -85,7 +86,8 @@ def _arguments(operator: Operator, case: Case) -> Found:
             yield name, value
             later += [(f"bits of {name}", significant_bits(np.array([value])))] if isinstance(value, float) else []
         elif isinstance(value, tuple) and len(value) == operator.axes:
-            yield name, max((number for number in value if number is not None), default=None)
+            yield name, (most := max((number for number in value if number is not None), default=None))
+            later += [(f"{name} in 32 bits", most % WORD)] if isinstance(most, int) and most >= WORD // 2 else []
             later += _by_axis(operator, name, value)
         elif isinstance(value, tuple) and name not in SAID:
             later += _several(operator, case, name, value)
@@ -160,19 +162,36 @@ def _defaults(layer: str) -> dict[str, Any]:
 
 
 def _adaptive(operator: Operator, case: Case) -> Found:
-    """What is so of windows whose number is given: that all are of one size, that an axis keeps its own."""
+    """What is so of windows whose number is given: that all are of one size, how long, that an axis keeps its own."""
     wanted = case.arguments.get("output_size")
     if "kernel_size" in case.arguments or not isinstance(wanted, tuple) or not operator.has("pooling"):
         return
-    sizes = zip(case.shapes["input"][-len(wanted) :], wanted, strict=True)
-    divides = [n is None or size % n == 0 for size, n in sizes]
+    sizes = case.shapes["input"][-len(wanted) :]
+    divides = [n is None or (n > 0 and size % n == 0) for size, n in zip(sizes, wanted, strict=True)]
+    longest = tuple(_longest(size, size if n is None else n) for size, n in zip(sizes, wanted, strict=True))
     yield "output_size a divisor of the size", all(divides)
     yield "an output_size of None", None in wanted
+    yield (
+        "an output_size of None for several elements",
+        any(n is None and size > 1 for size, n in zip(sizes, wanted, strict=True)),
+    )
+    yield "longest window", max(longest)
+    yield from _by_axis(operator, "longest window", longest)
     if len(wanted) > 1:
         axes = zip(AXES[len(wanted)], divides, wanted, strict=True)
         for axis, is_divisor, n in axes:
             yield f"output_size a divisor of the {axis}", is_divisor
             yield f"output_size of None for the {axis}", n is None
+
+
+def _longest(size: int, outputs: int) -> int:
+    """Elements of the longest adaptive window along an axis (:func:`refimpl.geometry.adaptive_window`).
+
+    >>> _longest(5, 3), _longest(6, 3), _longest(2, 3)
+    (3, 2, 2)
+    """
+    positions = np.arange(min(outputs, VALUES))
+    return int((-(-(positions + 1) * size // outputs) - positions * size // outputs).max(initial=0))
 
 
 def _by_axis(operator: Operator, name: str, values: tuple[int | None, ...]) -> Found:
@@ -337,6 +356,18 @@ def _output(operator: Operator, case: Case) -> Found:
     elif shape:
         yield "last axis of the output", shape[-1]
     yield "elements of the output", math.prod(shape)
+    if {"size", "scale_factor"} & set(case.arguments):
+        yield from _scaled(case.shapes["input"][2:], shape[2:])
+
+
+def _scaled(before: tuple[int, ...], after: tuple[int, ...]) -> Found:
+    """How long axes become that are interpolated."""
+    yield "an axis that gets shorter", any(m < n for n, m in zip(before, after, strict=True))
+    yield "an axis that gets longer", any(m > n for n, m in zip(before, after, strict=True))
+    for axis, n, m in zip(FROM_THE_LAST, reversed(before), reversed(after), strict=False):
+        yield f"{axis} that gets shorter", m < n
+        yield f"{axis} that gets longer", m > n
+        yield f"scale of the {axis}", m / max(n, 1)
 
 
 def _in_memory(operator: Operator, case: Case, format: Format) -> Found:

@@ -84,6 +84,28 @@ def test_facts_of_huge_arguments() -> None:
     assert "bits of input" not in facts
 
 
+def test_facts_of_lengths_that_change() -> None:
+    """How long adaptive windows are is told, what becomes of an axis, and what is left of a number in 32 bits."""
+    facts = facts_of(operator("adaptive_avg_pool2d"), Case({"input": (1, 1, 7, 3)}, {"output_size": (4, None)}))
+    assert (facts["longest window of the height"], facts["longest window of the width"]) == (3, 1)
+    assert facts["an output_size of None for several elements"]
+    scaled = Case({"input": (1, 1, 4, 6)}, {"mode": "bilinear", "size": (8, 3)})
+    facts = facts_of(operator("interpolate_linear"), scaled)
+    assert facts["last axis that gets shorter"]
+    assert not facts["second last axis that gets shorter"]
+    assert (facts["scale of the last axis"], facts["scale of the second last axis"]) == (0.5, 2.0)
+    huge = {"kernel_size": (1,), "stride": (2**33 + 3,), "padding": (0,), "ceil_mode": False}
+    assert facts_of(operator("avg_pool1d"), Case({"input": (1, 1, 4)}, huge))["stride in 32 bits"] == 3
+
+
+def test_shared_condition_is_paid_for_once() -> None:
+    """A condition that two conjunctions share costs nothing in the second, which little that is wrong meets."""
+    times = ((4, 1, True, 23), (1, 4, True, 2), (4, 1, False, 9), (1, 4, False, 9), (1, 1, True, 9))
+    each = [(g, t, bias) for g, t, bias, number in times for _ in range(number)]
+    (rule,) = rules([({"groups": g, "taps": t, "a bias": bias}, bias and g + t > 2) for g, t, bias in each])
+    assert str(rule) == "a bias and groups ≥ 4, or where a bias and taps ≥ 4"
+
+
 def test_right_by_luck() -> None:
     """A right case is right by luck if other values make it wrong, and not if none do."""
     diagnosing = Diagnosing(check_of(HERE, REPEATED_LANE), alike(12), Diverged("output is off"), NEAR)
