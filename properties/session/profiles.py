@@ -27,7 +27,7 @@ _COMMON: dict[str, Any] = {
 settings.register_profile("default", max_examples=40, **_COMMON)
 settings.register_profile(QUICK, max_examples=15, **_COMMON)
 # In the tests of the suite the laws meet torch in passing, and compiled code not at all: the main job is for that.
-settings.register_profile(TESTS, max_examples=10, derandomize=True, database=None, **_COMMON)
+settings.register_profile(TESTS, max_examples=6, derandomize=True, database=None, **_COMMON)
 # Where the variable CI is set, Hypothesis would try the same cases every time: these take fresh seeds there, too.
 settings.register_profile(NIGHTLY, max_examples=800, derandomize=False, **_COMMON)
 settings.register_profile(SEARCH, derandomize=False, **_COMMON)
