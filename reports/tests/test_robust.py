@@ -99,10 +99,7 @@ BENCHES = [
 @pytest.mark.usefixtures("unpainted")
 def test_any_value_of_a_run_may_be_anything(tmp_path: Path, position: int) -> None:
     """Each value of each kind of line becomes each odd value."""
-    once = LINES[position]["kind"] in ("run", "end") or LINES[position].get("name") in (
-        "edge-detection",
-        "kernel-learning",
-    )
+    once = LINES[position]["kind"] in ("run", "end")  # of a picture no two of the values are read: that one is shown
     before, after = LINES[: min(position, 1)], LINES[max(position + 1, len(LINES) - 1) :]
     for path, odd in itertools.product(places(LINES[position]), ALONE if once else TOGETHER):
         lines = [replaced(LINES[position], path, value) for value in odd]
