@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psutil
 import pytest
@@ -15,10 +15,17 @@ from properties.subjects.launchers import Launcher
 
 
 class Forked(Launcher):
-    """A launcher in a process that has made the imports of a run, torch's own in a first gradient among them."""
+    """A launcher in a process that has made the imports of a run, torch's own in a first gradient among them.
+
+    places: where its workers look for modules, too.
+    """
+
+    def __init__(self, places: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.places = places
 
     def _start(self, ours: socket.socket, theirs: socket.socket) -> psutil.Process:
-        started = nested.context.Process(target=nested.launch_workers, args=(theirs,), daemon=True)
+        started = nested.context.Process(target=nested.launch_workers, args=(theirs, self.places), daemon=True)
         started.start()
         return psutil.Process(started.pid)
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,9 @@ def run(*arguments: str | Path, first: str = "") -> Ended:
         return subprocess.CompletedProcess(command, child.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
-def launch_workers(control: socket.socket) -> None:
-    """Be a launcher of workers that takes commands from a socket."""
+def launch_workers(control: socket.socket, places: Sequence[str] = ()) -> None:
+    """Be a launcher of workers that takes commands from a socket; they look for modules in some places, too."""
+    sys.path[:0] = places
     torch.set_num_threads(1)
     settle()
     launch(control, {CALLS: serve})

@@ -44,14 +44,18 @@ def test_another_library_is_held(example: str, library: str, law: str, tmp_path:
     assert "input without a batch" in held["reason"]
 
 
-def test_answers_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An answer that is wrong off the task's own shape, and one without ModelNew."""
+    monkeypatch.setattr("subprocess.run", lambda command, **_: nested.run(*command[3:]))  # after python -m pytest
     task = (nested.ROOT / "examples" / "answer.py").read_text(encoding="utf-8")
     for folder, other in (("tasks", task), ("answers", "x = 1\n")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "pool.py").write_text(task, encoding="utf-8")
         (tmp_path / folder / "nothing.py").write_text(other, encoding="utf-8")
-    assert answers.main([str(tmp_path / "tasks"), str(tmp_path / "answers"), "-k", "other_shapes"]) == 0
+    about = ["-k", "other_shapes", "--subjects=cpu-float32", *nested.UNSHRUNK]
+    assert answers.main([str(tmp_path / "tasks"), str(tmp_path / "answers"), *about]) == 0
     nothing, pool, counts = capsys.readouterr().out.splitlines()
     assert nothing.startswith("nothing: not run; ")
     assert pool.startswith("pool: wrong; other shapes: output[")
