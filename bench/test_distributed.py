@@ -75,7 +75,7 @@ def test_a_dead_rank_ends_the_run() -> None:
     """A rank that is killed while it trains ends the other and the launcher, which says which it was."""
     process = launch("--steps=1000", "--rounds=1000", "--timeout=30")
     victim = _rank(process, 1)
-    time.sleep(3)  # into the training, or into its start: it must end either way
+    time.sleep(1)  # into the training, or into its start: it must end either way
     os.kill(victim, signal.SIGKILL)
     _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode != 0

@@ -14,7 +14,7 @@ import pytest
 
 from properties.cases.case import Case
 from properties.engine.check import Check
-from properties.engine.law import every
+from properties.engine.law import Law, every
 from properties.ledger.examples import convolution
 from properties.ledger.known import known
 from properties.operators import operator
@@ -67,13 +67,14 @@ def test_right_kernel_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_padded"])
 @pytest.mark.parametrize("law", ["agreement", "gradients", "layouts"])
 def test_right_kernel_passes_whatever_the_seed(law: str, name: str) -> None:
-    """A right kernel is green under twenty seeds, in bfloat16, where what is around it is rounded."""
+    """A right kernel is green under several seeds, in bfloat16, where what is around it is rounded."""
     subject = Subject("cpu", "bfloat16", kernels=str(IM2COL))
-    for seed in range(20):
+    described = replace(every()[law], every_pair=Law.every_pair)  # to meet every pair takes as long again
+    for seed in range(4):
         result = evidence.Result(law, "", name, str(subject), "cpu", "bfloat16", (), "")
-        check = Check(every()[law], operator(name), subject, result)
+        check = Check(described, operator(name), subject, result)
         with evidence.collecting(result):
-            check.search(hypothesis.settings(max_examples=5, database=None), seed)
+            check.search(hypothesis.settings(max_examples=25, database=None), seed)
         assert check.tally.bounded > 0
 
 
