@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
@@ -62,9 +61,10 @@ def certain_starts(size: int, kernel: int, outputs: int, sample: float, precisio
     >>> certain_starts(8, 2, 5, 0.0, FLOAT32), certain_starts(8, 2, 5, 0.25, FLOAT32)   # 2·1.5 is 3
     (False, True)
     """
-    off, alpha = Fraction(float(gamma(3, precision))), Fraction(size - kernel, max(outputs - 1, 1))
-    places = [(i + Fraction(float(sample))) * alpha for i in range(outputs - 1)]
-    return all(place == 0 or abs(place - round(place)) > off * place for place in places)
+    (off, unit), (part, whole) = (float(x).as_integer_ratio() for x in (gamma(3, precision), sample))
+    one = whole * max(outputs - 1, 1)  # of the places, as integers: exact, and far faster than fractions
+    places = [(i * whole + part) * (size - kernel) for i in range(outputs - 1)]
+    return all(place == 0 or min(place % one, -place % one) * unit > off * place for place in places)
 
 
 def _per_plane(samples: Array) -> Array:
