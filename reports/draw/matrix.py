@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from reports.draw.format import share, slug
 from reports.read.load import Evidence, Place
 from reports.tell.chapter import SYSTEMS
-from reports.tell.summarise import NO_REASON, cells, subjects
+from reports.tell.summarise import NO_REASON, cells, rows_of, subjects
 
 WIDE = 6  # with more columns than this a cell has no room for its word
 MOST_COLUMNS = 60
@@ -34,7 +34,7 @@ def matrices(evidence: Evidence, table: pd.DataFrame, budget: int, most: int, pl
     ``budget`` is how many cells the tables by law may have together.
     """
     checked = [place for place in evidence.places if place.runs][:places]
-    return [_matrix(place, table[table["environment"] == place.id], budget // len(checked), most) for place in checked]
+    return [_matrix(place, rows_of(table, place), budget // len(checked), most) for place in checked]
 
 
 def _matrix(place: Place, table: pd.DataFrame, budget: int, most: int) -> dict[str, Any]:
@@ -156,14 +156,15 @@ def _drilled(table: pd.DataFrame, operators: list[str], across: list[str], budge
 
 def _idle(table: pd.DataFrame, idle: list[str]) -> list[dict[str, Any]]:
     """Subjects without a row that ran, by the reason that most of their rows give."""
-    rows = table.loc[table["subject"].isin(idle), ["subject", "reason"]].fillna(NO_REASON)
+    rows = table[table["subject"].isin(idle)].groupby(["subject", "reason"], observed=True, dropna=False, sort=False)
     reasons: dict[str, Counter[str]] = {}
-    for subject, reason in rows.itertuples(index=False):
-        reasons.setdefault(subject, Counter())[reason] += 1
+    sizes: Any = rows.size()
+    for (subject, reason), number in sizes.items():
+        reasons.setdefault(subject, Counter())[reason if isinstance(reason, str) else NO_REASON] += number
     grouped: dict[str, list[str]] = {}
     for subject in idle:
-        found = reasons.get(subject, Counter(["no row of evidence"])).most_common(1)
-        grouped.setdefault(found[0][0], []).append(_name(subject))
+        [(reason, _)] = reasons.get(subject, Counter(["no row of evidence"])).most_common(1)
+        grouped.setdefault(reason, []).append(_name(subject))
     return [{"reason": reason, "subjects": named} for reason, named in grouped.items()]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 import pandas as pd
 
 from reports.draw import page, upstream
@@ -19,6 +19,7 @@ from reports.tell.report import assemble
 PAGE_LIMIT = 800_000
 SUMMARY_LIMIT = 60_000  # GitHub takes a comment of 65,536 characters
 _TEMPLATES = Path(__file__).with_name("templates")
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def render(evidence: Evidence, output: Path | None = None) -> dict[str, str]:
@@ -48,12 +49,15 @@ def dumps(report: dict[str, Any]) -> str:
 
 
 def _members(report: dict[str, Any]) -> Iterator[str]:
-    encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False).encode
     for key, value in sorted(report.items()):
         if isinstance(value, list) and value:
-            yield f"{encode(key)}: [\n " + ",\n ".join(map(encode, value)) + "\n]"
+            yield f"{_encoded(key)}: [\n " + ",\n ".join(map(_encoded, value)) + "\n]"
         else:
-            yield f"{encode(key)}: {encode(value)}"
+            yield f"{_encoded(key)}: {_encoded(value)}"
+
+
+def _encoded(value: Any) -> str:
+    return _ENCODER.encode(value).decode()
 
 
 def _within_limit(shown: dict[str, Any], evidence: Evidence, table: pd.DataFrame) -> str:

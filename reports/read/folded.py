@@ -11,46 +11,52 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
-from reports.read.records import COUNTED, COUNTS, NAMES, Check, parameters
+import numpy as np
+import pandas as pd
+
+from reports.read.records import COUNTED, COUNTS, NAMES, Check
 from reports.read.untrusted import text, texts
 
 ALIKE = 20
 """So many failures for one reason are kept whole."""
-CHUNK = 50_000
 NO_SHARE = float("nan")
+LISTS = ("systems", "explained")
+"""Columns of tuples of texts."""
 NAMED = (*NAMES, "parameters")
 """Names, and the parameters of the test before its subject."""
-_row = attrgetter(*COUNTED)
+
+
+class _Places(dict[Any, int]):
+    """The place of each value among all that were asked for."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = place = len(self)
+        return place
 
 
 class Folded:
-    """The columns of such checks: of names their places among all names, of numbers themselves."""
+    """The columns of such checks: of names their places among the names of a column, of numbers themselves."""
 
     def __init__(self) -> None:
-        self._places: dict[Any, int] = {}
+        self._places = {name: _Places() for name in NAMED}
         kinds = dict.fromkeys(NAMED, "l") | dict.fromkeys(COUNTS, "q") | {"worst_share": "d"}
         self._columns = {name: array(kind) for name, kind in kinds.items()}
-        self._waiting: list[tuple[Any, ...]] = []
         self._alike: Counter[tuple[Any, ...]] = Counter()
 
     def __len__(self) -> int:
-        return len(self._columns["worst_share"]) + len(self._waiting)
+        return len(self._columns["worst_share"])
 
-    def take(self, line: Any | None) -> bool:
-        """Count a check, a ``ResultLine`` of its counts. False if its row is to be kept whole."""
-        if line is None:
-            return False
-        before, _, subject = parameters(line.test).rpartition(f"-{line.subject}")
-        if not before or subject or not self._enough(line):
-            return False
-        self._waiting.append((*_row(line), before))
-        if len(self._waiting) == CHUNK:
-            self._flush()
-        return True
+    def take(self, lines: Sequence[Any | None]) -> list[bool]:
+        """Count checks, each a ``ResultLine`` of its counts. False for each of which the row is to be kept whole."""
+        before = [None if line is None else _before(line) for line in lines]
+        taken = [bool(own) and self._enough(line) for own, line in zip(before, lines, strict=True)]
+        rows = list(itertools.compress(lines, taken))
+        self._extend({name: list(map(attrgetter(name), rows)) for name in COUNTED}, itertools.compress(before, taken))
+        return taken
 
     def checks(self) -> Iterator[tuple[Check, str]]:
         """Each check and its status."""
@@ -60,17 +66,20 @@ class Folded:
 
     def keep(self, kept: Sequence[bool]) -> None:
         """Leave out some checks."""
-        self._flush()
         for name, own in self._columns.items():
             self._columns[name] = array(own.typecode, itertools.compress(own, kept))
 
-    def column(self, name: str) -> list[Any]:
-        """One of COUNTED, or "parameters"; where there is no error, its share is NaN."""
-        self._flush()
+    def column(self, name: str) -> Any:
+        """One of COUNTED, or "parameters": categories of texts, tuples, or numbers, NaN where there is no error."""
+        own = np.array(self._columns[name])
         if name not in NAMED:
-            return self._columns[name].tolist()
-        values = list(map(_safe, self._places))
-        return [values[place] for place in self._columns[name]]
+            return own
+        safe = list(map(_safe, self._places[name]))
+        if name in LISTS:
+            return np.fromiter(safe, dtype=object, count=len(safe))[own]
+        places = {value: place for place, value in enumerate(dict.fromkeys(v for v in safe if v is not None))}
+        codes = np.array([-1 if value is None else places[value] for value in safe], dtype=int)
+        return pd.Categorical.from_codes(codes[own], pd.Index(list(places), dtype="str"))
 
     def _enough(self, line: Any) -> bool:
         """True if nothing more need be known of a check than its counts."""
@@ -82,23 +91,19 @@ class Folded:
         self._alike[alike] += 1
         return self._alike[alike] > ALIKE
 
-    def _flush(self) -> None:
-        """Move what waits into the columns."""
-        if not self._waiting:
-            return
-        found = dict(zip((*COUNTED, "parameters"), zip(*self._waiting, strict=True), strict=True))
-        self._waiting.clear()
+    def _extend(self, found: dict[str, list[Any]], before: Iterable[Any]) -> None:
+        """Add rows to the columns."""
         told = zip(found["reason"], found["status"], strict=True)
-        found["reason"] = tuple(None if status == "passed" else reason for reason, status in told)
-        found["worst_share"] = tuple(NO_SHARE if share is None else share for share in found["worst_share"])
-        for name, values in found.items():
-            self._columns[name].extend(self._coded(values) if name in NAMED else values)
+        found["reason"] = [None if status == "passed" else reason for reason, status in told]
+        found["worst_share"] = [NO_SHARE if share is None else share for share in found["worst_share"]]
+        for name, values in (*found.items(), ("parameters", before)):
+            self._columns[name].extend(map(self._places[name].__getitem__, values) if name in NAMED else values)
 
-    def _coded(self, values: tuple[Any, ...]) -> Iterator[int]:
-        """The place of each among all names."""
-        for value in dict.fromkeys(values):
-            self._places.setdefault(value, len(self._places))
-        return map(self._places.__getitem__, values)
+
+def _before(line: Any) -> str | None:
+    """What parameters of a check's test stand before its subject; None where its subject is not the last of them."""
+    ending = f"-{line.subject}]"
+    return line.test.partition("[")[2][: -len(ending)] if line.test.endswith(ending) else None
 
 
 def _safe(value: Any) -> Any:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from reports.read.shards import Shard
 from reports.read.untrusted import Record, Unusable, clean, described, moment, parse, record, text, texts
 
 LONGEST_LINE = 4_000_000
+BATCH = 300
+"""So many lines are folded at a time: column by column, in the processor's cache."""
 DRAWN_ONCE = ("edge-detection", "kernel-learning", "feature-maps", "receptive-field")
 _KEPT = ("suite", "profile", "seed")
 
@@ -199,7 +202,7 @@ def read(files: Sequence[RunFile], notices: Notices, fold: bool = False) -> Prop
 
 def _read_file(run: PropertiesRun, item: RunFile, notices: Notices) -> None:
     unknown: Counter[str] = Counter()
-    for number, line in _lines(item.path):
+    for number, line in _unfolded(run, _lines(item.path)):
         try:
             for remark in _read_line(run, line, item.name, unknown):
                 notices.add(item.name, number, remark)
@@ -210,12 +213,21 @@ def _read_file(run: PropertiesRun, item: RunFile, notices: Notices) -> None:
         notices.add(item.name, None, f"not shown: {lines:,} of its lines are of kind {kind!r}, which is unknown here")
 
 
+def _unfolded(run: PropertiesRun, lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of which more than counts is kept, in ``run`` or not at all."""
+    if run.folded is None:
+        yield from lines
+        return
+    while batch := list(itertools.islice(lines, BATCH)):
+        found = [records.decoded(line, counts=True) if len(line) <= LONGEST_LINE else None for _, line in batch]
+        taken = run.folded.take(found)
+        yield from (numbered for numbered, folded in zip(batch, taken, strict=True) if not folded)
+
+
 def _read_line(run: PropertiesRun, line: bytes, file: str, unknown: Counter[str]) -> list[str]:
     """Add one line to ``run``; returns remarks on what was mended in it."""
     if len(line) > LONGEST_LINE:
         raise Unusable(f"a line of more than {LONGEST_LINE:,} bytes")
-    if run.folded is not None and run.folded.take(records.decoded(line, counts=True)):
-        return []
     if plain := records.decoded(line):
         result, remarks = Result.taken(plain, plain.worst_share)
         run.results.append(result)
@@ -256,11 +268,8 @@ def _take(run: PropertiesRun, line: Record, file: str, unknown: Counter[str]) ->
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as handle:
-            for number in itertools.count(1):
-                line = handle.readline(LONGEST_LINE + 1)
-                if not line:
-                    return
-                if line.strip():
+            for number, line in enumerate(iter(partial(handle.readline, LONGEST_LINE + 1), b""), 1):
+                if not line.isspace():
                     yield number, line
                 while len(line) > LONGEST_LINE and not line.endswith(b"\n"):  # the rest of it is passed over
                     line = handle.readline(LONGEST_LINE + 1)

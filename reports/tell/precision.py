@@ -17,7 +17,7 @@ NARROW = frozenset({"float16", "bfloat16"})
 
 def distributions(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Worst error ÷ bound of every check that has one, by dtype: how many, in each bin too, median and highest."""
-    told = table[table["worst_share"].notna()]
+    told = table.loc[table["worst_share"].notna(), ["dtype", "worst_share"]]
     return [_distribution(str(dtype), own["worst_share"].to_numpy()) for dtype, own in told.groupby("dtype")]
 
 
@@ -37,7 +37,10 @@ def accumulators(evidence: Evidence) -> dict[str, Any]:
             across[where] = None
             if where not in row or _severity(entry) > _severity(row[where]):
                 row[where] = entry
-    entries = [entry for row in rows.values() for entry in row.values()]
+    entries: dict[str, list[dict[str, Any]]] = {where: [] for where in across}
+    for row in rows.values():
+        for where, entry in row.items():
+            entries[where].append(entry)
     return {
         "subjects": list(across),
         "rows": [
@@ -45,12 +48,12 @@ def accumulators(evidence: Evidence) -> dict[str, Any]:
             for (operator, direction), row in sorted(rows.items())
         ],
         "totals": [
-            {"where": where, "types": Counter(e["accumulator"] for e in entries if e["where"] == where).most_common()}
-            for where in across
+            {"where": where, "types": Counter(entry["accumulator"] for entry in own).most_common()}
+            for where, own in entries.items()
         ],
         "narrow": {
-            where: sorted(f"{e['operator']} ({e['direction']})" for e in entries if e["narrow"] and e["where"] == where)
-            for where in across
+            where: sorted(f"{entry['operator']} ({entry['direction']})" for entry in own if entry["narrow"])
+            for where, own in entries.items()
         },
     }
 

@@ -30,7 +30,7 @@ def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str,
         "verdict": {**verdict, "sentence": verdict["sentence"] + remark, "speed": throughput.sentence(entries)},
         "environments": [_place(place, table, entries) for place in evidence.places],
         "results": summarise.rows(evidence),
-        "folded": summarise.folded(evidence),
+        "folded": summarise.folded(table),
         "faults": kill_matrix.records(evidence),
         "benchmarks": benchmarks.records(evidence),
         "references": throughput.references(evidence),
@@ -42,7 +42,7 @@ def assemble(evidence: Evidence, table: pd.DataFrame | None = None) -> dict[str,
 
 
 def _place(place: Place, table: pd.DataFrame, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    own = table[table["environment"] == place.id]
+    own = summarise.rows_of(table, place)
     timed = [
         bench.environment for bench in place.benches if environments.differing(place.environment, bench.environment)
     ]

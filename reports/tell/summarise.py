@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from reports.read.benchmarks import Benchmark
 from reports.read.load import Evidence, Place
@@ -21,7 +22,8 @@ from reports.tell.chapter import SYSTEMS
 
 NO_EVIDENCE = "not run (no evidence)"
 NO_REASON = "no reason given"
-_COLUMNS = list(Result._fields)
+_COLUMNS = [*Result._fields, "parameters"]
+_CATEGORIES = ["environment", "law", "operator", "parameters", "family", "subject", "dtype", "status", "reason"]
 _TOTALS = {
     "rank": "min", "cases": "sum", "worst_share": "max", "rows": "sum", "not_run": "sum", "exact": "sum",
     "bounded": "sum",
@@ -31,21 +33,22 @@ _TOGETHER = ("subjects", "laws", "operators")
 
 
 def frame(evidence: Evidence) -> pd.DataFrame:
-    """One row per result, in the order of the evidence.
+    """One row per result, in the order of the evidence; names are categories, in the order of the alphabet.
 
     Beside the fields of a `Result`: ``environment``, the place's id; ``where``, the subject, with the place's id where
     there are several; ``rank``, the place of its status, 0 the worst; ``rows``, 1; ``not_run``. What is folded stands
-    at the end.
+    at the end, and alone has ``parameters``, those of the test before its subject.
     """
     rows = [row for run in evidence.runs for row in run.results]
-    table = pd.DataFrame(
+    whole = pd.DataFrame(
         dict(zip(Result._fields, zip(*rows, strict=True), strict=True)) if rows else {}, columns=_COLUMNS
     )
-    table["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
-    folded = list(_folded(evidence))
-    table = pd.concat([table, *folded], ignore_index=True) if folded else table
-    table["where"] = label(table["subject"], table["environment"]) if evidence.several else table["subject"]
-    table["environment"] = table["environment"].astype("category")
+    whole["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
+    whole[_CATEGORIES] = whole[_CATEGORIES].astype("str").astype("category")
+    table = _joined([whole, *_folded(evidence)])
+    table["where"] = table["subject"]
+    if evidence.several:
+        table["where"] = label(table["subject"].astype("str"), table["environment"].astype("str")).astype("category")
     table["rank"] = table["status"].map({status: rank for rank, status in enumerate(STATUSES)}).astype(int)
     table["worst_share"] = table["worst_share"].astype(float)
     table["rows"], table["not_run"] = 1, table["status"] == "not run"
@@ -56,7 +59,21 @@ def _folded(evidence: Evidence) -> Iterator[pd.DataFrame]:
     """What is folded of each run."""
     for place in evidence.places:
         for own in (run.folded for run in place.runs if run.folded):
-            yield pd.DataFrame({**{name: own.column(name) for name in COUNTED}, "environment": place.id})
+            columns = {name: own.column(name) for name in (*COUNTED, "parameters")}
+            yield pd.DataFrame({**columns, "environment": place.id}).astype({"environment": "category"})
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other, with the categories of all."""
+    together = {name: union_categoricals([own[name] for own in tables], sort_categories=True) for name in _CATEGORIES}
+    others = [own.drop(columns=_CATEGORIES) for own in tables]
+    return pd.concat(others, ignore_index=True).assign(**together)
+
+
+def rows_of(table: pd.DataFrame, place: Place) -> pd.DataFrame:
+    """The rows of one place; the table itself where there is no other."""
+    own = table["environment"] == place.id
+    return table if own.all() else table[own]
 
 
 def label(subject: Any, environment: Any) -> Any:
@@ -73,20 +90,18 @@ def rows(evidence: Evidence) -> list[dict[str, Any]]:
     return found
 
 
-def folded(evidence: Evidence) -> list[dict[str, Any]]:
+def folded(table: pd.DataFrame) -> list[dict[str, Any]]:
     """What is folded, by what its checks have in common: of each subject its cases and known cases."""
-    names = ("law", "operator", "parameters", "status", "reason")
-    found: dict[tuple[Any, ...], dict[str, list[int]]] = {}
-    for place in evidence.places:
-        for own in (run.folded for run in place.runs if run.folded):
-            columns = [own.column(name) for name in (*names, "subject", "cases", "known")]
-            for *key, subject, cases, known in zip(*columns, strict=True):
-                found.setdefault((place.id, *key), {})[subject] = [cases, known]
-    keys = ("environment", *names)
-    return [
-        {**dict(zip(keys, key, strict=True)), "checks": checks}
-        for key, checks in sorted(found.items(), key=lambda item: tuple(map(str, item[0])))
-    ]
+    keys = ["environment", "law", "operator", "parameters", "status", "reason"]
+    own = table.loc[table["parameters"].notna(), [*keys, "subject", "cases", "known"]]
+    names, cases, known = (own[name].to_numpy() for name in ("subject", "cases", "known"))
+    found = []
+    groups: Any = own.groupby(keys, observed=True, dropna=False).indices
+    for key, places in groups.items():
+        common = {name: value if isinstance(value, str) else None for name, value in zip(keys, key, strict=True)}
+        numbers = zip(cases[places].tolist(), known[places].tolist(), strict=True)
+        found.append({**common, "checks": dict(zip(names[places], map(list, numbers), strict=True))})
+    return found
 
 
 def counts(table: pd.DataFrame) -> dict[str, int]:
@@ -164,8 +179,8 @@ def _held(number: dict[str, int], ran: int) -> tuple[str, str, str]:
 
 def unchecked(places: Sequence[Place], table: pd.DataFrame, several: bool) -> list[str]:
     """Subjects of which no row tells anything: none passed, none diverged; with their place where there are several."""
-    told = table[table["status"].isin(["passed", "known", "diverged"])]
-    telling = set(told[["environment", "subject"]].drop_duplicates().itertuples(index=False, name=None))
+    told = table.loc[table["status"].isin(["passed", "known", "diverged"]), ["environment", "subject"]]
+    telling = set(told.drop_duplicates().itertuples(index=False, name=None))
     return [
         label(subject, place.id) if several and subject != "-" else subject
         for place in places
@@ -266,7 +281,7 @@ def not_run(table: pd.DataFrame, benchmarks: Iterable[tuple[str, str]]) -> list[
     """What was not run, by reason, the most frequent first."""
     groups: dict[str, dict[str, Any]] = {}
     idle = table[table["status"] == "not run"]
-    for reason, group in idle.groupby(idle["reason"].fillna(NO_REASON)):
+    for reason, group in idle.groupby(idle["reason"].astype("str").fillna(NO_REASON)):
         groups[str(reason)] = {
             "rows": len(group),
             "subjects": sorted(set(group["where"])),

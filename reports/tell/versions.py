@@ -10,6 +10,8 @@ from reports.read.records import STATUSES
 from reports.tell.summarise import cells
 
 Key = tuple[str, ...]
+CHECK = ["environment", "law", "operator", "subject"]
+"""The columns that name a check."""
 
 
 def differences(table: pd.DataFrame) -> dict[str, Any]:
@@ -18,11 +20,11 @@ def differences(table: pd.DataFrame) -> dict[str, Any]:
     ``twins`` names the pairs and ``compared`` counts their checks, so that a reader can tell "no difference" from "not
     compared"; ``one_sided`` counts the checks that only one twin ran.
     """
-    if not any("@" in subject for subject in table["subject"].unique()):
-        return {"twins": [], "compared": 0, "one_sided": 0, "rows": []}
-    found = cells(table, ["environment", "law", "operator", "subject"])
-    pairs = [(other, own) for other in found if (own := _twin(other)) != other and own in found]
-    known = _known_cases(table)
+    twins = {subject: _twin(subject) for subject in table["subject"].unique() if _twin(subject) != subject}
+    table = table[table["subject"].isin([*twins, *twins.values()])]
+    found = cells(table, CHECK)
+    pairs = [(other, own) for other in found if other[3] in twins and (own := (*other[:3], twins[other[3]])) in found]
+    known: dict[Any, int] = table.groupby(CHECK, observed=True)["known"].sum().to_dict()
     differing = [(other, own) for other, own in pairs if _differ(found, known, other, own)]
     both = [pair for pair in differing if all(found[key]["status"] != "not run" for key in pair)]
     both.sort(key=lambda pair: (min(STATUSES.index(found[key]["status"]) for key in pair), pair[0]))
@@ -35,21 +37,13 @@ def differences(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _twin(key: Key) -> Key:
-    return (*key[:3], key[3].partition("@")[0])
+def _twin(subject: str) -> str:
+    return subject.partition("@")[0]
 
 
 def _differ(found: dict[Key, dict[str, Any]], known: dict[Key, int], other: Key, own: Key) -> bool:
     """True if statuses differ, or one side alone has cases of known defects."""
     return found[other]["status"] != found[own]["status"] or (known[other] > 0) != (known[own] > 0)
-
-
-def _known_cases(table: pd.DataFrame) -> dict[Key, int]:
-    """The known cases of each check."""
-    counted: dict[Key, int] = {}
-    for *key, cases in table[["environment", "law", "operator", "subject", "known"]].itertuples(index=False):
-        counted[tuple(key)] = counted.get(tuple(key), 0) + int(cases)
-    return counted
 
 
 def _known(known: dict[Key, int], other: Key, own: Key) -> dict[str, int]:
@@ -73,8 +67,8 @@ def _row(other: Key, own: Key, found: dict[Key, dict[str, Any]], messages: dict[
 
 def _messages(table: pd.DataFrame, wanted: set[Key]) -> dict[Key, str]:
     """The first message of each of these checks, or the reason."""
-    told = table.assign(message=table["message"].fillna(table["reason"]))
-    told = told.loc[told["message"].notna(), ["environment", "law", "operator", "subject", "message"]]
+    told = table.assign(message=table["message"].fillna(table["reason"].astype("str")))
+    told = told.loc[told["message"].notna(), [*CHECK, "message"]]
     found: dict[Key, str] = {}
     for *key, message in told.itertuples(index=False):
         if tuple(key) in wanted:
