@@ -17,18 +17,37 @@ def layers(evidence: Evidence) -> list[dict[str, Any]]:
 
     ``seconds`` is the median, ``limit`` the limit of the machine of which it reaches the larger ``share``. ``ways``
     has the other layouts and modes, as multiples of the row's speed. ``word`` says how 16 bits stand to float32.
+    ``unaided`` is True if the processor lacks what oneDNN needs to convolve in 16 bits.
     """
     found: dict[tuple[str, ...], dict[tuple[str, str], Benchmark]] = {}
     for place, bench, item in of_kind(evidence, "real layer"):
         row = tuple(str(item.extra[key]) for key in ("network", "layer_name", "direction", "dtype"))
         found.setdefault((place.id, bench.file, *row), {})[item.extra["layout"], item.extra["mode"]] = item
     networks: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    processors = {
+        place.id: str(bench.environment.get("cpu_isa")) for place, bench, _ in of_kind(evidence, "real layer")
+    }
     for (environment, _, network, *_), own in found.items():
         networks.setdefault((environment, network), []).append(_row(own))
     return [
-        {"environment": environment, "network": network, "rows": rows, "slower": sum(row["slower"] > 0 for row in rows)}
+        {
+            "environment": environment,
+            "network": network,
+            "rows": rows,
+            "slower": sum(row["slower"] > 0 for row in rows),
+            "unaided": _unaided(processors[environment]),
+        }
         for (environment, network), rows in networks.items()
     ]
+
+
+def _unaided(instructions: str) -> bool:
+    """True if a processor has AVX2 and no AVX-512.
+
+    >>> _unaided("AVX2 avx2"), _unaided("AVX512 avx2 avx512_f")
+    (True, False)
+    """
+    return "avx2" in instructions.lower() and "avx512" not in instructions.lower()
 
 
 def _row(own: dict[tuple[str, str], Benchmark]) -> dict[str, Any]:

@@ -118,6 +118,13 @@ def test_each_section_says_that_its_benchmarks_ran_on_a_busy_machine(tmp_path: P
     assert "busy: not judged" in sections["conditions"]
 
 
+def test_a_reason_for_slow_halves(tmp_path: Path) -> None:
+    """A processor without AVX-512 explains 16 bits that are slower than float32, and nothing else."""
+    slow, fast = (page(tmp_path, [fake_bench.real_layer(speed=speed)])["index.html"] for speed in (0.25, 2.0))
+    assert "no AVX-512" in slow
+    assert "no AVX-512" not in fast
+
+
 def test_quiet_benchmarks_raise_no_alarm(tmp_path: Path) -> None:
     """A quiet machine: its cores and load are shown, and no alarm."""
     html = page(tmp_path, [fake_run.training(), fake_bench.growth(conditions=fake_bench.conditions())])["index.html"]
