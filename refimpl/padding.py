@@ -58,8 +58,14 @@ def sources(size: int, before: int, after: int, mode: str = "constant") -> Array
     """
     padded_axis(size, before, after, mode)
     first, kept = max(-before, 0), size + min(before, 0) + min(after, 0)
-    places = np.arange(max(before, 0) + kept + max(after, 0)) - max(before, 0)
-    return np.array([_source(int(place), kept, first, mode) for place in places], dtype=np.int64)
+    place = np.arange(max(before, 0) + kept + max(after, 0)) - max(before, 0)
+    if mode == "constant":
+        return np.where((place >= 0) & (place < kept), first + place, -1)
+    if mode == "reflect":
+        return first + np.where(place < kept, np.abs(place), 2 * (kept - 1) - place)
+    if mode == "replicate":
+        return first + np.clip(place, 0, kept - 1)
+    return first + place % max(kept, 1)
 
 
 def pad(x: Array, padding: Sequence[int], mode: str = "constant", value: float = 0.0) -> Array:
@@ -120,19 +126,6 @@ def convolution_padding(kernel: Sequence[int], padding: Padding = 0, dilation: A
 def mode_of(padding_mode: str) -> str:
     """A convolution's word for a mode of padding: "zeros" are a constant."""
     return "constant" if padding_mode == "zeros" else padding_mode
-
-
-def _source(place: int, kept: int, first: int, mode: str) -> int:
-    """The element that one position takes; ``place`` counts from the first kept element."""
-    if mode == "constant":
-        return first + place if 0 <= place < kept else -1
-    if mode == "reflect":
-        inside = abs(place) if place < kept else 2 * (kept - 1) - place
-    elif mode == "replicate":
-        inside = min(max(place, 0), kept - 1)
-    else:
-        inside = place % kept
-    return first + inside
 
 
 def _lifted(x: Array, padding: Sequence[int], mode: str) -> tuple[Array, Maps, tuple[int, ...]]:

@@ -160,8 +160,9 @@ class Dealer:
         if not self._rows and not (self.complete and self.met):
             # What one array left, since some cases had not all choices, or were steered around, stands in other rows
             # of one whose values are named in another order.
-            array = covering_array(tuple(map(len, self.values.values())))
             orders = {name: self._random.sample(values, len(values)) for name, values in self.values.items()}
+            orders = dict(sorted(orders.items(), key=lambda choice: -len(choice[1])))  # one array for many operators
+            array = covering_array(tuple(map(len, orders.values())))
             named: list[Hand] = [{name: orders[name][i] for name, i in zip(orders, row, strict=True)} for row in array]
             shuffled = self._random.sample(named, len(named))
             lacking = [row for row in sorted(shuffled, key=self._lacking) if self._lacking(row)]

@@ -10,6 +10,7 @@ import secrets
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -338,10 +339,10 @@ class Check:
         Returns those that it needed. Raises Diverged where they do not explain it.
         """
         needed: tuple[Divergence, ...] = ()
-        before = replace(self.tally)
+        before = copy(self.tally)
         while True:
             try:
-                self.hold(replace(trial, roundings=needed) if trial else None, case=case)
+                self.hold(replace(trial, roundings=needed) if trial and needed else trial, case=case)
                 return needed
             except Diverged:  # perhaps at a call before which another entry was not asked about
                 found = tuple(entry for entry in trial.entries if entry.rounds) if trial else ()

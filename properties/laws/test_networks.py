@@ -39,7 +39,10 @@ def in_turn(operator: Operator) -> Sequence[st.SearchStrategy[Case]]:
     return networks.in_turn(operator.name)
 
 
-@law("layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8)
+@law(
+    "layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8,
+    one_run_in=lambda subject: 2,
+)  # fmt: skip
 def test_layers(operator: Operator, subject: Subject, case: Case) -> None:
     """A real layer's output is the loops' at its corners, beside the borders of tiles and at random elements."""
     assert operator.parts is not None
@@ -50,7 +53,10 @@ def test_layers(operator: Operator, subject: Subject, case: Case) -> None:
         holds_at(part, outcome, operator, subject)
 
 
-@law("gradients of layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8)
+@law(
+    "gradients of layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8,
+    one_run_in=lambda subject: 2,
+)  # fmt: skip
 def test_gradients_of_layers(operator: Operator, subject: Subject, case: Case) -> None:
     """A real layer's gradients are the loops' at some elements, each of them over all images, positions or channels."""
     assert operator.parts is not None
