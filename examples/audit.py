@@ -56,7 +56,7 @@ class Implementation:
     @classmethod
     def compiler(cls, backend: str) -> Implementation:
         """A backend of torch.compile that torch has itself."""
-        only = "(conv2d or avg_pool2d or max_pool2d or linear) and (agreement or gradients)"
+        only = f"({PLANES} or [linear-) and (agreement or gradients)"
         return cls(f"torch.compile: {backend}", (), ("--compile-backend", backend, "-k", only))
 
 

@@ -49,6 +49,8 @@ CONFIRMING = 48
 """Cases that are kept for the end: as many on each side of the rule, where there are."""
 LUCKY = 8
 """Right cases under the best rule of a round that are tried with other values."""
+MISSED = 0.02
+"""The share of what is wrong beside a rule with conditions on values, from which on these may be luck."""
 POOL = 300
 """Cases that are made, not tried, for rules to differ on."""
 MORE = (Repeated, Wanting, Mixed, Special, FewValues)
@@ -165,6 +167,9 @@ class Diagnosing:
         if first is None:
             return None
         self.about = first.facts
+        assert self.check.subject is not None
+        format = self.check.subject.format
+        self.of_values = self.about.keys() - facts_of(self.operator, first.case, format, values=False).keys()
         for case, failed in list(self.check.outcomes):
             self._note(case, failed)
         fresh, near = self.fresh(0, POOL), self.near(first.case)
@@ -209,8 +214,14 @@ class Diagnosing:
                 return
 
     def _forget_lucky(self, most: int) -> None:
-        """Try right cases under the rule with other values; those that are wrong then count on neither side."""
+        """Try right cases under the rule with other values; those that are wrong then count on neither side.
+
+        Where the maximum of a window is elsewhere, a right value is luck, and conditions on values tell it badly: of a
+        rule that misses some of the wrong cases those under the rest of its conditions are tried.
+        """
         rule = self._rule()
+        if rule.beside[0] > MISSED * (rule.under[0] + rule.beside[0]):
+            rule = rule.without(self.of_values)
         right = [seen for seen in self.seen if not seen.wrong and rule(seen.facts)]
         for seen in [seen for seen in right if repr(seen.case) not in self.again][:most]:
             self.again.add(repr(seen.case))

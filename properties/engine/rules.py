@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -144,6 +144,16 @@ class Rule:
     def code(self) -> str:
         """The same as Python, of a dict of facts."""
         return " or ".join(" and ".join(condition.code for condition in part) for part in self.parts)
+
+    def without(self, facts: Collection[str]) -> Rule:
+        """The rule without conditions on some facts; itself where a conjunction would be nothing else.
+
+        >>> few, small = Condition("groups", AT_MOST, 2), Condition("largest input", AT_MOST, 0.5)
+        >>> print(Rule((few, small)).without({"largest input"}), Rule((small,)).without({"largest input"}), sep="; ")
+        groups ≤ 2; largest input ≤ 0.5
+        """
+        kept = [tuple(c for c in part if c.fact not in facts) for part in self.parts]
+        return Rule(kept[0], others=kept[1] if len(kept) > 1 else ()) if all(kept) else self
 
     @property
     def separates(self) -> bool:

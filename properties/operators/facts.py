@@ -44,15 +44,15 @@ SAID = ("target", "weight", "dim", "start_dim", "end_dim")
 """Arguments of which other facts are told than their numbers."""
 
 
-def facts_of(operator: Operator, case: Case, format: Format = WIDE) -> dict[str, Fact]:
+def facts_of(operator: Operator, case: Case, format: Format = WIDE, values: bool = True) -> dict[str, Fact]:
     """What is so of a case; each name is said of a number, a word, or of what is true or not.
 
-    format: that of the operands, whose values are looked at.
+    format: that of the operands. values: whether these are looked at, and those of the output.
     """
     found: dict[str, Fact] = {}
     case = dataclasses.replace(case, shapes=dict(itertools.islice(case.shapes.items(), OPERANDS)))
     parts: list[Part] = [_arguments, _adaptive, _window, _sizes, _output, partial(_in_memory, format=format), _kind]
-    parts += [partial(part, format=format) for part in (_values, _output_values) if not _vast(case)]
+    parts += [partial(part, format=format) for part in (_values, _output_values) if values and not _vast(case)]
     for part in parts:
         with contextlib.suppress(
             ValueError, TypeError, LookupError, ArithmeticError, AssertionError

@@ -106,6 +106,14 @@ def test_shared_condition_is_paid_for_once() -> None:
     assert str(rule) == "a bias and groups ≥ 4, or where a bias and taps ≥ 4"
 
 
+def test_facts_of_values() -> None:
+    """Which facts are about values is known: these alone are missing where values are not looked at."""
+    own, case = operator("conv2d"), drawn(operator("conv2d"))[5]
+    of_values = facts_of(own, case).keys() - facts_of(own, case, values=False).keys()
+    assert {"largest |input|", "bits of weight", "a zero in output"} <= of_values
+    assert not {"groups", "values", "smallest stride", "a bias"} & of_values
+
+
 def test_right_by_luck() -> None:
     """A right case is right by luck if other values make it wrong, and not if none do."""
     diagnosing = Diagnosing(check_of(HERE, REPEATED_LANE), alike(12), Diverged("output is off"), NEAR)

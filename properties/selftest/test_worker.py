@@ -26,7 +26,7 @@ from properties.operators import operator
 from properties.selftest import hostile, nested
 from properties.subjects import Subject
 from properties.subjects.launchers import Copy, Interpreter, Launcher
-from properties.subjects.workers import Workers
+from properties.subjects.workers import Patience, Workers
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 from properties.worker import programs
@@ -48,6 +48,13 @@ def workers(launcher: Launcher) -> Iterator[Workers]:
 def call(workers: Workers, program: Program, **arguments: object) -> Outcome:
     """Run a program of one operand, without gradients."""
     return workers.run(Call(program, {"input": X}, arguments, dtype="float32"))
+
+
+def test_patience_with_what_has_ended() -> None:
+    """A process that ended before its time was looked at is not late: the connection tells that it ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    Patience(ended.pid, 0.0, 0.0)()
 
 
 @pytest.mark.parametrize(

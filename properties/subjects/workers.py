@@ -70,14 +70,18 @@ class Patience:
     """
 
     def __init__(self, process: int, computing: float, idling: float) -> None:
-        self._process, self._computing, self._idling = psutil.Process(process), computing, idling
+        self._process: psutil.Process | None = None
+        with contextlib.suppress(psutil.Error):  # it may have ended already, as may be seen late on a busy machine
+            self._process = psutil.Process(process)
+        self._computing, self._idling = computing, idling
         self._began: float | None = None
         self._busy = 0.0, 0.0
 
     def __call__(self) -> None:
         """Raise Late if the time is used up."""
         with contextlib.suppress(psutil.Error):  # it ended: the connection tells
-            self._look(time.monotonic(), _computed(self._process))
+            if self._process:
+                self._look(time.monotonic(), _computed(self._process))
 
     def _look(self, now: float, computed: float) -> None:
         if self._began is None:
