@@ -233,7 +233,8 @@ def _scatters(case: Case) -> bool:
 def _size_of_nothing_wraps(case: Case, subject: Subject) -> bool:
     """In an empty batch the size of an axis wraps past 2⁶⁴, and what is left of it is the output's."""
     sizes = _transposed_sizes(case)
-    return case.shapes["input"][0] == 0 and max(sizes) >= 2**63 and all(wrapped(size, 64) >= 0 for size in sizes)
+    past = max(sizes) >= 2**63 and max(value for step in _steps(case) for value in step) < 2**63
+    return case.shapes["input"][0] == 0 and past and all(wrapped(size, 64) >= 0 for size in sizes)
 
 
 def _steps(case: Case) -> list[tuple[int, ...]]:

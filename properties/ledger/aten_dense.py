@@ -37,8 +37,11 @@ def _one_bias(case: Case, subject: Subject) -> bool:
     example=({"input1": (0, 1), "input2": (0, 1), "weight": (1, 1, 1, 1)}, {}),
 )
 def _weight_of_nothing(case: Case, subject: Subject) -> bool:
-    """A weight with one axis too many is accepted where there is nothing to multiply."""
-    return math.prod(case.shapes["input1"][:-1]) == 0 and len(case.shapes["weight"]) == 4
+    """A weight with one axis too many is accepted where there is nothing to multiply, and its second and third axis
+    have the inputs' sizes."""
+    one, two, weight = (case.shapes[name] for name in ("input1", "input2", "weight"))
+    fits = weight[1:3] == (one[-1], two[-1]) and case.shapes.get("bias", weight[:1]) == weight[:1]
+    return math.prod(one[:-1]) == 0 and len(weight) == 4 and fits
 
 
 @lossy(

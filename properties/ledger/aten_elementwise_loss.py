@@ -104,15 +104,16 @@ def _steep_slope(case: Case, subject: Subject) -> bool:
 )
 def _steep(case: Case, subject: Subject) -> bool:
     """The curvature is past what float16 holds before it meets cotangent and direction, a weight, or the number of
-    elements, or (x·(1 − x))² is zero there."""
+    elements, or (x·(1 − x))² is zero there; where it is past that after all, infinity is right."""
     x, t = (_operand(name, "binary_cross_entropy", case, subject) for name in ("input", "target"))
-    about = operator("binary_cross_entropy")
+    about, largest = operator("binary_cross_entropy"), subject.format.storage.largest
     g, h = about.cotangent(case, subject.format), about.directions(case, subject.format)["input"]
-    squared = (x * (1.0 - x)) ** 2
+    squared, elements = (x * (1.0 - x)) ** 2, x.size if case.arguments.get("reduction", "mean") == "mean" else 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        curvature = (x * x - 2.0 * x * t + t) / squared * np.maximum(case.arguments.get("weight", 1.0), 1.0)
-        curvature = curvature * np.maximum(np.abs(g * h), 1.0)
-    return bool(((curvature > subject.format.storage.largest) | (squared <= 2.0**-25)).any())
+        steps = [(x * x - 2.0 * x * t + t) / squared, np.abs(g * h), np.asarray(case.arguments.get("weight", 1.0))]
+        made = [steps[0], steps[0] * steps[1], steps[0] * steps[1] * steps[2]]
+    past = np.max(made, axis=0) > largest
+    return bool(((past | (squared <= 2.0**-25)) & ~(made[2] / elements > largest / 2.0)).any())
 
 
 @known(

@@ -42,8 +42,13 @@ def _large_norms(case: Case, subject: Subject) -> bool:
 )
 def _small_norms(case: Case, subject: Subject) -> bool:
     """On the way back the cotangent is divided by the product of both squares of norms: past what float16 holds."""
+    about, largest = operator("cosine_embedding_loss"), subject.format.storage.largest
     x, y = (_rows(name, case, subject) for name in ("input1", "input2"))
     squares, cosines = (x**2).sum(-1) * (y**2).sum(-1), (x * y).sum(-1)
-    g = operator("cosine_embedding_loss").cotangent(case, subject.format)
-    with np.errstate(divide="ignore"):
-        return bool((np.abs(g * cosines) / squares**1.5 > subject.format.storage.largest).any())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart, cosine = about.given["target"](case, subject.format) < 0, cosines / np.sqrt(squares)
+        flat = apart & ~(cosine > case.arguments.get("margin", 0.0))
+        g = np.where(flat, 0.0, about.cotangent(case, subject.format))
+        g = g / cosines.size if case.arguments.get("reduction", "mean") == "mean" else g
+        first = np.abs(g * cosines) / squares
+        return bool((np.maximum(first, first / np.sqrt(squares) / 2.0) > largest).any())

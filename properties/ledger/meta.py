@@ -193,6 +193,13 @@ def _unchecked(
 
 
 # fmt: off
+@conv("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
+def _windows_do_not_wrap(case: Case, subject: Subject) -> bool:
+    # Where a window spans less than 64 bits hold, what is left of that does not fit.
+    pairs = zip(case.arguments["dilation"], case.shapes["weight"][2:], strict=True)
+    return all(dilation * (kernel - 1) > -(2**63) for dilation, kernel in pairs)
+
+
 @conv("negative-stride", "stride is at least 1", "a negative stride is accepted", input=(1, 1, 1), stride=(-1,))
 @conv_transpose("stride", "stride is at least 1", "a stride of zero or less is accepted", stride=(0,))
 @conv_transpose("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
@@ -214,7 +221,6 @@ def _gives_a_size(case: Case, subject: Subject) -> bool:
     return min(sizes) >= 0 and max(sizes) > 0
 
 
-@conv("dilation", "dilation is at least 1", "a dilation of zero or less is accepted", dilation=(0,))
 @conv("negative-padding", "padding is at least 0", "a negative padding is accepted", padding=(-1,))
 @conv("empty-kernel", "the kernel has at least one element", "a kernel of no elements is accepted", weight=(1, 1, 0))
 @conv("stride-values", "stride has one value per axis", "a stride of more values than axes is accepted", stride=(1, 1))
