@@ -374,3 +374,37 @@ def _mean_of_nothing(case: Case, subject: Subject) -> bool:
     """Compiled, the gradient of a mean of nothing raises ZeroDivisionError: 1/D is a number of Python's."""
     averaged = case.arguments.get("reduction", "mean") == "mean" and case.arguments.get("beta") != 0.0
     return averaged and 0 in case.shapes["input"]
+
+
+@accepted(
+    "compiled-celu-alpha",
+    ("celu",),
+    "alpha is not zero",
+    devices=("cpu", "cuda"),
+    dtypes=("float32",),
+    modes=COMPILED,
+    backends=(INDUCTOR,),
+    upstream="https://github.com/pytorch/pytorch/issues/183762",
+    why="torch.nn.CELU: the formula divides by alpha; eager mode raises",
+    example=({"input": (2,)}, {"alpha": 0.0}),
+)
+def _celu_of_zero(case: Case, subject: Subject) -> bool:
+    """Compiled, alpha = 0 is accepted."""
+    return True
+
+
+@compiled(
+    "compiled-binary-cross-entropy-of-no-probabilities",
+    ("binary_cross_entropy",),
+    severity="missing error",
+    laws=("errors when compiled",),
+    upstream="https://github.com/pytorch/pytorch/issues/193757",
+    why="torch.nn.BCELoss: 'the targets y should be numbers between 0 and 1'; eager mode raises",
+    example=Case({"input": (2, 1), "target": (2, 1)}, {}, "normal"),
+)
+def _no_probabilities(case: Case, subject: Subject) -> bool:
+    """Compiled, inputs and targets that are no probabilities are accepted."""
+    shapes = case.shapes
+    given = operator("binary_cross_entropy").any_operands(case, subject.format)
+    outside = any(bool(((values < 0.0) | (values > 1.0)).any()) for values in given.values())
+    return outside and shapes["input"] == shapes["target"]

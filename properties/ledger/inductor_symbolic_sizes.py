@@ -127,3 +127,32 @@ def _length_kept(case: Case, subject: Subject) -> bool:
     the input's size is made a number, that of the output stays a symbol."""
     sizes = zip(case.shapes["input"][-2:], case.arguments["output_size"], strict=True)
     return any(size >= 3 and wanted is None for size, wanted in sizes)
+
+
+@dynamic(
+    "dynamic-prelu-of-one-axis",
+    ("prelu",),
+    devices=("cpu", "cuda"),
+    why="torch.nn.functional.prelu: of one axis, each element has a slope; eager mode and dynamic=False are right",
+    example=Case({"input": (2,), "weight": (2,)}, {}, "normal"),
+)
+def _slopes_of_one_axis(case: Case, subject: Subject) -> bool:
+    """For symbolic sizes, an input of one axis beside several slopes raises 'Cannot call numel() on tensor with
+    symbolic sizes/strides'."""
+    return len(case.shapes["input"]) == 1 and case.shapes["weight"] not in ((), (1,))
+
+
+@refused(
+    "dynamic-antialiased-bicubic-gradient",
+    ("interpolate_antialiased",),
+    laws=OF_GRADIENTS,
+    devices=("cpu", "cuda"),
+    modes=("dynamic",),
+    upstream="https://github.com/pytorch/pytorch/issues/197622",
+    why="torch.nn.functional.interpolate: mode 'bicubic'; eager mode, dynamic=False and bilinear are right",
+    example=Case({"input": (2, 1, 1, 1)}, {"mode": "bicubic", "antialias": True, "scale_factor": (2.0, 2.0)}, "normal"),
+)
+def _sizes_that_are_no_integers(case: Case, subject: Subject) -> bool:
+    """For symbolic sizes, the gradient raises 'isIntList() INTERNAL ASSERT FAILED': its shape is inferred by a function
+    that takes numbers alone."""
+    return case.arguments["mode"] == "bicubic" and max(case.shapes["input"]) > 1
