@@ -146,6 +146,17 @@ def poisson_nll_loss(x: Array, target: Array, log_input: bool = True, full: bool
     return _of_one(_poisson, x, float64(target).reshape(-1), log_input, full, eps)
 
 
+def gaussian_nll_loss(x: Array, target: Array, var: Array, full: bool = False, eps: float = 1e-6) -> Terms:
+    """``(log v + (x − t)²/v)/2`` with v the variance, which is ε at least; where it is full, with ``log(2π)/2``.
+
+    Where a variance is less, its slope is that at ε. Source: torch.nn.GaussianNLLLoss.
+
+    >>> gaussian_nll_loss(np.array([3.0]), np.array([1.0]), np.array([1.0]))[:2]
+    (array([2.]), (array([2.]), array([-2.]), array([-1.5])))
+    """
+    return _of_three(_gaussian, float64(x) - float64(target), np.maximum(float64(var), eps), full)
+
+
 def loss(terms: Terms, reduction: str = "mean") -> Array:
     """The values in their shape, their sum, or that over D. A mean of nothing is NaN.
 
@@ -218,6 +229,13 @@ def _of_two(loop, x, t, *about) -> Terms:  # type: ignore[no-untyped-def]
     y, to_x, to_t, xx, xt, tt = (*blank(x), *blank(x))
     loop(*flat(y, to_x, to_t, xx, xt, tt, float64(x), float64(t)), *about)
     return y, (to_x, to_t), ((xx, xt), (xt, tt))
+
+
+def _of_three(loop, d, v, *about) -> Terms:  # type: ignore[no-untyped-def]
+    """What a function of x − t and v gives."""
+    y, to_x, to_v, xx, xv, vv = (*blank(d), *blank(d))
+    loop(*flat(y, to_x, to_v, xx, xv, vv, d, v), *about)
+    return y, (to_x, -to_x, to_v), ((xx, -xx, xv), (-xx, xx, -xv), (xv, -xv, vv))
 
 
 def _weighted(terms: Terms, weight: Array | None) -> Terms:
@@ -332,3 +350,13 @@ def _poisson(y, slope, curvature, x, target, log_input, full, eps):  # type: ign
             y[i], slope[i], curvature[i] = x[i] - t * math.log(moved), 1.0 - t / moved, t / (moved * moved)
         if full and t > 1.0:
             y[i] += t * math.log(t) - t + 0.5 * math.log(2.0 * math.pi * t)
+
+
+@njit(cache=True)
+def _gaussian(y, to_x, to_v, xx, xv, vv, d, v, full):  # type: ignore[no-untyped-def]
+    for i in range(d.shape[0]):
+        square = d[i] * d[i]
+        y[i] = 0.5 * (math.log(v[i]) + square / v[i]) + (0.5 * math.log(2.0 * math.pi) if full else 0.0)
+        to_x[i], to_v[i] = d[i] / v[i], 0.5 * (1.0 / v[i] - square / (v[i] * v[i]))
+        xx[i], xv[i] = 1.0 / v[i], -d[i] / (v[i] * v[i])
+        vv[i] = square / (v[i] * v[i] * v[i]) - 0.5 / (v[i] * v[i])

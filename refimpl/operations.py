@@ -42,6 +42,7 @@ from refimpl.bounds import (
     fractional_pooling,
     interpolation,
     loss,
+    margin_loss,
     matrix_product,
     normalization,
     optimizer,
@@ -135,6 +136,7 @@ LOSSES = {
          "binary_cross_entropy_with_logits", "kl_div"), ("input", "target"),
     ),
     "margin_ranking_loss": ("input1", "input2"),
+    "gaussian_nll_loss": ("input", "target", "var"),
     **dict.fromkeys(("hinge_embedding_loss", "soft_margin_loss", "poisson_nll_loss"), ("input",)),
 }  # fmt: skip
 """Losses of single elements, and their operands that have a gradient."""
@@ -142,6 +144,7 @@ EMBEDDED = {
     "cosine_embedding_loss": ("input1", "input2"), "triplet_margin_loss": ("anchor", "positive", "negative"),
 }  # fmt: skip
 """The same of embeddings."""
+MARGINS = ("multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss")
 INTERPOLATED = ("interpolate_nearest", "interpolate_linear", "interpolate_bicubic", "interpolate_antialiased")
 SOFT = Operation(
     _with_arrays(_soft), _with_arrays(soft_targets.cross_entropy_soft_gradients), ("input", "target"),
@@ -163,6 +166,7 @@ _NAMED: dict[str, Operation] = {
     "nll_loss": Operation(_with_arrays(loss.nll_loss), _with_arrays(loss.nll_loss_gradients)),
     **{name: _loss(elementwise_loss, name, operands) for name, operands in LOSSES.items()},
     **{name: _loss(embedding_loss, name, operands) for name, operands in EMBEDDED.items()},
+    **{name: _loss(margin_loss, name, ("input",)) for name in MARGINS},
     **{
         name: Operation(over(getattr(activation, name)), over(getattr(activation, f"{name}_gradients")))
         for name in ("softmax", "log_softmax")

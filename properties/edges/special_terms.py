@@ -37,7 +37,7 @@ def of_terms(
     operator: Operator, case: Case, g: Array, operands: Mapping[str, Array], format: Format
 ) -> tuple[Promise, dict[str, Promise]]:
     """What the loss and its gradients should be, where anything is promised of them."""
-    finite = {name: np.where(np.isfinite(values), values, HALF) for name, values in operands.items()}
+    finite = {n: np.where(np.isfinite(v), v, HALF) if v.dtype.kind == "f" else v for n, v in operands.items()}
     free = [operands[name] for name in case.shapes]
     rows = operator.output_shape(case.with_arguments(reduction="none"))
     nan, touched = _of_terms(np.isnan, free, rows), ~_of_terms(np.isfinite, free, rows, np.logical_and)

@@ -19,6 +19,7 @@ from properties.operators.unpooling_constraints import elements_of, outside
 from properties.subjects import FLOATS, SIXTEEN_BITS, Subject
 from properties.worker.call import INDUCTOR, Setting
 from refimpl.geometry import fractional_starts
+from refimpl.margin_loss import right_classes
 
 compiled = functools.partial(known, dtypes=("float32",), modes=COMPILED, backends=(INDUCTOR,))
 """Register what is wrong when compiled, for given and for symbolic sizes."""
@@ -408,3 +409,57 @@ def _no_probabilities(case: Case, subject: Subject) -> bool:
     given = operator("binary_cross_entropy").any_operands(case, subject.format)
     outside = any(bool(((values < 0.0) | (values > 1.0)).any()) for values in given.values())
     return outside and shapes["input"] == shapes["target"]
+
+
+@compiled(
+    "compiled-multilabel-margin-loss-past-its-labels",
+    ("multilabel_margin_loss",),
+    severity="silent wrong value",
+    devices=("cpu", "cuda"),
+    dtypes=("float64", "float32"),
+    backends=BACKENDS,
+    upstream="https://github.com/pytorch/pytorch/issues/141017",
+    why="torch.nn.MultiLabelMarginLoss: 'The target and input must have the same size' and labels end 'before the "
+    "first −1'; eager mode ends there",
+    example=Case({"input": (2, 3)}, {}, "normal"),
+)
+def _labels_past_the_end(case: Case, subject: Subject) -> bool:
+    """The first −1 and whatever follows it are taken for labels of class 0, which adds to the loss, or at zero to its
+    gradient, unless that exceeds all others by more than the margin."""
+    loss = operator("multilabel_margin_loss")
+    operands = loss.operands(case, subject.format)
+    x, right = operands["input"], right_classes(operands["target"])
+    return bool(((1.0 - x[..., :1] + x >= 0.0) & ~right).any())
+
+
+@compiled(
+    "compiled-multi-margin-loss-of-one-row",
+    ("multi_margin_loss",),
+    severity="wrong shape",
+    laws=OF_GRADIENTS,
+    devices=("cpu", "cuda"),
+    dtypes=("float64", "float32"),
+    backends=BACKENDS,
+    why="torch.nn.MultiMarginLoss, Shape: unreduced that of the target, which has no axis; eager mode has none",
+    example=Case({"input": (3,)}, {"reduction": "none"}, "normal"),
+)
+def _row_with_an_axis(case: Case, subject: Subject) -> bool:
+    """Where there is a gradient, the loss of scores without a batch, which is not reduced, has an axis, as it has on
+    the meta device."""
+    return len(case.shapes["input"]) == 1 and case.arguments.get("reduction") == "none"
+
+
+@refused(
+    "compiled-gaussian-nll-loss",
+    ("gaussian_nll_loss",),
+    laws=(),
+    also=("errors when compiled",),
+    devices=("cpu", "cuda"),
+    backends=BACKENDS,
+    upstream="https://github.com/pytorch/pytorch/issues/194503",
+    why="torch.nn.GaussianNLLLoss: any variances that are not negative; eager mode is right",
+    example=Case({"input": (2,), "target": (2,), "var": (2,)}, {}, "normal"),
+)
+def _variances_looked_at(case: Case, subject: Subject) -> bool:
+    """In one graph, whether a variance is negative cannot be asked: 'Could not guard on data-dependent expression'."""
+    return True

@@ -391,3 +391,28 @@ def _interpolates_to_nothing(case: Case, subject: Subject) -> bool:
 def _unshuffles_anything(case: Case, subject: Subject) -> bool:
     """On the meta device an input of no elements may have any sizes."""
     return 0 in case.shapes["input"]
+
+
+@on_meta(
+    "meta-margin-losses-of-one-row",
+    ("multi_margin_loss", "multilabel_margin_loss"),
+    severity="wrong shape",
+    why="torch.nn.MultiMarginLoss, Shape: unreduced that of the target, which has no axis; eager mode has none",
+    example=Case({"input": (2,)}, {"reduction": "none"}, "normal"),
+)
+def _one_row(case: Case, subject: Subject) -> bool:
+    """On the meta device the loss of scores without a batch, which is not reduced, has an axis."""
+    return len(case.shapes["input"]) == 1 and case.arguments.get("reduction") == "none"
+
+
+@on_meta(
+    "meta-gaussian-nll-loss",
+    ("gaussian_nll_loss",),
+    severity="valid arguments rejected",
+    why="torch.nn.GaussianNLLLoss: the shape does not depend on values; most losses have one on the meta device",
+    example=Case({"input": (2,), "target": (2,), "var": (2,)}, {}, "normal"),
+)
+def _variances_asked_for(case: Case, subject: Subject) -> bool:
+    """On the meta device, which has no values, it is asked whether a variance is negative: 'Tensor.item() cannot be
+    called on meta tensors'."""
+    return True

@@ -1,5 +1,5 @@
 """Losses of single elements: torch.nn.MSELoss, L1Loss, SmoothL1Loss, HuberLoss, MarginRankingLoss, HingeEmbeddingLoss,
-SoftMarginLoss, BCELoss, BCEWithLogitsLoss, KLDivLoss and PoissonNLLLoss."""
+SoftMarginLoss, BCELoss, BCEWithLogitsLoss, KLDivLoss, PoissonNLLLoss and GaussianNLLLoss."""
 
 from __future__ import annotations
 
@@ -88,6 +88,13 @@ def _rate(case: Case, name: str, values: Array) -> Array:
         with np.errstate(invalid="ignore"):
             return np.fmod(values, 8.0)
     return np.where(values == 0.0, 1.0, np.abs(values))
+
+
+def _variance(case: Case, name: str, values: Array) -> Array:
+    """Numbers whose squares every dtype holds, and variances that are above ε."""
+    with np.errstate(invalid="ignore"):
+        few = np.fmod(values, 16.0)
+    return np.maximum(np.abs(few), 0.25) if name == "var" else few
 
 
 def _longer(operand: str) -> must.Violate:
@@ -192,5 +199,9 @@ OPERATORS = (
     _loss(
         "poisson_nll_loss", "torch.nn.PoissonNLLLoss", LOG, ("input",), COUNTS, domain=_rate,
         log_input=(None, True, False), full=(None, True, False), eps=(None, 0.125, 2.0**-10),
+    ),
+    _loss(
+        "gaussian_nll_loss", "torch.nn.GaussianNLLLoss", LOG, ("input", "target", "var"), domain=_variance,
+        full=(None, True, False), eps=(None, 0.125, 2.0**-10),
     ),
 )  # fmt: skip

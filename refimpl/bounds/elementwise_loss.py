@@ -188,6 +188,29 @@ def poisson_nll_loss(
     return _of_one(values, value, slope, curvature)
 
 
+def gaussian_nll_loss(x: Computed, target: Computed, var: Computed, full: bool = False, eps: float = 1e-6) -> Terms:
+    """``½·(log v + d·d/v)`` with ``1/v`` perhaps rounded, and a rounded constant; what stands beside d is summed by
+    products: ``½/v − ½·d·d/v/v`` to v, and by v once more ``−½/v/v`` and twice ``½·d·d/v/v/v``.
+    """
+    values = loops.gaussian_nll_loss(x.value, target.value, var.value, full, eps)
+    v, d, half, one = _at_least(var, eps), _added(x, -target), exact(0.5, x), exact(1.0, x)
+    inverse = one / v
+    value = half * (v.log() + product(d, d, inverse, stored=False))
+    value = value + formed_constant(0.5 * math.log(2.0 * math.pi), x) if full else value
+    two, double = exact(2.0, x), d.map(lambda values: 2.0 * values)
+    once, twice = (-half, inverse, inverse), (half, d, d, inverse, inverse, inverse)
+    products = (
+        ((half, double, inverse),),
+        ((-half, double, inverse),),
+        ((half, inverse), (-half, d, d, inverse, inverse)),
+    )
+    slopes = tuple(map(Sum, values[1], products))
+    straight, mixed, bend = ((half, two, inverse),), ((half, double, inverse, inverse),), (once, twice, twice)
+    rows = ((straight, straight, mixed), (straight, straight, mixed), (mixed, mixed, bend))
+    curvatures = tuple(tuple(map(Sum, *row)) for row in zip(values[2], rows, strict=True))
+    return _kept(values, value, slopes, curvatures)
+
+
 def _formed(jet: Jet, operands: tuple[Computed, ...], how: dict[str, Any]) -> Terms:
     with np.errstate(all="ignore"):  # of errors that nothing bounds
         return jet(*map(narrow, operands), **how)

@@ -105,3 +105,18 @@ def soft_margin_of_no_curvature(input: Tensor, target: Tensor, reduction: str = 
 def squared_error_without_nan(input: Tensor, target: Tensor, **options: Any) -> Tensor:
     """Mean squared error that takes NaN for zero."""
     return F.mse_loss(input.nan_to_num(0.0, torch.inf, -torch.inf), target, **options)
+
+
+@fault("agreement", "gaussian_nll_loss")
+def gaussian_of_a_deviation(input: Tensor, target: Tensor, var: Tensor, **options: Any) -> Tensor:
+    """Gaussian loss that takes the variance for a deviation."""
+    return F.gaussian_nll_loss(input, target, var.square(), **options)
+
+
+@fault("gradients", "gaussian_nll_loss")
+def gaussian_of_a_constant_variance(input: Tensor, target: Tensor, var: Tensor, **options: Any) -> Tensor:
+    """Gaussian loss whose gradient to the variance is that of its logarithm alone."""
+    value = F.gaussian_nll_loss(input, target, var, **options)
+    other = F.gaussian_nll_loss(input, target, var.detach(), **options)
+    log = F.gaussian_nll_loss(input.detach(), input.detach(), var, **options)
+    return with_slope_of(value, other + log)

@@ -49,15 +49,15 @@ def soft_margin_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
 
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Weights = None, **options: Any) -> Tensor:
     """torch.nn.BCELoss."""
-    return F.binary_cross_entropy(input, target, _weights(weight, input), **options)
+    return F.binary_cross_entropy(input, target, as_tensor(weight, input), **options)
 
 
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Weights = None, pos_weight: Weights = None, **options: Any
 ) -> Tensor:
     """torch.nn.BCEWithLogitsLoss."""
-    positive = _weights(pos_weight, input)
-    return F.binary_cross_entropy_with_logits(input, target, _weights(weight, input), pos_weight=positive, **options)
+    positive = as_tensor(pos_weight, input)
+    return F.binary_cross_entropy_with_logits(input, target, as_tensor(weight, input), pos_weight=positive, **options)
 
 
 def kl_div(input: Tensor, target: Tensor, **options: Any) -> Tensor:
@@ -70,5 +70,10 @@ def poisson_nll_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
     return F.poisson_nll_loss(input, target.detach(), **options)
 
 
-def _weights(weights: Weights, like: Tensor) -> Tensor | None:
+def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor, **options: Any) -> Tensor:
+    """torch.nn.GaussianNLLLoss."""
+    return F.gaussian_nll_loss(input, target, var, **options)
+
+
+def as_tensor(weights: Weights, like: Tensor) -> Tensor | None:
     return None if weights is None else torch.tensor(weights, dtype=torch.float64).to(like)

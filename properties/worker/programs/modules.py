@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 def inputs_of(operands: Collection[str]) -> list[str]:
     """The names of those operands with which a layer is called, in that order."""
-    called = ("input", "input1", "input2", "anchor", "positive", "negative", "indices", "target")
+    called = ("input", "input1", "input2", "anchor", "positive", "negative", "indices", "target", "var")
     return [name for name in called if name in operands]
 
 
