@@ -21,7 +21,7 @@ UPSTREAM = "https://github.com/pytorch/pytorch/pull/192816"
     severity="wrong shape",
     dtypes=(*FLOATS, *INTEGERS),
     upstream=UPSTREAM,
-    also=("whatever the batch",),
+    also=("whatever the batch", "errors when compiled"),
     why="torch.nn.PixelUnshuffle, Shape: the formula gives another shape, and meta that of the formula",
     example=Case({"input": (0, 1, 2, 2)}, {"downscale_factor": 2}, "normal"),
 )

@@ -463,3 +463,20 @@ def _row_with_an_axis(case: Case, subject: Subject) -> bool:
 def _variances_looked_at(case: Case, subject: Subject) -> bool:
     """In one graph, whether a variance is negative cannot be asked: 'Could not guard on data-dependent expression'."""
     return True
+
+
+@compiled(
+    "compiled-interpolation-to-nothing",
+    ("interpolate_linear", "interpolate_bicubic"),
+    severity="missing error",
+    laws=("errors when compiled",),
+    operator="interpolate_bicubic",
+    upstream="https://github.com/pytorch/pytorch/issues/197095",
+    why="torch.nn.functional.interpolate: eager mode raises 'Input and output sizes should be greater than 0'",
+    example=Case({"input": (2, 3, 2, 3)}, {"mode": "bicubic", "align_corners": True, "size": (6, 0)}, "normal"),
+)
+def _interpolates_to_nothing(case: Case, subject: Subject) -> bool:
+    """Compiled, an output size of zero is accepted with aligned corners, whether it is given or a scale's."""
+    given, sizes = case.arguments, case.shapes["input"][2:]
+    size = given.get("size") or [int(n * s) for n, s in zip(sizes, given.get("scale_factor", ()), strict=False)]
+    return bool(given.get("align_corners")) and 0 in size and 0 not in sizes
