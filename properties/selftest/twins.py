@@ -6,6 +6,7 @@ width or kind. An entry's example is translated to it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -196,6 +197,30 @@ def _blocks(sizes: tuple[int, ...], given: Mapping[str, Any]) -> list[Any]:
 
 
 SAME = _changed(())
+
+
+def _alone(case: Case, axes: int) -> Geometry | None:
+    """The same shapes of a function that has no arguments, or is given none."""
+    return None if case.arguments else (dict(case.shapes), {})
+
+
+def _in_mode(kind: str) -> Callable[[Case, int], Geometry | None]:
+    """The same interpolation in another mode, where it has as many axes."""
+
+    def turned(case: Case, axes: int) -> Geometry | None:
+        spatial = len(case.shapes["input"]) - 2
+        mode = {"nearest": "nearest", "bicubic": "bicubic"}.get(kind, ("linear", "bilinear", "trilinear")[spatial - 1])
+        if kind in ("bicubic", "antialiased") and spatial != 2:
+            return None
+        given = {name: value for name, value in case.arguments.items() if name not in ("antialias", "align_corners")}
+        return dict(case.shapes), {**given, "mode": mode, **({"antialias": True} if kind == "antialiased" else {})}
+
+    return turned
+
+
+INTERPOLATIONS = ("nearest", "linear", "bicubic", "antialiased")
+ACTIVATIONS = ("relu6", "hardtanh", "elu", "selu", "celu", "hardswish", "hardsigmoid", "mish", "silu", "softplus",
+               "softsign", "gelu")  # fmt: skip
 AVERAGES = ("count_include_pad", "divisor_override")
 TURNS: dict[tuple[str, str], Callable[[Case, int], Geometry | None]] = {
     ("conv", "conv_transpose"): _transposed,
@@ -218,6 +243,8 @@ TURNS: dict[tuple[str, str], Callable[[Case, int], Geometry | None]] = {
     ("replication_pad", "circular_pad"): SAME,
     ("circular_pad", "replication_pad"): SAME,
     ("reflection_pad", "constant_pad"): SAME,
+    **dict.fromkeys(itertools.permutations(ACTIVATIONS, 2), _alone),
+    **{(f"interpolate_{a}", f"interpolate_{b}"): _in_mode(b) for a, b in itertools.permutations(INTERPOLATIONS, 2)},
 }
 """How a case of one family is one of another, by their names without numbers of axes."""
 AS_IT_IS: dict[tuple[str, str], Callable[[Case, int], Geometry | None]] = {
