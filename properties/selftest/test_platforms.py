@@ -23,12 +23,12 @@ fork, first = os.fork, os.getpid()
 os.fork = lambda: fork() or (os.abort() if os.getppid() != first else 0)
 """
 NO_LAUNCHER = "import os\nfork = os.fork\nos.fork = lambda: fork() or os.abort()\n"
+NO_FORKS = "from properties.worker import process\nprocess.FORKS = False\n"
+LITTLE = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (20_000_000_000,) * 2)\n"
 
 
-def run(
-    folder: Path, first: str, *arguments: str, tests: str = LAW, shell: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """pytest on one test, each of whose interpreters first runs some lines; a shell may set limits before."""
+def run(folder: Path, first: str, *arguments: str, tests: str = LAW) -> subprocess.CompletedProcess[str]:
+    """pytest on one test, each of whose interpreters first runs some lines."""
     (folder / "sitecustomize.py").write_text(first, encoding="utf-8")
     command = [
         sys.executable,
@@ -41,7 +41,6 @@ def run(
         f"--evidence={folder / 'evidence'}",
         *arguments,
     ]
-    command = ["/bin/sh", "-c", f'{shell} exec "$@"', "sh", *command] if shell else command
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -69,7 +68,7 @@ def test_what_a_platform_lacks(hidden: str, line: str, tmp_path: Path) -> None:
 
 def test_another_torch_without_workers(tmp_path: Path) -> None:
     """Another torch needs a process of its own: an error before anything runs."""
-    finished = run(tmp_path, "import os; del os.fork", f"--subject-python={sys.executable}")
+    finished = forked(tmp_path, NO_FORKS, f"--subject-python={sys.executable}")
     assert finished.returncode == 2
     said = f"--subject-python={sys.executable}: there are no workers on this platform; leave it out"
     assert said in finished.stderr
@@ -84,7 +83,7 @@ def test_nothing_is_lacking_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("(no prctl)" in line for line in process.lacking())
 
 
-def forked(folder: Path, first: str, *arguments: str, tests: str) -> nested.Ended:
+def forked(folder: Path, first: str, *arguments: str, tests: str = LAW) -> nested.Ended:
     """The same, where what the lines change is looked for when it is used."""
     return nested.run(
         *RUN, "-k", tests, "--subjects=cpu-float64", f"--evidence={folder / 'evidence'}", *arguments, first=first
@@ -116,7 +115,7 @@ def test_no_worker_lives(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="not run (memory is limited on Linux alone)")
 def test_less_memory_than_a_call_may_take(tmp_path: Path) -> None:
     """Where a worker could not take the memory that it is allowed, the run ends before it starts."""
-    finished = run(tmp_path, "", "--call-memory=1000", shell="ulimit -v 20000000;")
+    finished = forked(tmp_path, LITTLE, "--call-memory=1000")
     assert finished.returncode == 2, finished.stdout + finished.stderr
     assert "--call-memory=1000: this process may take " in finished.stderr
     assert " GiB more (ulimit -v); give less, or raise that limit" in finished.stderr
