@@ -6,12 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from properties.operators import CATALOGUE, CHAPTER, operator
 from properties.selftest import nested
 from properties.session import selection
 from properties.subjects import FLOATS, Subject
 
 
-def collected(law: str, operator: str, dtype: str, folder: Path = selection.LAWS) -> Any:
+def collected(law: str, operator: Any, dtype: str, folder: Path = selection.LAWS) -> Any:
     """A test of a law on an operator, as far as it is looked at."""
     subject, path = Subject("cpu", dtype), folder / f"test_{law}.py"
     parameters = SimpleNamespace(params={"operator": operator, "subject": subject})
@@ -26,6 +27,14 @@ def test_subjects_take_turns() -> None:
     kept = [of[items.index(item)] for item in selection.dealt(items)]
     assert sorted(about[:2] for about in kept) == sorted({about[:2] for about in of})
     assert {(law, subject) for law, _, subject in kept} == {(law, subject) for law, _, subject in of}
+
+
+def test_operators_beyond_the_chapter_take_turns() -> None:
+    """A law that others explain is held on a third of them, another in each law; the chapter's have all laws."""
+    further = [operator for operator in CATALOGUE if operator.family not in CHAPTER][:12]
+    items = [collected(law, o, "float32") for law in ("a", "b", "c") for o in (operator("conv2d"), *further)]
+    kept = [str(item.callspec.params["operator"]) for item in selection.thinned(items)]
+    assert sorted(kept) == sorted(["conv2d"] * 3 + [str(operator) for operator in further])
 
 
 def test_others_are_kept() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from properties.engine.law import REST
+from properties.operators import CHAPTER, Operator
 from properties.session import absent, law_tests, profiles, run_evidence, shards
 from properties.session.options import OPTIONS
 from properties.subjects import Subject
@@ -17,6 +19,8 @@ SELFTEST = Path(__file__).resolve().parent.parent / "selftest"
 LAWS = SELFTEST.parent / "laws"
 TASKS = LAWS / "test_tasks.py"
 """The laws that hold answers to tasks, and are held to nothing else."""
+EACH = 3
+"""Of so many tests the tests of the suite have one, where they leave most to the main job."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -43,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if options.profile == profiles.TESTS and not options.backend:
         _keep(config, items, lambda item: not _compiled(item))
     if options.profile == profiles.TESTS and not _chosen(config):
-        _keep(config, items, set(dealt(items)).__contains__)
+        _keep(config, items, set(thinned(dealt(items))).__contains__)
     items.sort(key=law_tests.rank)
     config.stash[absent.ROWS] = absent.rows(items, options.subjects, law_tests.row)
     if options.shard:
@@ -79,6 +83,24 @@ def dealt(items: Sequence[Any]) -> list[Any]:
         for number, of_law in enumerate(laws.values())
         for turn, alike in enumerate(of_law.values())
     ]
+
+
+def thinned(items: Sequence[Any]) -> list[Any]:
+    """All tests but two of three of each law that others explain, on operators of families beyond the chapter's.
+
+    Those that stay differ from law to law: there, too, the tests of the suite leave most to the main job.
+    """
+    numbers: dict[str, itertools.count[int]] = {}
+    kept = []
+    for item in items:
+        operator = getattr(getattr(item, "callspec", None), "params", {}).get("operator")
+        further = isinstance(operator, Operator) and operator.family not in CHAPTER
+        if further and LAWS in item.path.parents and law_tests.rank(item) == REST:
+            own = numbers.setdefault(item.nodeid.partition("[")[0], itertools.count(len(numbers)))
+            if next(own) % EACH:
+                continue
+        kept.append(item)
+    return kept
 
 
 def _chosen(config: pytest.Config) -> bool:
