@@ -19,5 +19,5 @@ LARGE = [name for name, fault in faults.FAULTS.items() if fault.law in ("large s
 @pytest.mark.parametrize("name", LARGE, ids=lambda name: faults.FAULTS[name].program.__name__)
 def test_fault_is_caught_whatever_the_seed(name: str, seed: int) -> None:
     """In as many cases as a default run has."""
-    seen = attempt(HERE, faults.FAULTS[name].law, name, cpu("float32"), DEFAULT, seed)
+    seen = attempt(HERE, faults.FAULTS[name].law, name, cpu("float32"), DEFAULT, seed=seed)
     assert seen.caught, f"{name} was not caught in {seen.tried} cases"
