@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import configparser
+import inspect
 import re
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
+
+from properties.operators import CATALOGUE
+from properties.worker.modules import function_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")])
@@ -93,3 +99,27 @@ def test_entries_exist() -> None:
     shown = re.findall(r"\[`([a-z0-9-]+)`\]\((properties/ledger/\w+\.py)\)", text(ROOT / "README.md"))
     assert len(shown) == 4
     assert not [entry for entry, file in shown if f'"{entry}"' not in (ROOT / file).read_text(encoding="utf-8")]
+
+
+LISTED = re.compile(r"`(\w+?)([123]?)(d?)`( … `3d`)?")
+
+
+def listed(section: str) -> list[str]:
+    """The modules that a section of docs/layers.md names in its table; "`Conv1d` … `3d`" names three."""
+    names: list[str] = []
+    for line in section.splitlines():
+        for name, first, axes, several in LISTED.findall(line.partition(" | ")[0]) if line.startswith("| `") else ():
+            names += [f"{name}{n}d" for n in range(int(first), 4)] if several else [f"{name}{first}{axes}"]
+    return names
+
+
+@pytest.mark.skipif(not torch.__version__.startswith("2.13."), reason="the list is that of torch 2.13")
+def test_every_module_is_listed() -> None:
+    """docs/layers.md names each module of torch.nn once, and under "Held" those that an operator stands for."""
+    held, rest = map(listed, (ROOT / "docs" / "layers.md").read_text(encoding="utf-8").split("## Not held"))
+    modules = [n for n, each in vars(nn).items() if inspect.isclass(each) and issubclass(each, nn.Module)]
+    assert sorted(held + rest) == sorted(modules)
+    known = (
+        {o.name for o in CATALOGUE} | {o.layer.removeprefix("torch.nn.") for o in CATALOGUE} | {"pad", "interpolate"}
+    )
+    assert not [name for name in held if not known & {name, function_of(name), function_of(name[:-2])}]
