@@ -92,7 +92,8 @@ def _laws(entry: Divergence, layer: Operator, subject: Subject) -> Iterator[Law]
     yield first
     for name in entry.laws[1:] if entry.laws else ("gradients",):
         law = every()[name]
-        if law.cases is first.cases is None and law.includes(layer, subject) and layer in law.operators:
+        same = law.cases is first.cases is None and law.turns is first.turns
+        if same and law.includes(layer, subject) and layer in law.operators:
             yield law
 
 
