@@ -41,3 +41,9 @@ def triplet_of_a_constant_negative(anchor: Tensor, positive: Tensor, negative: T
     """Triplet loss whose gradient to the anchor leaves out the distance to the negative example."""
     value = F.triplet_margin_loss(anchor, positive, negative, **how)
     return with_slope_of(value, F.triplet_margin_loss(anchor, positive, negative + anchor - anchor.detach(), **how))
+
+
+@fault("agreement", "triplet_margin_loss")
+def triplet_of_one_norm(anchor: Tensor, positive: Tensor, negative: Tensor, p: float = 2.0, **how: Any) -> Tensor:
+    """Triplet loss that ignores its power."""
+    return F.triplet_margin_loss(anchor, positive, negative, **how)

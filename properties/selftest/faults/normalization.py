@@ -109,3 +109,33 @@ def response_of_a_constant(input: Tensor, size: int, **arguments: Any) -> Tensor
     y = F.local_response_norm(input, size, **arguments)
     scale = torch.where(input == 0, 1.0, y / input).detach()
     return with_slope_of(y, input * scale)
+
+
+@fault("agreement", "batch_norm")
+def batch_norm_of_a_biased_variance(input: Tensor, training: bool, momentum: float, **arguments: Any) -> Any:
+    """Batch normalisation whose running variance is divided by all elements, not by one fewer."""
+    kept = {name: arguments.pop(name).detach().clone() for name in ("running_mean", "running_var")}
+    old, n = (1.0 - momentum) * kept["running_var"], input.numel() // input.shape[1]
+    y = F.batch_norm(input, **kept, training=training, momentum=momentum, **arguments)
+    biased = old + (kept["running_var"] - old) * (n - 1) / n if training else kept["running_var"]
+    return {"output": y, **kept, "running_var": biased}
+
+
+@fault("agreement", "batch_norm")
+def batch_norm_always_in_training(input: Tensor, training: bool, **arguments: Any) -> dict[str, Tensor]:
+    """Batch normalisation that takes the batch's own statistics in evaluation, too."""
+    kept = {name: arguments.pop(name).detach().clone() for name in ("running_mean", "running_var")}
+    used = {name: values.clone() for name, values in kept.items()}
+    y = F.batch_norm(input, **used, training=True, **arguments)
+    return {"output": y, **(used if training else kept)}
+
+
+@fault("agreement", "group_norm")
+def group_norm_of_strided_groups(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Group normalisation whose groups are every n-th channel, not those that follow one another."""
+    order = torch.arange(input.shape[1]).reshape(-1, num_groups).T.reshape(-1)
+    y = F.group_norm(input[:, order], num_groups, eps=eps)[:, order.argsort()]
+    shape = (-1, *(1,) * (input.ndim - 2))
+    return y if weight is None or bias is None else y * weight.reshape(shape) + bias.reshape(shape)

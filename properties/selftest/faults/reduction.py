@@ -109,3 +109,11 @@ def cumprod_of_no_zero(input: Tensor, dim: int) -> Tensor:
     """Cumulative product whose gradient is NaN where an element is zero, since it divides by each of them."""
     y = torch.cumprod(input, dim)
     return with_slope_of(y, torch.where(input.detach() == 0, torch.nan * y, y))
+
+
+@fault("agreement", "argmax", dtypes=(*EVERY, "int8"))
+def last_of_equal_elements(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    """Index of the largest element that is the last of equal ones."""
+    if dim is None or not input.ndim:
+        return torch.argmax(input, dim, keepdim)
+    return input.shape[dim] - 1 - torch.argmax(input.flip(dim), dim, keepdim)

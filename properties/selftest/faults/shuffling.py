@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.selftest.faults.record import fault
+from properties.selftest.faults.record import as_if_contiguous, fault, with_slope_of
 
 
 @fault("agreement", "pixel_shuffle")
@@ -35,3 +35,9 @@ def shuffle_of_a_doubled_gradient(input: Tensor, upscale_factor: int) -> Tensor:
     """Pixel shuffle that adds the gradient of each element up over the factor."""
     y = F.pixel_shuffle(input, upscale_factor)
     return y.detach() + upscale_factor * (y - y.detach())
+
+
+@fault("layouts", "channel_shuffle")
+def channel_shuffle_of_memory(input: Tensor, groups: int) -> Tensor:
+    """Channel shuffle of an input's memory, whatever its strides."""
+    return with_slope_of(F.channel_shuffle(as_if_contiguous(input.detach()), groups), F.channel_shuffle(input, groups))
