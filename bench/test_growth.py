@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +29,12 @@ EXAMPLES = 4096  # a round sees as many in any batch size
 BATCHES = (64, 256, 1024, 4096)
 SIZES = (28, 56, 112)
 SIZED_BATCH = 32
+_PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+"""Runs a command and prints its peak in MiB. A child's peak is at least its parent's size, so a small parent asks."""
 ROWS = (10_000, 100_000, 1_000_000)
 THREADS = [n for n in (1, 2, 4, 8, 16, 32, 64) if n < torch.get_num_threads()] + [torch.get_num_threads()]
 
@@ -113,10 +118,8 @@ def test_report(benchmark: BenchmarkFixture, rows: int, tmp_path: Path, request:
     peaks: list[int] = []
 
     def build() -> None:
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            _, process.returncode, usage = os.wait4(process.pid, 0)
-        assert process.returncode == 0
-        peaks.append(usage.ru_maxrss // 1024)
+        told = subprocess.run([sys.executable, "-c", _PEAK, *command], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+        peaks.append(int(told.stdout))
 
     benchmark.pedantic(build, rounds=3 if rows < max(ROWS) else 1)
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
