@@ -13,8 +13,7 @@ import pytest
 
 from bench import download, fashion_mnist, make_sample
 from properties.images import idx
-
-pytest_plugins = ["pytester"]
+from properties.selftest import nested
 
 STEMS = list(fashion_mnist.DIGESTS)
 THREE = bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9])
@@ -187,9 +186,8 @@ def test_sample_comes_from_the_full_data_set(pytestconfig: pytest.Config) -> Non
         assert lzma.decompress((idx.DATA / name).read_bytes()) == lzma.decompress(content), name
 
 
-def test_unusable_data_dir_exits_with_2(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def test_unusable_data_dir_exits_with_2(tmp_path: Path) -> None:
     """The command line says in one line what is wrong with the folder, and exits with 2 before any test."""
-    bench = Path(__file__).parent
-    result = pytester.runpytest_subprocess(bench, f"--rootdir={bench.parent}", f"--data-dir={tmp_path / 'nowhere'}")
-    assert result.ret == 2
-    result.stderr.fnmatch_lines(["*--data-dir=*nowhere: no such folder; name one that holds train-images*"])
+    ended = nested.run("bench", f"--data-dir={tmp_path}/nowhere", f"--evidence={tmp_path}")
+    assert ended.returncode == 2
+    assert f"--data-dir={tmp_path}/nowhere: no such folder; name one that holds train-images" in ended.stderr
