@@ -138,6 +138,14 @@ def _dims(operator: Operator, case: Case) -> Found:
             yield name, axis % len(shape)
             yield f"axes after {name}", len(shape) - 1 - axis % len(shape)
             yield f"elements along {name}", shape[axis]
+    several = case.arguments.get("dim", 0)
+    if operator.has("reduction") and not isinstance(several, int):
+        reduced = [shape[axis] for axis in (range(len(shape)) if several is None else several)]
+        yield "axes that are reduced", len(reduced)
+        yield "axes of several elements that are reduced", sum(n > 1 for n in reduced)
+        yield "every axis reduced", len(reduced) == len(shape)
+        yield "elements of a reduced row", math.prod(reduced)
+        yield "elements along the reduced axes but the last", math.prod(reduced[:-1])
     if "start_dim" in case.arguments:
         merged = shape[case.arguments["start_dim"] : case.arguments.get("end_dim", -1) % len(shape) + 1]
         yield "axes that are merged", len(merged)

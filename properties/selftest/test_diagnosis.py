@@ -85,7 +85,7 @@ def test_facts_of_huge_arguments() -> None:
 
 
 def test_facts_of_lengths_that_change() -> None:
-    """How long adaptive windows are is told, what becomes of an axis, and what is left of a number in 32 bits."""
+    """How long adaptive windows are is told, what becomes of axes, and what is left of a number in 32 bits."""
     facts = facts_of(operator("adaptive_avg_pool2d"), Case({"input": (1, 1, 7, 3)}, {"output_size": (4, None)}))
     assert (facts["longest window of the height"], facts["longest window of the width"]) == (3, 1)
     assert facts["an output_size of None for several elements"]
@@ -94,6 +94,8 @@ def test_facts_of_lengths_that_change() -> None:
     assert facts["last axis that gets shorter"]
     assert not facts["second last axis that gets shorter"]
     assert (facts["scale of the last axis"], facts["scale of the second last axis"]) == (0.5, 2.0)
+    facts = facts_of(operator("mean"), Case({"input": (3, 1, 4)}, {"dim": (0, -2)}))
+    assert (facts["axes that are reduced"], facts["axes of several elements that are reduced"]) == (2, 1)
     huge = {"kernel_size": (1,), "stride": (2**33 + 3,), "padding": (0,), "ceil_mode": False}
     assert facts_of(operator("avg_pool1d"), Case({"input": (1, 1, 4)}, huge))["stride in 32 bits"] == 3
 
