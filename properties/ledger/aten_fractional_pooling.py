@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 
 from properties.cases.case import Case, kernel_size
 from properties.edges.huge import Huge
@@ -132,4 +133,6 @@ def _windows_overflow(case: Case, subject: Subject) -> bool:
     """kernel + outputs − 1 wraps past 2⁶³, so that windows that do not fit are accepted."""
     kernel, output = kernel_size(case), case.arguments["output_size"]
     past = any(k + out - 1 >= 2**63 for k, out in zip(kernel, output, strict=True)) and max(*kernel, *output) < 2**63
-    return past and math.prod((*case.shapes["input"][: -len(kernel)], *output)) < 2**60  # else it is no tensor
+    bytes = torch.finfo(getattr(torch, subject.dtype)).bits // 8 * math.prod(output)
+    planes = math.prod(max(size, 1) for size in case.shapes["input"][: -len(kernel)])  # strides count what is empty
+    return past and bytes * planes < 2**63  # of more there is no tensor
