@@ -141,6 +141,7 @@ def _dims(operator: Operator, case: Case) -> Found:
     several = case.arguments.get("dim", 0)
     if operator.has("reduction") and not isinstance(several, int):
         reduced = [shape[axis] for axis in (range(len(shape)) if several is None else several)]
+        yield "a dim", several is not None
         yield "axes that are reduced", len(reduced)
         yield "axes of several elements that are reduced", sum(n > 1 for n in reduced)
         yield "every axis reduced", len(reduced) == len(shape)
