@@ -113,6 +113,7 @@ def _size_is_cut(case: Case, subject: Subject) -> bool:
     "no elements",
     upstream="https://github.com/pytorch/pytorch/pull/194112",
     why="torch.nn.Conv3d, Shape: the formula gives one element",
+    narrower="it depends on what is left in 32 bits of a quotient that wraps, which no bound on an argument tells",
     example=OF_NO_ELEMENTS,
 )
 def _three_axes_or_dilated_division_overflows(case: Case, subject: Subject) -> bool:
