@@ -433,10 +433,10 @@ def _labels_past_the_end(case: Case, subject: Subject) -> bool:
 
 
 @compiled(
-    "compiled-multi-margin-loss-of-one-row",
-    ("multi_margin_loss",),
+    "compiled-margin-losses-of-one-row",
+    ("multi_margin_loss", "multilabel_margin_loss"),
     severity="wrong shape",
-    laws=OF_GRADIENTS,
+    also=("errors when compiled",),
     devices=("cpu", "cuda"),
     dtypes=("float64", "float32"),
     backends=BACKENDS,
@@ -444,8 +444,7 @@ def _labels_past_the_end(case: Case, subject: Subject) -> bool:
     example=Case({"input": (3,)}, {"reduction": "none"}, "normal"),
 )
 def _row_with_an_axis(case: Case, subject: Subject) -> bool:
-    """Where there is a gradient, the loss of scores without a batch, which is not reduced, has an axis, as it has on
-    the meta device."""
+    """The loss of scores without a batch, which is not reduced, has an axis, as it has on the meta device."""
     return len(case.shapes["input"]) == 1 and case.arguments.get("reduction") == "none"
 
 
@@ -480,3 +479,22 @@ def _interpolates_to_nothing(case: Case, subject: Subject) -> bool:
     given, sizes = case.arguments, case.shapes["input"][2:]
     size = given.get("size") or [int(n * s) for n, s in zip(sizes, given.get("scale_factor", ()), strict=False)]
     return bool(given.get("align_corners")) and 0 in size and 0 not in sizes
+
+
+@compiled(
+    "compiled-margin-losses-slope-at-zero",
+    ("multi_margin_loss", "multilabel_margin_loss"),
+    severity="wrong gradient",
+    laws=OF_GRADIENTS,
+    devices=("cpu", "cuda"),
+    dtypes=("float64", "float32"),
+    backends=BACKENDS,
+    why="eager mode has no slope where a margin is kept exactly, nor has torch.nn.ReLU at zero",
+    chance="which of two such scores is the class, and whether a row has more of them, is drawn beside them",
+    example=Case({"input": (2,)}, {"margin": 0.5, "weight": (5.0, 2.0)}, "ties", seed=1718),
+)
+def _margin_kept_exactly(case: Case, subject: Subject) -> bool:
+    """Where a score exceeds another by the margin and no more, the slope is one, not zero."""
+    x = operator("multi_margin_loss").filled("input", case.shapes["input"], case, subject.format)
+    apart = case.arguments.get("margin", 1.0) - x[..., :, None] + x[..., None, :]
+    return case.arguments.get("p", 1) == 1 and bool((apart == 0.0).any())
