@@ -154,12 +154,13 @@ def rounding_of(magnitude: Array, n: Array | float, precision: Precision) -> Arr
 
 
 def limited(relative: Array, magnitude: Array) -> Array:
-    """``relative·magnitude``, and zero where the magnitude is, though nothing limits what it is multiplied by.
+    """``relative·magnitude``, and zero where one of them is, though nothing limits the other.
 
-    >>> limited(np.array([np.inf, np.inf, 0.5]), np.array([0.0, 1.0, 4.0]))
-    array([ 0., inf,  2.])
+    >>> limited(np.array([np.inf, np.inf, 0.5, 0.0]), np.array([0.0, 1.0, 4.0, np.inf]))
+    array([ 0., inf,  2.,  0.])
     """
-    return np.multiply(relative, magnitude, out=np.zeros(np.shape(magnitude)), where=magnitude != 0)
+    some = (magnitude != 0) & (np.asarray(relative) != 0)
+    return np.multiply(relative, magnitude, out=np.zeros(np.shape(magnitude)), where=some)
 
 
 def round_to(values: Array, precision: Precision) -> Array:
@@ -244,8 +245,15 @@ class Computed:
         return self + (-other)
 
     def __mul__(self, other: Computed) -> Computed:
-        off = self.off * other.reach + np.abs(self.value) * other.off
-        return self._rounded(self.value * other.value, off, underflows=True)
+        """``|x̂ŷ − xy| ≤ e_x·(|y| + e_y) + |x|·e_y``; unbounded where nothing limits a factor, which may be infinite.
+
+        >>> zero, any = (Computed(np.zeros(1), FORMATS["float32"], np.array([e])) for e in (0.0, np.inf))
+        >>> (zero * any).off, (zero * any).sum().off
+        (array([inf]), np.float64(inf))
+        """
+        with np.errstate(invalid="ignore"):
+            off = self.off * other.reach + np.abs(self.value) * other.off
+        return self._rounded(self.value * other.value, np.where(np.isnan(off), np.inf, off), underflows=True)
 
     def __truediv__(self, other: Computed) -> Computed:
         """``|x̂/ŷ − x/y| ≤ (e_x + |x/y|·e_y) / (|y| − e_y)``; unbounded where ŷ may be zero."""

@@ -67,8 +67,8 @@ def of_gradients(
         near = operator.expected_gradients(finite[0], beside, case.arguments, format)
         flushed = operator.gradients(*(flush(v, format) for v in values), **case.arguments)
         most, kept = (_magnitudes(operator, case, v) for v in (finite, [flush(v, format) for v in finite]))
-    # A padded layer stores the gradient of its padded input before the copies of an element are added up.
-    largest = (format.storage.largest if operator.has("padded") else format.largest_sum) / 2.0
+    # Parts of a gradient that are stored before they are added up may be no larger than what is stored.
+    largest = (format.storage.largest if operator.staged_gradients else format.largest_sum) / 2.0
     open_, promises = _meets_zeros(operator, case, cotangent, operands), {}
     stored = 1.0 + 2.0 * format.storage.unit_roundoff
     for i, name in enumerate(operands):

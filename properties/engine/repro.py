@@ -228,7 +228,8 @@ def _held(call: Call, made: list[str], dtype: str) -> list[str]:
 
 def _compiled(call: Call, program: str, dtype: str) -> list[str]:
     """The compiled program; where it served other calls before, it is first compiled for their shapes."""
-    lines = ["torch._dynamo.config.specialize_int = True"] if call.mode == "dynamic" else []
+    constant = ["torch._dynamo.config.specialize_int = torch._dynamo.config.specialize_float = True"]
+    lines = constant if call.mode == "dynamic" else []
     backend = f", backend={call.backend!r}" if call.backend != INDUCTOR else ""
     if call.program in STEPS:
         compiler = f"functools.partial(torch.compile{backend})" if backend else "torch.compile"

@@ -1,4 +1,4 @@
-"""The shapes that torch infers on the meta device."""
+"""The shapes that torch infers on the meta device, and under FakeTensorMode."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from properties.ledger.record import CONVOLUTIONS, PLAIN, TRANSPOSED, WITH_GRADI
 from properties.ledger.rules import accepted
 from properties.ledger.windows import DIVISION, division_overflows
 from properties.subjects import Subject
+from properties.worker.call import FAKE
 from refimpl import geometry, padding
 
 on_meta = functools.partial(known, devices=("meta",), dtypes=("float32",))
@@ -415,4 +416,19 @@ def _one_row(case: Case, subject: Subject) -> bool:
 def _variances_asked_for(case: Case, subject: Subject) -> bool:
     """On the meta device, which has no values, it is asked whether a variance is negative: 'Tensor.item() cannot be
     called on meta tensors'."""
+    return True
+
+
+@known(
+    "inferred-gaussian-nll-loss",
+    ("gaussian_nll_loss",),
+    severity="valid arguments rejected",
+    devices=("cuda",),
+    dtypes=("float32",),
+    modes=(FAKE,),
+    why="torch.nn.GaussianNLLLoss: the shape does not depend on values; most losses have one under FakeTensorMode",
+    example=Case({"input": (2,), "target": (2,), "var": (2,)}, {}, "normal"),
+)
+def _variances_not_there(case: Case, subject: Subject) -> bool:
+    """Under FakeTensorMode, too, it is asked whether a variance is negative: 'DataDependentOutputException'."""
     return True

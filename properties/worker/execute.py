@@ -46,9 +46,10 @@ def execute(call: Call) -> Outcome:
     first shape, and again when another comes: 43 compilations and 92 s for 802 cases of nine operators, where
     dynamic=True needs 28 and 85 s, and makes symbolic code of the first case already.
 
-    Integers among the arguments are constants of the code, as those of a layer are: torch takes a module's attributes
+    Numbers among the arguments are constants of the code, as those of a layer are: torch takes a module's attributes
     for constants. As symbols, numbers given to a function end in errors of the compiler, and for some max unpoolings in
-    minutes of algebra, so that little of what serves several sizes would be tried.
+    minutes of algebra, so that little of what serves several sizes would be tried. A limit of hardtanh that is a symbol
+    may be taken from an earlier call (pytorch#194976), which no single call shows.
 
     "fake" is torch's FakeTensorMode: shapes, dtypes and strides as the device's dispatch gives them, without the device
     and without gradients, for which torch would need it.
@@ -177,7 +178,7 @@ def _renew_compiler() -> None:
     """
     torch._dynamo.reset()
     torch._dynamo.config.recompile_limit = RECOMPILATIONS
-    torch._dynamo.config.specialize_int = True
+    torch._dynamo.config.specialize_int = torch._dynamo.config.specialize_float = True
     torch._inductor.config.compile_threads = 1
     if LIBRARY.is_file() and hasattr(torch._inductor.config.aot_inductor, "link_libtorch"):
         ctypes.CDLL(str(LIBRARY), ctypes.RTLD_GLOBAL)
