@@ -16,7 +16,7 @@ def shown_by_gradients(operator: Operator, subject: Subject) -> bool:
 
 @law(
     "agreement", covers=lambda operator: True, on=lambda subject: True, rank=1, unless=shown_by_gradients,
-    one_run_in=lambda subject: 3 if subject.mode == "dynamic" else 1,
+    one_run_in=lambda subject: 4 if subject.mode == "dynamic" else 1,
 )  # fmt: skip
 def test_agreement(operator: Operator, subject: Subject, case: Case) -> None:
     """The output equals the loops' in shape, dtype, device and every element."""

@@ -123,7 +123,7 @@ TURNS = tuple(o for o in CATALOGUE if not o.layer.startswith("torch.optim.") and
 
 @law(
     "settings when compiled", covers=generated, on=lambda subject: subject.mode == "compiled",
-    cases=values_of_one_setting, one_run_in=lambda subject: 3,
+    cases=values_of_one_setting, one_run_in=lambda subject: 4,
 )  # fmt: skip
 def test_settings(operator: Operator, subject: Trial, case: Retyped) -> None:
     """Compiled in any dtype, in any layout and for special values, output and gradients are still the loops'."""

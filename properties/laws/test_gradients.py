@@ -19,7 +19,7 @@ def differentiated(subject: Subject) -> bool:
 
 def runs(subject: Subject) -> int:
     """To compile gradients takes a second or two, for many sizes up to half a minute of symbolic algebra."""
-    return {"dynamic": 6, "compiled": 3}.get(subject.mode, 1)
+    return {"dynamic": 8, "compiled": 4}.get(subject.mode, 1)
 
 
 @law("gradients", covers=lambda operator: operator.differentiable, on=differentiated, rank=2, one_run_in=runs)

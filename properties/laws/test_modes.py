@@ -23,7 +23,7 @@ FEW = 0.05
 @law(
     "errors when compiled", covers=lambda operator: operator.differentiable, on=lambda subject: subject.compiled,
     cases=disturbed, exact=False, share=lambda subject: FEW if subject.mode == "dynamic" else 1.0,
-    one_run_in=lambda subject: 4,
+    one_run_in=lambda subject: 8,
 )  # fmt: skip
 def test_errors(operator: Operator, subject: Subject, case: Case) -> None:
     """Compiled, a call raises where eager mode does, and where not its output has the same shape."""
