@@ -54,8 +54,8 @@ def test_right_kernel_passes(tmp_path: Path) -> None:
     seen = results(tmp_path)
     assert all(line["subject"].startswith("im2col-cpu-") for line in seen)
     held = [line for line in seen if line["operator"] == "conv2d" and line["status"] != "passed"]
-    idle = ("transpose = input gradient", "huge arguments")  # for most of which there is not the memory
-    assert {(line["law"], line["status"]) for line in held} == {(law, "not run") for law in idle}
+    idle = ("transpose = input gradient", "huge arguments")  # for many of which there is not the memory
+    assert {(line["law"], line["status"]) for line in held} <= {(law, "not run") for law in idle}
     laws = {line["law"] for line in seen if line["operator"] == "conv2d"}
     assert {"agreement", "gradients", "gradients of gradients", "layouts", "1×1 = matmul"} <= laws
     others = {(line["operator"], line["status"]) for line in seen if line["operator"] != "conv2d"}
