@@ -23,6 +23,7 @@ from properties.worker.call import FAKE
 from refimpl import geometry, padding
 
 on_meta = functools.partial(known, devices=("meta",), dtypes=("float32",))
+inferred = functools.partial(known, devices=("cuda",), dtypes=("float32",), modes=(FAKE,))
 accepted_on_meta = functools.partial(accepted, devices=("meta",), dtypes=("float32",))
 
 
@@ -419,16 +420,42 @@ def _variances_asked_for(case: Case, subject: Subject) -> bool:
     return True
 
 
-@known(
+# Under FakeTensorMode
+
+
+@inferred(
     "inferred-gaussian-nll-loss",
     ("gaussian_nll_loss",),
     severity="valid arguments rejected",
-    devices=("cuda",),
-    dtypes=("float32",),
-    modes=(FAKE,),
     why="torch.nn.GaussianNLLLoss: the shape does not depend on values; most losses have one under FakeTensorMode",
     example=Case({"input": (2,), "target": (2,), "var": (2,)}, {}, "normal"),
 )
 def _variances_not_there(case: Case, subject: Subject) -> bool:
     """Under FakeTensorMode, too, it is asked whether a variance is negative: 'DataDependentOutputException'."""
     return True
+
+
+@inferred(
+    "inferred-margin-loss-of-one-row",
+    ("multilabel_margin_loss",),
+    severity="wrong shape",
+    why="torch.nn.MultiLabelMarginLoss, Shape: unreduced (N), or () without a batch; eager mode and multi_margin_loss "
+    "have none",
+    example=Case({"input": (2,)}, {"reduction": "none"}, "normal"),
+)
+def _inferred_row(case: Case, subject: Subject) -> bool:
+    """Under FakeTensorMode, too, the loss of scores without a batch, which is not reduced, has an axis."""
+    return _one_row(case, subject)
+
+
+@inferred(
+    "inferred-nearest-of-no-images",
+    ("interpolate_nearest",),
+    severity="valid arguments rejected",
+    upstream="https://github.com/pytorch/pytorch/pull/195376",
+    why="eager mode gives an output of no images, and so do the other modes of interpolation under FakeTensorMode",
+    example=Case({"input": (0, 1, 1)}, {"mode": "nearest", "size": (1,)}),
+)
+def _inferred_of_no_images(case: Case, subject: Subject) -> bool:
+    """To the nearest element an input of no images raises 'cond must be a bool' under FakeTensorMode, too."""
+    return _no_images(case, subject)
