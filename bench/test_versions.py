@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench import measure, real_layers, side_by_side, timed
 from bench.measure import NOT_JUDGED
 from bench.real_layers import Cell
-from bench.side_by_side import AGAIN, NEWER, OLDER, Clock, Judged, TimingError
+from bench.side_by_side import AGAIN, DIFFERENT, NEWER, OLDER, Clock, Judged, TimingError
 from bench.timed import Timed
 from properties.cases.networks import NETWORKS
 from properties.subjects import devices
@@ -56,12 +56,11 @@ def raced(request: pytest.FixtureRequest, announce: list[str]) -> dict[str, Any]
         pythons = side_by_side.in_order((sys.executable, torch.__version__), (other, asked.torch))
     watch = measure.Watch()
     calls = {label: CALLS[label][2] for label in labels}
-    found, versions = side_by_side.raced(pythons[0], pythons[1], calls, ROUNDS, PATIENCE)
+    found, versions = side_by_side.settled(pythons[0], pythons[1], calls, ROUNDS, PATIENCE)
     conditions = watch.conditions()
-    seconds = {label: own for label, own in found.items() if not isinstance(own, TimingError)}
-    verdicts = side_by_side.judged(seconds, busy=conditions.warning is not None)
+    verdicts = side_by_side.judged(side_by_side.measured(found), busy=conditions.warning is not None)
     announce += [f"torch {versions[1]} beside {versions[0]}, {len(verdicts)} calls compared:"]
-    announce += [f"  {label}: {_told(own)}" for label, own in verdicts.items() if own.word in ("slower", "faster")]
+    announce += [f"  {label}: {_told(own)}" for label, own in verdicts.items() if own.word in DIFFERENT]
     announce += [f"  {NOT_JUDGED} ({conditions.warning})"] if conditions.warning else []
     return {"seconds": found, "verdicts": verdicts, "versions": versions, "conditions": conditions.as_dict()}
 
@@ -112,11 +111,11 @@ def test_null(benchmark: BenchmarkFixture, request: pytest.FixtureRequest, annou
     verdicts: list[dict[str, Judged]] = []
 
     def race() -> None:
-        found, _ = side_by_side.raced(sys.executable, sys.executable, NULL, NULL_ROUNDS, PATIENCE)
-        verdicts.append(side_by_side.judged({k: own for k, own in found.items() if not isinstance(own, TimingError)}))
+        found, _ = side_by_side.settled(sys.executable, sys.executable, NULL, NULL_ROUNDS, PATIENCE)
+        verdicts.append(side_by_side.judged(side_by_side.measured(found)))
 
     benchmark.pedantic(race, rounds=runs)
-    called = [sum(own.word in ("slower", "faster") for own in each.values()) for each in verdicts]
+    called = [sum(own.word in DIFFERENT for own in each.values()) for each in verdicts]
     wrong, calls = sum(map(bool, called)), sum(map(len, verdicts))
     announce.append(f"one torch beside itself: a difference in {wrong} of {runs} runs, {sum(called)} of {calls} calls")
     benchmark.extra_info.update(
@@ -139,6 +138,23 @@ def test_a_fifth_is_seen_in_noise_of_a_hundredth(newer: float, word: str) -> Non
     assert own.word == word
     assert own.over_older.low < newer < own.over_older.high
     assert side_by_side.judged(found, busy=True)["call"].word == NOT_JUDGED
+
+
+def test_a_difference_counts_if_new_processes_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that seems slower is timed again, alone, and is called slower only if it is so again."""
+    runs = [{"luck": _seconds(1.5), "slow": _seconds(1.5), "as before": _seconds(1.0)},
+            {"luck": _seconds(1.0), "slow": _seconds(1.4)}]  # fmt: skip
+    asked: list[list[str]] = []
+
+    def raced(older: str, newer: str, calls: dict[str, Timed], *how: float) -> tuple[dict[str, Any], tuple[str, str]]:
+        asked.append(list(calls))
+        return dict(runs[len(asked) - 1]), ("1", "2")
+
+    monkeypatch.setattr(side_by_side, "raced", raced)
+    found, _ = side_by_side.settled("", "", dict.fromkeys(runs[0], CALLS[timed.LENET][2]), ROUNDS, PATIENCE)
+    assert asked == [["luck", "slow", "as before"], ["luck", "slow"]]
+    words = {label: own.word for label, own in side_by_side.judged(side_by_side.measured(found)).items()}
+    assert words == {"luck": "no difference shown", "slow": "slower", "as before": "no difference shown"}
 
 
 def test_many_calls_are_corrected_for() -> None:
