@@ -45,7 +45,8 @@ def rewritten(calls: Sequence[Call], shapes: Mapping[str, tuple[int, ...]]) -> l
             parts |= _attention(name, arguments, shapes)
         else:
             parts[name] = _with_zeros(named, arguments) if function == "cat" else (function, arguments)
-    kept = [name for name in parts if name in _needed(parts, last) or not _is_idle(*parts[name])]
+    needed = _needed(parts, last)
+    kept = [name for name in parts if name in needed or not _is_idle(*parts[name])]
     numbers = {name: f"call {k}" for k, name in enumerate(kept)}
     return [(parts[name][0], _renamed(parts[name][1], numbers)) for name in kept]
 

@@ -10,10 +10,7 @@ from properties.ledger.examples import convolution, transposed
 from properties.ledger.memory_formats import as_convolved, passes
 from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, TRANSPOSED, known
 from properties.ledger.rules import accepted
-from properties.ledger.windows import (
-    output_padding_past_stride,
-    windows_fit,
-)
+from properties.ledger.windows import output_padding_past_stride, windows_fit
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.worker.call import Setting

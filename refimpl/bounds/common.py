@@ -148,3 +148,18 @@ def softened(x: Computed) -> Computed:
 def covered(computed: Computed) -> Computed:
     """The same with an infinite bound where the derivation gives none (NaN), as for zero times infinity."""
     return Computed(computed.value, computed.format, np.where(np.isnan(computed.off), np.inf, computed.off))
+
+
+def exactly_added(x: Computed, y: Computed) -> Computed:
+    """A sum, exact where operands are and the precision represents it; so does float64 where ``s − x`` is y, and ``s −
+    (s − x)`` is x (Higham, §4.3).
+    """
+    value, off = x.value + y.value, x.off + y.off
+    exact = (off == 0.0) & (round_to(value, x.precision) == value)
+    exact = exact & (value - x.value == y.value) & (value - (value - x.value) == x.value)
+    return Computed(value, x.format, np.where(exact, 0.0, off + x.precision.unit_roundoff * (np.abs(value) + off)))
+
+
+def column(x: Computed) -> Computed:
+    """One number for each element of a row."""
+    return x.map(lambda values: values[..., None])

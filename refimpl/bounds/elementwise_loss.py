@@ -18,11 +18,11 @@ import numpy as np
 from refimpl import elementwise_loss as loops
 from refimpl.arrays import Array
 from refimpl.bounds import activation, smooth_activation
-from refimpl.bounds.common import covered, exact, formed_constant, product, softened
+from refimpl.bounds.common import covered, exact, exactly_added, formed_constant, product, softened
 from refimpl.bounds.piecewise_activation import narrow
 from refimpl.double_backward import added
 from refimpl.elementwise_loss import divisor
-from refimpl.rounding import FLOAT32, Computed, Format, round_to
+from refimpl.rounding import FLOAT32, Computed, Format
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ def loss_second(
 
 def mse_loss(x: Computed, target: Computed) -> Terms:
     """The square of a rounded difference, and twice that."""
-    d = _added(x, -target)
+    d = exactly_added(x, -target)
     return _of_difference(loops.mse_loss(x.value, target.value), d * d, d.map(lambda v: 2.0 * v))
 
 
 def l1_loss(x: Computed, target: Computed) -> Terms:
     """The size of a rounded difference, and its sign, which no rounding changes."""
-    return _of_difference(loops.l1_loss(x.value, target.value), _added(x, -target), exact(0.0, x))
+    return _of_difference(loops.l1_loss(x.value, target.value), exactly_added(x, -target), exact(0.0, x))
 
 
 def smooth_l1_loss(x: Computed, target: Computed, beta: float = 1.0) -> Terms:
@@ -93,15 +93,15 @@ def huber_loss(x: Computed, target: Computed, delta: float = 1.0) -> Terms:
 def margin_ranking_loss(x: Computed, other: Computed, target: Array, margin: float = 0.0) -> Terms:
     """A difference, and a sum that may be rounded to the other side of zero, where the slope is −y or zero."""
     values = loops.margin_ranking_loss(x.value, other.value, target, margin)
-    d = _added(x, -other)
-    inside = _added(exact(margin, x), Computed(-np.asarray(target) * d.value, x.format, d.off))
+    d = exactly_added(x, -other)
+    inside = exactly_added(exact(margin, x), Computed(-np.asarray(target) * d.value, x.format, d.off))
     return _of_difference(values, _above(inside), _turning(inside))
 
 
 def hinge_embedding_loss(x: Computed, target: Array, margin: float = 1.0) -> Terms:
     """x, or a difference, which is rounded to no other side of zero."""
     values = loops.hinge_embedding_loss(x.value, target, margin)
-    inside = _above(_added(exact(margin, x), -x))
+    inside = _above(exactly_added(exact(margin, x), -x))
     value = Computed(inside.value, x.format, np.where(np.asarray(target) == 1.0, 0.0, inside.off))
     return _of_one(values, value, exact(0.0, x), exact(0.0, x))
 
@@ -119,14 +119,14 @@ def binary_cross_entropy(x: Computed, target: Computed, weight: Array | None = N
     error covers that of ``(x − t)/(x·(1 − x))``, and a difference of logarithms; the curvatures
     ``(x·x − 2·x·t + t)/(x·(1 − x))²`` and ``−1/(x·(1 − x))``.
     """
-    one, rest = exact(1.0, x), _added(exact(1.0, x), -x)
+    one, rest = exact(1.0, x), exactly_added(exact(1.0, x), -x)
     log_x, log_rest = _log_at_least(x), _log_at_least(rest)
-    value = target * log_x + _added(one, -target) * log_rest
+    value = target * log_x + exactly_added(one, -target) * log_rest
     wide = _at_least(x * rest, loops.LEAST_PRODUCT)
     bend = ((x * x - x.map(lambda v: 2.0 * v) * target) + target) / (wide * wide)
     values = loops.binary_cross_entropy(x.value, target.value)
     sure, unlikely = (one / _at_least(chance, loops.LEAST_PRODUCT) for chance in (x, rest))
-    slopes = Sum(values[1][0], ((-target, sure), (_added(one, -target), unlikely))), log_rest - log_x
+    slopes = Sum(values[1][0], ((-target, sure), (exactly_added(one, -target), unlikely))), log_rest - log_x
     return _weighted(_of_two(values, value, slopes, (bend, one / wide, exact(0.0, x))), weight)
 
 
@@ -139,9 +139,9 @@ def binary_cross_entropy_with_logits(
     """
     one, s = exact(1.0, x), activation.sigmoid(x)
     p = Computed.operand(np.broadcast_to(1.0 if pos_weight is None else pos_weight, x.shape), x.format)
-    q = _added(_added(p, -one) * target, one) if pos_weight is not None else one
+    q = exactly_added(exactly_added(p, -one) * target, one) if pos_weight is not None else one
     log_s, log_rest = (smooth_activation.logsigmoid(each)[0] for each in (x, -x))
-    value = _added(one, -target) * x - q * log_s
+    value = exactly_added(one, -target) * x - q * log_s
     if pos_weight is None:
         other = x.map(lambda v: np.maximum(v, 0.0)) - x * target + softened(-x.map(np.abs))
         value = Computed(value.value, x.format, np.maximum(value.off, other.off))
@@ -157,7 +157,7 @@ def kl_div(x: Computed, target: Computed, log_target: bool = False) -> Terms:
     """
     values, zero = loops.kl_div(x.value, target.value, log_target), exact(0.0, x)
     if log_target:
-        power, d = target.exp(), _added(target, -x)
+        power, d = target.exp(), exactly_added(target, -x)
         value = power * d
         return _of_two(values, value, (power, value + power), (zero, power, value + power + power))
     positive = target.map(lambda t: np.where(t > 0.0, t, 1.0))
@@ -193,7 +193,7 @@ def gaussian_nll_loss(x: Computed, target: Computed, var: Computed, full: bool =
     products: ``½/v − ½·d·d/v/v`` to v, and by v once more ``−½/v/v`` and twice ``½·d·d/v/v/v``.
     """
     values = loops.gaussian_nll_loss(x.value, target.value, var.value, full, eps)
-    v, d, half, one = _at_least(var, eps), _added(x, -target), exact(0.5, x), exact(1.0, x)
+    v, d, half, one = _at_least(var, eps), exactly_added(x, -target), exact(0.5, x), exact(1.0, x)
     inverse = one / v
     value = half * (v.log() + product(d, d, inverse, stored=False))
     value = value + formed_constant(0.5 * math.log(2.0 * math.pi), x) if full else value
@@ -248,16 +248,6 @@ def _reciprocal(format: Format, shape: tuple[int, ...], reduction: str) -> list[
     return [(Computed.operand(1.0, format) / Computed.operand(divisor(shape, reduction), format)).stored()]
 
 
-def _added(x: Computed, y: Computed) -> Computed:
-    """A sum, exact where operands are and the precision represents it; so does float64 where ``s − x`` is y, and ``s −
-    (s − x)`` is x (Higham, §4.3).
-    """
-    value, off = x.value + y.value, x.off + y.off
-    exact = (off == 0.0) & (round_to(value, x.precision) == value)
-    exact = exact & (value - x.value == y.value) & (value - (value - x.value) == x.value)
-    return Computed(value, x.format, np.where(exact, 0.0, off + x.precision.unit_roundoff * (np.abs(value) + off)))
-
-
 def _of_difference(values: loops.Terms, value: Computed, slope: Computed, curvature: Computed | None = None) -> Terms:
     bend = curvature or exact(0.0, value)
     return _kept(values, value, (slope, slope), ((bend, bend), (bend, bend)))
@@ -303,9 +293,9 @@ def _in_pieces(
     x: Computed, target: Computed, values: loops.Terms, factor: list[Computed], width: float, steepness: float
 ) -> Terms:
     """A parabola of a rounded difference up to a width, and a line from there on; near it either."""
-    d, w = _added(x, -target), exact(width, x)
+    d, w = exactly_added(x, -target), exact(width, x)
     inner = product(d, d, exact(0.5, x), *factor, stored=False)
-    outer = _added(d.map(np.abs), -w.map(lambda v: 0.5 * v)) * exact(steepness, x)
+    outer = exactly_added(d.map(np.abs), -w.map(lambda v: 0.5 * v)) * exact(steepness, x)
     slope = product(d, *factor, stored=False)
     within, near = np.abs(d.value) < width, np.abs(np.abs(d.value) - width) < d.off
     value = np.where(within, inner.off, outer.off) + np.where(near, inner.off + outer.off, 0.0)

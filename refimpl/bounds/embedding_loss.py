@@ -12,7 +12,7 @@ import numpy as np
 
 from refimpl import embedding_loss as loops
 from refimpl.arrays import Array
-from refimpl.bounds.common import covered, exact, formed_constant, product
+from refimpl.bounds.common import column, covered, exact, formed_constant, product
 from refimpl.bounds.elementwise_loss import _reciprocal, _reduced
 from refimpl.double_backward import added
 from refimpl.embedding_loss import distance
@@ -55,9 +55,9 @@ def cosine_embedding_loss(
     turns, still = apart & (np.abs(inside.value) <= inside.off), apart & (inside.value < 0.0)
     found = []
     for slope, own, across, square in zip(slopes, (x, other), (other, x), reversed(squares), strict=True):
-        straight = product(_column((share / q).stored()), across)
+        straight = product(column((share / q).stored()), across)
         to_root = ((product(share, cosine) / q).stored() / q.map(lambda v: 2.0 * v)).stored()
-        back = product(_column(product(to_root, square)), own)
+        back = product(column(product(to_root, square)), own)
         found.append(_of_either(added(straight, -back, -back), share, slope, turns, still))
     return Computed(values, x.format, off), tuple(found)
 
@@ -117,14 +117,14 @@ class _Distance:
 
     def slope(self, share: Computed) -> Computed:
         """``s·e·|e|^{p−2}/d^{p−1}`` in any order; of p = 1 the sign of e, where it is sure."""
-        e, d = self.difference, _column(self.size)
+        e, d = self.difference, column(self.size)
         if self.p == 1.0:
             sign = Computed(np.sign(e.value), e.format, np.where(np.abs(e.value) <= e.off, 2.0, 0.0))
-            return product(_column(share), sign)
+            return product(column(share), sign)
         sizes = e.map(np.abs)
         powers = [] if self.p == 2.0 else [sizes] if self.p == 3.0 else [sizes.pow(self.p - 2.0).stored()]
         divisor = d if self.p == 2.0 else (d * d).stored() if self.p == 3.0 else d.pow(self.p - 1.0).stored()
-        return product((_column(share) / divisor).stored(), *powers, e)
+        return product((column(share) / divisor).stored(), *powers, e)
 
 
 def _smaller(one: Computed, other: Computed) -> tuple[Array, Array]:
@@ -141,8 +141,3 @@ def _of_either(computed: Computed, share: Computed, slope: Array, turns: Array, 
 
 def _summed(terms: Computed) -> Computed:
     return terms.stored().sum(axis=-1).stored()
-
-
-def _column(x: Computed) -> Computed:
-    """One number for each element of a row."""
-    return x.map(lambda values: values[..., None])

@@ -11,8 +11,7 @@ import numpy as np
 from refimpl import margin_loss as loops
 from refimpl.arrays import Array
 from refimpl.bounds import elementwise_loss, smooth_activation
-from refimpl.bounds.common import exact, product
-from refimpl.bounds.elementwise_loss import _added
+from refimpl.bounds.common import column, exact, exactly_added, product
 from refimpl.bounds.embedding_loss import loss as loss
 from refimpl.bounds.embedding_loss import loss_gradients as loss_gradients
 from refimpl.bounds.piecewise_activation import narrow
@@ -50,7 +49,7 @@ def multilabel_soft_margin_loss(
     off = slope.off + np.maximum(*logs) * (1.0 if w is None else np.abs(w))
     per_class = (exact(1.0, x) / exact(x.shape[-1], x)).stored()
     total = product(Computed(terms.value, x.format, terms.off).stored().sum(axis=-1).stored(), per_class)
-    gradient = product(_column(share), per_class, Computed(slope.value, x.format, off).stored())
+    gradient = product(column(share), per_class, Computed(slope.value, x.format, off).stored())
     return _kept(values, total), (_kept(share.value[..., None] * slopes[0], gradient),)
 
 
@@ -60,7 +59,7 @@ def _margins(
     """Of each label and each class that is none: ``(margin − x_y) + x_j``, and what is made of it."""
     pairs = right[..., :, None] & ~right[..., None, :]
     of_label, of_class = x.map(lambda v: v[..., :, None]), x.map(lambda v: v[..., None, :])
-    inside = _added(_added(exact(margin, x), -narrow(of_label)), narrow(of_class))
+    inside = exactly_added(exactly_added(exact(margin, x), -narrow(of_label)), narrow(of_class))
     inside = Computed(inside.value, x.format, inside.off)
     surely, turns = inside.value > inside.off, np.abs(inside.value) <= inside.off
     turns = turns & (inside.off > 0.0)
@@ -80,10 +79,6 @@ def _margins(
     to_class, to_label = slopes.sum(axis=-2).stored(), slopes.sum(axis=-1).stored()
     gradient = (to_class - to_label).stored()
     return _kept(terms[0], value), (_kept(share.value[..., None] * terms[1][0], gradient),)
-
-
-def _column(x: Computed) -> Computed:
-    return x.map(lambda values: values[..., None])
 
 
 def _kept(value: Array, computed: Computed) -> Computed:
