@@ -82,15 +82,23 @@ def _fused_vectors(case: Case, subject: Subject) -> bool:
 def _fused_strides(case: Case, subject: Subject) -> bool:
     """With fused=True parameter, gradient and velocity are walked through in memory, whatever their strides: elements
     are updated with the gradients of others where the strides differ."""
-    # With a velocity and a dampening of 1 the gradient has no part in the update. Of one value, any order is right.
-    given = case.arguments
-    still = "momentum_buffer" in case.shapes and given.get("momentum") and given.get("dampening") == 1.0
-    whole = {name for name in case.shapes if name != "parameter" and case.layout(name) == "scalar"}
-    whole |= {"gradient"} if still else set()
-    parts = {name: shape for name, shape in case.shapes.items() if name not in whole}
-    copies = [LAYOUTS[case.layout(name)](torch.empty(shape)).clone() for name, shape in parts.items()]
+    copies = [LAYOUTS[case.layout(name)](torch.empty(case.shapes[name])).clone() for name in _walked(case)]
     strides = {tuple(s for s, size in zip(t.stride(), t.shape, strict=True) if size > 1) for t in copies}
     return bool(case.arguments.get("fused")) and 0 not in copies[0].shape and len(strides) > 1
+
+
+def _walked(case: Case) -> list[str]:
+    """The operands whose memory a step walks through, and whose elements differ before or after it.
+
+    Of one value, any order is right. A velocity that begins with the step lies as the gradient does.
+    """
+    given, kept = case.arguments, "momentum_buffer" in case.shapes
+    varied = {name for name in case.shapes if case.layout(name) != "scalar"}
+    momentum = bool(given.get("momentum"))
+    added = not momentum or not kept or given.get("dampening") != 1.0  # the gradient takes part
+    velocity = "momentum_buffer" if kept else "gradient"
+    moved = velocity in varied or (added and ("gradient" in varied or bool(given.get("weight_decay"))))
+    return ["parameter", *(["gradient"] * (added and "gradient" in varied)), *([velocity] * (momentum and moved))]
 
 
 @known(
