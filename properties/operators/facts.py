@@ -39,7 +39,9 @@ VALUES, TERMS = 2**16, 2**22
 """Elements of an operand whose values are looked at, and about so many products of an output that is computed."""
 WORD = 2**32
 WIDE = FORMATS["float64"]
-OPTIONAL = ("divisor_override", "output_size", "weight", "bias", "momentum_buffer")
+OPTIONAL = (
+    "divisor_override", "output_size", "scale_factor", "recompute_scale_factor", "weight", "bias", "momentum_buffer",
+)  # fmt: skip
 SAID = ("target", "weight", "dim", "start_dim", "end_dim")
 """Arguments of which other facts are told than their numbers."""
 
@@ -367,6 +369,7 @@ def _output(operator: Operator, case: Case) -> Found:
     yield "elements of the output", math.prod(shape)
     if {"size", "scale_factor"} & set(case.arguments):
         yield from _scaled(case.shapes["input"][2:], shape[2:])
+        yield from _by_factors(case, case.shapes["input"][2:], shape[2:])
 
 
 def _scaled(before: tuple[int, ...], after: tuple[int, ...]) -> Found:
@@ -379,6 +382,15 @@ def _scaled(before: tuple[int, ...], after: tuple[int, ...]) -> Found:
         yield f"scale of the {axis}", m / max(n, 1)
 
 
+def _by_factors(case: Case, before: tuple[int, ...], after: tuple[int, ...]) -> Found:
+    """Whether axes of several elements get a length that is rounded, or a scale that is no whole number."""
+    scales = factors = case.arguments.get("scale_factor") or ()
+    if not factors or case.arguments.get("recompute_scale_factor"):
+        scales = tuple(m / max(n, 1) for n, m in zip(before, after, strict=True))
+    yield "a length that is rounded", any(n > 1 and n * f % 1 for n, f in zip(before, factors, strict=False))
+    yield "a scale that is no whole number", any(n > 1 and f % 1 for n, f in zip(before, scales, strict=True))
+
+
 def _in_memory(operator: Operator, case: Case, format: Format) -> Found:
     """Where operands lie in memory, and how torch is set."""
     setting = case.setting or PLAIN
@@ -387,7 +399,8 @@ def _in_memory(operator: Operator, case: Case, format: Format) -> Found:
     yield "deterministic algorithms", setting.deterministic
     if not setting.layouts:
         return
-    shapes = {**case.shapes, "cotangent": formula(operator, case) or ()}
+    given = {name: make(case, format).shape for name, make in operator.given.items() if name in setting.layouts}
+    shapes = {**case.shapes, **given, "cotangent": formula(operator, case) or ()}
     layouts = {name: setting.layouts.get(name, "contiguous") for name in shapes}
     for name, layout in layouts.items():
         laid = LAYOUTS[layout](torch.empty(shapes[name], device="meta"))
@@ -421,7 +434,7 @@ def _kind(operator: Operator, case: Case) -> Found:
             continue
         if isinstance(value, Mapping):
             yield from ((f"another {field.name.rstrip('s')} of {name}", name in value) for name in case.shapes)
-            yield from ((f"{field.name} of {name}", str(each)) for name, each in value.items())
+            yield from ((f"{field.name} of {name}", str(value.get(name, ""))) for name in {**case.shapes, **value})
         elif isinstance(value, tuple):
             names = dict.fromkeys((*case.shapes, *case.arguments, *map(str, value)))
             yield from ((f"{field.name}: {name}", name in value) for name in names)
@@ -437,7 +450,9 @@ def _values(operator: Operator, case: Case, format: Format) -> Found:
     sized = {name: shape for name, shape in shapes.items() if shape is not None and 0 < math.prod(shape) <= VALUES}
     values = {name: operator.filled(name, shape, case, format) for name, shape in sized.items()}
     yield from ((f"bits of {name}", significant_bits(each)) for name, each in values.items())
-    values.pop("cotangent", None)
+    if (cotangent := values.pop("cotangent", None)) is not None:
+        yield "a NaN in cotangent", bool(np.isnan(cotangent).any())
+        yield "an infinite cotangent", bool(np.isinf(cotangent).any())
     for name, each in values.items():
         yield from _of_values(name, each)
     yield from ((f"a repeated element of {name}", len(np.unique(each)) < each.size) for name, each in values.items())

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from properties.cases.case import Case
+from properties.cases.case import Case, Mixed
+from properties.edges.special_values import Special
 from properties.engine.check import Check
 from properties.engine.diagnosis import FEWEST, Diagnosing, Diagnosis
 from properties.engine.domain import drawn
@@ -20,6 +21,7 @@ from properties.selftest.diagnosing import check_of, tell
 from properties.subjects import Subject
 from properties.verdicts.evidence import Result
 from properties.verdicts.verdict import Diverged
+from properties.worker.call import Setting
 
 FEW = 160
 """Cases of a diagnosis here; a run takes more."""
@@ -94,10 +96,36 @@ def test_facts_of_lengths_that_change() -> None:
     assert facts["last axis that gets shorter"]
     assert not facts["second last axis that gets shorter"]
     assert (facts["scale of the last axis"], facts["scale of the second last axis"]) == (0.5, 2.0)
+    factors = {"mode": "bilinear", "scale_factor": (1.5, 1.5)}
+    facts = facts_of(operator("interpolate_linear"), Case({"input": (1, 1, 4, 3)}, factors))
+    assert facts["a length that is rounded"]
+    assert facts["a scale that is no whole number"]
+    assert facts["a scale_factor"]
+    assert not facts["a recompute_scale_factor"]
     facts = facts_of(operator("mean"), Case({"input": (3, 1, 4)}, {"dim": (0, -2)}))
     assert (facts["axes that are reduced"], facts["axes of several elements that are reduced"]) == (2, 1)
     huge = {"kernel_size": (1,), "stride": (2**33 + 3,), "padding": (0,), "ceil_mode": False}
     assert facts_of(operator("avg_pool1d"), Case({"input": (1, 1, 4)}, huge))["stride in 32 bits"] == 3
+
+
+def test_facts_of_cotangents() -> None:
+    """Whether the incoming gradient is finite is told, which is no operand."""
+    facts = facts_of(operator("tanh"), Special({"input": (8,)}, {}, palette="nan", often=1.0))
+    assert facts["a NaN in cotangent"]
+    assert not facts["an infinite cotangent"]
+
+
+def test_facts_of_given_operands() -> None:
+    """How operands lie in memory is told of those, too, that are made from arguments."""
+    laid = Setting({"indices": "strided"})
+    pooled = Case({"input": (1, 1, 2, 2)}, {"kernel_size": (2, 2), "padding": (0, 0)}, setting=laid)
+    assert not facts_of(operator("max_unpool2d"), pooled)["contiguous indices"]
+
+
+def test_facts_of_dtypes() -> None:
+    """Each operand has a dtype, the subject's where none is given, so that a rule may say which it is not."""
+    facts = facts_of(operator("linear"), Mixed({"input": (1, 2), "weight": (2, 2)}, {}, dtypes={"weight": "float64"}))
+    assert (facts["dtypes of input"], facts["dtypes of weight"]) == ("", "float64")
 
 
 def test_shared_condition_is_paid_for_once() -> None:
