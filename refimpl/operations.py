@@ -127,8 +127,9 @@ def _loss(family: Any, name: str, operands: tuple[str, ...]) -> Operation:
     return Operation(partial(family.loss, formed), partial(family.loss_gradients, formed), operands)
 
 
-PIECEWISE = ("relu6", "hardtanh", "leaky_relu", "hardsigmoid", "hardswish")
-SMOOTH = ("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid")
+PIECEWISE = ("relu6", "hardtanh", "leaky_relu", "hardshrink", "softshrink", "threshold", "rrelu", "hardsigmoid",
+             "hardswish")  # fmt: skip
+SMOOTH = ("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "tanhshrink", "logsigmoid")
 KERNEL, LINEAR = ("input", "weight", "bias"), ("input", "weight", "bias")
 LOSSES = {
     **dict.fromkeys(

@@ -49,6 +49,65 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Jet:
     return y, slope, curvature
 
 
+def hardshrink(x: Array, lambd: float = 0.5) -> Jet:
+    """0 where ``−λ ≤ x ≤ λ``, else x, elementwise; NaN stays NaN. Source: torch.nn.Hardshrink.
+
+    At ±λ the slope is that of the constant side; of λ = 0 there is no such side.
+
+    >>> hardshrink(np.array([-2.0, 0.5, 3.0]))[:2]
+    (array([-2.,  0.,  3.]), array([1., 0., 1.]))
+    """
+    y, slope, curvature = blank(x)
+    _shrink(lambd, 0.0, *flat(y, slope, float64(x)))
+    return y, slope, curvature
+
+
+def softshrink(x: Array, lambd: float = 0.5) -> Jet:
+    """``x − λ`` where x > λ, ``x + λ`` where x < −λ, else 0, elementwise; NaN stays NaN. Source: torch.nn.Softshrink.
+
+    Slopes are those of :func:`hardshrink`.
+
+    >>> softshrink(np.array([-2.0, 0.5, 3.0]))[0]
+    array([-1.5,  0. ,  2.5])
+    """
+    y, slope, curvature = blank(x)
+    _shrink(lambd, lambd, *flat(y, slope, float64(x)))
+    return y, slope, curvature
+
+
+def threshold(x: Array, threshold: float, value: float) -> Jet:
+    """``x`` where x > threshold, else the value, elementwise; NaN stays NaN. Source: torch.nn.Threshold.
+
+    >>> threshold(np.array([-2.0, 0.5, 3.0]), 0.5, 20.0)[:2]
+    (array([20., 20.,  3.]), array([0., 0., 1.]))
+    """
+    y, slope, curvature = blank(x)
+    _threshold(threshold, value, *flat(y, slope, float64(x)))
+    return y, slope, curvature
+
+
+def rrelu(x: Array, lower: float = 1.0 / 8.0, upper: float = 1.0 / 3.0, training: bool = False) -> Jet:
+    """``x`` where x > 0, else ``x·(lower + upper)/2``, elementwise, as it is in evaluation. Source: torch.nn.RReLU.
+
+    In training each slope is drawn between the two; so there they are to be one number. Raises ValueError otherwise.
+
+    >>> rrelu(np.array([-8.0, 2.0]), 0.25, 0.75)[0]
+    array([-4.,  2.])
+    """
+    if training and lower != upper:
+        raise ValueError(f"slopes from {lower} to {upper} are left to chance")
+    return leaky_relu(x, (lower + upper) / 2.0)
+
+
+def sloped(x: Array, slope: Array) -> Array:
+    """``x`` where x > 0, else ``slope·x``, with a slope for each element: what RReLU makes of those that it has drawn.
+
+    >>> sloped(np.array([-8.0, -8.0, 2.0]), np.array([0.25, 0.5, 1.0]))
+    array([-2., -4.,  2.])
+    """
+    return np.where(float64(x) > 0.0, float64(x), float64(slope) * float64(x))
+
+
 def hardsigmoid(x: Array) -> Jet:
     """0 where x ≤ −3, 1 where x ≥ 3, else ``x/6 + 1/2``, elementwise. Source: torch.nn.Hardsigmoid.
 
@@ -135,6 +194,24 @@ def _leaky_relu(negative_slope, y, slope, x):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
         slope[i] = 1.0 if x[i] > 0.0 else negative_slope
         y[i] = slope[i] * x[i]
+
+
+@njit(cache=True)
+def _shrink(width, step, y, slope, x):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0]):
+        if -width <= x[i] <= width and width != 0.0:
+            y[i] = 0.0
+        else:
+            y[i], slope[i] = x[i] + step if x[i] < 0.0 else x[i] - step, 1.0
+
+
+@njit(cache=True)
+def _threshold(threshold, value, y, slope, x):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0]):
+        if x[i] <= threshold:
+            y[i] = value
+        else:
+            y[i], slope[i] = x[i], 1.0
 
 
 @njit(cache=True)

@@ -110,6 +110,17 @@ def softsign(x: Array) -> Jet:
     return y, slope, curvature
 
 
+def tanhshrink(x: Array) -> Jet:
+    """``x − tanh x``, elementwise; the slope is ``tanh² x``. Source: torch.nn.Tanhshrink.
+
+    >>> tanhshrink(np.array([0.0, 1000.0]))
+    (array([  0., 999.]), array([0., 1.]), array([0., 0.]))
+    """
+    y, slope, curvature = blank(x)
+    _tanhshrink(*flat(y, slope, curvature, float64(x)))
+    return y, slope, curvature
+
+
 def logsigmoid(x: Array) -> Jet:
     """``log σ(x) = min(x, 0) − log(1 + e^{−|x|})``, elementwise. Source: torch.nn.LogSigmoid.
 
@@ -250,6 +261,13 @@ def _softsign(y, slope, curvature, x):  # type: ignore[no-untyped-def]
         share = 1.0 / (1.0 + abs(x[i]))
         y[i], slope[i] = x[i] / (1.0 + abs(x[i])), share * share
         curvature[i] = -2.0 * np.sign(x[i]) * share * share * share
+
+
+@njit(cache=True)
+def _tanhshrink(y, slope, curvature, x):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0]):
+        t = math.tanh(x[i])
+        y[i], slope[i], curvature[i] = x[i] - t, t * t, 2.0 * t * (1.0 - t * t)
 
 
 @njit(cache=True)

@@ -29,9 +29,9 @@ CHANCES = (0.5, 0.25, 0.1, 0.75, 0.9)
 UNITS = 2**14
 
 
-def random(operator: Operator) -> bool:
+def drops(operator: Operator) -> bool:
     """True if what is dropped is drawn at random."""
-    return operator.has("random")
+    return operator.has("random") and not operator.has("activation")
 
 
 @st.composite
@@ -64,7 +64,7 @@ def mask(operator: Operator, outcome: Outcome, p: float) -> Array:
     return np.broadcast_to(first, kept.shape)
 
 
-@law("dropout", covers=random, cases=in_training, exact=False)
+@law("dropout", covers=drops, cases=in_training, exact=False)
 def test_dropout(operator: Operator, subject: Subject, case: Case) -> None:
     """Elements, or whole channels, are dropped; what is kept is scaled as documented, and the gradient agrees."""
     x, p = positive(operator.operands(case, subject.format)["input"]), case.arguments["p"]
@@ -91,7 +91,7 @@ def likely(count: float, n: int, chance: float) -> bool:
     return n * sum(t * math.log(t / q) for t, q in pairs if t > 0.0) <= math.log(2.0 / FALSE_ALARM)
 
 
-@law("dropped share", covers=random, cases=of_many_units, exact=False, share=lambda subject: 0.1)
+@law("dropped share", covers=drops, cases=of_many_units, exact=False, share=lambda subject: 0.1)
 def test_share(operator: Operator, subject: Subject, case: Case) -> None:
     """As many units are kept as chance demands of independent ones: of all, of pairs of neighbours, of two seeds."""
     x, p = positive(operator.operands(case, subject.format)["input"]), case.arguments["p"]

@@ -18,7 +18,7 @@ from refimpl.rounding import Computed
 AT_NAN = (
     "no document says what the gradient at NaN is, but it is one function of one number: equal elements of a tensor "
 )
-CLAMPED, EXPONENTIAL = ("relu6", "hardtanh"), ("elu", "selu", "celu", "hardswish")
+CLAMPED, EXPONENTIAL = ("relu6", "hardtanh", "hardshrink", "softshrink"), ("elu", "selu", "celu", "hardswish")
 
 
 def _around_the_tail(case: Case, subject: Subject) -> Array:
@@ -81,6 +81,23 @@ def _a_sixth(case: Case, subject: Subject) -> bool:
 
 
 @known(
+    "shrinkage-gradient-at-zero-of-no-threshold",
+    ("hardshrink", "softshrink"),
+    severity="wrong gradient",
+    laws=OF_ALL_GRADIENTS,
+    upstream="https://github.com/pytorch/pytorch/issues/80803",
+    why="torch.nn.Hardshrink, torch.nn.Softshrink: with λ = 0 both are the identity, whose slope is 1",
+    chance="an element that is zero may meet a cotangent or a direction that is zero, too",
+    example=Case({"input": (9,)}, {"lambd": 0.0}, "ties"),
+)
+def _shrinkage_by_nothing(case: Case, subject: Subject) -> bool:
+    """With λ = 0 the gradient at x = 0 is zero, as within a band from −λ to λ."""
+    tiers = (case, case.with_integers())
+    zeros = any((tier.tensor("input", case.shapes["input"], subject.format) == 0.0).any() for tier in tiers)
+    return bool(case.arguments.get("lambd") == 0.0) and zeros
+
+
+@known(
     "hardswish-of-minus-infinity-is-nan",
     ("hardswish",),
     severity="silent wrong value",
@@ -124,6 +141,15 @@ def _mish(case: Case, subject: Subject) -> bool:
 
 
 @known(
+    "tanhshrink-gradient-of-infinite-cotangent",
+    ("tanhshrink",),
+    severity="wrong gradient",
+    laws=("special gradients",),
+    why="torch.nn.Tanhshrink: the slope is tanh² x, and ∞ times it is ∞",
+    what="The gradient is formed as ∞ − ∞·(1 − tanh² x), which is NaN.",
+    example=Special({"input": (9,)}, {}, "normal", 0, palette="inf", often=0.3),
+)
+@known(
     "softsign-gradient-of-infinite-cotangent",
     ("softsign",),
     severity="wrong gradient",
@@ -145,6 +171,18 @@ def _infinite_cotangent(case: Case, subject: Subject) -> bool:
 )
 def _softsign(case: Case, subject: Subject) -> bool:
     """It is three operations, |x|, 1 + |x| and the quotient, each rounded to the 16-bit storage; so are those of its
+    gradient."""
+    return True
+
+
+@lossy(
+    "tanhshrink-in-storage",
+    ("tanhshrink",),
+    why=OPMATH + "sigmoid, tanh and GELU do so",
+    example=Case({"input": (2, 8)}, {}, "normal", seed=1),
+)
+def _tanhshrink(case: Case, subject: Subject) -> bool:
+    """The tanh is rounded to the 16-bit storage before it is subtracted from x, and so are the two terms of the
     gradient."""
     return True
 

@@ -1,4 +1,4 @@
-"""torch.nn.ReLU6, Hardtanh, LeakyReLU, Hardsigmoid, Hardswish and PReLU."""
+"""torch.nn.ReLU6, Hardtanh, LeakyReLU, Hardshrink, Softshrink, Threshold, RReLU, Hardsigmoid, Hardswish and PReLU."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from refimpl import piecewise_activation
 from refimpl.bounds import piecewise_activation as bounds
 
 SIXTH = "a sixth of an integer is no integer"
+CERTAIN = ((0.25, 0.5, False), (0.25, 0.25, True), (None, None, False), (-0.5, 2.0, False), (0.0, 0.0, True))
+"""Limits of RReLU's slopes, None for its own, and whether in training: such that nothing is left to chance."""
 
 
 @st.composite
@@ -65,6 +67,15 @@ def elementwise(
 
 
 @st.composite
+def rrelu_geometry(draw: st.DrawFn) -> Geometry:
+    """Any elements, and slopes of which none is left to chance."""
+    shapes, _ = draw(elements_geometry())
+    lower, upper, training = dealt(draw, "training", CERTAIN)
+    limits = {} if lower is None else {"lower": lower, "upper": upper}
+    return shapes, {**limits, "training": training}
+
+
+@st.composite
 def prelu_geometry(draw: st.DrawFn) -> Geometry:
     """(N, C), or (N, C, *) with one or two axes more, a weight for each channel or one; or one axis and one weight."""
     shape = draw(among((), (2,), (3,)))
@@ -90,15 +101,44 @@ PRELU = (
 )  # fmt: skip
 
 
-def _piecewise(name: str, layer: str, inexact: str | None = None, **options: tuple[Any, ...]) -> Operator:
+NOT_NEGATIVE = (
+    must.argument_is("lambd is not negative", "lambd", (-1.0, -0.5),
+                     "torch.nn.Softshrink: lambd: 'must be no less than zero'"),
+)  # fmt: skip
+IN_ORDER = (
+    must.argument_is("lower is at most upper", "lower", (3.0, 2.5),
+                     "torch.nn.RReLU: slopes are 'sampled from uniform distribution U(lower, upper)'"),
+)  # fmt: skip
+SHRUNK = (None, 0.5, 1.0, 0.0, 2.0)
+
+
+def _piecewise(
+    name: str,
+    layer: str,
+    inexact: str | None = None,
+    constraints: tuple[must.Constraint, ...] = (),
+    **options: tuple[Any, ...],
+) -> Operator:
     functions = getattr(programs, name), getattr(piecewise_activation, name), getattr(bounds, name)
-    return elementwise(name, layer, *functions, inexact, (), options)
+    return elementwise(name, layer, *functions, inexact, constraints, options)
+
+
+RRELU = _piecewise("rrelu", "torch.nn.RReLU", constraints=IN_ORDER)
+THRESHOLD = _piecewise("threshold", "torch.nn.Threshold", threshold=(0.0, 0.5, -1.0, 2.0), value=(0.0, 2.0, -20.0))
+
+
+def _above(draw: st.DrawFn, **shape: int) -> Geometry:
+    return {"input": tuple(shape.values())}, {"threshold": 0.5, "value": 2.0}
 
 
 OPERATORS = (
     _piecewise("relu6", "torch.nn.ReLU6"),
     _piecewise("hardtanh", "torch.nn.Hardtanh", min_val=(None, -1.0, -2.0, 0.0), max_val=(None, 1.0, 6.0, 4.0)),
     _piecewise("leaky_relu", "torch.nn.LeakyReLU", negative_slope=(None, 0.01, 0.25, 2.0, 0.0, -1.0)),
+    _piecewise("hardshrink", "torch.nn.Hardshrink", lambd=(*SHRUNK, -1.0)),
+    _piecewise("softshrink", "torch.nn.Softshrink", constraints=NOT_NEGATIVE, lambd=SHRUNK),
+    replace(THRESHOLD, large=large.each(_above, rows=large.FEW, size=large.FEW)),
+    replace(RRELU, cases=cases(rrelu_geometry()), traits=RRELU.traits | {"random"}),
     # Torch says of its second gradient that it is not implemented.
     replace(_piecewise("hardsigmoid", "torch.nn.Hardsigmoid", SIXTH), second=None),
     _piecewise("hardswish", "torch.nn.Hardswish", SIXTH),

@@ -1,4 +1,4 @@
-"""torch.nn.ELU, SELU, CELU, GELU, SiLU, Mish, Softplus, Softsign, LogSigmoid, Softmin and GLU."""
+"""torch.nn.ELU, SELU, CELU, GELU, SiLU, Mish, Softplus, Softsign, Tanhshrink, LogSigmoid, Softmin and GLU."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ OPERATORS = (
     _smooth("mish", "torch.nn.Mish"),
     _smooth("softplus", "torch.nn.Softplus", beta=WIDTHS, threshold=(None, 20.0, 1.0, 5.0)),
     replace(_smooth("softsign", "torch.nn.Softsign"), inexact="a quotient of integers is seldom one"),
+    _smooth("tanhshrink", "torch.nn.Tanhshrink"),
     _smooth("logsigmoid", "torch.nn.LogSigmoid"),
     Operator(
         name="softmin",

@@ -220,7 +220,7 @@ def _in_mode(kind: str) -> Callable[[Case, int], Geometry | None]:
 
 INTERPOLATIONS = ("nearest", "linear", "bicubic", "antialiased")
 ACTIVATIONS = ("relu6", "hardtanh", "elu", "selu", "celu", "hardswish", "hardsigmoid", "mish", "silu", "softplus",
-               "softsign", "gelu")  # fmt: skip
+               "softsign", "gelu", "hardshrink", "softshrink", "tanhshrink")  # fmt: skip
 AVERAGES = ("count_include_pad", "divisor_override")
 TURNS: dict[tuple[str, str], Callable[[Case, int], Geometry | None]] = {
     ("conv", "conv_transpose"): _transposed,

@@ -41,7 +41,46 @@ def relu6(x: Computed) -> Jet:
 def leaky_relu(x: Computed, negative_slope: float = 0.01) -> Jet:
     """A product with the rounded slope where x ≤ 0: ``2u·|y|``; the slope is off by u of itself."""
     y, slope, curvature = loops.leaky_relu(x.value, negative_slope)
-    return _jet(x, (y, slope, curvature), np.where(x.value > 0.0, 0.0, 2.0 * np.abs(y)), np.where(slope == 1, 0, slope))
+    off = np.where(slope == 1.0, 0.0, np.abs(slope))
+    return _jet(x, (y, slope, curvature), np.where(x.value > 0.0, 0.0, 2.0 * np.abs(y)), off)
+
+
+def hardshrink(x: Computed, lambd: float = 0.5) -> Jet:
+    """Comparisons, no rounding."""
+    return _jet(x, loops.hardshrink(x.value, lambd), 0.0, 0.0)
+
+
+def softshrink(x: Computed, lambd: float = 0.5) -> Jet:
+    """A difference, rounded once, as the loops' is: ``2u·|y|``."""
+    jet = loops.softshrink(x.value, lambd)
+    return _jet(x, jet, 2.0 * np.abs(jet[0]), 0.0)
+
+
+def threshold(x: Computed, threshold: float, value: float) -> Jet:
+    """Comparisons, no rounding."""
+    return _jet(x, loops.threshold(x.value, threshold, value), 0.0, 0.0)
+
+
+def rrelu(x: Computed, lower: float = 1.0 / 8.0, upper: float = 1.0 / 3.0, training: bool = False) -> Jet:
+    """That of leaky ReLU, whose slope is a mean of two, rounded once more: ``3u·|y|``, and 2u of the slope."""
+    jet = loops.rrelu(x.value, lower, upper, training)
+    above = x.value > 0.0
+    return _jet(x, jet, *(np.where(above, 0.0, count * np.abs(part)) for count, part in ((3.0, jet[0]), (2.0, jet[1]))))
+
+
+def sloped(x: Computed, chosen: Computed, slope: Array) -> Computed:
+    """``slope·x`` where x ≤ 0, elsewhere an element that is chosen: x itself, or its cotangent.
+
+    A slope is seen as it is stored; the one that was multiplied may have more digits: ``u·|slope·x|`` of the storage.
+    """
+    value = np.where(x.value > 0.0, chosen.value, slope * chosen.value)
+    product = Computed.operand(chosen.value, x.format) * Computed(slope, x.format, _stored_once(x, slope))
+    return Computed(value, x.format, np.where(x.value > 0.0, 0.0, product.off)).stored()
+
+
+def _stored_once(like: Computed, values: Array) -> Array:
+    storage = like.format.storage
+    return np.asarray(storage.unit_roundoff * np.abs(values) + storage.underflow)
 
 
 def hardsigmoid(x: Computed) -> Jet:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from properties.selftest.faults.record import fault, with_slope_of
+from properties.selftest.faults.record import EVERY, fault, with_slope_of
+from properties.worker.programs import piecewise_activation as programs
 
 
 @fault("agreement", "relu6")
@@ -60,3 +61,72 @@ def hardtanh_of_nan(input: Tensor, **arguments: Any) -> Tensor:
 def leaky_relu_of_a_copy(input: Tensor, inplace: bool = False, **arguments: Any) -> Tensor:
     """Leaky ReLU that leaves its operand as it was where it is told to work in place."""
     return input.clone() if inplace else F.leaky_relu(input, **arguments)
+
+
+@fault("agreement", "hardshrink")
+def hardshrink_with_its_ends(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Hard shrinkage that keeps ±λ."""
+    return torch.where(input.abs() < lambd, 0.0, input)
+
+
+@fault("special rows", "hardshrink")
+def hardshrink_of_nan(input: Tensor, **arguments: Any) -> Tensor:
+    """Hard shrinkage that takes NaN for zero."""
+    return F.hardshrink(input.nan_to_num(0.0, torch.inf, -torch.inf), **arguments)
+
+
+@fault("agreement", "softshrink")
+def softshrink_that_keeps(input: Tensor, **arguments: Any) -> Tensor:
+    """Soft shrinkage that is a hard one."""
+    return F.hardshrink(input, **arguments)
+
+
+@fault("gradients", "softshrink")
+def softshrink_of_one_slope(input: Tensor, **arguments: Any) -> Tensor:
+    """Soft shrinkage whose gradient passes within ±λ, too."""
+    return with_slope_of(F.softshrink(input, **arguments), input)
+
+
+@fault("agreement", "threshold")
+def threshold_that_is_kept(input: Tensor, threshold: float, value: float) -> Tensor:
+    """Threshold that keeps what equals it."""
+    return torch.where(input < threshold, value, input)
+
+
+@fault("in place", "threshold")
+def threshold_of_a_copy(input: Tensor, inplace: bool = False, **arguments: Any) -> Tensor:
+    """Threshold that leaves its operand as it was where it is told to work in place."""
+    return input.clone() if inplace else F.threshold(input, **arguments)
+
+
+@fault("agreement", "rrelu")
+def rrelu_of_the_least_slope(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, **more: Any) -> Tensor:
+    """RReLU whose slope in evaluation is its lower limit."""
+    return F.leaky_relu(input, lower)
+
+
+@fault("random slopes", "rrelu", dtypes=EVERY[:3])
+def rrelu_of_two_draws(input: Tensor, seed: int | None = None, **arguments: Any) -> Tensor:
+    """RReLU whose gradient is by slopes that are drawn anew."""
+    value, slope = (programs.rrelu(input, seed=s, **arguments) for s in (seed, (seed or 0) + 1))
+    return with_slope_of(value, slope)
+
+
+@fault("random slopes", "rrelu", dtypes=EVERY[:3])
+def rrelu_past_its_limit(input: Tensor, upper: float = 1 / 3, training: bool = False, **arguments: Any) -> Tensor:
+    """RReLU whose slopes are drawn up to twice their upper limit."""
+    return programs.rrelu(input, upper=2 * upper if training else upper, training=training, **arguments)
+
+
+@fault("uniform slopes", "rrelu", dtypes=EVERY[:3])
+def rrelu_of_the_upper_half(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, **arguments: Any) -> Tensor:
+    """RReLU whose slopes are drawn above the middle of their limits."""
+    return programs.rrelu(input, lower=(lower + upper) / 2, upper=upper, **arguments)
+
+
+@fault("uniform slopes", "rrelu", dtypes=EVERY[:3])
+def rrelu_by_vectors(input: Tensor, **arguments: Any) -> Tensor:
+    """RReLU that draws one slope for each two elements."""
+    ones = -torch.ones_like(input.reshape(-1)[::2])
+    slopes = -programs.rrelu(ones, **arguments).repeat_interleave(2)[: input.numel()].view(input.shape)
+    return torch.where(input > 0, input, input * slopes)

@@ -68,3 +68,15 @@ def elu_of_another_tail(input: Tensor, **arguments: Any) -> Tensor:
     """ELU that takes NaN for zero behind its last whole vector."""
     whole, y = input.numel() // 16 * 16, F.elu(input, **arguments).flatten()
     return torch.cat([y[:whole], y[whole:].nan_to_num(0.0, torch.inf, -torch.inf)]).view(input.shape)
+
+
+@fault("agreement", "tanhshrink", dtypes=WIDE)
+def tanhshrink_by_exponentials(input: Tensor) -> Tensor:
+    """Tanhshrink whose tanh is 1 − 2/(1 + e^2x), which cancels near zero."""
+    return input - (1 - 2 / (1 + (2 * input).exp()))
+
+
+@fault("gradients", "tanhshrink")
+def tanhshrink_of_a_constant(input: Tensor) -> Tensor:
+    """Gradient of tanhshrink that takes its tanh for a constant."""
+    return input - input.tanh().detach()

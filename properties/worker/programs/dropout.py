@@ -36,13 +36,13 @@ def _placed(input: Tensor, function: Callable[..., Any], inplace: bool, seed: in
     """What a function gives from a seed; inplace: what it leaves of a copy of its operand."""
     given = input.clone() if inplace else input
     more = {"inplace": True} if inplace else {}
-    with contextlib.nullcontext() if seed is None else _seeded(seed):
+    with contextlib.nullcontext() if seed is None else seeded(seed):
         result = function(given, **arguments, **more)
     return given if inplace else result
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Random numbers from a seed, and after that as if none had been drawn."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)

@@ -50,6 +50,11 @@ def softsign(input: Tensor) -> Tensor:
     return F.softsign(input)
 
 
+def tanhshrink(input: Tensor) -> Any:
+    """torch.nn.Tanhshrink."""
+    return F.tanhshrink(input)
+
+
 def logsigmoid(input: Tensor) -> Tensor:
     """torch.nn.LogSigmoid."""
     return F.logsigmoid(input)
