@@ -128,6 +128,21 @@ def _first_of_padding(case: Case, subject: Subject) -> bool:
 
 
 @compiled(
+    "compiled-softshrink-of-nan-is-zero",
+    ("softshrink",),
+    severity="silent wrong value",
+    laws=("special rows", "layouts"),
+    dtypes=FLOATS,
+    upstream="https://github.com/pytorch/pytorch/issues/138385",
+    why="eager mode gives NaN since that issue, and the decomposition multiplies by zero 'for dealing with nans'",
+    example=Special({"input": (1,)}, {}, "normal", palette="nan", often=1.0),
+)
+def _softshrink_of_nan(case: Case, subject: Subject) -> bool:
+    """The product of an element with zero is taken for zero, where the element is NaN, too."""
+    return bool(np.isnan(case.tensor("input", case.shapes["input"], subject.format)).any())
+
+
+@compiled(
     "compiled-adaptive-max-pool-index-of-nan",
     ("adaptive_max_pool1d", "adaptive_max_pool2d"),
     severity="silent wrong value",
