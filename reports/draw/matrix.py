@@ -80,7 +80,7 @@ def _families(table: pd.DataFrame) -> list[tuple[bool, str | None, list[str]]]:
     for family, operator in table[["family", "operator"]].drop_duplicates("operator").itertuples(index=False):
         found.setdefault(family if isinstance(family, str) else None, []).append(operator)
     order = {system.id: place for place, system in enumerate(SYSTEMS)}
-    named = table[["operator", "systems"]].drop_duplicates().explode("systems").dropna()
+    named = table[["operator", "systems"]].drop_duplicates().astype({"systems": object}).explode("systems").dropna()
     first = named["systems"].map(order).groupby(named["operator"]).min().dropna().to_dict()
     places = {family: min((first.get(operator, inf) for operator in own), default=inf) for family, own in found.items()}
     names = sorted(found, key=lambda family: (family is None, places[family], family or ""))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.read.records import COUNTED, COUNTS, NAMES, Check
+from reports.read.records import COUNTS, NAMES, Check
 from reports.read.untrusted import text, texts
 
 ALIKE = 20
@@ -54,8 +54,16 @@ class Folded:
         """Count checks, each a ``ResultLine`` of its counts. False for each of which the row is to be kept whole."""
         before = [None if line is None else _before(line) for line in lines]
         taken = [bool(own) and self._enough(line) for own, line in zip(before, lines, strict=True)]
-        rows = list(itertools.compress(lines, taken))
-        self._extend({name: list(map(attrgetter(name), rows)) for name in COUNTED}, itertools.compress(before, taken))
+        rows: list[Any] = list(itertools.compress(lines, taken))
+        for name, column in self._columns.items():
+            found: Iterable[Any] = map(attrgetter(name), rows)
+            if name == "parameters":
+                found = itertools.compress(before, taken)
+            elif name == "reason":
+                found = (None if row.status == "passed" else row.reason for row in rows)
+            elif name == "worst_share":
+                found = (NO_SHARE if share is None else share for share in found)
+            column.extend(map(self._places[name].__getitem__, found) if name in NAMED else found)
         return taken
 
     def checks(self) -> Iterator[tuple[Check, str]]:
@@ -70,13 +78,13 @@ class Folded:
             self._columns[name] = array(own.typecode, itertools.compress(own, kept))
 
     def column(self, name: str) -> Any:
-        """One of COUNTED, or "parameters": categories of texts, tuples, or numbers, NaN where there is no error."""
+        """One of COUNTED, or "parameters": categories of texts or tuples, or numbers, NaN where there is no error."""
         own = np.array(self._columns[name])
         if name not in NAMED:
             return own
         safe = list(map(_safe, self._places[name]))
         if name in LISTS:
-            return np.fromiter(safe, dtype=object, count=len(safe))[own]
+            return categories(safe, own)
         places = {value: place for place, value in enumerate(dict.fromkeys(v for v in safe if v is not None))}
         codes = np.array([-1 if value is None else places[value] for value in safe], dtype=int)
         return pd.Categorical.from_codes(codes[own], pd.Index(list(places), dtype="str"))
@@ -91,19 +99,18 @@ class Folded:
         self._alike[alike] += 1
         return self._alike[alike] > ALIKE
 
-    def _extend(self, found: dict[str, list[Any]], before: Iterable[Any]) -> None:
-        """Add rows to the columns."""
-        told = zip(found["reason"], found["status"], strict=True)
-        found["reason"] = [None if status == "passed" else reason for reason, status in told]
-        found["worst_share"] = [NO_SHARE if share is None else share for share in found["worst_share"]]
-        for name, values in (*found.items(), ("parameters", before)):
-            self._columns[name].extend(map(self._places[name].__getitem__, values) if name in NAMED else values)
+
+def categories(values: Iterable[tuple[str, ...]], codes: Any) -> pd.Categorical:
+    """A column of tuples as categories, of which some may be equal: each row's is the one at the place of its code."""
+    places = _Places()
+    own = np.fromiter(map(places.__getitem__, values), dtype=np.int64)
+    return pd.Categorical.from_codes(own[codes], pd.Index(list(places), dtype=object, tupleize_cols=False))
 
 
 def _before(line: Any) -> str | None:
     """What parameters of a check's test stand before its subject; None where its subject is not the last of them."""
-    ending = f"-{line.subject}]"
-    return line.test.partition("[")[2][: -len(ending)] if line.test.endswith(ending) else None
+    test = line.test.removesuffix(f"-{line.subject}]")
+    return test.partition("[")[2] if len(test) < len(line.test) else None
 
 
 def _safe(value: Any) -> Any:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
 from reports.read.benchmarks import Benchmark
+from reports.read.folded import LISTS, categories
 from reports.read.load import Evidence, Place
 from reports.read.records import COUNTED, STATUSES, Result
 from reports.read.runs import PropertiesRun
@@ -22,7 +24,9 @@ from reports.tell.chapter import SYSTEMS
 
 NO_EVIDENCE = "not run (no evidence)"
 NO_REASON = "no reason given"
-_COLUMNS = [*Result._fields, "parameters"]
+_UNTOLD = ("device", "comparisons", "vacuous", "seconds", "raised", "compilations")
+"""What the rows in results.json have, and nothing that is drawn or summed up."""
+_COLUMNS = [*(name for name in Result._fields if name not in _UNTOLD), "parameters"]
 _CATEGORIES = ["environment", "law", "operator", "parameters", "family", "subject", "dtype", "status", "reason"]
 _TOTALS = {
     "rank": "min", "cases": "sum", "worst_share": "max", "rows": "sum", "not_run": "sum", "exact": "sum",
@@ -35,9 +39,9 @@ _TOGETHER = ("subjects", "laws", "operators")
 def frame(evidence: Evidence) -> pd.DataFrame:
     """One row per result, in the order of the evidence; names are categories, in the order of the alphabet.
 
-    Beside the fields of a `Result`: ``environment``, the place's id; ``where``, the subject, with the place's id where
-    there are several; ``rank``, the place of its status, 0 the worst; ``rows``, 1; ``not_run``. What is folded stands
-    at the end, and alone has ``parameters``, those of the test before its subject.
+    Beside the fields of a `Result` that are told: ``environment``, the place's id; ``where``, the subject, with the
+    place's id where there are several; ``rank``, the place of its status, 0 the worst; ``rows``, 1; ``not_run``. What
+    is folded stands at the end, and alone has ``parameters``, those of the test before its subject.
     """
     rows = [row for run in evidence.runs for row in run.results]
     whole = pd.DataFrame(
@@ -45,11 +49,14 @@ def frame(evidence: Evidence) -> pd.DataFrame:
     )
     whole["environment"] = [place.id for place in evidence.places for run in place.runs for _ in run.results]
     whole[_CATEGORIES] = whole[_CATEGORIES].astype("str").astype("category")
+    for name in LISTS:
+        whole[name] = categories(whole[name], np.arange(len(whole)))
     table = _joined([whole, *_folded(evidence)])
     table["where"] = table["subject"]
     if evidence.several:
         table["where"] = label(table["subject"].astype("str"), table["environment"].astype("str")).astype("category")
-    table["rank"] = table["status"].map({status: rank for rank, status in enumerate(STATUSES)}).astype(int)
+    ranks = [STATUSES.index(status) for status in table["status"].cat.categories]
+    table["rank"] = np.array(ranks, dtype=int)[table["status"].cat.codes]
     table["worst_share"] = table["worst_share"].astype(float)
     table["rows"], table["not_run"] = 1, table["status"] == "not run"
     return table
@@ -66,7 +73,11 @@ def _folded(evidence: Evidence) -> Iterator[pd.DataFrame]:
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Tables one below the other, with the categories of all."""
     together = {name: union_categoricals([own[name] for own in tables], sort_categories=True) for name in _CATEGORIES}
-    others = [own.drop(columns=_CATEGORIES) for own in tables]
+    for name in LISTS:
+        places = np.cumsum([0, *(len(own[name].cat.categories) for own in tables)])
+        codes = [own[name].cat.codes.to_numpy(np.int64) + first for own, first in zip(tables, places, strict=False)]
+        together[name] = categories((v for own in tables for v in own[name].cat.categories), np.concatenate(codes))
+    others = [own.drop(columns=[*_CATEGORIES, *LISTS]) for own in tables]
     return pd.concat(others, ignore_index=True).assign(**together)
 
 
@@ -94,13 +105,12 @@ def folded(table: pd.DataFrame) -> list[dict[str, Any]]:
     """What is folded, by what its checks have in common: of each subject its cases and known cases."""
     keys = ["environment", "law", "operator", "parameters", "status", "reason"]
     own = table.loc[table["parameters"].notna(), [*keys, "subject", "cases", "known"]]
-    names, cases, known = (own[name].to_numpy() for name in ("subject", "cases", "known"))
+    names, numbers = own["subject"].to_numpy(), own[["cases", "known"]].to_numpy()
     found = []
     groups: Any = own.groupby(keys, observed=True, dropna=False).indices
     for key, places in groups.items():
         common = {name: value if isinstance(value, str) else None for name, value in zip(keys, key, strict=True)}
-        numbers = zip(cases[places].tolist(), known[places].tolist(), strict=True)
-        found.append({**common, "checks": dict(zip(names[places], map(list, numbers), strict=True))})
+        found.append({**common, "checks": dict(zip(names[places], numbers[places].tolist(), strict=True))})
     return found
 
 
@@ -241,7 +251,7 @@ def faults(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def systems(table: pd.DataFrame, benchmarks: Iterable[Benchmark]) -> list[dict[str, Any]]:
     """S1–S24, each with what the rows and the benchmarks that name it tell."""
-    named = _totals(table, ["systems", "law", "status"]).reset_index().explode("systems")
+    named = _totals(table, ["systems", "law", "status"]).reset_index().astype({"systems": object}).explode("systems")
     named = named[named["systems"].isin([system.id for system in SYSTEMS])]
     laws: dict[str, list[dict[str, Any]]] = {}
     for (system, law), cell in sorted(cells(named, ["systems", "law"]).items()):
