@@ -309,14 +309,22 @@ class Diagnosing:
         self.seen.append(seen := Seen(case, self.facts(case), failure))
         return seen
 
-    def _ask(self, trial: Trial | None, case: Case) -> None:
-        """Ask the ledger about a case. Raises Listed where another entry than the one to be diagnosed has it."""
+    def _asked(self, trial: Trial | None, case: Case) -> Trial | None:
+        """The trial, once the ledger was asked about a case; where sums may be rounded, it is held to their bound.
+
+        Raises Listed where another entry than the one to be diagnosed has it.
+        """
         assert self.check.subject is not None
         if self.entry is None and trial is not None:
             trial.ask(self.operator, case, self.check.subject)
-        for other in every_known(self.check.law.name, self.operator, self.check.subject, case) if self.entry else ():
-            if other is not self.entry:
+        if self.entry is None or trial is None:
+            return trial
+        known = every_known(self.check.law.name, self.operator, self.check.subject, case)
+        others = tuple(other for other in known if other is not self.entry)
+        for other in others:
+            if self.entry.rounds or not other.tried:
                 raise Listed(other)
+        return replace(trial, roundings=tuple(other for other in others if other.rounds))
 
     def _outcome(self, case: Case) -> tuple[bool, Diverged | None]:
         """True with a case that tells something, and how the law fails on it.
@@ -328,8 +336,7 @@ class Diagnosing:
         trial, tally = self.check.trial(None if self.entry else case), Tally()
         try:
             with counting(tally):
-                self._ask(trial, case)
-                self.check.hold(trial, case=case)
+                self.check.hold(self._asked(trial, case), case=case)
         except (Listed, Declined):
             return False, None
         except Diverged as failure:

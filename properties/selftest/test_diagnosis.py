@@ -15,6 +15,8 @@ from properties.engine.law import every
 from properties.engine.rules import Rule, rules
 from properties.engine.symptoms import Symptoms, axes_of
 from properties.engine.trial import HERE
+from properties.ledger.known import every_known
+from properties.ledger.record import ENTRIES
 from properties.operators import CATALOGUE, Operator, operator
 from properties.operators.facts import facts_of
 from properties.selftest.diagnosing import check_of, tell
@@ -142,6 +144,17 @@ def test_facts_of_values() -> None:
     of_values = facts_of(own, case).keys() - facts_of(own, case, values=False).keys()
     assert {"largest |input|", "bits of weight", "a zero in output"} <= of_values
     assert not {"groups", "values", "smallest stride", "a bias"} & of_values
+
+
+def test_entry_beside_one_on_rounding() -> None:
+    """An example is diagnosed that an entry on rounding has, too: it fails beyond the bound of rounded sums."""
+    entry = ENTRIES["transposed-size-past-64-bits-of-bfloat16"]
+    layer, place = operator(entry.operator), Subject("cpu", entry.dtypes[0])
+    assert any(other.rounds for other in every_known(entry.law, layer, place, entry.example))
+    check = Check(every()[entry.law], layer, place, Result(entry.law, "", layer.name, str(place), "", "", (), ""), HERE)
+    failure = check.divergence(entry.example)
+    assert failure
+    assert Diagnosing(check, entry.example, failure, NEAR, entry).failing()
 
 
 def test_right_by_luck() -> None:
