@@ -225,6 +225,7 @@ def _uneven(case: Case) -> bool:
     why=OPMATH + "the forward pass of adaptive_avg_pool2d does so",
     operator="adaptive_avg_pool2d",
     example=Case({"input": (1, 8, 1, 5)}, {"output_size": (1, 12)}, "normal"),
+    narrower="which of its gradients break the bound is the luck of roundings; of more elements more do",
 )
 def _uneven_or_divided_by_rounded(case: Case, subject: Subject) -> bool:
     """The gradient of an element in several windows is summed in the 16-bit storage, every partial sum rounded; each

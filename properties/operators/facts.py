@@ -179,7 +179,8 @@ def _adaptive(operator: Operator, case: Case) -> Found:
         return
     sizes = case.shapes["input"][-len(wanted) :]
     divides = [n is None or (n > 0 and size % n == 0) for size, n in zip(sizes, wanted, strict=True)]
-    longest = tuple(_longest(size, size if n is None else n) for size, n in zip(sizes, wanted, strict=True))
+    lengths = [_lengths(size, size if n is None else n) for size, n in zip(sizes, wanted, strict=True)]
+    longest = tuple(int(each.max(initial=0)) for each in lengths)
     yield "output_size a divisor of the size", all(divides)
     yield "an output_size of None", None in wanted
     yield (
@@ -188,21 +189,24 @@ def _adaptive(operator: Operator, case: Case) -> Found:
     )
     yield "longest window", max(longest)
     yield from _by_axis(operator, "longest window", longest)
+    yield "windows of one length on each axis", all(len(np.unique(each)) < 2 for each in lengths)
     if len(wanted) > 1:
-        axes = zip(AXES[len(wanted)], divides, wanted, strict=True)
-        for axis, is_divisor, n in axes:
+        axes = zip(AXES[len(wanted)], divides, wanted, lengths, strict=True)
+        for axis, is_divisor, n, each in axes:
             yield f"output_size a divisor of the {axis}", is_divisor
             yield f"output_size of None for the {axis}", n is None
+            yield f"windows of one length along the {axis}", len(np.unique(each)) < 2
 
 
-def _longest(size: int, outputs: int) -> int:
-    """Elements of the longest adaptive window along an axis (:func:`refimpl.geometry.adaptive_window`).
+def _lengths(size: int, outputs: int) -> Array:
+    """Elements of each adaptive window along an axis (:func:`refimpl.geometry.adaptive_window`).
 
-    >>> _longest(5, 3), _longest(6, 3), _longest(2, 3)
-    (3, 2, 2)
+    >>> _lengths(5, 3).tolist(), _lengths(6, 3).tolist(), _lengths(4, 3).tolist()
+    ([2, 3, 2], [2, 2, 2], [2, 2, 2])
     """
     positions = np.arange(min(outputs, VALUES))
-    return int((-(-(positions + 1) * size // outputs) - positions * size // outputs).max(initial=0))
+    lengths: Array = -(-(positions + 1) * size // outputs) - positions * size // outputs
+    return lengths
 
 
 def _by_axis(operator: Operator, name: str, values: tuple[int | None, ...]) -> Found:

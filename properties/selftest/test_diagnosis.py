@@ -93,6 +93,8 @@ def test_facts_of_lengths_that_change() -> None:
     facts = facts_of(operator("adaptive_avg_pool2d"), Case({"input": (1, 1, 7, 3)}, {"output_size": (4, None)}))
     assert (facts["longest window of the height"], facts["longest window of the width"]) == (3, 1)
     assert facts["an output_size of None for several elements"]
+    assert facts["windows of one length along the width"]
+    assert not facts["windows of one length along the height"]
     scaled = Case({"input": (1, 1, 4, 6)}, {"mode": "bilinear", "size": (8, 3)})
     facts = facts_of(operator("interpolate_linear"), scaled)
     assert facts["last axis that gets shorter"]
