@@ -119,6 +119,8 @@ def _several(operator: Operator, case: Case, name: str, values: tuple[Any, ...])
     yield f"entries of {name}", len(values)
     yield f"the same {name} throughout", len(set(values)) == 1
     yield from ((f"{word} in {name}", True) for word in dict.fromkeys(values) if isinstance(word, str))
+    if name == "steps":
+        yield "steps that are taken", sum(step != "overflowing" for step in values)
     if numbers:
         yield from ((f"largest {name}", max(numbers)), (f"smallest {name}", min(numbers)))
 
@@ -318,6 +320,8 @@ def _image(operator: Operator, case: Case, shape: tuple[int, ...]) -> Found:
     yield from zip(AXES[operator.axes], shape[-operator.axes :], strict=True)
     yield from _channels(operator, case, channels, case.shapes.get("weight", ()))
     yield "elements of a channel", math.prod(shape[-operator.axes :])
+    if operator.axes > 1:
+        yield "the same size on all axes", len(set(shape[-operator.axes :])) == 1
     yield "a batch", bool(batch)
     yield "batch", math.prod(batch)
     yield "channels of all images", math.prod(batch) * channels
@@ -368,6 +372,8 @@ def _output(operator: Operator, case: Case) -> Found:
         return
     if operator.axes and len(shape) >= operator.axes:
         yield from ((f"output {axis}", n) for axis, n in zip(AXES[operator.axes], shape[-operator.axes :], strict=True))
+        if operator.axes > 1:
+            yield "the same output size on all axes", len(set(shape[-operator.axes :])) == 1
     elif shape:
         yield "last axis of the output", shape[-1]
     yield "elements of the output", math.prod(shape)

@@ -126,6 +126,13 @@ def test_facts_of_given_operands() -> None:
     assert not facts_of(operator("max_unpool2d"), pooled)["contiguous indices"]
 
 
+def test_facts_of_shapes_of_images() -> None:
+    """Whether images and their outputs are square is told."""
+    facts = facts_of(operator("avg_pool2d"), Case({"input": (1, 1, 4, 4)}, {"kernel_size": (2, 1), "padding": (0, 0)}))
+    assert facts["the same size on all axes"]
+    assert not facts["the same output size on all axes"]
+
+
 def test_facts_of_dtypes() -> None:
     """Each operand has a dtype, the subject's where none is given, so that a rule may say which it is not."""
     facts = facts_of(operator("linear"), Mixed({"input": (1, 2), "weight": (2, 2)}, {}, dtypes={"weight": "float64"}))
