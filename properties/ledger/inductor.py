@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +16,13 @@ from properties.edges.special_values import Special
 from properties.ledger.examples import convolution
 from properties.ledger.record import BACKENDS, COMPILED, OF_GRADIENTS, known
 from properties.ledger.rules import accepted
-from properties.operators import operator
+from properties.operators import Operator, operator
 from properties.operators.constraints import Invalid
 from properties.operators.unpooling_constraints import elements_of, outside
-from properties.subjects import FLOATS, SIXTEEN_BITS, Subject
+from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.worker.call import INDUCTOR, Setting
+from refimpl.adaptive_pooling import adaptive_max_pool
+from refimpl.arrays import Array
 from refimpl.geometry import fractional_starts
 from refimpl.margin_loss import right_classes
 
@@ -153,39 +158,100 @@ def _softshrink_of_nan(case: Case, subject: Subject) -> bool:
     example=Special({"input": (1, 1, 3)}, {"output_size": (2,)}, "normal", seed=1, palette="nan"),
 )
 def _largest_before_nan(case: Case, subject: Subject) -> bool:
-    """Where windows differ in size, the index of an output that is NaN is that of the largest number before the first
-    NaN of its window, where the gradient then goes; right is a NaN that comes first."""
-    sizes = case.shapes["input"][-len(case.arguments["output_size"]) :]
-    even = all(
-        wanted is None or size % wanted == 0 for size, wanted in zip(sizes, case.arguments["output_size"], strict=True)
-    )
-    return not even and bool(np.isnan(case.tensor("input", case.shapes["input"], subject.format)).any())
+    """Where windows differ in size, and have 25 elements at most, the index of an output that is NaN is that of the
+    largest number before the first NaN of its window, where the gradient then goes; right is a NaN that comes first."""
+    if not _of_many_sizes(case):
+        return False
+    x = case.tensor("input", case.shapes["input"], subject.format)
+    output = case.arguments["output_size"]
+    has_nan, first_nan = adaptive_max_pool(np.isnan(x), output)
+    _, first = adaptive_max_pool(np.zeros(x.shape), output)
+    return bool(((has_nan > 0) & (first_nan != first)).any())
+
+
+def _axes(case: Case) -> list[tuple[int, int]]:
+    """The input's and the output's size along each axis of an adaptive pooling, valid or not."""
+    output = case.arguments["output_size"]
+    pairs = zip(case.shapes["input"][-len(output) :], output, strict=True)
+    return [(size, size if count is None else count) for size, count in pairs]
+
+
+def _even(case: Case) -> bool:
+    """True if the windows of an adaptive pooling are of one size: then it is computed as pooling by such windows is."""
+    return all(count > 0 and size % count == 0 for size, count in _axes(case))
+
+
+def _of_many_sizes(case: Case) -> bool:
+    """True if they differ in size, and code is generated for them: past 25 elements eager mode's kernel is called."""
+    if _even(case) or not all(count > 0 for _, count in _axes(case)):
+        return False
+    return 0 < math.prod(-(-(size + count - 1) // count) for size, count in _axes(case)) <= 25
 
 
 @compiled(
-    "compiled-max-pool3d-of-equals",
-    ("max_pool3d", "adaptive_max_pool3d"),
+    "compiled-max-pool-index-in-order-of-memory",
+    (
+        "max_pool2d", "max_pool3d", "adaptive_max_pool2d", "adaptive_max_pool3d", "fractional_max_pool2d",
+        "fractional_max_pool3d",
+    ),
     severity="silent wrong value",
     laws=("layouts", "special gradients"),
-    dtypes=FLOATS,
-    why="torch.nn.MaxPool3d: strides are no part of a tensor's value; eager mode, other layouts and smaller windows "
-    "give the first of equal elements",
+    dtypes=FLOATS + INTEGERS,
+    upstream="https://github.com/pytorch/pytorch/issues/197434",
+    why="torch.nn.MaxPool2d: the indices are those of the outputs; strides are no part of a tensor's value, and eager "
+    "mode, other layouts and smaller windows are right",
     example=Case(
-        {"input": (1, 2, 6, 6, 6)},
-        {"kernel_size": (3, 3, 3), "padding": (0, 0, 0), "ceil_mode": False, "dilation": (1, 1, 1)},
-        "ties",
+        {"input": (1, 2, 5, 5)},
+        {"kernel_size": (5, 5), "padding": (0, 0), "ceil_mode": False, "dilation": (1, 1)},
+        "normal",
         setting=Setting({"input": "transposed"}),
     ),
-)
-def _first_in_memory(case: Case, subject: Subject) -> bool:
-    """Of equal elements in a window of more than eight, another than the first is taken where the input is transposed:
-    such a window is walked through in the order of memory."""
-    given, sizes = case.arguments, case.shapes["input"][-3:]
-    kernel = given.get("kernel_size")
-    if kernel is None:
-        kernel = [size // (wanted or size) for size, wanted in zip(sizes, given["output_size"], strict=True)]
-    equals = isinstance(case, Special) or case.fill not in ("normal", "wide") or subject.dtype in SIXTEEN_BITS
-    return equals and math.prod(kernel) > 8 and case.layout("input") == "transposed"
+)  # fmt: skip
+def _counted_in_memory(case: Case, subject: Subject) -> bool:
+    """In a window of 25 elements or more, or of several where there is a single output, the largest of a transposed
+    input is found by counting in the order of memory, and that number is taken for one in the order of the axes: the
+    index, and with it the gradient, is that of another element."""
+    pooled = _by_windows(case)
+    if case.layout("input") != "transposed" or pooled is None:
+        return False
+    kernel = pooled.arguments["kernel_size"]
+    fractional = "output_size" in pooled.arguments
+    pool = operator(f"{'fractional_' if fractional else ''}max_pool{len(kernel)}d")
+    if math.prod(kernel) < 25 and math.prod(pool.output_shape(pooled)) != 1:
+        return False
+    x, given = pool.operands(pooled, subject.format), dict(pooled.arguments)
+    if not fractional:
+        sides = [(0, 0)] * (len(case.shapes["input"]) - len(kernel)) + [(side, side) for side in given.pop("padding")]
+        x["input"] = np.pad(x["input"], sides, constant_values=-np.inf)
+    there = {name: values[::-1] if isinstance(values, tuple) else values for name, values in given.items()}
+    back = _backwards(x["input"], len(kernel)), *(samples[..., ::-1] for samples in list(x.values())[1:])
+    return bool((_counted(pool, x.values(), given) != _backwards(_counted(pool, back, there), len(kernel))).any())
+
+
+def _by_windows(case: Case) -> Case | None:
+    """The case of a max pooling; of an adaptive one as one by windows, None where their sizes differ or there is one
+    for a whole plane."""
+    if "kernel_size" in case.arguments:
+        return case
+    if not _even(case) or {count for _, count in _axes(case)} == {1}:
+        return None
+    kernel = tuple(size // count for size, count in _axes(case))
+    return replace(case, arguments={"kernel_size": kernel, "padding": (0,) * len(kernel)})
+
+
+def _backwards(x: Array, axes: int) -> Array:
+    """The last axes in the opposite order."""
+    return x.transpose(*range(x.ndim - axes), *reversed(range(x.ndim - axes, x.ndim)))
+
+
+def _counted(pool: Operator, operands: Iterable[Array], given: Mapping[str, Any]) -> Array:
+    """Which of the elements of its window each largest one is, counted in the order of the axes; nothing is padded."""
+    x, *samples = operands
+    kernel = given["kernel_size"]
+    ramp = np.broadcast_to(-np.arange(math.prod(sizes := x.shape[-len(kernel) :])).reshape(sizes), x.shape)
+    at, first = (np.unravel_index(pool.reference(values, *samples, **given)[1], sizes) for values in (x, ramp))
+    apart = zip(at, first, given.get("dilation", (1,) * len(kernel)), strict=True)
+    return np.asarray(np.ravel_multi_index([(a - f) // d for a, f, d in apart], kernel))
 
 
 # Valid arguments that are refused
@@ -228,9 +294,10 @@ def _empty_batch_of_kernels(case: Case, subject: Subject) -> bool:
     example=Case({"input": (0, 2)}, {"output_size": (2,)}, "normal"),
 )
 def _single_without_channels(case: Case, subject: Subject) -> bool:
-    """An image of no channels without a batch raises 'Expected 3D or 4D tensor with optional 0 dim batch size'."""
+    """An image of no channels without a batch raises 'Expected 3D or 4D tensor with optional 0 dim batch size' where
+    all windows are of one size."""
     shape, output = case.shapes["input"], case.arguments["output_size"]
-    return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1}
+    return len(shape) == len(output) + 1 and shape[0] == 0 and set(output) != {1} and _even(case)
 
 
 @refused(
@@ -263,9 +330,11 @@ def _image_without_channels(case: Case, subject: Subject) -> bool:
     example=Case({"input": (1, 1, 0, 1)}, {"output_size": (2, 2)}, "normal"),
 )
 def _means_of_nothing(case: Case, subject: Subject) -> bool:
-    """Means of an axis without elements are accepted, and an output is made up where one is asked for."""
-    output = case.arguments["output_size"]
-    return 0 in case.shapes["input"][-len(output) :] and set(output) != {1}
+    """Means of an axis without elements are accepted where none is asked for, and where windows differ in size and
+    several of nothing are, which are made up."""
+    axes = _axes(case)
+    none_wanted = min(count for _, count in axes) == 0
+    return any(size == 0 for size, _ in axes) and (none_wanted or _of_many_sizes(case))
 
 
 @compiled(

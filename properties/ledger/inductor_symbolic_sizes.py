@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from properties.cases.case import Case
-from properties.ledger.examples import convolution, transposed
+from properties.ledger.examples import convolution
 from properties.ledger.inductor import refused
 from properties.ledger.record import OF_GRADIENTS
 from properties.subjects import Subject
@@ -33,7 +33,7 @@ def _strides_without_order(case: Case, subject: Subject) -> bool:
 
 @refused(
     "dynamic-convolution-of-divided-strides",
-    ("conv2d", "conv3d", "conv2d_padded", "conv3d_padded"),
+    ("conv2d", "conv3d", "conv2d_padded", "conv3d_padded", "conv_transpose3d"),
     laws=(*OF_GRADIENTS, "agreement", "errors when compiled"),
     modes=("dynamic",),
     upstream="https://github.com/pytorch/pytorch/issues/188422",
@@ -43,55 +43,9 @@ def _strides_without_order(case: Case, subject: Subject) -> bool:
     example=Case(*convolution((3, 1, 14, 2), (1, 1, 5, 1), stride=(3, 1), padding=(2, 1)), "normal"),
 )
 def _strides_divided(case: Case, subject: Subject) -> bool:
-    """For symbolic sizes, strides of the cotangent, or of a padded input, are products of sums; bounds of their
-    quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
+    """For symbolic sizes, strides of the cotangent, of a padded input, or of an output without a batch, are products of
+    sums; bounds of their quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
     return min(case.shapes["input"][-2:]) > 1
-
-
-@dynamic(
-    "dynamic-convolution3d-without-batch",
-    ("conv3d", "conv3d_padded"),
-    upstream="https://github.com/pytorch/pytorch/issues/188422",
-    why="torch.nn.Conv3d, Shape: (C, D, H, W); a batch of several, eager mode and dynamic=False are right",
-    example=Case(*convolution((3, 7, 10, 21), (4, 3, 1, 2, 2)), "normal"),
-)
-def _strides_of_sums(case: Case, subject: Subject) -> bool:
-    """For symbolic sizes, the strides of an output without a batch, which are products of sums, are compared; bounds of
-    their quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
-    # Several channels of several rows and columns, of lengths that are not just n // stride. Spared are images that are
-    # known to be square. An axis as long as there are channels is a number as they are, but only to a function that was
-    # compiled for no other size before.
-    given, (outputs, _, *kernel), shape = case.arguments, case.shapes["weight"], case.shapes["input"]
-    if len(shape) != 4 or outputs < 2:
-        return False
-    steps = list(zip(kernel, given["stride"], given["dilation"], strict=True))
-    amounts = [d * (k - 1) if given["padding"] == "same" else 0 for k, _, d in steps]
-    if isinstance(given["padding"], tuple):
-        amounts = [2 * amount for amount in given["padding"]]
-    lengths = [(size, s, a - d * (k - 1) - 1 + s) for size, a, (k, s, d) in zip(shape[1:], amounts, steps, strict=True)]
-    several = all(size > 1 and (size + more) // s > 1 for size, s, more in lengths)
-    return several and all(more for *_, more in lengths[1:]) and lengths[1] != lengths[2]
-
-
-@dynamic(
-    "dynamic-transposed-convolution3d-without-batch",
-    ("conv_transpose3d",),
-    upstream="https://github.com/pytorch/pytorch/issues/188422",
-    why="torch.nn.ConvTranspose3d, Shape: (C, D, H, W); a batch, eager mode and dynamic=False are right",
-    example=Case(*transposed((3, 7, 9, 5), (3, 4, 1, 2, 2)), "normal"),
-)
-def _strides_of_transposed_sums(case: Case, subject: Subject) -> bool:
-    """For symbolic sizes, the strides of an output without a batch, which are products of sums, are compared; bounds of
-    their quotient raise 'ValueRangeError: Invalid ranges [0:-1]', where they should be unknown."""
-    # As without "transposed", but for the lengths: n * stride, and something more.
-    given, (_, outputs, *kernel), shape = case.arguments, case.shapes["weight"], case.shapes["input"]
-    if len(shape) != 4 or outputs * given["groups"] < 2:
-        return False
-    steps = zip(kernel, *(given[name] for name in ("stride", "padding", "dilation", "output_padding")), strict=True)
-    amounts = [(s, d * (k - 1) + 1 + extra - s - 2 * p) for k, s, p, d, extra in steps]
-    lengths = [(size, s, more) for size, (s, more) in zip(shape[1:], amounts, strict=True)]
-    several = all(size > 1 and size * s + more > 1 for size, s, more in lengths)
-    return several and all(more for *_, more in lengths[1:]) and lengths[1] != lengths[2]
 
 
 @dynamic(

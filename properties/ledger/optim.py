@@ -145,8 +145,7 @@ def _fused_strides_in_lists(case: Case, subject: Subject) -> bool:
 )
 def _skipped_first_step(case: Case, subject: Subject) -> bool:
     """With fused=True and momentum, a first step that GradScaler skips leaves a velocity that was never written. If all
-    steps are skipped it is kept; else the next one adds to it, dampened, instead of beginning it. Where that memory
-    holds little, and there is no dampening, the sum may be right by chance."""
+    steps are skipped it is kept; else the next one adds to it, dampened, instead of beginning it."""
     given = case.arguments
     return bool(given.get("fused") and given.get("momentum")) and given["steps"][0] == "overflowing"
 
