@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from properties.cases.case import Case, Mixed, kernel_size
+from properties.ledger import windows
 from properties.ledger.backends import own_loops
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.memory_formats import as_convolved, passes
@@ -148,9 +149,12 @@ for _dtype, _instructions in (("float32", None), ("bfloat16", "avx512_f"), ("flo
 def _pads_channels_by_none(case: Case, subject: Subject) -> bool:
     """In a mode that pads before the convolution, a padding of more values than axes is accepted, and its first value
     pads the channels."""
-    # With 0 it adds no channel, so that nothing raises.
-    mode, padding = case.arguments["padding_mode"], case.arguments["padding"]
-    return mode != "zeros" and padding[0] == 0 and len(case.shapes["input"]) == len(padding) + 1
+    # With 0 it adds no channel, so that nothing raises if the others can pad the axes, and the images: of none, only
+    # circular padding is made.
+    mode, (first, *others), shape = case.arguments["padding_mode"], case.arguments["padding"], case.shapes["input"]
+    if mode == "zeros" or first != 0 or len(shape) != len(others) + 2 or (shape[0] == 0 and mode != "circular"):
+        return False
+    return windows.accepted(case.with_arguments(padding=tuple(others)))
 
 
 # Operands of two dtypes

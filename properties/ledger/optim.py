@@ -136,6 +136,7 @@ def _fused_strides_in_lists(case: Case, subject: Subject) -> bool:
     "fused-sgd-velocity-of-skipped-step",
     ("sgd_steps",),
     severity="silent wrong value",
+    chance="what that memory holds: where it is little, and there is no dampening, the sum may be right",
     why=f"{SKIPPED}, and torch.optim.SGD: the velocity begins with the first gradient; other forms do so",
     example=Case(
         {"parameter 0": (1,), "gradients 0": (2, 1)},
@@ -184,6 +185,7 @@ def _later_parameter(case: Case, subject: Subject) -> bool:
         },
         "normal",
     ),
+    chance="of parameters that are large beside the learning rate, the step is off by less than they are rounded by",
 )  # fmt: skip
 def _corrections(case: Case, subject: Subject) -> bool:
     """Compiled, but not with fused=True, the number of steps t is a tensor of float32, and so is 1 − β₂ᵗ: where β₂ᵗ is
