@@ -32,22 +32,22 @@ LEAST_PRODUCT = 1e-12
 """What torch takes x·(1 − x) for, where it is less, in the gradient of binary cross-entropy."""
 
 
-def mse_loss(x: Array, target: Array) -> Terms:
-    """``(x − t)²``. Source: torch.nn.MSELoss.
+def mse_loss(x: Array, target: Array, weight: Array | None = None) -> Terms:
+    """``w·(x − t)²``; weight: of the shape of the last axis, or one that broadcasts to x's. Source: torch.nn.MSELoss.
 
     >>> mse_loss(np.array([1.0, 2.0]), np.array([3.0, 3.0]))[:2]
     (array([4., 1.]), (array([-4., -2.]), array([4., 2.])))
     """
-    return _of_difference(_square, float64(x) - float64(target))
+    return _weighted(_of_difference(_square, float64(x) - float64(target)), weight)
 
 
-def l1_loss(x: Array, target: Array) -> Terms:
-    """``|x − t|``; where they are equal the slope is zero. Source: torch.nn.L1Loss.
+def l1_loss(x: Array, target: Array, weight: Array | None = None) -> Terms:
+    """``w·|x − t|``; where they are equal the slope is zero. weight: as for :func:`mse_loss`. Source: torch.nn.L1Loss.
 
     >>> l1_loss(np.array([1.0, 3.0]), np.array([3.0, 3.0]))[:2]
     (array([2., 0.]), (array([-1.,  0.]), array([ 1., -0.])))
     """
-    return _of_difference(_size, float64(x) - float64(target))
+    return _weighted(_of_difference(_size, float64(x) - float64(target)), weight)
 
 
 def smooth_l1_loss(x: Array, target: Array, beta: float = 1.0) -> Terms:
@@ -59,13 +59,15 @@ def smooth_l1_loss(x: Array, target: Array, beta: float = 1.0) -> Terms:
     return _of_difference(_pieces, float64(x) - float64(target), beta, 1.0)
 
 
-def huber_loss(x: Array, target: Array, delta: float = 1.0) -> Terms:
-    """``(x − t)²/2`` where ``|x − t| ≤ δ``, else ``δ·(|x − t| − δ/2)``. Source: torch.nn.HuberLoss.
+def huber_loss(x: Array, target: Array, delta: float = 1.0, weight: Array | None = None) -> Terms:
+    """``w·(x − t)²/2`` where ``|x − t| ≤ δ``, else ``w·δ·(|x − t| − δ/2)``. Source: torch.nn.HuberLoss.
 
-    >>> huber_loss(np.array([1.0, 5.0]), np.zeros(2), 2.0)[0]
-    array([0.5, 8. ])
+    weight: as for :func:`mse_loss`.
+
+    >>> huber_loss(np.array([1.0, 5.0]), np.zeros(2), 2.0, np.array([3.0, 1.0]))[0]
+    array([1.5, 8. ])
     """
-    return _of_difference(_pieces, float64(x) - float64(target), delta, delta)
+    return _weighted(_of_difference(_pieces, float64(x) - float64(target), delta, delta), weight)
 
 
 def margin_ranking_loss(x: Array, other: Array, target: Array, margin: float = 0.0) -> Terms:

@@ -45,6 +45,23 @@ def _overflowing(case: Case, subject: Subject) -> bool:
 
 
 @known(
+    "weighted-mean-over-the-weights",
+    ("mse_loss", "l1_loss"),
+    severity="silent wrong value",
+    upstream="https://github.com/pytorch/pytorch/pull/132049",
+    why="torch.nn.functional.mse_loss: \"'mean': the mean of the output is taken\", as huber_loss and "
+    "binary_cross_entropy with weights do; the review that changed huber_loss to that asked for it in these, too",
+    chance="a sum of weighted terms may be zero",
+    example=Case({"input": (3,), "target": (3,)}, {"weight": (2.0, 2.0, 2.0)}, "normal"),
+)
+def _weighted_mean(case: Case, subject: Subject) -> bool:
+    """With weights the mean is the sum over the sum of the weights, not over the number of elements: weights that are
+    all alike make no difference. Of no elements the gradient of the gradient is divided by zero, too."""
+    weight, mean = case.arguments.get("weight"), case.arguments.get("reduction", "mean") == "mean"
+    return weight is not None and mean and (sum(weight) != len(weight) or 0 in case.shapes["input"])
+
+
+@known(
     "soft-margin-loss-second-gradient-vanishes",
     ("soft_margin_loss",),
     severity="wrong gradient",

@@ -430,6 +430,42 @@ def _negative_padding(case: Case, subject: Subject) -> bool:
     return min(case.arguments["padding"]) < 0
 
 
+@compiled(
+    "compiled-l1-loss-ignores-weight",
+    ("l1_loss",),
+    severity="silent wrong value",
+    devices=("cpu", "cuda"),
+    dtypes=FLOATS,
+    backends=(INDUCTOR, "aot_eager"),
+    upstream="https://github.com/pytorch/pytorch/pull/193003",
+    why="torch.nn.functional.l1_loss: weight: 'Weights for each sample'; eager mode multiplies by them, and compiled "
+    "mse_loss and huber_loss do",
+    example=Case({"input": (2, 1), "target": (2, 1)}, {"reduction": "sum", "weight": (3.0,)}, "normal"),
+)
+def _unweighted(case: Case, subject: Subject) -> bool:
+    """Each element counts once: where a mode or a subclass takes over l1_loss by __torch_function__, as tracing does,
+    it is not told of the weight."""
+    return any(weight != 1.0 for weight in case.arguments.get("weight", ()))
+
+
+@accepted(
+    "compiled-l1-loss-of-one-weight",
+    ("l1_loss",),
+    "weight has the size of input",
+    laws=("rejection", "errors when compiled"),
+    devices=("cpu",),
+    dtypes=("float32",),
+    modes=COMPILED,
+    backends=(INDUCTOR,),
+    upstream="https://github.com/pytorch/pytorch/pull/193003",
+    why="torch.nn.functional.l1_loss: 'Weights and input must have the same size.'; eager mode raises",
+    example=({"input": (2,), "target": (2,)}, {"reduction": "sum", "weight": (2.0,)}),
+)  # fmt: skip
+def _one_weight(case: Case, subject: Subject) -> bool:
+    """Compiled, a weight of another size than the input's is accepted, as it is ignored."""
+    return "weight" in case.arguments
+
+
 @accepted(
     "compiled-smooth-l1-loss-of-negative-beta",
     ("smooth_l1_loss",),

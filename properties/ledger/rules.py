@@ -39,7 +39,8 @@ def accepted(
     them only if there is something to be computed.
     """
     for name in operators:
-        require(id, f"rule of {name}", [rule], [constraint.name for constraint in modules.rules(operator(name))])
+        rules = (*operator(name).constraints, *modules.rules(operator(name)))
+        require(id, f"rule of {name}", [rule], [constraint.name for constraint in rules])
     shapes, arguments = example
     about |= {"severity": severity, "laws": laws}
     pinned = functools.partial(Invalid, arguments=arguments, seed=seed, violated=rule)

@@ -114,6 +114,13 @@ def reduction_is_known(layer: str) -> must.Constraint:
     return must.argument_is("reduction is known", "reduction", ("average", "", "Mean"), source)
 
 
+def _one_weight(draw: st.DrawFn, case: Case) -> Case:
+    """A single weight for rows of several elements."""
+    shape = (*next(iter(case.shapes.values()))[:-1], draw(among(2, 5, 16)))
+    given = {"reduction": draw(among("none", "sum", "mean")), "weight": (2.0,)}
+    return replace(case, shapes=dict.fromkeys(case.shapes, shape), arguments=given)
+
+
 def _rules(layer: str, operands: tuple[str, ...], given: Mapping[str, Any]) -> tuple[must.Constraint, ...]:
     if len(operands) < 2:
         return (reduction_is_known(layer),)
@@ -156,7 +163,7 @@ def _loss(
         gradient_bounds=partial(bounds.loss_gradients, jet),
         second=partial(bounds.loss_second, jet),
         output_shape=output_shape,
-        traits=frozenset({"terms"}),
+        traits=frozenset({"terms", "weighted"} if "weight" in weights else {"terms"}),
         inexact=inexact,
         given=given,
         domain=domain,
@@ -169,16 +176,23 @@ NOT_NEGATIVE = (
     must.argument_is("beta is not negative", "beta", (-1.0, -0.5),
                      "torch.nn.SmoothL1Loss: beta: 'The value must be non-negative'"),
 )  # fmt: skip
+ONE_EACH = (
+    must.Constraint("weight has the size of input", "torch.nn.functional.huber_loss: 'Weights and input must have the "
+                    "same size'", _one_weight),
+)  # fmt: skip
 POSITIVE = (
     must.argument_is("delta is positive", "delta", (0.0, -1.0),
                      "torch.nn.HuberLoss: delta: 'The value must be positive'"),
 )  # fmt: skip
 
 OPERATORS = (
-    _loss("mse_loss", "torch.nn.MSELoss", MEAN),
-    _loss("l1_loss", "torch.nn.L1Loss", MEAN),
+    _loss("mse_loss", "torch.nn.MSELoss", MEAN, weights=("weight",), rules=ONE_EACH),
+    _loss("l1_loss", "torch.nn.L1Loss", MEAN, weights=("weight",), rules=ONE_EACH),
     _loss("smooth_l1_loss", "torch.nn.SmoothL1Loss", MEAN, rules=NOT_NEGATIVE, beta=(None, 1.0, 0.5, 2.0, 0.0)),
-    _loss("huber_loss", "torch.nn.HuberLoss", MEAN, rules=POSITIVE, delta=(None, 1.0, 0.5, 2.0)),
+    _loss(
+        "huber_loss", "torch.nn.HuberLoss", MEAN, weights=("weight",), rules=(*POSITIVE, *ONE_EACH),
+        delta=(None, 1.0, 0.5, 2.0),
+    ),
     _loss(
         "margin_ranking_loss", "torch.nn.MarginRankingLoss", MEAN, ("input1", "input2"), SIGNS,
         margin=(None, 0.5, 1.0, -1.0),

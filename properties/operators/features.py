@@ -250,6 +250,8 @@ FEATURES = (
             _named("divisor_override"), _without("divisor_override")),
     Feature("class-weights", "weights of classes", "no weights of classes", _loses,
             _named("weight"), _without("weight")),
+    Feature("weights", "weights of elements", "no weights of elements", lambda o: o.has("weighted"),
+            _named("weight"), _without("weight")),
     Feature("ignore-index", "ignore_index", "no ignore_index", _loses, _named("ignore_index"), _without_ignored),
     Feature("label-smoothing", "label_smoothing", "no label_smoothing", _loses,
             _named("label_smoothing"), _without("label_smoothing")),

@@ -21,6 +21,8 @@ PER_AXIS = ("kernel_size", "stride", "padding", "dilation", "output_padding", "o
 """Arguments that are a number or a tuple of one for each axis."""
 WEIGHTS = ("weight", "pos_weight")
 """Arguments of a loss that a layer keeps as buffers."""
+UNWEIGHTED = ("torch.nn.MSELoss", "torch.nn.L1Loss", "torch.nn.HuberLoss")
+"""Losses whose functions take weights, and whose layers do not."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def formed(
 ) -> Formed:
     """Cases of a layer, drawn from its own or from others, with one number for all axes or not, or either."""
     case = draw(operator.cases if drawn is None else drawn)
+    case = as_layer(operator, case)
     several = bool(operator.axes or "Pad" in operator.layer)
     numbers = several and (dealt(draw, "numbers", (False, True)) if numbers is None else numbers)
     case = alike(operator, case) if numbers else case
@@ -68,6 +71,13 @@ def formed(
     if asked and not _within_a_stride(case):
         asked = ""
     return Formed(case.shapes, case.arguments, case.fill, case.seed, numbers=numbers, asked=asked)
+
+
+def as_layer(operator: Operator, case: Case) -> Case:
+    """The same case without what a function takes and its layer does not."""
+    if operator.layer not in UNWEIGHTED:
+        return case
+    return replace(case, arguments={name: value for name, value in case.arguments.items() if name != "weight"})
 
 
 def alike(operator: Operator, case: Case) -> Case:
@@ -172,7 +182,8 @@ def rules(operator: Operator) -> tuple[must.Constraint, ...]:
     layer = operator.layer.removeprefix("torch.nn.")
     own = next((own for name, own in OWN.items() if layer.startswith(name)), ())
     given = next((rule.given for rule in operator.constraints if rule.given), {})
-    return (*operator.constraints, *(replace(rule, given=given) for rule in own))
+    told = [rule for rule in operator.constraints if operator.layer not in UNWEIGHTED or "weight" not in rule.name]
+    return (*told, *(replace(rule, given=given) for rule in own))
 
 
 def _indivisible(argument: str) -> must.Violate:

@@ -117,6 +117,7 @@ class Operator:
         - "normalizing": rows of the input are divided by the root of their variance, or mean square, and eps;
         - "centered": their mean is subtracted before that;
         - "terms": a loss to which each element of its operands, or each row, gives a term of its own;
+        - "weighted": of which an argument weighs the terms;
         - "moving": each output is an element of the input, and nothing is computed;
         - "random": what it gives is drawn at random but in the cases here, which leave nothing to chance.
         """

@@ -15,6 +15,7 @@ from properties.cases.case import Case
 from properties.engine.check import Check
 from properties.engine.law import every
 from properties.operators import CATALOGUE, Operator, operator
+from properties.operators.modules import as_layer
 from properties.selftest import nested
 from properties.selftest.test_kernels import results
 from properties.subjects import Subject, scripts
@@ -67,6 +68,7 @@ def test_layer_is_its_function(layer: Operator, subclasses: str) -> None:
     @settings(settings.get_profile("tests"), max_examples=3)
     @given(case=layer.cases)
     def same(case: Case) -> None:
+        case = as_layer(layer, case)
         operands, cotangent = layer.operands(case, FORMAT), layer.cotangent_if_any(case, FORMAT)
         call = Call(layer.program, operands, dict(case.arguments), cotangent, dtype="float32")
         ours, torchs = (seen(Call(**{**vars(call), "kernels": kernels})) for kernels in (subclasses, None))

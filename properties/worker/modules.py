@@ -132,6 +132,8 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
             raise NotImplementedError("layers that normalise are held as functions alone")
         arguments = {**dict(zip(names, operands, strict=False)), **arguments}
         weights: dict[str, Any] = {}
+        if "target" in called and "weight" in arguments and "weight" not in parameters:
+            raise NotImplementedError(f"{layer.__name__} takes no weight")
         if "weight" in arguments and "weight" not in parameters:
             weights = {"weight": arguments.pop("weight"), "bias": arguments.pop("bias", None)}
         built = {name: arguments.pop(name) for name in list(arguments) if name in parameters}

@@ -67,15 +67,17 @@ def loss_second(
     return _reduced(along, cotangent.format, "sum" if empty else reduction), *(added(*row) for row in rows)
 
 
-def mse_loss(x: Computed, target: Computed) -> Terms:
+def mse_loss(x: Computed, target: Computed, weight: Array | None = None) -> Terms:
     """The square of a rounded difference, and twice that."""
     d = exactly_added(x, -target)
-    return _of_difference(loops.mse_loss(x.value, target.value), d * d, d.map(lambda v: 2.0 * v))
+    values = loops.mse_loss(x.value, target.value)
+    return _weighted(_of_difference(values, d * d, d.map(lambda v: 2.0 * v)), weight)
 
 
-def l1_loss(x: Computed, target: Computed) -> Terms:
+def l1_loss(x: Computed, target: Computed, weight: Array | None = None) -> Terms:
     """The size of a rounded difference, and its sign, which no rounding changes."""
-    return _of_difference(loops.l1_loss(x.value, target.value), exactly_added(x, -target), exact(0.0, x))
+    values = loops.l1_loss(x.value, target.value)
+    return _weighted(_of_difference(values, exactly_added(x, -target), exact(0.0, x)), weight)
 
 
 def smooth_l1_loss(x: Computed, target: Computed, beta: float = 1.0) -> Terms:
@@ -85,9 +87,10 @@ def smooth_l1_loss(x: Computed, target: Computed, beta: float = 1.0) -> Terms:
     return _in_pieces(x, target, values, factor, beta, 1.0)
 
 
-def huber_loss(x: Computed, target: Computed, delta: float = 1.0) -> Terms:
+def huber_loss(x: Computed, target: Computed, delta: float = 1.0, weight: Array | None = None) -> Terms:
     """``(d·d)/2``, or ``δ·(|d| − δ/2)``; the slope d, or its sign times δ."""
-    return _in_pieces(x, target, loops.huber_loss(x.value, target.value, delta), [], delta, delta)
+    values = loops.huber_loss(x.value, target.value, delta)
+    return _weighted(_in_pieces(x, target, values, [], delta, delta), weight)
 
 
 def margin_ranking_loss(x: Computed, other: Computed, target: Array, margin: float = 0.0) -> Terms:

@@ -9,15 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from properties.selftest.faults.record import WIDE, fault, with_slope_of
-from properties.worker.programs.elementwise_loss import binary_cross_entropy_with_logits
+from properties.worker.programs.elementwise_loss import binary_cross_entropy_with_logits, huber_loss, l1_loss, mse_loss
 
 
 @fault("agreement", "mse_loss")
-def squared_error_of_rows(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def squared_error_of_rows(input: Tensor, target: Tensor, reduction: str = "mean", **weight: Any) -> Tensor:
     """Mean squared error that divides by the number of rows, not of elements."""
     if reduction != "mean":
-        return F.mse_loss(input, target, reduction=reduction)
-    return F.mse_loss(input, target, reduction="sum") / len(input)
+        return mse_loss(input, target, reduction=reduction, **weight)
+    return mse_loss(input, target, reduction="sum", **weight) / len(input)
 
 
 @fault("agreement", "smooth_l1_loss")
@@ -27,8 +27,12 @@ def smooth_l1_of_one_width(input: Tensor, target: Tensor, beta: float = 1.0, red
 
 
 @fault("agreement", "huber_loss")
-def huber_as_smooth_l1(input: Tensor, target: Tensor, delta: float = 1.0, reduction: str = "mean") -> Tensor:
+def huber_as_smooth_l1(
+    input: Tensor, target: Tensor, delta: float = 1.0, reduction: str = "mean", weight: Any = None
+) -> Tensor:
     """Huber loss that is the smooth L1 loss, which is divided by delta."""
+    if weight is not None:
+        return huber_loss(input, target, weight, delta=delta, reduction=reduction)
     return F.smooth_l1_loss(input, target, beta=delta, reduction=reduction)
 
 
@@ -120,3 +124,41 @@ def gaussian_of_a_constant_variance(input: Tensor, target: Tensor, var: Tensor, 
     other = F.gaussian_nll_loss(input, target, var.detach(), **options)
     log = F.gaussian_nll_loss(input.detach(), input.detach(), var, **options)
     return with_slope_of(value, other + log)
+
+
+@fault("agreement", "mse_loss")
+def squared_error_without_weights(input: Tensor, target: Tensor, weight: Any = None, **options: Any) -> Tensor:
+    """Mean squared error that weighs every element alike."""
+    return F.mse_loss(input, target, **options)
+
+
+@fault("agreement", "l1_loss")
+def error_of_weighted_operands(input: Tensor, target: Tensor, weight: Any = None, **options: Any) -> Tensor:
+    """L1 loss whose weight meets the target alone."""
+    return l1_loss(input, target if weight is None else target * torch.tensor(weight).to(target), **options)
+
+
+@fault("gradients", "huber_loss")
+def huber_gradient_without_weights(input: Tensor, target: Tensor, weight: Any = None, **options: Any) -> Tensor:
+    """Huber loss whose gradient does not know its weight."""
+    return with_slope_of(huber_loss(input, target, weight, **options), huber_loss(input, target, **options))
+
+
+@fault("agreement", "huber_loss")
+def huber_over_the_weights(input: Tensor, target: Tensor, weight: Any = None, **options: Any) -> Tensor:
+    """Huber loss whose mean divides by the sum of its weights."""
+    value = huber_loss(input, target, weight, **options)
+    if weight is None or options.get("reduction", "mean") != "mean":
+        return value
+    return value * len(weight) / sum(weight)
+
+
+@fault("gradients of gradients", "mse_loss")
+def squared_error_of_no_curvature(input: Tensor, target: Tensor, weight: Any = None, **options: Any) -> Tensor:
+    """Mean squared error whose gradient is a constant to whom differentiates it."""
+    x, t = (each.detach().requires_grad_() for each in (input, target))
+    with torch.enable_grad():
+        value = mse_loss(x, t, weight, **options)
+        by_input, by_target = torch.autograd.grad(value.sum(), (x, t))
+    straight = by_input * input + by_target * target
+    return with_slope_of(value, straight if value.shape == input.shape else straight.sum())

@@ -12,14 +12,14 @@ Weights = tuple[float, ...] | None
 """One number for each element of the last axis."""
 
 
-def mse_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, weight: Weights = None, **options: Any) -> Tensor:
     """torch.nn.MSELoss."""
-    return F.mse_loss(input, target, **options)
+    return F.mse_loss(input, target, **_of_rows(weight, input), **options)
 
 
-def l1_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, weight: Weights = None, **options: Any) -> Tensor:
     """torch.nn.L1Loss."""
-    return F.l1_loss(input, target, **options)
+    return F.l1_loss(input, target, **_of_rows(weight, input), **options)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
@@ -27,9 +27,9 @@ def smooth_l1_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
     return F.smooth_l1_loss(input, target, **options)
 
 
-def huber_loss(input: Tensor, target: Tensor, **options: Any) -> Tensor:
+def huber_loss(input: Tensor, target: Tensor, weight: Weights = None, **options: Any) -> Tensor:
     """torch.nn.HuberLoss."""
-    return F.huber_loss(input, target, **options)
+    return F.huber_loss(input, target, **_of_rows(weight, input), **options)
 
 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, **options: Any) -> Tensor:
@@ -77,3 +77,11 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor, **options: Any
 
 def as_tensor(weights: Weights, like: Tensor) -> Tensor | None:
     return None if weights is None else torch.tensor(weights, dtype=torch.float64).to(like)
+
+
+def _of_rows(weights: Weights, like: Tensor) -> dict[str, Any]:
+    """Weights, if there are any: the same for each row, since these losses broadcast none."""
+    given = as_tensor(weights, like)
+    if given is None:
+        return {}
+    return {"weight": given.expand_as(like) if given.shape == like.shape[-1:] else given}
