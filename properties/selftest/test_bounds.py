@@ -111,6 +111,24 @@ def test_bound_says_how_sums_are_formed(
         assert_within(seen, bound("linear", x, w, dtype=dtype))
 
 
+LAYERS: dict[str, dict[str, Any]] = {
+    "layer_norm": {"normalized_shape": (300,)},
+    "group_norm": {"num_groups": 1},
+    "batch_norm": {"running_mean": np.zeros(300), "running_var": np.ones(300), "training": True, "momentum": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_sums_too_long_for_a_bound_have_none(name: str) -> None:
+    """Infinite errors times zero, a deviation or a weight of zero, are as infinite, and no invalid number."""
+    x, weight, bias = np.ones((300, 300)), np.zeros(300), np.zeros(300)
+    about: dict[str, Any] = {"dtype": "bfloat16", "accumulator": "bfloat16", "eps": 0.125, **LAYERS[name]}
+    found = bound(name, x, weight, bias, **about), gradient_bounds(name, x, x, weight, bias, **about)["input"]
+    for each in listed(found[0])[:1] + listed(found[1])[:1]:
+        assert each.bound is not None
+        assert np.isinf(each.bound).all()
+
+
 def test_library_says_what_is_wrong() -> None:
     """Another shape, an unknown operation, dtype or part, and gradients where there are none, are told as such."""
     with pytest.raises(AssertionError, match=r"output has shape \(2,\), but should have \(8, 8\)"):

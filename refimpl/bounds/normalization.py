@@ -26,7 +26,11 @@ from refimpl.normalization import LAYERS as LAYERS
 from refimpl.normalization import Rows
 from refimpl.rounding import Computed, gamma, rounding_of
 
+UNBOUNDED = np.errstate(invalid="ignore")
+"""Of sums that are too long for a bound: infinite errors times zero, which :func:`covered` takes for infinite."""
 
+
+@UNBOUNDED
 def statistics(x: Computed, eps: float, centered: bool = True) -> tuple[Computed, Computed]:
     """Mean and ``1/√(v + ε)`` of each row, with their errors. x: (rows, elements)."""
     values, u = x.value, x.precision.unit_roundoff
@@ -56,6 +60,7 @@ def given_statistics(mean: Computed, variance: Computed, eps: float) -> tuple[Co
     )
 
 
+@UNBOUNDED
 def running(x: Computed, mean: Computed, variance: Computed, momentum: float) -> tuple[Computed, Computed]:
     """``(1 − m)·old + m·new``, four roundings each, beside the errors of the new ones. x: (rows, elements)."""
     n, u = x.shape[1], x.precision.unit_roundoff
@@ -70,10 +75,12 @@ def running(x: Computed, mean: Computed, variance: Computed, momentum: float) ->
     ):
         fresh, error = fresh.reshape(-1), error.reshape(-1)
         size = (1 - momentum) * np.abs(old.value) + momentum * (np.abs(fresh) + error)
-        found.append(Computed(value, x.format, momentum * error + 4.0 * u * size + x.precision.underflow).stored())
+        off = momentum * error + 4.0 * u * size + x.precision.underflow
+        found.append(covered(Computed(value, x.format, off).stored()))
     return found[0], found[1]
 
 
+@UNBOUNDED
 def _hat(x: Computed, mean: Computed, inverse: Computed) -> tuple[Computed, Array]:
     """``x̂`` with its error, and the size ``(|x| + |μ|)·r`` of the terms that it may be the difference of."""
     value = (x.value - mean.value) * inverse.value
@@ -82,6 +89,7 @@ def _hat(x: Computed, mean: Computed, inverse: Computed) -> tuple[Computed, Arra
     return Computed(value, x.format, off), size
 
 
+@UNBOUNDED
 def _affine(
     x: Computed, rows: Rows, mean: Computed, inverse: Computed, weight: Computed | None, bias: Computed | None
 ) -> Computed:
@@ -102,6 +110,7 @@ def forward(
     return _affine(x, rows, *statistics(x.map(rows.rows), eps, centered), weight, bias)
 
 
+@UNBOUNDED
 def gradients(
     g: Computed, x: Computed, rows: Rows, eps: float, weight: Computed | None = None, bias: Computed | None = None, *,
     centered: bool = True, given: tuple[Computed, Computed] | None = None,
