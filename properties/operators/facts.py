@@ -123,6 +123,7 @@ def _several(operator: Operator, case: Case, name: str, values: tuple[Any, ...])
         yield "steps that are taken", sum(step != "overflowing" for step in values)
     if numbers:
         yield from ((f"largest {name}", max(numbers)), (f"smallest {name}", min(numbers)))
+        yield from ((f"first of {name}", numbers[0]), (f"last of {name}", numbers[-1]))
 
 
 def _by_side(shape: tuple[int, ...], padding: tuple[int, ...]) -> Found:
@@ -235,7 +236,10 @@ def _window(operator: Operator, case: Case) -> Found:
     reach = [effective_kernel(k, d) for k, d in zip(kernel, dilation, strict=True)]
     yield "reach", max(reach)
     yield from _by_axis(operator, "reach", tuple(reach))
-    if isinstance(padding, str):
+    if isinstance(padding, str):  # of "same" one side has an element more where a window's reach is even
+        uneven = [padding == "same" and r % 2 == 0 for r in reach]
+        yield "uneven padding", any(uneven)
+        yield from ((f"uneven padding of the {axis}", u) for axis, u in zip(AXES[len(reach)], uneven, strict=True))
         return
     sizes = case.arguments["output_size"] if operator.has("columns") else case.shapes["input"][-len(kernel) :]
     yield "a window longer than its axis", any(r > n for r, n in zip(reach, sizes, strict=True))

@@ -127,10 +127,13 @@ def test_facts_of_given_operands() -> None:
 
 
 def test_facts_of_shapes_of_images() -> None:
-    """Whether images and their outputs are square is told."""
+    """Whether images and their outputs are square is told, and whether both sides are padded alike."""
     facts = facts_of(operator("avg_pool2d"), Case({"input": (1, 1, 4, 4)}, {"kernel_size": (2, 1), "padding": (0, 0)}))
     assert facts["the same size on all axes"]
     assert not facts["the same output size on all axes"]
+    padded = {"stride": (1, 1), "padding": "same", "dilation": (1, 2), "groups": 1, "padding_mode": "reflect"}
+    facts = facts_of(operator("conv2d_padded"), Case({"input": (1, 1, 4, 4), "weight": (1, 1, 2, 2)}, padded))
+    assert (facts["uneven padding of the height"], facts["uneven padding of the width"]) == (True, False)
 
 
 def test_facts_of_dtypes() -> None:
