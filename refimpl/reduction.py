@@ -196,6 +196,19 @@ def cumulative_product_gradient(g: Array, x: Array, dim: int) -> Array:
     return back(gradient, np.shape(x), dim)
 
 
+def cumulative_product_second(h: Array, g: Array, x: Array, dim: int) -> tuple[Array, Array]:
+    """The gradients of ``S = Σ_k g_k·Σ_{i≤k} h_i·Π_{j≤k, j≠i} x_j``, h the direction.
+
+    ``∂g_k = Σ_{i≤k} h_i·Π_{j≤k, j≠i} x_j`` and ``∂x_m = Σ_{k≥m} g_k·Σ_{i≤k, i≠m} h_i·Π_{j≤k, j≠i, j≠m} x_j``.
+
+    >>> cumulative_product_second(np.array([[1, 1, 1]]), np.array([[1, 1, 1]]), np.array([[2, 3, 4]]), 1)
+    (array([[ 1.,  5., 26.]]), array([[8., 7., 5.]]))
+    """
+    to_cotangent, to_input = np.zeros(rows(x, dim).shape), np.zeros(rows(x, dim).shape)
+    _cumulative_product_second(to_cotangent, to_input, rows(h, dim), rows(g, dim), rows(x, dim))
+    return back(to_cotangent, np.shape(x), dim), back(to_input, np.shape(x), dim)
+
+
 @njit(cache=True)
 def _total(y, x):  # type: ignore[no-untyped-def]
     for n in range(x.shape[0]):
@@ -265,3 +278,22 @@ def _cumulative_product_gradient(gradient, g, x):  # type: ignore[no-untyped-def
                 total += g[n, k] * others
             gradient[n, i] = total
             before *= x[n, i]
+
+
+@njit(cache=True)
+def _cumulative_product_second(to_cotangent, to_input, h, g, x):  # type: ignore[no-untyped-def]
+    for n in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            others = 1.0
+            for k in range(x.shape[1]):
+                if k != i:
+                    others *= x[n, k]
+                if k >= i:
+                    to_cotangent[n, k] += h[n, i] * others
+            for m in range(x.shape[1]):
+                rest = 1.0
+                for k in range(x.shape[1]):
+                    if k not in (i, m):
+                        rest *= x[n, k]
+                    if k >= i and k >= m and i != m:
+                        to_input[n, m] += g[n, k] * h[n, i] * rest

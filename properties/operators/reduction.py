@@ -227,6 +227,7 @@ OPERATORS = (
         bound=bounds.cumulative_product,
         gradients=lambda g, x, dim: (reduction.cumulative_product_gradient(g, x, dim),),
         gradient_bounds=bounds.cumulative_product_gradients,
+        second=bounds.cumulative_product_second,
         output_shape=lambda case: case.shapes["input"],
         traits=frozenset({"reduction"}),
         inexact="a product of many integers is soon past what a format holds",

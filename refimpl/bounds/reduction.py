@@ -157,6 +157,32 @@ def cumulative_product_gradients(cotangent: Computed, x: Computed, dim: int) -> 
     return (Computed(value, x.format, relative * size + lost).stored(),)
 
 
+def cumulative_product_second(cotangent: Computed, x: Computed, h: Computed, dim: int) -> tuple[Computed, Computed]:
+    """:func:`refimpl.reduction.cumulative_product_second`, as autograd forms it of running products, their gradients
+    and sums.
+
+    A term has at most n roundings of its product, three factors and a quotient more, and is added up over i, over k,
+    and among the running products that begin at each element: ``γ_{4n+6}``. Each of these gives a part of the result,
+    which is stored, and so is each sum of two of them: ``γ_{2n+8}`` in the storage. Of a gradient formed as a quotient,
+    ``Σ_k g_k·y_k/x_i``, the terms with i = m are there twice, with opposite signs: by its dividend and by its divisor.
+    """
+    values, n = reduction.cumulative_product_second(h.value, cotangent.value, known(x), dim), x.shape[dim]
+    direction, g, size = (np.abs(each.value) for each in (h, cotangent, x))
+    to_cotangent, to_input = reduction.cumulative_product_second(direction, g, size, dim)
+    divided = np.divide(direction, size, out=np.zeros(x.shape), where=size > 0.0)
+    sizes = to_cotangent, to_input + 2.0 * divided * reduction.cumulative_product_gradient(g, size, dim)
+    relative = gamma(4 * n + 6, x.precision)
+    if x.format.storage is not x.precision:
+        relative = relative + gamma(2 * n + 8, x.format.storage) * (1.0 + relative)
+    grown = reduction.cumulative_product(np.maximum(np.abs(x.value), 1.0), dim).max(dim, keepdims=True, initial=1.0)
+    largest = (1.0 + direction.max(dim, keepdims=True, initial=0.0)) * (1.0 + g.max(dim, keepdims=True, initial=0.0))
+    lost = 4.0 * n**2 * smallest(x) * grown * largest
+    first, second = (
+        Computed(value, x.format, relative * most + lost) for value, most in zip(values, sizes, strict=True)
+    )
+    return first.stored(), second.stored()
+
+
 def _before(x: Computed, dim: int) -> Array:
     """How many elements come before one along an axis."""
     return reduction.cumulative_sum(np.ones(x.shape), dim) - 1.0

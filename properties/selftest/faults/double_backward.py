@@ -117,3 +117,32 @@ def second_gradient_without_sign(input: Tensor, norm_type: float, **arguments: A
     """Power-average pooling of infinite power whose second gradient forgets the sign of what it took."""
     taken = _SignForgotten.apply(input) if norm_type == float("inf") else input
     return F.lp_pool2d(taken, norm_type, **arguments)
+
+
+@fault("gradients of gradients", "cumprod")
+def half_of_the_last_product(input: Tensor, dim: int) -> Tensor:
+    """Cumulative product whose second gradient is halved in the last column."""
+    output: Tensor = _CotangentOnce.apply(torch.cumprod(input, dim))
+    return output
+
+
+class _ProductsOnce(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, input: Tensor, dim: int) -> Tensor:
+        context.save_for_backward(input)
+        context.dim = dim
+        return torch.cumprod(input, dim)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        given = context.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            products = torch.cumprod(given, context.dim)
+        return torch.autograd.grad(products, given, gradient, create_graph=True)[0], None
+
+
+@fault("gradients of gradients", "cumprod")
+def products_of_constants(input: Tensor, dim: int) -> Tensor:
+    """Cumulative product whose gradient is differentiated as if it did not depend on the input."""
+    output: Tensor = _ProductsOnce.apply(input, dim)
+    return output
