@@ -105,7 +105,7 @@ def test_bad_option(arguments: list[str], message: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("processes", [[], ["-n2"]])
+@pytest.mark.parametrize("processes", [[], ["-n1"]])
 def test_search(processes: list[str], tmp_path: Path, script: scripts.Run) -> None:
     """A planted fault is found in each dtype, shrunk and written down; the exit code is 1."""
     kernels = ROOT / "examples" / "subtly_wrong.py"

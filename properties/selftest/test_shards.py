@@ -81,7 +81,7 @@ def evidence(folder: Path, kind: str) -> list[dict[str, Any]]:
 def test_a_run_on_two_machines(tmp_path: Path) -> None:
     """As users see it, with pytest-xdist on one: each check and each row of an absent device once, one page of both."""
     only = ["-k", "cpu-float32"]
-    finished = [shard(1, 2, tmp_path / "1", *only, "-n2"), shard(2, 2, tmp_path / "2", *only, "--hypothesis-seed=1")]
+    finished = [shard(1, 2, tmp_path / "1", *only, "-n1"), shard(2, 2, tmp_path / "2", *only, "--hypothesis-seed=1")]
     assert [one.returncode for one in finished] == [0, 0], finished[0].stdout + finished[1].stdout
     rows = Counter((row["law"], row["operator"], row["subject"]) for row in evidence(tmp_path, "result"))
     assert set(rows.values()) == {1}

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from properties.engine.law import REST
-from properties.operators import CHAPTER, Operator
 from properties.session import absent, law_tests, profiles, run_evidence, shards
 from properties.session.options import OPTIONS
 from properties.subjects import Subject
@@ -86,21 +85,18 @@ def dealt(items: Sequence[Any]) -> list[Any]:
 
 
 def thinned(items: Sequence[Any]) -> list[Any]:
-    """All tests but two of three of each law that others explain, on operators of families beyond the chapter's.
+    """All tests but two of three of each law that others explain, and of the ledger's entries.
 
     Those that stay differ from law to law: there, too, the tests of the suite leave most to the main job.
     """
-    numbers: dict[str, itertools.count[int]] = {}
-    kept = []
+    laws: dict[str, list[Any]] = {}
     for item in items:
-        operator = getattr(getattr(item, "callspec", None), "params", {}).get("operator")
-        further = isinstance(operator, Operator) and operator.family not in CHAPTER
-        if further and LAWS in item.path.parents and law_tests.rank(item) == REST:
-            own = numbers.setdefault(item.nodeid.partition("[")[0], itertools.count(len(numbers)))
-            if next(own) % EACH:
-                continue
-        kept.append(item)
-    return kept
+        if LAWS in item.path.parents and hasattr(item, "callspec") and law_tests.rank(item) == REST:
+            laws.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = set(itertools.chain.from_iterable(laws.values()))
+    for number, of_law in enumerate(laws.values()):
+        left_out -= set(of_law[number % min(EACH, len(of_law)) :: EACH])
+    return [item for item in items if item not in left_out]
 
 
 def _chosen(config: pytest.Config) -> bool:
