@@ -63,6 +63,7 @@ def _sizes(case: Case, subject: Subject) -> list[int]:
     return [-1 if onednn and added >= 2**63 else size for size, added in zip(sizes, sums, strict=True)]
 
 
+LEFT = "it depends on what is left in 32 bits of a quotient that wraps, which no bound on an argument tells"
 OF_NO_ELEMENTS = Huge(
     *convolution((1, 2), (1, 1, 1), stride=(2**61 - 1,), padding=(2**31 - 1,), dilation=(2,)),
     inflated=("padding", "stride"),
@@ -78,6 +79,7 @@ OF_NO_ELEMENTS = Huge(
     what=f"{DIVISION}: a dilated convolution gives an output of no elements",
     upstream="https://github.com/pytorch/pytorch/pull/194112",
     why="torch.nn.Conv1d, Shape: the formula gives one element",
+    narrower=LEFT,
     example=OF_NO_ELEMENTS,
 )
 def _dilated_division_overflows(case: Case, subject: Subject) -> bool:
@@ -113,7 +115,7 @@ def _size_is_cut(case: Case, subject: Subject) -> bool:
     "no elements",
     upstream="https://github.com/pytorch/pytorch/pull/194112",
     why="torch.nn.Conv3d, Shape: the formula gives one element",
-    narrower="it depends on what is left in 32 bits of a quotient that wraps, which no bound on an argument tells",
+    narrower=LEFT,
     example=OF_NO_ELEMENTS,
 )
 def _three_axes_or_dilated_division_overflows(case: Case, subject: Subject) -> bool:
