@@ -251,6 +251,27 @@ def local_response_gradient(
     return np.asarray(g * divisor**-beta - 2.0 * alpha * beta / size * x * along)
 
 
+def local_response_second(
+    h: Array, g: Array, x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> tuple[Array, Array]:
+    """The gradients of ``S = ⟨h, ∂x⟩``; with ``a = 2αβ/s``, A the sum over a window and ``u = A(h·x)``
+
+    ``∂g = h·D^{−β} − a·x·D^{−β−1}·u`` and ``∂x = 2α(β+1)/s·a·x·Aᵀ(g·x·D^{−β−2}·u) − a·(x·Aᵀ(g·h·D^{−β−1}) +
+    g·D^{−β−1}·u + h·Aᵀ(g·x·D^{−β−1}))``.
+
+    >>> one = np.ones((1, 1, 1))
+    >>> local_response_second(one, one, 2.0 * one, 1, 1.0, 1.0, 0.0)
+    (array([[[-0.25]]]), array([[[0.25]]]))
+    """
+    d, a = response(x, size, alpha, k), 2.0 * alpha * beta / size
+    along, once = across_channels(h * x, size), d ** (-beta - 1.0)
+    back = [
+        across_channels(v, size, adjoint=True) for v in (g * h * once, g * x * once, g * x * d ** (-beta - 2) * along)
+    ]
+    to_input = 2.0 * alpha * (beta + 1.0) / size * a * x * back[2] - a * (x * back[0] + g * once * along + h * back[1])
+    return np.asarray(h * d**-beta - a * x * once * along), np.asarray(to_input)
+
+
 def response(x: Array, size: int, alpha: float, k: float) -> Array:
     """``D = k + α/s·Σ x²`` of each element. x: (N, C, *)."""
     return k + alpha / size * across_channels(np.square(x), size)

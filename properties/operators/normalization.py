@@ -234,6 +234,7 @@ OPERATORS = (
         bound=bounds.local_response_norm,
         gradients=lambda g, x, **how: (normalization.local_response_gradient(g, x, **how),),
         gradient_bounds=bounds.local_response_norm_gradients,
+        second=bounds.local_response_norm_second,
         output_shape=lambda case: case.shapes["input"],
         inexact=INEXACT,
         large=large.at_most(

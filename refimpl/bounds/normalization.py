@@ -22,6 +22,7 @@ from refimpl import normalization as loops
 from refimpl.arrays import Array
 from refimpl.bounds.common import covered, product, rounded_constant, with_error_of
 from refimpl.bounds.pooling import averaged
+from refimpl.double_backward import added
 from refimpl.normalization import LAYERS as LAYERS
 from refimpl.normalization import Rows
 from refimpl.rounding import Computed, gamma, rounding_of
@@ -250,6 +251,36 @@ def local_response_norm_gradients(
     through = product(x, along)
     computed = (((g * inverse).stored() - through).stored() - through).stored()
     return (with_error_of(loops.local_response_gradient(g.value, x.value, size, alpha, beta, k), computed),)
+
+
+def local_response_norm_second(
+    g: Computed, x: Computed, h: Computed, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> tuple[Computed, Computed]:
+    """The derivatives of the steps of :func:`local_response_norm_gradients`, by the rules of products, each stored.
+
+    ``D^{−β}`` is a quotient by a power, whose second derivative is ``2·D^{−3β}·(β·D^{β−1})² − D^{−2β}·β(β−1)·D^{β−2}``.
+    """
+    values = loops.local_response_second(h.value, g.value, x.value, size, alpha, beta, k)
+    d = _response(x, size, alpha, k)
+    inverse = (Computed.operand(1.0, x.format) / d.pow(beta).stored()).stored()
+    slope, bend = d.pow(beta - 1.0).stored(), d.pow(beta - 2.0).stored()
+    share, rate, less = (rounded_constant(value, x) for value in (alpha, beta, beta - 1.0))
+    once = (inverse, inverse, slope, share, rate)
+
+    def windows(terms: Computed, adjoint: bool) -> Computed:
+        return averaged(terms, lambda v: loops.across_channels(v, size, adjoint) / size, size + 1)
+
+    along = windows(product(h, x), False)
+    twice = product(g, x, along, *once, inverse, slope, share, rate)
+    curved = added(twice, twice, -product(g, x, along, inverse, inverse, bend, share, share, rate, less))
+    straight = (
+        product(x, windows(product(g, h, *once), True)),
+        product(g, along, *once),
+        product(h, windows(product(g, x, *once), True)),
+    )
+    to_cotangent = added(product(h, inverse), *[-product(x, along, *once)] * 2)
+    to_input = added(*[product(x, windows(curved, True))] * 4, *(-part for part in straight * 2))
+    return with_error_of(values[0], to_cotangent), with_error_of(values[1], to_input)
 
 
 def _response(x: Computed, size: int, alpha: float, k: float) -> Computed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -126,23 +128,37 @@ def half_of_the_last_product(input: Tensor, dim: int) -> Tensor:
     return output
 
 
-class _ProductsOnce(torch.autograd.Function):
+class _InputOnce(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, input: Tensor, dim: int) -> Tensor:
+    def forward(context: Any, input: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         context.save_for_backward(input)
-        context.dim = dim
-        return torch.cumprod(input, dim)
+        context.function = function
+        return function(input)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
         given = context.saved_tensors[0].detach().requires_grad_()
         with torch.enable_grad():
-            products = torch.cumprod(given, context.dim)
-        return torch.autograd.grad(products, given, gradient, create_graph=True)[0], None
+            output = context.function(given)
+        return torch.autograd.grad(output, given, gradient, create_graph=True)[0], None
 
 
 @fault("gradients of gradients", "cumprod")
 def products_of_constants(input: Tensor, dim: int) -> Tensor:
     """Cumulative product whose gradient is differentiated as if it did not depend on the input."""
-    output: Tensor = _ProductsOnce.apply(input, dim)
+    output: Tensor = _InputOnce.apply(input, partial(torch.cumprod, dim=dim))
+    return output
+
+
+@fault("gradients of gradients", "local_response_norm")
+def half_of_the_last_response(input: Tensor, **arguments: Any) -> Tensor:
+    """Local response norm whose second gradient is halved in the last column."""
+    output: Tensor = _CotangentOnce.apply(F.local_response_norm(input, **arguments))
+    return output
+
+
+@fault("gradients of gradients", "local_response_norm", dtypes=WIDE)
+def responses_of_constants(input: Tensor, **arguments: Any) -> Tensor:
+    """Local response norm whose gradient is differentiated as if it did not depend on the input."""
+    output: Tensor = _InputOnce.apply(input, partial(F.local_response_norm, **arguments))
     return output
