@@ -20,6 +20,8 @@ from properties.verdicts.verdict import Diverged
 
 PEAK, COPY = "matrix product", "copy"
 COPIED = 2**24
+WARM_UP = 5
+"""Steps after the first, in which what is compiled for a second shape or a second call is."""
 
 
 @dataclass
@@ -98,7 +100,7 @@ def climb(
 ) -> Ladder:
     """Measure recipes in rounds of ``steps`` steps, the book's loop always among them, twice.
 
-    Each recipe takes its first step, which must agree with the loops, and a round to warm up before the first round
+    Each recipe takes its first step, which must agree with the loops, and a few to warm up before the first round
     of all. The recipes train on from round to round. ``patience``: as in :func:`measure.interleave`.
     """
     names = list(dict.fromkeys([BASELINE, *names]))
@@ -144,7 +146,7 @@ def _prepare(name: str, problem: recipes.Problem, steps: int) -> Rung:
     except Diverged as refused:
         training.close()
         return Rung(refused=refused)
-    run_steps(training, steps)
+    run_steps(training, min(steps, WARM_UP))
     return Rung(training, agreement, time.perf_counter() - start)
 
 

@@ -90,7 +90,8 @@ def _grow(
         return [training.step(*pair)[0] for pair in batches][-1]
 
     benchmark.group = f"cost as work grows on {training.device.type}: {axis}"
-    loss = benchmark.pedantic(run, rounds=ROUNDS, warmup_rounds=1)
+    training.step(images[:batch], labels[:batch])  # to warm up: a round may have 64 times as many
+    loss = benchmark.pedantic(run, rounds=ROUNDS)
     assert 0 < loss < float("inf")
     forward, backward = machine.training_work(training.model, images[:1])
     benchmark.extra_info.update(

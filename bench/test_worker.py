@@ -57,9 +57,9 @@ def test_call(benchmark: BenchmarkFixture, workers: Workers) -> None:
 def test_cases(benchmark: BenchmarkFixture, sandbox: Sandbox) -> None:
     """Cases of conv2d's agreement in a second, each drawn once and judged in both tiers, and where their time goes."""
     rounds, cases = (SEARCHES, CASES) if benchmark.enabled else (1, 5)
-    sandbox.run(worker.search, cases, rounds + 1)  # the loops are loaded, and torch has computed
+    sandbox.run(worker.search, 5, rounds + 1)  # the loops are loaded, and torch has computed
     samples = [sandbox.run(worker.search, cases, turn) for turn in range(rounds)]
-    shares = sandbox.run(worker.shares, rounds * cases, rounds)
+    shares = sandbox.run(worker.shares, 2 * cases, rounds)
     assert set(shares) == set(worker.PARTS)
     # The drawing is what is left, and no measurement of its own.
     assert min(shares[part] for part in ("reference", "comparison", "torch")) > 0.0
