@@ -75,6 +75,7 @@ IMPLEMENTATIONS = (
         "tinygrad",
         "by_tinygrad.py",
         f"({PLANES}) and (agreement or gradients)",
+        "tinygrad<0.14",  # 0.14.0 cannot load what clang 14 and 19 compile: "unknown relocation type 10"
         options=("--subjects", "cpu-float32", *SLOW),
     ),
     Implementation.adapted(
@@ -114,7 +115,7 @@ def environment(implementation: Implementation, folder: Path) -> Path:
 
 def version(implementation: Implementation, python: Path) -> str:
     """The version of the package that is held: the last that is required, or torch's."""
-    package = (implementation.requirements or ("torch",))[-1]
+    package = (implementation.requirements or ("torch",))[-1].partition("<")[0]
     line = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.run([python, "-c", line], capture_output=True, text=True, check=True).stdout.strip()
 
