@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from properties.cases.case import Case, kernel_size
 from properties.edges.huge import formula
@@ -21,6 +22,7 @@ from properties.operators.constraints import Invalid
 from properties.operators.unpooling_constraints import elements_of, outside
 from properties.subjects import FLOATS, INTEGERS, Subject
 from properties.worker.call import INDUCTOR, Setting
+from properties.worker.layouts import LAYOUTS
 from refimpl.adaptive_pooling import adaptive_max_pool
 from refimpl.arrays import Array
 from refimpl.geometry import fractional_starts
@@ -208,24 +210,26 @@ def _of_many_sizes(case: Case) -> bool:
     ),
 )  # fmt: skip
 def _counted_in_memory(case: Case, subject: Subject) -> bool:
-    """In a window of 25 elements or more, or of several where there is a single output, the largest of a transposed
-    input is found by counting in the order of memory, and that number is taken for one in the order of the axes: the
+    """In a window of 25 elements or more, or of several where there is a single output, the largest is counted in the
+    order of memory, and that number is taken for one in the order of the axes: where the input is transposed, the
     index, and with it the gradient, is that of another element."""
-    pooled = _by_windows(case)
-    if case.layout("input") != "transposed" or pooled is None:
+    pooled, shape = _by_windows(case), case.shapes["input"]
+    if pooled is None:
         return False
     kernel = pooled.arguments["kernel_size"]
+    strides = LAYOUTS[case.layout("input")](torch.empty(shape)).stride()[-len(kernel) :]
+    order = sorted(range(len(kernel)), key=lambda axis: -strides[axis])
     fractional = "output_size" in pooled.arguments
     pool = operator(f"{'fractional_' if fractional else ''}max_pool{len(kernel)}d")
     if math.prod(kernel) < 25 and math.prod(pool.output_shape(pooled)) != 1:
         return False
     x, given = pool.operands(pooled, subject.format), dict(pooled.arguments)
     if not fractional:
-        sides = [(0, 0)] * (len(case.shapes["input"]) - len(kernel)) + [(side, side) for side in given.pop("padding")]
+        sides = [(0, 0)] * (len(shape) - len(kernel)) + [(side, side) for side in given.pop("padding")]
         x["input"] = np.pad(x["input"], sides, constant_values=-np.inf)
-    there = {name: values[::-1] if isinstance(values, tuple) else values for name, values in given.items()}
-    back = _backwards(x["input"], len(kernel)), *(samples[..., ::-1] for samples in list(x.values())[1:])
-    return bool((_counted(pool, x.values(), given) != _backwards(_counted(pool, back, there), len(kernel))).any())
+    there = {n: tuple(v[axis] for axis in order) if isinstance(v, tuple) else v for n, v in given.items()}
+    moved = _in_order(x["input"], order), *(samples[..., order] for samples in list(x.values())[1:])
+    return bool((_in_order(_counted(pool, x.values(), given), order) != _counted(pool, moved, there)).any())
 
 
 def _by_windows(case: Case) -> Case | None:
@@ -239,9 +243,10 @@ def _by_windows(case: Case) -> Case | None:
     return replace(case, arguments={"kernel_size": kernel, "padding": (0,) * len(kernel)})
 
 
-def _backwards(x: Array, axes: int) -> Array:
-    """The last axes in the opposite order."""
-    return x.transpose(*range(x.ndim - axes), *reversed(range(x.ndim - axes, x.ndim)))
+def _in_order(x: Array, order: Sequence[int]) -> Array:
+    """The last axes in another order."""
+    before = x.ndim - len(order)
+    return x.transpose(*range(before), *(before + axis for axis in order))
 
 
 def _counted(pool: Operator, operands: Iterable[Array], given: Mapping[str, Any]) -> Array:
