@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from properties.cases.case import Case, Mixed, kernel_size
 from properties.ledger import windows
 from properties.ledger.backends import own_loops
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.memory_formats import as_convolved, passes
+from properties.ledger.memory_formats import as_convolved, convolves_in_channels_last, passes
 from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, TRANSPOSED, known
 from properties.ledger.rules import accepted
-from properties.ledger.windows import output_padding_past_stride, windows_fit
+from properties.ledger.windows import output_padding_past_stride, where_valid, windows_fit, windows_of
 from properties.operators.constraints import Invalid
 from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.worker.call import Setting
@@ -243,6 +245,24 @@ def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
     return passes(image) and not passes(kernels) and not both
 
 
+@where_valid
+def _gradient_of_other_places(case: Case, subject: Subject) -> bool:
+    """The gradient to the weight of a convolution of several groups that is computed in channels_last without oneDNN
+    takes elements of other places where the input lies in that format but for strides of axes of one element."""
+    given, axes, channels = case.arguments, windows_of(case), case.shapes["weight"][1]
+    padded = given.get("padding_mode", "zeros") != "zeros" or (
+        given["padding"] == "same" and any(axis["kernel"] % 2 == 0 for axis in axes)
+    )  # the padded image lies as the format has it
+    looped = subject.dtype != "float32" or own_loops(case)
+    dilated = any(axis["dilation"] > 1 for axis in axes)
+    if padded or dilated or not looped or given["groups"] == 1 or channels == 1 or 0 in case.shapes["input"]:
+        return False
+    image = as_convolved(case, "input")
+    usual = torch.empty(image.shape).to(memory_format=torch.channels_last).stride()
+    odd = image.is_contiguous(memory_format=torch.channels_last) and image.stride() != usual
+    return odd and math.prod(image.shape[2:]) > 1 and convolves_in_channels_last(case)
+
+
 for _name, _dtypes, _instructions in (
     ("", FLOATS[:2], None), ("bfloat16-", ("bfloat16",), "avx512_f"), ("float16-", ("float16",), "avx512_fp16")
 ):  # fmt: skip
@@ -274,3 +294,20 @@ for _name, _dtypes, _instructions in (
             *transposed((1, 1, 1, 2), (1, 2, 1, 2)), setting=Setting({"input": "channels_last", "weight": "transposed"})
         ),
     )(_gradient_in_another_format)
+    known(
+        f"{_name}channels-last-weight-gradient-of-odd-unit-strides",
+        ("conv2d", "conv2d_padded"),
+        severity="silent wrong value",
+        laws=("layouts", "special gradients"),
+        dtypes=_dtypes,
+        lacking=_instructions,
+        chance="a gradient to which a single position contributes is right, and so may be one of equal elements",
+        why="torch.nn.Conv2d: a memory format is no part of a tensor's value, and the stride of an axis of one element "
+        "addresses nothing; contiguous operands are right",
+        example=Case(
+            *convolution((1, 4, 1, 2), (2, 2, 1, 1), groups=2),
+            "normal",
+            1,
+            Setting({"input": "transposed", "weight": "channels_last"}),
+        ),
+    )(_gradient_of_other_places)

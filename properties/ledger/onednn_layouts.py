@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import math
 
-import torch
-
 from properties.cases.case import Case
 from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution, transposed
-from properties.ledger.memory_formats import as_convolved, convolves_in_channels_last, passes
+from properties.ledger.memory_formats import convolves_in_channels_last
 from properties.ledger.record import known
 from properties.ledger.windows import last_axis_of_padding, where_valid, windows_of
 from properties.subjects import Subject
@@ -108,31 +106,3 @@ def _strided_pointwise(case: Case, subject: Subject) -> bool:
     few = 0 < channels < (16 if "avx512_f" in instructions() else 8) and case.arguments.get("groups", 1) == 1
     many = math.prod(w["output"] for w in windows) > 1
     return copied and few and many and convolves_in_channels_last(case) and not without_onednn(case, subject)
-
-
-@known(
-    "channels-last-weight-gradient-of-odd-unit-strides",
-    ("conv2d", "conv2d_padded"),
-    severity="silent wrong value",
-    laws=("layouts", "special gradients"),
-    dtypes=("float32",),
-    why="torch.nn.Conv2d: strides are no part of a tensor's value, and those of an axis of one element address nothing",
-    example=Case(
-        *convolution((1, 4, 1, 2), (2, 2, 1, 1), groups=2),
-        "normal",
-        1,
-        Setting({"input": "transposed", "weight": "channels_last"}),
-    ),
-)
-@where_valid
-def _odd_unit_strides(case: Case, subject: Subject) -> bool:
-    """The gradient to the weight of a 1×1 convolution of several groups, stride 1 and a weight in channels_last takes
-    elements of other places where the input lies in channels_last but for the strides of axes of one element."""
-    windows, mode = windows_of(case), case.arguments.get("padding_mode", "zeros")
-    pointwise = mode == "zeros" and all(w["kernel"] == w["stride"] == 1 for w in windows)
-    if not pointwise or case.arguments["groups"] == 1 or without_onednn(case, subject):
-        return False
-    x = as_convolved(case, "input")
-    usual = torch.empty(x.shape).to(memory_format=torch.channels_last).stride()
-    odd = x.is_contiguous(memory_format=torch.channels_last) and x.stride() != usual
-    return odd and 0 not in x.shape and math.prod(x.shape[2:]) > 1 and passes(as_convolved(case, "weight"))
