@@ -55,7 +55,7 @@ SEARCH = hypothesis.settings(
 Far more cases than a fault takes: Hypothesis varies what it drew, so that in 300 cases not one may be of a rare kind.
 """
 LONG_SEARCH = hypothesis.settings(SEARCH, max_examples=8000, database=None)
-NO_ALARM = hypothesis.settings(SEARCH, max_examples=36, database=None)
+NO_ALARM = hypothesis.settings(SEARCH, max_examples=30, database=None)
 SOON = hypothesis.settings(SEARCH, max_examples=3, database=None)  # what is not said is lost on the way to a process
 """A first search, which finds most faults: one for many cases draws them eight at a time."""
 
