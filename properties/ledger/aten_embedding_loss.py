@@ -52,3 +52,30 @@ def _small_norms(case: Case, subject: Subject) -> bool:
         g = g / cosines.size if case.arguments.get("reduction", "mean") == "mean" else g
         first = np.abs(g * cosines) / squares
         return bool((np.maximum(first, first / np.sqrt(squares) / 2.0) > largest).any())
+
+
+@known(
+    "triplet-margin-loss-gradient-divides-by-zero",
+    ("triplet_margin_loss",),
+    severity="wrong gradient",
+    laws=WITH_GRADIENTS,
+    dtypes=("float16",),
+    upstream="https://github.com/pytorch/pytorch/issues/43211",
+    why="the gradient by an element is at most the cotangent, sgn(e)·(|e|/d)^{p−1}, and that of p = 2 is so",
+    example=Case({"anchor": (1,), "positive": (1,), "negative": (1,)}, {"p": 3.0}, "ties"),
+)
+def _small_distances(case: Case, subject: Subject) -> bool:
+    """With p = 3 the gradient is e·|e| times the cotangent over the distance's square, of float16: NaN where that
+    square is zero, as of equal rows, and infinite where the quotient is past the largest number."""
+    if case.arguments.get("p") != 3.0:
+        return False
+    about, given, format = operator("triplet_margin_loss"), case.arguments, subject.format
+    a, p, n = (about.operands(case, format)[name] for name in ("anchor", "positive", "negative"))
+    near, far, other = (np.linalg.norm(x - y + given.get("eps", 1e-6), 3.0, -1) for x, y in ((a, p), (a, n), (p, n)))
+    swapped = bool(given.get("swap")) & (other < far)
+    active = given.get("margin", 1.0) + near - np.where(swapped, other, far) >= 0.0
+    g = np.abs(about.cotangent(case, format)) / (near.size if given.get("reduction", "mean") == "mean" else 1)
+    used = [(near, active), (far, active & ~swapped)] + [(other, active & swapped)] * bool(given.get("swap"))
+    return any(
+        ((d > 0.0) & ((d**2 <= 2.0**-25) | (taken & (g > format.storage.largest * d**2)))).any() for d, taken in used
+    )
