@@ -74,7 +74,7 @@ def resized(draw: st.DrawFn, operator: Operator, case: Case, ones: bool = False)
 def _of_sizes(operator: Operator, case: Case, name: str, shape: tuple[int, ...]) -> Case:
     """The same case with another shape of an operand, and of those that have the same; itself where that is invalid."""
     batch = _batch(operator, case)
-    tied = [other for other in case.shapes if case.shapes[other] == case.shapes[name]]
+    tied = [other for other in case.shapes if case.shapes[other] == case.shapes[name] and other != "weight"]
     grown = replace(case, shapes={**case.shapes, **dict.fromkeys(tied, shape)})
     if batch:
         grown = operator.in_batch(grown, shape[: len(batch)])
@@ -110,7 +110,7 @@ def _free(operator: Operator, case: Case, name: str) -> range:
     weighted = "weight" in case.arguments or "pos_weight" in case.arguments
     if weighted or operator.has("columns"):
         return range(0)
-    if all(other == shape for other in case.shapes.values()):
+    if "weight" not in case.shapes and all(other == shape for other in case.shapes.values()):
         return range(batch, len(shape))
     return range(len(shape) - operator.axes, len(shape))
 

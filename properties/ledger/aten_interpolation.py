@@ -168,6 +168,7 @@ def _all_stay(case: Case, subject: Subject) -> bool:
     example=Case(
         {"input": (1, 1, 1, 3)}, {"mode": "bilinear", "antialias": True, "scale_factor": (1.0, 1.25)}, "normal"
     ),
+    narrower="the length that a factor leaves as it is depends on both; that it is rounded is the fact nearest to it",
 )
 def _filtered_stays(case: Case, subject: Subject) -> bool:
     """An axis whose size stays is copied, whatever the factor, and its gradient is not."""

@@ -207,7 +207,7 @@ def _gelu(case: Case, subject: Subject) -> bool:
     x = np.where(np.abs(x) < 8.0, x, 0.0)  # beyond it erf is one
     right, _, _ = bounds.gelu(Computed.operand(x, subject.format))
     seen = 0.5 * x * (1.0 + _approximate_erf(x * np.sqrt(0.5)))
-    return bool((np.abs(seen - right.value) > 0.75 * right.off).any())
+    return bool((np.abs(seen - right.value) > 0.6 * right.off).any())  # roundings add to that
 
 
 def _approximate_erf(x: Array) -> Array:

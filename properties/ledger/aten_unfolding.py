@@ -57,6 +57,7 @@ def _windows_overlap(case: Case, subject: Subject) -> bool:
         {"kernel_size": (3, 3), "dilation": (1, 2), "padding": (2**62, 4), "stride": (2, 2)},
         inflated=("padding",),
     ),
+    narrower="sums that wrap past 2⁶³ in other ways are few among the example's neighbours",
 )
 def _blocks_overflow(case: Case, subject: Subject) -> bool:
     """The size of the padded input less that of a block wraps past 2⁶³, and so may the number of blocks; the division

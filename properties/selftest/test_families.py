@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from properties.cases.case import Case
 from properties.engine import families, repro
 from properties.engine.bundles import Bundle
 from properties.engine.check import Check
 from properties.engine.law import every
 from properties.engine.trial import Engine, Engines, Trial
+from properties.ledger.examples import transposed
 from properties.operators import CATALOGUE, Operator, operator
 from properties.session import law_tests
 from properties.session.options import OPTIONS
@@ -192,3 +194,11 @@ def test_members_are_valid(about: Operator) -> None:
             assert np.shape(expected["output"].values) == about.output_shape(case)
 
     drawn()
+
+
+def test_a_weight_of_the_inputs_shape_stays() -> None:
+    """That an input and a weight are of one shape is chance: the channels of neither grow."""
+    case = Case(*transposed((1, 1, 1, 1), (1, 1, 1, 1)))
+    assert families._free(operator("conv_transpose2d"), case, "input") == range(2, 4)
+    grown = families._of_sizes(operator("conv_transpose2d"), case, "input", (1, 1, 3, 3))
+    assert grown.shapes == {"input": (1, 1, 3, 3), "weight": (1, 1, 1, 1)}
