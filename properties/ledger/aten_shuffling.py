@@ -34,7 +34,7 @@ def _unshuffles_nothing(case: Case, subject: Subject) -> bool:
     "pixel-shuffle-gradient-of-nothing",
     ("pixel_shuffle",),
     severity="valid arguments rejected",
-    laws=WITH_GRADIENTS,
+    laws=(*WITH_GRADIENTS, "gradient of moved elements"),
     upstream=UPSTREAM,
     why="torch.nn.PixelShuffle: there is an output of no elements, whose gradient has none",
     example=Case({"input": (0, 4, 1, 1)}, {"upscale_factor": 2}, "normal"),

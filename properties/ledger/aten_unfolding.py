@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
 from properties.cases.case import Case
 from properties.edges.huge import Huge
@@ -63,7 +64,8 @@ def _blocks_overflow(case: Case, subject: Subject) -> bool:
     """The size of the padded input less that of a block wraps past 2⁶³, and so may the number of blocks; the division
     by the stride rounds towards zero. If that comes to one block or more, so many are made up."""
     counted, blocks = _blocks(case)
-    held = 2**40 if blocks else 2**60  # more is refused: what no tensor has, and, if it should be large, no memory
+    # More is refused: bytes that no 64 bits count, and, if it should be large, what no memory holds.
+    held = 2**40 if blocks else 2**63 // getattr(torch, subject.stored).itemsize
     return counted >= 1 and counted != blocks and 0 <= counted * _elements(case) < held
 
 
