@@ -72,7 +72,10 @@ def resized(draw: st.DrawFn, operator: Operator, case: Case, ones: bool = False)
 
 
 def _of_sizes(operator: Operator, case: Case, name: str, shape: tuple[int, ...]) -> Case:
-    """The same case with another shape of an operand, and of those that have the same; itself where that is invalid."""
+    """The same case with another shape of an operand, and of those that have the same; itself where that is invalid.
+
+    That a weight has the same shape is chance.
+    """
     batch = _batch(operator, case)
     tied = [other for other in case.shapes if case.shapes[other] == case.shapes[name] and other != "weight"]
     grown = replace(case, shapes={**case.shapes, **dict.fromkeys(tied, shape)})

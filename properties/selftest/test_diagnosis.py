@@ -113,7 +113,7 @@ def test_facts_of_lengths_that_change() -> None:
 
 
 def test_facts_of_cotangents() -> None:
-    """Whether the incoming gradient is finite is told, which is no operand."""
+    """NaN and infinity in the incoming gradient, which is no operand, are facts."""
     facts = facts_of(operator("tanh"), Special({"input": (8,)}, {}, palette="nan", often=1.0))
     assert facts["a NaN in cotangent"]
     assert not facts["an infinite cotangent"]
@@ -127,7 +127,7 @@ def test_facts_of_given_operands() -> None:
 
 
 def test_facts_of_shapes_of_images() -> None:
-    """Whether images and their outputs are square is told, and whether both sides are padded alike."""
+    """Square images, square outputs and uneven padding are facts."""
     facts = facts_of(operator("avg_pool2d"), Case({"input": (1, 1, 4, 4)}, {"kernel_size": (2, 1), "padding": (0, 0)}))
     assert facts["the same size on all axes"]
     assert not facts["the same output size on all axes"]

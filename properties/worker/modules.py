@@ -133,7 +133,7 @@ def functional_of(made: type[nn.Module], layer: type[nn.Module], function: str) 
         arguments = {**dict(zip(names, operands, strict=False)), **arguments}
         weights: dict[str, Any] = {}
         if "target" in called and "weight" in arguments and "weight" not in parameters:
-            raise NotImplementedError(f"{layer.__name__} takes no weight")
+            raise NotImplementedError(f"torch.nn.{layer.__name__} has no weight: the function alone takes one")
         if "weight" in arguments and "weight" not in parameters:
             weights = {"weight": arguments.pop("weight"), "bias": arguments.pop("bias", None)}
         built = {name: arguments.pop(name) for name in list(arguments) if name in parameters}
