@@ -454,24 +454,6 @@ def _unweighted(case: Case, subject: Subject) -> bool:
 
 
 @accepted(
-    "compiled-l1-loss-of-one-weight",
-    ("l1_loss",),
-    "weight has the size of input",
-    laws=("rejection", "errors when compiled"),
-    devices=("cpu",),
-    dtypes=("float32",),
-    modes=COMPILED,
-    backends=(INDUCTOR,),
-    upstream="https://github.com/pytorch/pytorch/pull/193003",
-    why="torch.nn.functional.l1_loss: 'Weights and input must have the same size.'; eager mode raises",
-    example=({"input": (2,), "target": (2,)}, {"reduction": "sum", "weight": (2.0,)}),
-)  # fmt: skip
-def _one_weight(case: Case, subject: Subject) -> bool:
-    """Compiled, a weight of another size than the input's is accepted, as it is ignored."""
-    return "weight" in case.arguments
-
-
-@accepted(
     "compiled-smooth-l1-loss-of-negative-beta",
     ("smooth_l1_loss",),
     "beta is not negative",
