@@ -3,6 +3,11 @@
 Each function gives the terms, one for each row, and the slopes, their derivatives by the elements of each operand that
 has a gradient. They are reduced as those of :mod:`refimpl.elementwise_loss` are, D being the number of rows.
 
+With a direction h for each such operand, the gradients of ``S = Σ_a ⟨h_a, (g/D)·slope_a⟩`` are, to g, the derivatives
+of the values along the directions and, to an operand, those of its slopes, times g/D, as second derivatives are
+symmetric: they are values and slopes once more, of functions whose names end in second, and are reduced as these are.
+At a kink all are torch's.
+
 Operands are (rows, elements), or (elements,), which is one row; a target is (rows,), or one number.
 """
 
@@ -35,6 +40,25 @@ def cosine_embedding_loss(x: Array, other: Array, target: Array, margin: float =
     return values.reshape(np.shape(x)[:-1]), tuple(slope.reshape(np.shape(x)) for slope in slopes)
 
 
+def cosine_embedding_second(x: Array, other: Array, h: Array, k: Array, target: Array, margin: float = 0.0) -> Terms:
+    """Derivatives along h and k, for x₁ and x₂. With ``X = |x₁|² + ε``, ``Y = |x₂|² + ε``, ``q = √(XY)``, ``c = cos``:
+
+    - q grows by ``ρ = h·x₁/X + k·x₂/Y`` of itself, so that c changes by ``ċ = (h·x₂ + k·x₁)/q − c·ρ``;
+    - its derivative by x₁, ``x₂/q − c·x₁/X``, changes by ``(k − ρ·x₂)/q − (ċ·x₁ + c·h)/X + 2·c·(h·x₁)·x₁/X²``.
+
+    Derived from the formula of :func:`cosine_embedding_loss` by the rules of products and quotients.
+
+    >>> x, y, h = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]])
+    >>> values, bends = cosine_embedding_second(x, y, h, 0.0 * h, np.array([1.0]))
+    >>> values.round(9), bends[0].round(9) + 0.0
+    (array([-1.]), array([[1., 0.]]))
+    """
+    rows, directions = np.stack([_rows(x), _rows(other)]), np.stack([_rows(h), _rows(k)])
+    values, bends = np.zeros(rows.shape[1]), np.zeros(rows.shape)
+    _cosines_along(values, bends, rows, directions, float64(target).reshape(-1), margin)
+    return values.reshape(np.shape(x)[:-1]), tuple(bend.reshape(np.shape(x)) for bend in bends)
+
+
 def triplet_margin_loss(
     anchor: Array,
     positive: Array,
@@ -56,6 +80,37 @@ def triplet_margin_loss(
     _triplets(values, slopes, rows[0], rows[1], rows[2], margin, p, eps, swap)
     shape = np.shape(anchor)
     return values.reshape(shape[:-1]), tuple(slope.reshape(shape) for slope in slopes)
+
+
+def triplet_margin_second(
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    to_anchor: Array,
+    to_positive: Array,
+    to_negative: Array,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+) -> Terms:
+    """Derivatives along a direction for each operand. That of ``d(x, y)``, with ``e = x − y + ε``, ``v`` its slopes and
+    ``t = h_x − h_y``, is ``v·t``; v changes by ``(p − 1)·((|e|/d)^{p−2}·t − v·(v·t))/d``, by nothing where p = 1 or
+    d = 0.
+
+    Derived from the formula of :func:`distance` by the rules of powers and quotients.
+
+    >>> a, h = np.array([3.0, 4.0]), np.array([1.0, 0.0])
+    >>> values, bends = triplet_margin_second(a, 0.0 * a, a, h, 0.0 * a, h, eps=0.0)
+    >>> values, bends[0].round(9), bends[2]
+    (array(0.6), array([ 0.128, -0.096]), array([0., 0.]))
+    """
+    rows = np.stack([_rows(x) for x in (anchor, positive, negative)])
+    directions = np.stack([_rows(h) for h in (to_anchor, to_positive, to_negative)])
+    values, bends = np.zeros(rows.shape[1]), np.zeros(rows.shape)
+    _triplets_along(values, bends, rows, directions, margin, p, eps, swap)
+    shape = np.shape(anchor)
+    return values.reshape(shape[:-1]), tuple(bend.reshape(shape) for bend in bends)
 
 
 def distance(x: Array, y: Array, p: float, eps: float) -> tuple[Array, Array]:
@@ -89,6 +144,15 @@ def gradients(cotangent: Array, terms: Terms, reduction: str = "mean") -> tuple[
     return tuple(np.broadcast_to(s, terms[0].shape)[..., None] * slope for slope in terms[1])
 
 
+def second(cotangent: Array, terms: Terms, reduction: str = "mean") -> tuple[Array, ...]:
+    """The gradients of S to the cotangent and to each operand; terms: derivatives along directions.
+
+    >>> second(np.array(2.0), (np.array([3.0]), (np.array([[1.0, -1.0]]),)))
+    (array(3.), array([[ 2., -2.]]))
+    """
+    return loss(terms, reduction), *gradients(cotangent, terms, reduction)
+
+
 def _rows(x: Array) -> Array:
     return float64(x).reshape(-1, np.shape(x)[-1])
 
@@ -111,6 +175,30 @@ def _cosines(values, to_x, to_y, x, y, target, margin):  # type: ignore[no-untyp
         for i in range(x.shape[1]):
             to_x[n, i] = slope * (y[n, i] / size - cosine * x[n, i] / xx)
             to_y[n, i] = slope * (x[n, i] / size - cosine * y[n, i] / yy)
+
+
+@njit(cache=True)
+def _cosines_along(values, bends, rows, directions, target, margin):  # type: ignore[no-untyped-def]
+    x, y, h, k = rows[0], rows[1], directions[0], directions[1]
+    for n in range(x.shape[0]):
+        along, xx, yy, hx, ky, across = 0.0, EPSILON, EPSILON, 0.0, 0.0, 0.0
+        for i in range(x.shape[1]):
+            along += x[n, i] * y[n, i]
+            xx += x[n, i] * x[n, i]
+            yy += y[n, i] * y[n, i]
+            hx += h[n, i] * x[n, i]
+            ky += k[n, i] * y[n, i]
+            across += h[n, i] * y[n, i] + k[n, i] * x[n, i]
+        size = np.sqrt(xx) * np.sqrt(yy)
+        cosine, growth = along / size, hx / xx + ky / yy
+        change, slope = across / size - cosine * growth, -1.0
+        if target[n] == -1.0:
+            slope = 0.0 if cosine - margin < 0.0 else 1.0
+        values[n] = slope * change
+        for i in range(x.shape[1]):
+            own, other = 2.0 * cosine * hx / xx - change, 2.0 * cosine * ky / yy - change
+            bends[0, n, i] = slope * ((k[n, i] - growth * y[n, i]) / size + (own * x[n, i] - cosine * h[n, i]) / xx)
+            bends[1, n, i] = slope * ((h[n, i] - growth * x[n, i]) / size + (other * y[n, i] - cosine * k[n, i]) / yy)
 
 
 @njit(cache=True)
@@ -144,3 +232,43 @@ def _triplets(values, slopes, a, p, n, margin, power, eps, swap):  # type: ignor
                 slopes[2, k, i] = between[i]
             else:
                 slopes[0, k, i] -= apart[i]
+
+
+@njit(cache=True)
+def _distance_along(bend, x, y, h, k, p, eps):  # type: ignore[no-untyped-def]
+    slope, change = np.zeros(x.shape[0]), 0.0
+    size = _distance(slope, x, y, p, eps)
+    for i in range(x.shape[0]):
+        change += slope[i] * (h[i] - k[i])
+    for i in range(x.shape[0]):
+        if p == 1.0 or size == 0.0:
+            bend[i] = 0.0
+        else:
+            share = (abs(x[i] - y[i] + eps) / size) ** (p - 2.0)
+            bend[i] = (p - 1.0) * (share * (h[i] - k[i]) - slope[i] * change) / size
+    return change
+
+
+@njit(cache=True)
+def _triplets_along(values, bends, rows, directions, margin, power, eps, swap):  # type: ignore[no-untyped-def]
+    a, p, n, to_a, to_p, to_n = rows[0], rows[1], rows[2], directions[0], directions[1], directions[2]
+    along, apart, between = np.zeros(a.shape[1]), np.zeros(a.shape[1]), np.zeros(a.shape[1])
+    for k in range(a.shape[0]):
+        near, far = _distance(along, a[k], p[k], power, eps), _distance(apart, a[k], n[k], power, eps)
+        swapped = swap and _distance(between, p[k], n[k], power, eps) < far
+        if swapped:
+            far = _distance(between, p[k], n[k], power, eps)
+        if margin + near - far < 0.0:
+            continue
+        values[k] = _distance_along(along, a[k], p[k], to_a[k], to_p[k], power, eps)
+        if swapped:
+            values[k] -= _distance_along(between, p[k], n[k], to_p[k], to_n[k], power, eps)
+        else:
+            values[k] -= _distance_along(apart, a[k], n[k], to_a[k], to_n[k], power, eps)
+        for i in range(a.shape[1]):
+            bends[0, k, i], bends[1, k, i], bends[2, k, i] = along[i], -along[i], apart[i]
+            if swapped:
+                bends[1, k, i] -= between[i]
+                bends[2, k, i] = between[i]
+            else:
+                bends[0, k, i] -= apart[i]

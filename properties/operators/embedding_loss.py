@@ -65,6 +65,7 @@ POSITIVE = (
 
 def _loss(name: str, layer: str, inexact: str, operands: tuple[str, ...], options: Options, **about: Any) -> Operator:
     terms, formed = getattr(embedding_loss, name), getattr(bounds, name)
+    along = getattr(bounds, name.replace("_loss", "_second"))
 
     def reference(*operands: Array, reduction: str = "mean", **how: Any) -> Array:
         return embedding_loss.loss(terms(*operands, **how), reduction)
@@ -82,6 +83,7 @@ def _loss(name: str, layer: str, inexact: str, operands: tuple[str, ...], option
         bound=partial(bounds.loss, formed),
         gradients=gradients,
         gradient_bounds=partial(bounds.loss_gradients, formed),
+        second=partial(bounds.loss_second, along),
         output_shape=output_shape,
         traits=frozenset({"terms"}),
         inexact=inexact,
@@ -99,7 +101,7 @@ OPERATORS = (
     _loss(
         "triplet_margin_loss", "torch.nn.TripletMarginLoss", "a root of an integer is seldom one",
         ("anchor", "positive", "negative"),
-        {"margin": (None, 0.5, 2.0), "p": (None, 2.0, 1.0, 3.0), "eps": (None, 0.125, 2.0**-10),
+        {"margin": (None, 0.5, 2.0), "p": (None, 2.0, 1.0, 3.0), "eps": (None, 0.125, 2.0**-10, 0.5),
          "swap": (None, False, True)},
         constraints=(*_rules("torch.nn.TripletMarginLoss"), *POSITIVE),
     ),
