@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from properties.cases.case import Case, Mixed
+from properties.edges.special_terms import operands_of
 from properties.edges.special_values import Special
 from properties.ledger.record import WITH_GRADIENTS, known
 from properties.operators import operator
 from properties.subjects import Subject
 from refimpl.arrays import Array
-from refimpl.rounding import FORMATS
+from refimpl.rounding import FORMATS, round_to
 
 
 def _operand(name: str, loss: str, case: Case, subject: Subject) -> Array:
@@ -197,3 +198,32 @@ def _logarithm_of_zero(case: Case, subject: Subject) -> bool:
     """The usual ε is zero in float16, so that a rate of zero makes the loss infinite."""
     zero = (case.tensor("input", case.shapes["input"], subject.format) == 0.0).any()
     return not case.arguments.get("log_input", True) and case.arguments.get("eps", 1e-8) < 2.0**-25 and bool(zero)
+
+
+@known(
+    "gaussian-nll-loss-epsilon-in-float16",
+    ("gaussian_nll_loss",),
+    severity="silent wrong value",
+    laws=("special terms",),
+    dtypes=("float16",),
+    upstream="https://github.com/pytorch/pytorch/issues/151110",
+    why="torch.nn.GaussianNLLLoss: eps: 'value used to clamp var', a number of Python's; the mean, or the half of what "
+    "is past float16, is a number of float16",
+    example=Special({"input": (8,), "target": (8,), "var": (8,)}, {}, "normal", 8123, palette="zeros", often=0.05),
+)
+def _clamped_to_epsilon(case: Case, subject: Subject) -> bool:
+    """The usual ε is subnormal in float16, and 1.3 % larger there: the loss of a variance of zero is off by as much, or
+    infinite where a quotient by it is past what float16 holds before it is halved, or averaged."""
+    loss, given = operator("gaussian_nll_loss"), case.arguments
+    operands = operands_of(loss, case, subject.format)
+    finite = np.logical_and.reduce([np.isfinite(values) for values in operands.values()])
+    x, t, v = (np.where(finite, values, 0.5) for values in operands.values())
+    if not (finite.all() or given.get("reduction") == "none"):
+        return False
+    kept = float(round_to(np.asarray(given.get("eps", 1e-6)), subject.format.storage))
+    right = loss.expected({"input": x, "target": t, "var": v}, given, subject.format)["output"]
+    seen = loss.reference(x, t, v, **{**given, "eps": kept})
+    past = (x - t) ** 2 / np.maximum(v, kept) > subject.format.storage.largest
+    infinite = past if given.get("reduction") == "none" else past.any()
+    off = np.abs(seen - right.values) > right.bound
+    return bool(((off | infinite) & (np.abs(right.values) <= subject.format.storage.largest)).any())

@@ -12,7 +12,7 @@ from properties.cases.case import Case
 from properties.edges.few_values import FewValues
 from properties.edges.special_values import Special
 from properties.ledger.aten_activation import lanes
-from properties.ledger.record import OF_ALL_GRADIENTS, OF_WRONG_GRADIENTS, known
+from properties.ledger.record import OF_ALL_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy
 from properties.subjects import SIXTEEN_BITS, Subject
 from properties.subjects.devices import instructions
@@ -25,6 +25,7 @@ from refimpl.rounding import Computed
 AT_NAN = (
     "no document says what the gradient at NaN is, but it is one function of one number: equal elements of a tensor "
 )
+OF_VALUES = tuple(law for law in OF_ALL_GRADIENTS if law != "special gradients")  # which looks at places alone
 CLAMPED, EXPONENTIAL = ("relu6", "hardtanh", "hardshrink", "softshrink"), ("elu", "selu", "celu", "hardswish")
 
 
@@ -73,7 +74,7 @@ def _exponential_at_nan(case: Case, subject: Subject) -> bool:
     "hardsigmoid-gradient-by-a-sixth-in-float32",
     ("hardsigmoid",),
     severity="wrong gradient",
-    laws=tuple(law for law in OF_ALL_GRADIENTS if law != "special gradients"),  # which looks at places alone
+    laws=OF_VALUES,
     dtypes=("float64",),
     modes=("eager",),
     why="torch.nn.Hardsigmoid: the slope is 1/6; eight of sixteen digits are right, as the output's are not",
@@ -235,7 +236,7 @@ def _gelu(case: Case, subject: Subject) -> bool:
     "gelu-gradient-by-erf-of-seven-digits",
     ("gelu",),
     severity="wrong gradient",
-    laws=OF_WRONG_GRADIENTS,
+    laws=OF_VALUES,
     example=Case({"input": (17, 33)}, {}, "normal"),
 )
 def _gelu_gradient(case: Case, subject: Subject) -> bool:
@@ -249,6 +250,24 @@ def _gelu_gradient(case: Case, subject: Subject) -> bool:
     # Of 2,000 cases, 969 diverged, all of them among the 1,445 where the approximation is off by more than 0.6 of it.
     off = np.abs(slope - right.value) > 0.6 * roundings
     return bool((off & (_by_onednn(case) or _in_whole_vectors(case, "input", "cotangent"))).any())
+
+
+@known(
+    "gelu-of-infinity-is-nan",
+    ("gelu",),
+    severity="silent wrong value",
+    laws=("special rows",),
+    dtypes=("float32", "bfloat16"),
+    modes=("eager",),
+    having="avx512_f",
+    upstream="https://github.com/pytorch/pytorch/issues/185770",
+    why="torch.nn.GELU: x·Φ(x), which is x there; without oneDNN it is, and so it is with AVX2 and in float16",
+    example=Special({"input": (2,)}, {}, "normal", palette="inf", often=1.0),
+)
+def _gelu_of_infinity(case: Case, subject: Subject) -> bool:
+    """With AVX-512 oneDNN makes NaN of +∞."""
+    infinite = case.tensor("input", case.shapes["input"], subject.format) == np.inf
+    return case.arguments.get("approximate", "none") == "none" and _by_onednn(case) and bool(infinite.any())
 
 
 def _approximated(case: Case, subject: Subject) -> tuple[Computed, Computed, Array, Array]:

@@ -75,3 +75,12 @@ def test_a_weight_of_one_channel_in_channels_last_crashes(request: pytest.Fixtur
     trial = Trial.of(subject, request.config.stash[ENGINES])
     with pytest.raises(Diverged, match="NativeCrash: SIGSEGV"):
         every()["layouts"].body(operator("conv2d"), trial, ON_PADDING)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "scalar", "expanded"])
+def test_no_product_of_repeated_values_overflows(layout: str) -> None:
+    """Cumulative products of one value have few factors but −1, 0 and 1, as those of many have."""
+    case = Case({"input": (63, 2)}, {"dim": 0}, "normal", setting=Setting({"input": layout}))
+    x = operator("cumprod").operands(case, Subject("cpu", "float16").format)["input"]
+    assert (np.abs(x) != 1.0).sum(axis=0).max() <= 16
+    assert np.abs(np.cumprod(x, axis=0)).max() < 1.5**16
