@@ -1,4 +1,4 @@
-"""The windows of a convolution, plain or padded in a mode, and of the one that a transposed layer's gradient is."""
+"""The windows of a convolution, plain, padded in a mode or a transposed layer's gradient, and of adaptive pooling."""
 
 from __future__ import annotations
 
@@ -193,3 +193,22 @@ def last_axis_of_padding(case: Case, subject: Subject) -> bool:
     last = windows_of(case)[-1]
     apart = last["stride"] > 1 and last["dilation"] > 1 and last["output"] > 1
     return apart and not any(taps_reach(**last))
+
+
+def adaptive_axes(case: Case) -> list[tuple[int, int]]:
+    """The input's and the output's size along each axis of an adaptive pooling, valid or not."""
+    output = case.arguments["output_size"]
+    pairs = zip(case.shapes["input"][-len(output) :], output, strict=True)
+    return [(size, size if count is None else count) for size, count in pairs]
+
+
+def of_one_size(case: Case) -> bool:
+    """True if the windows of an adaptive pooling are of one size: then it is computed as pooling by such windows is."""
+    return all(count > 0 and size % count == 0 for size, count in adaptive_axes(case))
+
+
+def of_many_sizes(case: Case) -> bool:
+    """True if they differ in size, and code is generated for them: past 25 elements eager mode's kernel is called."""
+    if of_one_size(case) or not all(count > 0 for _, count in adaptive_axes(case)):
+        return False
+    return 0 < math.prod(-(-(size + count - 1) // count) for size, count in adaptive_axes(case)) <= 25
