@@ -59,7 +59,7 @@ def _weighted_mean(case: Case, subject: Subject) -> bool:
     """With weights the mean is the sum over the sum of the weights, not over the number of elements: weights that are
     all alike make no difference. Of no elements the gradient of the gradient is divided by zero, too."""
     weight, mean = case.arguments.get("weight"), case.arguments.get("reduction", "mean") == "mean"
-    return weight is not None and mean and (sum(weight) != len(weight) or 0 in case.shapes["input"])
+    return weight is not None and mean and (np.sum(weight) != np.size(weight) or 0 in case.shapes["input"])
 
 
 @known(

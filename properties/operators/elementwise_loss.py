@@ -37,16 +37,23 @@ Options = Mapping[str, tuple[Any, ...]]
 @st.composite
 def geometry(draw: st.DrawFn, operands: tuple[str, ...], weights: tuple[str, ...], options: Options) -> Geometry:
     """Operands of one shape, with up to two leading axes, one of the values of each option, None for leaving it out,
-    and often weights, one for each element of the last axis."""
+    and often weights, one for each element of the last axis or, of a "weight", for each element."""
     shape = (*draw(LEADING), draw(sizes(1, 65)))
     arguments = {name: dealt(draw, name, values) for name, values in options.items()}
     if 0 in shape and arguments["reduction"] == "batchmean":  # nothing divided by none
         arguments["reduction"] = "sum"
     for name in weights:
-        if dealt(draw, name, (False, True)):
+        kind = dealt(draw, name, ("none", "of rows", "of elements") if name == "weight" else ("none", "of rows"))
+        if kind != "none":
             generator = np.random.default_rng(draw(whole(0, 2**16 - 1)))
-            arguments[name] = tuple(generator.choice(WEIGHTS, shape[-1]).tolist())
+            each = shape if kind == "of elements" and 0 not in shape else shape[-1:]
+            arguments[name] = _in_tuples(generator.choice(WEIGHTS, each).tolist())
     return dict.fromkeys(operands, shape), {name: value for name, value in arguments.items() if value is not None}
+
+
+def _in_tuples(values: Any) -> Any:
+    """Nested lists as tuples, which arguments are made of."""
+    return tuple(map(_in_tuples, values)) if isinstance(values, list) else values
 
 
 def large_sums(operands: tuple[str, ...]) -> large.Kinds:

@@ -71,6 +71,11 @@ def _vast(case: Case) -> bool:
     return any(isinstance(number, int) and abs(number) > VALUES for numbers in given for number in numbers)
 
 
+def _rows_of_weights(case: Case) -> Array:
+    weight = np.atleast_1d(case.arguments.get("weight", 1.0))
+    return weight.reshape(-1, weight.shape[-1] or 1)
+
+
 Found = Iterator[tuple[str, Any]]
 Part = Callable[[Operator, Case], Found]
 
@@ -94,6 +99,8 @@ def _arguments(operator: Operator, case: Case) -> Found:
         elif isinstance(value, tuple) and name not in SAID:
             later += _several(operator, case, name, value)
     yield from ((_one(name), name in case.arguments or name in case.shapes) for name in OPTIONAL)
+    if operator.has("weighted"):
+        yield "weights that differ between rows", len(np.unique(_rows_of_weights(case), axis=0)) > 1
     yield from _dims(operator, case)
     yield from later
 

@@ -132,6 +132,14 @@ def squared_error_without_weights(input: Tensor, target: Tensor, weight: Any = N
     return F.mse_loss(input, target, **options)
 
 
+@fault("agreement", "mse_loss")
+def squared_error_by_weights_of_one_row(input: Tensor, target: Tensor, weight: Any = None, **options: Any) -> Tensor:
+    """Mean squared error that weighs each row as the first."""
+    while weight and isinstance(weight[0], tuple):
+        weight = weight[0]
+    return mse_loss(input, target, weight, **options)
+
+
 @fault("agreement", "l1_loss")
 def error_of_weighted_operands(input: Tensor, target: Tensor, weight: Any = None, **options: Any) -> Tensor:
     """L1 loss whose weight meets the target alone."""
@@ -150,7 +158,7 @@ def huber_over_the_weights(input: Tensor, target: Tensor, weight: Any = None, **
     value = huber_loss(input, target, weight, **options)
     if weight is None or options.get("reduction", "mean") != "mean":
         return value
-    return value * len(weight) / sum(weight)
+    return value / torch.tensor(weight).mean().to(value)
 
 
 @fault("gradients of gradients", "mse_loss")

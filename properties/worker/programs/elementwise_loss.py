@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Weights = tuple[float, ...] | None
-"""One number for each element of the last axis."""
+Weights = tuple[Any, ...] | None
+"""One number for each element of the last axis, or one for each element, in tuples of tuples."""
 
 
 def mse_loss(input: Tensor, target: Tensor, weight: Weights = None, **options: Any) -> Tensor:
@@ -80,7 +80,7 @@ def as_tensor(weights: Weights, like: Tensor) -> Tensor | None:
 
 
 def _of_rows(weights: Weights, like: Tensor) -> dict[str, Any]:
-    """Weights, if there are any: the same for each row, since these losses broadcast none."""
+    """Weights, if there are any: those of a row for each row, since these losses broadcast none."""
     given = as_tensor(weights, like)
     if given is None:
         return {}
