@@ -73,6 +73,7 @@ def story(entry: Divergence) -> Iterator[str]:
     laws = entry.laws or (f"all but {', '.join(law for law in OUT_OF_RANGE if law not in entry.also)}",)
     processor = [f"with {entry.having}"] if entry.having else []
     processor += [f"without {entry.lacking}"] if entry.lacking else []
+    processor += [f"without {entry.served_with}, or with oneDNN off"] if entry.served_with else []
     facts = {"operators": entry.operators, "laws": laws, "devices": entry.devices, "dtypes": entry.dtypes}
     facts |= {"modes": entry.modes, "processors": tuple(processor) or ("any",)}
     facts |= {"torch": (f"seen in {entry.seen}", f"fixed in {entry.fixed}" if entry.fixed else "not fixed yet")}

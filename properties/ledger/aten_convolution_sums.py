@@ -18,8 +18,11 @@ from properties.ledger.windows import dilated, output_padding_past_stride
 from properties.operators import Operator, operator
 from properties.subjects import Subject
 from properties.subjects.devices import instructions
+from properties.worker.call import Setting
 from refimpl.arrays import Array
 from refimpl.rounding import FLOAT16, round_to
+
+WITHOUT_ONEDNN = Setting(onednn=False)
 
 
 @lossy(
@@ -27,28 +30,30 @@ from refimpl.rounding import FLOAT16, round_to
     PLAIN,
     laws=(*OF_GRADIENTS, "gradients of gradients"),
     dtypes=("float16",),
-    lacking="avx512_fp16",
+    served_with="avx512_fp16",
     why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
-    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2), "normal"),
+    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2), "normal", setting=WITHOUT_ONEDNN),
 )
 @lossy(
     "padded-convolution-gradient-summed-in-float16",
     PADDED,
     laws=(*OF_GRADIENTS, "gradients of gradients"),
     dtypes=("float16",),
-    lacking="avx512_fp16",
+    served_with="avx512_fp16",
     why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
-    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2, padding_mode="zeros"), "normal"),
+    example=Case(
+        *convolution((2, 2, 1), (2, 1, 1), groups=2, padding_mode="zeros"), "normal", setting=WITHOUT_ONEDNN
+    ),
 )
 @lossy(
     "conv-gradient-summed-in-bfloat16",
     CONVOLUTIONS,
     laws=(*OF_GRADIENTS, "gradients of gradients"),
     dtypes=("bfloat16",),
-    lacking="avx512_f",
+    served_with="avx512_f",
     what="sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in bfloat16",
-    why=OPMATH + "the forward pass, and processors with AVX-512, do so",
-    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2), "normal"),
+    why=OPMATH + "the forward pass, and oneDNN on processors with AVX-512, do so",
+    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2), "normal", setting=WITHOUT_ONEDNN),
 )
 def _several_terms(case: Case, subject: Subject) -> bool:
     """Sums over taps (gradient to the input) and over the batch (gradient to the weight) are formed in float16."""
@@ -72,19 +77,19 @@ def _output_padding_past_stride(case: Case, subject: Subject) -> bool:
     "transposed-convolution-summed-in-float16",
     TRANSPOSED,
     dtypes=("float16",),
-    lacking="avx512_fp16",
-    why=OPMATH + "in bfloat16 they are formed in float, where the processor has AVX-512",
-    example=Case(*transposed((3, 3, 17), (3, 3, 3), padding=(1,)), "normal"),
+    served_with="avx512_fp16",
+    why=OPMATH + "oneDNN does so in bfloat16 on processors with AVX-512",
+    example=Case(*transposed((3, 3, 17), (3, 3, 3), padding=(1,)), "normal", setting=WITHOUT_ONEDNN),
 )
 @lossy(
     "transposed-convolution-summed-in-bfloat16",
     TRANSPOSED,
     dtypes=("bfloat16",),
-    lacking="avx512_f",
+    served_with="avx512_f",
     what="sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed in "
     "bfloat16",
-    why=OPMATH + "processors with AVX-512 do so",
-    example=Case(*transposed((3, 3, 17), (3, 3, 3), padding=(1,)), "normal"),
+    why=OPMATH + "oneDNN does so on processors with AVX-512",
+    example=Case(*transposed((3, 3, 17), (3, 3, 3), padding=(1,)), "normal", setting=WITHOUT_ONEDNN),
 )
 def _terms_or_bias(case: Case, subject: Subject) -> bool:
     """Sums over taps and with the bias (the output) and over the batch (the gradient to the weight) are formed in

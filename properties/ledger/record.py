@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ class Divergence:
     happens and ``why`` that is wrong, with the document that says so; ``seen`` is the first torch release in which it
     was seen, ``fixed`` the first that was seen without it (None: none yet). ``having`` and ``lacking`` name an
     instruction set (:data:`properties.subjects.devices.INSTRUCTIONS`) without which, or with which, a processor
-    does not show it: libraries have kernels of their own for it. An entry that names no laws is asked about none of
+    does not show it: libraries have kernels of their own for it. ``served_with`` names one with which oneDNN computes
+    what torch's own loops get wrong: such a processor shows it only where a case turns oneDNN off. What is wrong in
+    oneDNN itself shows where a case does not. An entry that names no laws is asked about none of
     :data:`OUT_OF_RANGE` except those that are ``also`` named: ``holds`` then has to answer for arguments that no layer
     allows.
     What an entry is about is torch's own, and shows on no kernels of a user's; but what a program does in torch
@@ -90,6 +93,7 @@ class Divergence:
     backends: tuple[str, ...]
     having: str | None
     lacking: str | None
+    served_with: str | None
     also: tuple[str, ...]
     seen: str
     fixed: str | None
@@ -101,7 +105,9 @@ class Divergence:
 
     @property
     def law(self) -> str:
-        """The law that the example breaks."""
+        """The law that the example breaks: "flags", which alone turns oneDNN off, where that has to be."""
+        if _onednn_is_off(self.example):
+            return "flags"
         return self.laws[0] if self.laws else "agreement"
 
     @property
@@ -180,6 +186,7 @@ def known(
     upstream: str | None = None,
     having: str | None = None,
     lacking: str | None = None,
+    served_with: str | None = None,
     also: tuple[str, ...] = (),
     seen: str = "2.13.0",
     fixed: str | None = None,
@@ -199,15 +206,33 @@ def known(
     def register(holds: Predicate) -> Predicate:
         happens = what or sentence(holds.__doc__ or "")
         entry = Divergence(
-            id, severity, operators, laws, devices, dtypes, holds, happens, why, upstream, operator or operators[0],
-            example, modes, backends, having, lacking, also, seen, fixed, overwrites, around_kernels, chance,
-            says, narrower,
+            id, severity, operators, laws, devices, dtypes, _where_computed(holds, served_with), happens, why, upstream,
+            operator or operators[0], example, modes, backends, having, lacking, served_with, also, seen, fixed,
+            overwrites, around_kernels, chance, says, narrower,
         )  # fmt: skip
         _check(entry)
         ENTRIES[id] = entry
         return holds
 
     return register
+
+
+def _where_computed(holds: Predicate, served_with: str | None) -> Predicate:
+    """The same predicate, false where another backend computes than the one that is wrong: oneDNN, or torch's loops."""
+    onednns = holds.__module__.rpartition(".")[2].startswith("onednn")
+    if not onednns and served_with is None:
+        return holds
+
+    @functools.wraps(holds)
+    def answered(case: Case, subject: Subject) -> bool:
+        by_loops = _onednn_is_off(case) or (not onednns and served_with not in devices.instructions())
+        return by_loops is not onednns and holds(case, subject)
+
+    return answered
+
+
+def _onednn_is_off(case: Case) -> bool:
+    return case.setting is not None and not case.setting.onednn
 
 
 def sentence(docstring: str) -> str:
@@ -227,7 +252,7 @@ def _check(entry: Divergence) -> None:
         raise ValueError(f"two entries of the ledger are called {entry.id!r}")
     if not entry.what:
         raise ValueError(f"entry {entry.id!r} of the ledger: its function has no docstring that says what happens")
-    sets = [name for name in (entry.having, entry.lacking) if name is not None]
+    sets = [name for name in (entry.having, entry.lacking, entry.served_with) if name is not None]
     for kind, given, names in (
         ("severity", [entry.severity], SEVERITIES),
         ("operator", [*entry.operators, entry.operator], [operator.name for operator in CATALOGUE]),

@@ -12,6 +12,7 @@ from properties.ledger import known, record
 from properties.ledger.record import Predicate
 from properties.ledger.rules import accepted
 from properties.subjects import FLOATS, Subject
+from properties.worker.call import Setting
 
 EXAMPLE = Case({"input": (1, 1), "weight": (1, 1)}, {})
 
@@ -60,6 +61,7 @@ def test_entries_may_share_a_predicate() -> None:
         ({"modes": ("compile",)}, "no mode is called 'compile'; the nearest: compiled"),
         ({"having": "avx512"}, "no instruction set is called 'avx512'; the nearest: avx512_f"),
         ({"lacking": "amx"}, "no instruction set is called 'amx'; the nearest: .*amx_bf16"),
+        ({"served_with": "avx"}, "no instruction set is called 'avx'; the nearest: avx2"),
         ({"also": ("layouts",)}, "no law of cases that are not all valid is called 'layouts'"),
     ],
 )  # fmt: skip
@@ -68,6 +70,23 @@ def test_a_misspelt_name(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"entry 'linear-of-one-row' of the ledger: {message}"):
         register(**given)
     assert not record.ENTRIES
+
+
+@pytest.mark.parametrize("here, off, shows", [(False, False, True), (True, False, False), (True, True, True)])
+def test_loops_compute_where_onednn_is_off(
+    here: bool, off: bool, shows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong in torch's own loops shows on any processor once a case turns oneDNN off."""
+    monkeypatch.setattr("properties.subjects.devices.instructions", lambda: ("avx512_f",) if here else ())
+    entry = register(served_with="avx512_f")
+    case = Case({"input": (1, 1), "weight": (1, 1)}, {}, setting=Setting(onednn=not off))
+    assert entry.holds(case, Subject("cpu", "bfloat16")) is shows
+
+
+def test_an_example_without_onednn_breaks_flags() -> None:
+    """That law alone turns oneDNN off."""
+    case = Case({"input": (1, 1), "weight": (1, 1)}, {}, setting=Setting(onednn=False))
+    assert register(example=case).law == "flags"
 
 
 def test_ids_are_unique() -> None:

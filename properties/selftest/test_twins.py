@@ -49,7 +49,8 @@ def test_twin(entry: Divergence, twin: Twin, engines: Engines) -> None:
     if seen:
         check.tried(twin.case)  # which diverges where the ledger does not explain it
     knows, listed = known(law.name, twin.operator, subject, twin.case), twin.name in SHOWS.get(entry.id, ())
-    bound = knows and (knows.having or knows.lacking)  # the table is that of another processor, too
+    # The table is that of another processor, too.
+    bound = knows and (knows.having or knows.lacking or knows.served_with)
     assert bool(seen) == listed or bound, f"on {twin.name} {entry.id} {'shows' if seen else 'does not show'}: {seen}"
 
 
