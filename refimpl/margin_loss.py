@@ -57,6 +57,20 @@ def multilabel_soft_margin_loss(x: Array, target: Array, weight: Sequence[float]
     return values.sum(axis=-1) / classes, (slope / classes,)
 
 
+def multilabel_soft_margin_second(x: Array, h: Array, target: Array, weight: Sequence[float] | None = None) -> Terms:
+    """Derivatives along h: ``Σ_j h_j·slope_j`` of the value, and ``w_j·h_j·σ·(1 − σ) / C`` of the slopes.
+
+    Derived from the formula of :func:`multilabel_soft_margin_loss`; the second derivative of log σ is ``−σ·(1 − σ)``.
+
+    >>> multilabel_soft_margin_second(np.zeros((1, 2)), np.array([[2.0, 4.0]]), np.array([[1.0, 0.0]]))
+    (array([0.5]), (array([[0.25, 0.5 ]]),))
+    """
+    w = None if weight is None else np.asarray(weight)
+    _, (slope, _), ((bend, _), _) = elementwise_loss.binary_cross_entropy_with_logits(x, target, w)
+    classes = np.shape(x)[-1]
+    return (h * slope).sum(axis=-1) / classes, (h * bend / classes,)
+
+
 def right_class(target: Array, classes: int) -> Array:
     """True for the class of each row. target: (rows,); returns (rows, C)."""
     return np.asarray(np.asarray(target)[..., None] == np.arange(classes))

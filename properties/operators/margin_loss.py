@@ -76,6 +76,7 @@ def _one_row_more(target: Any) -> Any:
 
 def _loss(name: str, layer: str, target: Any, options: Options, *rules: must.Constraint, weighted: bool) -> Operator:
     terms, formed = getattr(margin_loss, name), getattr(bounds, name)
+    along = getattr(bounds, name.replace("_loss", "_second"), None)
     source = f"{layer}, Shape: as many targets as there are rows"
 
     def reference(x: Array, reduction: str = "mean", **how: Any) -> Array:
@@ -94,6 +95,7 @@ def _loss(name: str, layer: str, target: Any, options: Options, *rules: must.Con
         bound=partial(bounds.loss, formed),
         gradients=gradients,
         gradient_bounds=partial(bounds.loss_gradients, formed),
+        second=along and partial(bounds.loss_second, along),  # torch has none of the others
         output_shape=output_shape,
         traits=frozenset({"terms"}),
         inexact=INEXACT,

@@ -113,6 +113,13 @@ def listed(section: str) -> list[str]:
     return names
 
 
+def test_second_gradients_are_listed() -> None:
+    """docs/layers.md names the operators that have gradients, but no gradients of gradients."""
+    text = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)`", text.partition("Gradients of gradients")[2].partition("\n\n")[0])
+    assert sorted(named) == sorted(o.name for o in CATALOGUE if o.differentiable and o.second is None)
+
+
 @pytest.mark.skipif(not torch.__version__.startswith("2.13."), reason="the list is that of torch 2.13")
 def test_every_module_is_listed() -> None:
     """docs/layers.md names each module of torch.nn once, and under "Held" those that an operator stands for."""

@@ -11,9 +11,11 @@ import numpy as np
 from refimpl import margin_loss as loops
 from refimpl.arrays import Array
 from refimpl.bounds import elementwise_loss, smooth_activation
+from refimpl.bounds.activation import sigmoid
 from refimpl.bounds.common import column, exact, exactly_added, product
 from refimpl.bounds.embedding_loss import loss as loss
 from refimpl.bounds.embedding_loss import loss_gradients as loss_gradients
+from refimpl.bounds.embedding_loss import loss_second as loss_second
 from refimpl.bounds.piecewise_activation import narrow
 from refimpl.embedding_loss import Terms
 from refimpl.rounding import Computed
@@ -42,15 +44,41 @@ def multilabel_soft_margin_loss(
 ) -> Gradients:
     """A sum of cross-entropies over C; the slope is that of a sigmoid or of the log of one."""
     values, slopes = loops.multilabel_soft_margin_loss(x.value, target, weight)
-    w, t = None if weight is None else np.asarray(weight), Computed.operand(target, x.format)
-    terms, (slope, _), _ = elementwise_loss.binary_cross_entropy_with_logits(narrow(x), t, w)
-    assert isinstance(slope, Computed)
-    logs = [smooth_activation.logsigmoid(narrow(each))[1].off for each in (x, -x)]
-    off = slope.off + np.maximum(*logs) * (1.0 if w is None else np.abs(w))
+    terms, slope, _ = _soft(x, target, weight)
     per_class = (exact(1.0, x) / exact(x.shape[-1], x)).stored()
-    total = product(Computed(terms.value, x.format, terms.off).stored().sum(axis=-1).stored(), per_class)
-    gradient = product(column(share), per_class, Computed(slope.value, x.format, off).stored())
+    total = product(terms.sum(axis=-1).stored(), per_class)
+    gradient = product(column(share), per_class, slope)
     return _kept(values, total), (_kept(share.value[..., None] * slopes[0], gradient),)
+
+
+def multilabel_soft_margin_second(
+    share: Computed, x: Computed, h: Computed, target: Array, weight: Sequence[float] | None = None
+) -> Gradients:
+    """``Σh·slope/C``, and ``s·h·σ·(1 − σ)/C``, where σ may be that of x or of −x, and each product is stored."""
+    values, bends = loops.multilabel_soft_margin_second(x.value, h.value, target, weight)
+    _, slope, curvature = _soft(x, target, weight)
+    per_class = (exact(1.0, x) / exact(x.shape[-1], x)).stored()
+    along = product(h, slope, per_class).sum(axis=-1).stored()
+    bent = product(column(share), h, per_class, curvature)
+    return _kept(values, along), (_kept(share.value[..., None] * bends[0], bent),)
+
+
+def _soft(x: Computed, target: Array, weight: Sequence[float] | None) -> tuple[Computed, Computed, Computed]:
+    """Value, slope and curvature of a class, by what is made of x or of −x, each stored."""
+    w, t = None if weight is None else np.asarray(weight), Computed.operand(target, x.format)
+    terms, (slope, _), ((curvature, _), _) = elementwise_loss.binary_cross_entropy_with_logits(narrow(x), t, w)
+    assert isinstance(slope, Computed)
+    assert isinstance(curvature, Computed)
+    size, one = 1.0 if w is None else np.abs(w), exact(1.0, narrow(x))
+    logs = [smooth_activation.logsigmoid(narrow(each))[1].off for each in (x, -x)]
+    bends = [(s * (one - s)).off for s in (sigmoid(narrow(each)) for each in (x, -x))]
+    found = (
+        (terms.value, terms.off),
+        (slope.value, slope.off + np.maximum(*logs) * size),
+        (curvature.value, curvature.off + np.maximum(*bends) * size),
+    )
+    stored = [Computed(value, x.format, off).stored() for value, off in found]
+    return stored[0], stored[1], stored[2]
 
 
 def _margins(

@@ -38,3 +38,14 @@ def margin_of_labels_behind_the_end(input: Tensor, target: Tensor, **how: Any) -
 def soft_margin_of_sums(input: Tensor, target: Tensor, reduction: str = "mean", **how: Any) -> Tensor:
     """Multi-label soft margin loss that adds classes up."""
     return programs.multilabel_soft_margin_loss(input, target, reduction=reduction, **how) * input.shape[-1]
+
+
+@fault("gradients of gradients", "multilabel_soft_margin_loss")
+def soft_labels_of_no_curvature(input: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """Multi-label soft margin loss whose gradient is a constant to whom differentiates it."""
+    given = input.detach().requires_grad_()
+    with torch.enable_grad():
+        value = programs.multilabel_soft_margin_loss(given, target, **options)
+        (slope,) = torch.autograd.grad(value.sum(), given)
+    rows = (slope * input).sum(-1)
+    return with_slope_of(value, rows if options.get("reduction") == "none" else rows.sum())
