@@ -41,9 +41,7 @@ WITHOUT_ONEDNN = Setting(onednn=False)
     dtypes=("float16",),
     served_with="avx512_fp16",
     why=OPMATH + "the forward pass, and the gradients in bfloat16, do so",
-    example=Case(
-        *convolution((2, 2, 1), (2, 1, 1), groups=2, padding_mode="zeros"), "normal", setting=WITHOUT_ONEDNN
-    ),
+    example=Case(*convolution((2, 2, 1), (2, 1, 1), groups=2, padding_mode="zeros"), "normal", setting=WITHOUT_ONEDNN),
 )
 @lossy(
     "conv-gradient-summed-in-bfloat16",

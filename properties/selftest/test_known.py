@@ -73,9 +73,7 @@ def test_a_misspelt_name(given: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize("here, off, shows", [(False, False, True), (True, False, False), (True, True, True)])
-def test_loops_compute_where_onednn_is_off(
-    here: bool, off: bool, shows: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loops_compute_where_onednn_is_off(here: bool, off: bool, shows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong in torch's own loops shows on any processor once a case turns oneDNN off."""
     monkeypatch.setattr("properties.subjects.devices.instructions", lambda: ("avx512_f",) if here else ())
     entry = register(served_with="avx512_f")
