@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ import torch
 from properties.session import (
     absent,
     engines,
+    fork_server,
     github,
     kernels,
     law_tests,
@@ -26,7 +28,7 @@ from properties.session import (
     verdict_file,
     verdict_on_task,
 )
-from properties.worker import process
+from properties.worker import execute, launcher, process
 
 collect_ignore = ["session/installed.py"]
 """It registers this module as a plugin, which it is already where pytest looks for doctests."""
@@ -42,6 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything runs, and register what a run consists of."""
     file = None if hasattr(config, "workerinput") else verdict_file.begin(config)
     config.stash[options.OPTIONS] = given = options.read(config)
+    if process.FORKS and config.getoption("numprocesses", None):
+        compiling = any(subject.compiled for subject in absent.standing(given.subjects))
+        modules = [launcher.IN_EVERY_WORKER, *([execute.COMPILER] if compiling else [])]
+        with contextlib.suppress(OSError):  # each process then is a Python of its own
+            config.pluginmanager.register(fork_server.ForkServer(modules), "convproof-forks")
     plugins = {"processes": engines.Processes(config), "evidence": run_evidence}
     plugins |= {"selection": selection, "laws": law_tests, "absent": absent, "task": verdict_on_task}
     config.stash[memory.PEAK] = memory.Peak()

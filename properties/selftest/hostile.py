@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+kept: list[bytearray] = []
+
 
 def crashes(input: Tensor) -> Tensor:
     """Reads address 0."""
@@ -80,6 +82,12 @@ def raises_system_exit(input: Tensor) -> Tensor:
 def hoards(input: Tensor) -> Tensor:
     """Takes eight times the default limit of memory."""
     return torch.empty(2**31).fill_(1.0).sum() * input
+
+
+def keeps(input: Tensor, mebibytes: int) -> Tensor:
+    """Is right, and keeps memory."""
+    kept.append(bytearray(b"k") * (mebibytes * 2**20))
+    return torch.sigmoid(input)
 
 
 def chatters(input: Tensor) -> Tensor:

@@ -104,6 +104,16 @@ def test_a_process_that_is_kept_waiting_is_no_hang(workers: Workers) -> None:
     assert workers._worker[0] == process.pid
 
 
+def test_what_grows_is_renewed_between_checks(workers: Workers) -> None:
+    """A worker that keeps little of what it took serves the next check, too; one that keeps much does not."""
+    for mebibytes, renewed in ((1, False), (200, True), (1, False)):
+        assert call(workers, hostile.keeps, mebibytes=mebibytes).error is None
+        before = workers._worker
+        workers.renew_if_grown()
+        assert (workers._worker != before) == renewed
+    assert call(workers, programs.activation.sigmoid).error is None
+
+
 def test_what_is_late_once_is_tried_again(workers: Workers, tmp_path: Path) -> None:
     """A call that was late counts as hung if it is late in a new worker, too."""
     assert call(workers, hostile.is_late_once, mark=str(tmp_path / "mark")).error is None

@@ -103,6 +103,11 @@ class Processes:
             pytest.exit(trouble, returncode=2)
         return None
 
+    def pytest_runtest_teardown(self) -> None:
+        """Let no process grow from check to check."""
+        for forked in self.started:
+            forked.renew_if_grown()
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:
         """End the processes before pytest looks for what was left open."""

@@ -28,6 +28,8 @@ STARTING = 12
 to compile."""
 IDLE = 6
 """How many times longer than it may compute a call may do nothing at all."""
+KEPT = 128 * 2**20
+"""Bytes that a process may keep between checks: compiled code, and the plans of a library for each shape, pile up."""
 NOTHING = 0.01
 """The share of a processor's time below which a process does nothing; one that polls now and then uses some."""
 ONE = np.ones((1, 1, 1, 1))
@@ -103,6 +105,14 @@ def _computed(process: psutil.Process) -> float:
     return float(ended + sum(times.user + times.system for times in (own, *running)))
 
 
+def _own_memory(process: int) -> int:
+    """The bytes that a process has in memory and no file has; 0 where that is not told."""
+    with contextlib.suppress(psutil.Error):
+        taken = psutil.Process(process).memory_info()
+        return int(taken.rss - getattr(taken, "shared", taken.rss))
+    return 0
+
+
 @dataclass
 class Forked:
     """Processes of one life, forked one at a time, each with a connection to this one.
@@ -114,6 +124,7 @@ class Forked:
     memory: int = 2 * 2**30
     life: ClassVar[bytes] = CALLS
     _worker: tuple[int, socket.socket] | None = None
+    _began: int = 0
 
     def renew(self) -> None:
         """End the process, so that the next starts afresh."""
@@ -121,6 +132,11 @@ class Forked:
             process, connection = self._worker
             os.kill(process, signal.SIGKILL)
             self._bury(process, connection)
+
+    def renew_if_grown(self) -> None:
+        """End a process that has kept more than :data:`KEPT` of what it took since it was forked."""
+        if self._worker and _own_memory(self._worker[0]) - self._began > KEPT:
+            self.renew()
 
     def close(self) -> None:
         """End the process and the launcher."""
@@ -131,6 +147,7 @@ class Forked:
 
     def _start(self) -> tuple[int, socket.socket]:
         self._worker = self.launcher.fork(self.life, self.memory)
+        self._began = _own_memory(self._worker[0])
         return self._worker
 
     def _bury(self, process: int, connection: socket.socket) -> str:

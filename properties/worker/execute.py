@@ -170,6 +170,10 @@ def _known(backend: str) -> str:
     return backend
 
 
+COMPILER = "torch._inductor.compile_fx"
+"""What torch.compile imports in each process that compiles, which takes two seconds."""
+
+
 def _renew_compiler() -> None:
     """Forget what was compiled, and set what makes compiling cheaper and changes nothing of the code that is made.
 

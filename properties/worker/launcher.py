@@ -30,11 +30,13 @@ STATUS = struct.Struct(">q")
 COMMAND = struct.Struct(">cq")
 CALLS = b"c"
 Life = Callable[[socket.socket], None]
+IN_EVERY_WORKER = "torch.fx.experimental.symbolic_shapes"
+"""What torch imports in the first backward of each worker, if its launcher has not."""
 
 
 def launch(control: socket.socket, lives: Mapping[bytes, Life]) -> None:
     """Obey commands until the suite is gone, then end every worker. ``lives``: what each may be."""
-    importlib.import_module("torch.fx.experimental.symbolic_shapes")  # else each worker would, in its first backward
+    importlib.import_module(IN_EVERY_WORKER)
     workers: set[int] = set()
     try:
         while True:
