@@ -73,6 +73,13 @@ def test_a_fork_that_ends_early(program: str, err: str) -> None:
     assert json.loads(out)[0] == "a word"
 
 
+def test_loggers_speak_where_a_fork_speaks() -> None:
+    """A logger made before the fork writes to the fork's own errors, also where pytest captured those of its origin."""
+    captured = "import io, logging; sys.stderr = io.StringIO(); logging.basicConfig()"
+    [(_, err)] = served("import logging; logging.warning('heard')", first=captured)["runs"]
+    assert "heard" in err
+
+
 def test_without_a_server() -> None:
     """Where the server dies, pytest-xdist starts Pythons as it always did."""
     dies = "fork = os.fork\nos.fork = lambda: fork() or os.abort()"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import os
 import random
 import select
@@ -90,11 +91,7 @@ def _serve(listener: socket.socket, control: socket.socket, modules: Sequence[st
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a fork ended
-    # Not pytest's captures, which this is a copy of; before the imports, since modules may keep what they find.
-    for own, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
-        stream = open(own, mode, 1, closefd=False)  # noqa: SIM115
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
+    _open_streams()
     for module in modules:
         importlib.import_module(module)
     gc.freeze()
@@ -106,6 +103,19 @@ def _serve(listener: socket.socket, control: socket.socket, modules: Sequence[st
                 listener.close()
                 control.close()
                 _be_python(client)
+
+
+def _open_streams() -> None:
+    """Read and write where a Python does, no longer where pytest has this process capture; loggers, too."""
+    captured = sys.stderr
+    for own, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = open(own, "w" if own else "r", 1, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    loggers = [logging.getLogger(name) for name in (None, *logging.Logger.manager.loggerDict)]
+    for handler in (handler for logger in loggers for handler in logger.handlers):
+        if isinstance(handler, logging.StreamHandler) and handler.stream is captured:
+            handler.setStream(sys.stderr)
 
 
 def _be_python(client: socket.socket) -> None:
