@@ -29,9 +29,14 @@ def _rows(name: str, case: Case, subject: Subject) -> Array:
     example=Case({"input1": (1, 65), "input2": (1, 65)}, {}, "wide"),
 )
 def _large_norms(case: Case, subject: Subject) -> bool:
-    """The product of both squares of norms, of which the root is taken, is past what float16 holds, or zero there."""
-    squares = np.prod([(_rows(name, case, subject) ** 2).sum(-1) for name in case.shapes if name != "target"], axis=0)
-    return bool(((squares > subject.format.storage.largest) | (squares <= 2.0**-25)).any())
+    """The product of both squares of norms, of which the root is taken, is zero in float16, or past what that holds, so
+    that the cosine is taken for zero: right in rows of y = −1 where neither is above the margin."""
+    margin, x, y = case.arguments.get("margin", 0.0), *(_rows(name, case, subject) for name in ("input1", "input2"))
+    apart = operator("cosine_embedding_loss").given["target"](case, subject.format) < 0
+    with np.errstate(invalid="ignore"):  # of infinities
+        squares, along = (x**2).sum(-1) * (y**2).sum(-1), (x * y).sum(-1)
+        flat = apart & (margin >= 0.0) & (along <= margin * np.sqrt(squares))
+    return bool(((squares > subject.format.storage.largest) & ~flat | (squares <= 2.0**-25)).any())
 
 
 @known(
