@@ -8,7 +8,7 @@ import torch
 
 from properties.cases.case import Case, Mixed, kernel_size
 from properties.ledger import windows
-from properties.ledger.backends import own_loops
+from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.memory_formats import as_convolved, convolves_in_channels_last, passes
 from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, TRANSPOSED, known
@@ -211,12 +211,13 @@ def _bias_of_float64(case: Case, subject: Subject) -> bool:
     """Without oneDNN a transposed convolution, or one whose padding is "same" or "valid", accepts a bias of float64,
     and its output is float32."""
     other = isinstance(case, Mixed) and case.dtypes == {"bias": "float64"} and not refuses_bias(case)
-    return other and not of_no_images(case) and adds_any_bias(case)
+    return other and not of_no_images(case) and adds_any_bias(case, subject)
 
 
-def adds_any_bias(case: Case) -> bool:
+def adds_any_bias(case: Case, subject: Subject) -> bool:
     """True if loops compute a float32 convolution that look at no bias, as those of three axes that transpose do."""
-    return (len(case.shapes["weight"]) < 5 or "output_padding" not in case.arguments) and own_loops(case)
+    looks = len(case.shapes["weight"]) == 5 and "output_padding" in case.arguments
+    return not looks and without_onednn(case, subject)
 
 
 # Memory formats
@@ -229,7 +230,7 @@ def _gradient_in_another_format(case: Case, subject: Subject) -> bool:
     # one tap, lie in both ways.
     weight, groups = case.shapes["weight"], case.arguments["groups"]
     transposes = "output_padding" in case.arguments
-    looped = subject.dtype != "float32" or own_loops(case)
+    looped = without_onednn(case, subject)
     if len(weight) > 4 or any(0 in shape for shape in case.shapes.values()) or not looped:
         return False
     if case.arguments.get("padding_mode", "zeros") != "zeros" or case.arguments["padding"] == "same":  # a padded image
@@ -253,7 +254,7 @@ def _gradient_of_other_places(case: Case, subject: Subject) -> bool:
     padded = given.get("padding_mode", "zeros") != "zeros" or (
         given["padding"] == "same" and any(axis["kernel"] % 2 == 0 for axis in axes)
     )  # the padded image lies as the format has it
-    looped = subject.dtype != "float32" or own_loops(case)
+    looped = without_onednn(case, subject)
     dilated = any(axis["dilation"] > 1 for axis in axes)
     if padded or dilated or not looped or given["groups"] == 1 or channels == 1 or 0 in case.shapes["input"]:
         return False

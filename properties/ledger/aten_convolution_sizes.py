@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from properties.cases.case import Case, kernel_size
 from properties.edges.huge import Huge
-from properties.ledger.backends import own_loops, without_onednn
+from properties.ledger.backends import SIXTEEN, counted_sizes, without_onednn
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, TRANSPOSED, known
 from properties.ledger.windows import (
     DIVISION,
     accepted,
-    amounts_of,
     dilated,
-    divided,
     spans_of,
     where_valid,
     windows_fit,
@@ -37,30 +37,25 @@ from refimpl.geometry import transposed_output
 def _window_overflows(case: Case, subject: Subject) -> bool:
     """dilation·(kernel − 1) + 1 wraps past 2⁶³, so that a window that does not fit is accepted and an output is made
     up."""
-    return any(span >= 2**63 for span, _, _ in spans_of(case)) and _made_up(case, subject, 2**55)
+    return any(span >= 2**63 for span, _, _ in spans_of(case)) and _made_up(case, subject, _storable(case, subject))
+
+
+def _storable(case: Case, subject: Subject) -> int:
+    """So many positions of an output, at least, are refused as past 64 bits; of fewer the allocator is asked."""
+    if without_onednn(case, subject) or 0 in case.shapes["input"]:
+        return 2**55
+    images, bytes_each = case.shapes["input"][: -len(kernel_size(case)) - 1], getattr(torch, subject.dtype).itemsize
+    return 2**63 // max(1, math.prod(images) * case.shapes["weight"][0] * bytes_each)
 
 
 def _made_up(case: Case, subject: Subject, most: int) -> bool:
     """True if sizes are counted that the formula does not give, and the output is not refused, nor of more elements."""
     if not accepted(case):
         return False
-    sizes = _sizes(case, subject)
+    sizes = counted_sizes(case, subject)
     formula = [room // stride + 1 if room >= 0 else None for _, room, stride in spans_of(case)]
     least = 0 if dilated(case) else 1
     return sizes != formula and min(sizes) >= least and math.prod(sizes) < most
-
-
-def _sizes(case: Case, subject: Subject) -> list[int]:
-    """The size of each axis as it is counted, in 64 bits; −1 for one that is refused."""
-    onednn, mode = not without_onednn(case, subject), case.arguments.get("padding_mode", "zeros")
-    rooms = [(wrapped(room, 64), stride) for _, room, stride in spans_of(case)]
-    if not onednn and case.shapes["input"][0] > 0:
-        return [divided(*room) + 1 for room in rooms]
-    # The quotient is rounded towards zero; oneDNN adds stride and padding.
-    sizes = [(abs(room) // stride) * (1 if room >= 0 else -1) + 1 for room, stride in rooms]
-    before = [pad if mode == "zeros" else 0 for pad, _ in amounts_of(case)]
-    sums = [pad + stride for pad, (_, stride) in zip(before, rooms, strict=True)]
-    return [-1 if onednn and added >= 2**63 else size for size, added in zip(sizes, sums, strict=True)]
 
 
 LEFT = "it depends on what is left in 32 bits of a quotient that wraps, which no bound on an argument tells"
@@ -129,7 +124,7 @@ def _elements_overflow(case: Case, subject: Subject) -> bool:
     # Each size on its own, cut to 32 bits, is one that is accepted.
     outputs = math.prod(window["output"] for window in windows_of(case))
     looped = without_onednn(case, subject) and not dilated(case) and accepted(case)
-    return outputs >= 2**63 and 0 < wrapped(outputs, 64) < 2**40 and looped and min(_sizes(case, subject)) > 0
+    return outputs >= 2**63 and 0 < wrapped(outputs, 64) < 2**40 and looped and min(counted_sizes(case, subject)) > 0
 
 
 for _name, _dtypes, _lacking in (
@@ -169,50 +164,42 @@ def _rows_wrap(case: Case, subject: Subject) -> bool:
     return copied and not pads and rows["stride"] * columns["input"] % 2**64 < apart
 
 
-for _dtypes, _lacking in ((FLOATS[:2], None), (("bfloat16",), "avx512_f"), (("float16",), "avx512_fp16")):
-    in_32_bits = known(
-        f"transposed-arguments-in-32-bits-of-{_dtypes[0]}",
-        TRANSPOSED,
-        severity="valid arguments rejected",
-        laws=("huge arguments",),
-        dtypes=_dtypes,
-        lacking=_lacking,
-        why="torch.nn.ConvTranspose1d: no limit on stride and dilation; a stride of 2³² + 1 is computed with",
-        example=Huge(*transposed((1, 1, 1), (1, 1, 2), stride=(2**40,)), inflated=("stride",)),
-    )
+@known(
+    "transposed-arguments-in-32-bits",
+    TRANSPOSED,
+    severity="valid arguments rejected",
+    laws=("huge arguments",),
+    why="torch.nn.ConvTranspose1d: no limit on stride and dilation; a stride of 2³² + 1 is computed with",
+    example=Huge(*transposed((1, 1, 1), (1, 1, 2), output_padding=(1,), dilation=(2**40,)), inflated=("dilation",)),
+)
+@where_valid
+def _checked_in_32_bits(case: Case, subject: Subject) -> bool:
+    """Without oneDNN stride and dilation are cut to 32 bits before they are checked: a stride of 2⁴⁰ raises 'stride
+    should be greater than zero', and one of 2³² + 1 that the output padding is not smaller than it."""
+    # A padding of 2⁶² or more is refused before; what oneDNN computes it refuses by itself.
+    return min(_transposed_sizes(case)) >= 0 and _reaches_loops(case, subject) and not _scatters(case)
 
-    wrapping = known(
-        f"transposed-size-past-64-bits-of-{_dtypes[0]}",
-        TRANSPOSED,
-        severity="wrong shape",
-        laws=("huge arguments",),
-        dtypes=_dtypes,
-        lacking=_lacking,
-        why="torch.nn.ConvTranspose1d, Shape: the formula gives another size, which no tensor can have",
-        example=Huge(*transposed((1, 1, 2), (1, 1, 5), dilation=(2**62 + 1,)), inflated=("dilation",)),
-    )
 
-    @in_32_bits
-    @where_valid
-    def _checked_in_32_bits(case: Case, subject: Subject) -> bool:
-        """Stride and dilation are cut to 32 bits before they are checked: a stride of 2⁴⁰ raises 'stride should be
-        greater than zero', and one of 2³² + 1 that the output padding is not smaller than it."""
-        # A padding of 2⁶² or more is refused before; what oneDNN computes in float32 it refuses by itself.
-        return min(_transposed_sizes(case)) >= 0 and _reaches_loops(case, subject) and not _scatters(case)
-
-    @wrapping
-    @where_valid
-    def _size_of_loops_wraps(case: Case, subject: Subject) -> bool:
-        """Without oneDNN the size of an axis wraps past 2⁶⁴, and what is left of it is the output's."""
-        sizes, left = _transposed_sizes(case), [wrapped(size, 64) for size in _transposed_sizes(case)]
-        held = min(left) >= 1 and math.prod(left) < 2**30
-        return max(sizes) >= 2**63 and held and _reaches_loops(case, subject) and _scatters(case)
+@known(
+    "transposed-size-past-64-bits",
+    TRANSPOSED,
+    severity="wrong shape",
+    laws=("huge arguments",),
+    why="torch.nn.ConvTranspose1d, Shape: the formula gives another size, which no tensor can have",
+    example=Huge(*transposed((1, 1, 2), (1, 1, 5), output_padding=(1,), dilation=(2**62 + 2,)), inflated=("dilation",)),
+)
+@where_valid
+def _size_of_loops_wraps(case: Case, subject: Subject) -> bool:
+    """Without oneDNN the size of an axis wraps past 2⁶⁴, and what is left of it is the output's."""
+    sizes, left = _transposed_sizes(case), [wrapped(size, 64) for size in _transposed_sizes(case)]
+    held = min(left) >= 1 and math.prod(left) < 2**30
+    return max(sizes) >= 2**63 and held and _reaches_loops(case, subject) and _scatters(case)
 
 
 def _reaches_loops(case: Case, subject: Subject) -> bool:
     """True if arguments are such that torch gets to its own loops for a transposed convolution."""
     counted = max(v for given in _steps(case) for v in given) < 2**63 and max(case.arguments["padding"]) < 2**62
-    return counted and (subject.dtype != "float32" or own_loops(case)) and 0 not in case.shapes["input"]
+    return counted and without_onednn(case, subject) and 0 not in case.shapes["input"]
 
 
 def _scatters(case: Case) -> bool:
@@ -251,17 +238,6 @@ def _transposed_sizes(case: Case) -> list[int]:
     return [transposed_output(size, k, *given) for size, k, given in axes]
 
 
-@known(
-    "transposed-size-past-64-bits-in-float32",
-    TRANSPOSED,
-    severity="wrong shape",
-    laws=("huge arguments",),
-    dtypes=("float32",),
-    why="torch.nn.ConvTranspose1d, Shape: the formula gives another size, which no tensor can have",
-    example=Huge(
-        *transposed((1, 2, 2), (2, 1, 4), stride=(2**62,), dilation=(2**62,), groups=2), inflated=("dilation", "stride")
-    ),
-)
 @where_valid
 def _size_of_onednn_wraps(case: Case, subject: Subject) -> bool:
     """Where oneDNN computes it, the size of an axis wraps past 2⁶⁴, and what is left of it is the output's."""
@@ -271,4 +247,20 @@ def _size_of_onednn_wraps(case: Case, subject: Subject) -> bool:
     held = min(left) >= 0 and math.prod(left) < 2**30 and all((size - 1) * stride < 2**63 for size, stride in spans)
     given = max(value for name in ("stride", "dilation") for value in case.arguments[name])
     accepted = 0 not in case.shapes["input"] and given < 2**63 and max(case.arguments["padding"]) < 2**62
-    return max(sizes) >= 2**63 and held and accepted and not own_loops(case)
+    return max(sizes) >= 2**63 and held and accepted and not without_onednn(case, subject)
+
+
+for _dtype, _instructions in (("float32", None), *SIXTEEN.items()):
+    known(
+        f"transposed-size-past-64-bits-in-{_dtype}",
+        TRANSPOSED,
+        severity="wrong shape",
+        laws=("huge arguments",),
+        dtypes=(_dtype,),
+        having=_instructions,
+        why="torch.nn.ConvTranspose1d, Shape: the formula gives another size, which no tensor can have",
+        example=Huge(
+            *transposed((1, 2, 2), (2, 1, 4), stride=(2**62,), dilation=(2**62,), groups=2),
+            inflated=("dilation", "stride"),
+        ),
+    )(_size_of_onednn_wraps)

@@ -9,6 +9,7 @@ import numpy as np
 
 from properties.cases.case import Case
 from properties.edges.huge import Huge
+from properties.ledger.backends import counted_sizes
 from properties.ledger.examples import convolution
 from properties.ledger.record import OF_GRADIENTS, PADDED, known
 from properties.ledger.rules import accepted
@@ -135,7 +136,8 @@ def _padded_size_wraps(case: Case, subject: Subject) -> bool:
     if len(axes) > 1 and 0 not in (*image, *sizes[:-1]) and sum(axes[-1][1]) >= 2**63:
         return True
     convolved = given["padding"] != "same" and max(*given["stride"], *given["dilation"]) < 2**63
-    return convolved and all(span <= size for span, size in zip(spans, sizes, strict=True))
+    fit = all(wrapped(span, 64) <= size for span, size in zip(spans, sizes, strict=True))
+    return convolved and fit and (max(spans) < 2**63 or min(counted_sizes(case, subject)) >= 0)
 
 
 # Sums

@@ -350,7 +350,7 @@ def _mixed_convolution(case: Case, subject: Subject) -> bool:
     if not isinstance(case, Mixed) or of_no_images(case) or refuses_bias(case):
         return False
     narrow = "bias" in case.dtypes and case.dtypes["bias"] != "float64"
-    return not (narrow and adds_any_bias(case))
+    return not (narrow and adds_any_bias(case, subject))
 
 
 @on_meta(

@@ -8,12 +8,9 @@ from properties.cases.case import Case, kernel_size
 from properties.edges.huge import COMPUTED, Huge
 from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution
-from properties.ledger.record import CONVOLUTIONS, PADDED, PLAIN, known
+from properties.ledger.record import PADDED, PLAIN, known
 from properties.ledger.windows import accepted, where_valid, windows_of
 from properties.subjects import Subject
-
-LARGEST_BLOCK = 64
-"""Output channels that are computed at once, at most."""
 
 SMALLEST = 8
 """Of a sum that wraps to a little less than nothing: how much less was seen to matter."""
@@ -24,8 +21,7 @@ LEAST = 32
 
 @known(
     "conv-stride-past-64-bits",
-    CONVOLUTIONS,
-    chance="how many channels are computed at once decides which products come to nothing",
+    ("conv2d", "conv2d_padded"),
     severity="crash",
     laws=("huge arguments",),
     dtypes=("float32",),
@@ -34,34 +30,42 @@ LEAST = 32
     example=Huge(*convolution((1, 8, 1, 1), (2, 4, 1, 1), stride=(2**62 - 1, 3), groups=2), inflated=("stride",)),
 )
 def _strides_wrap(case: Case, subject: Subject) -> bool:
-    """For a kernel of one element, where the input channels times the product of the strides wrap past 2⁶² to a little
-    less than nothing, and with the channels computed at once may come to zero, the process ends with a division by zero
+    """For a kernel of one element, where the product of the strides, and one more, times the input channels that are
+    computed at once wraps past 2⁶⁴ to minus the output channels at once, the process ends with a division by zero
     (SIGFPE)."""
-    channels, *kernel = case.shapes["weight"][1:]
-    less = -channels * math.prod(case.arguments["stride"]) % 2**62
-    return math.prod(kernel) == 1 and 0 < less <= channels + LARGEST_BLOCK and accepted(case)
+    outputs, channels, *kernel = case.shapes["weight"]
+    outputs //= case.arguments["groups"]
+    blocks = [(channels, outputs), (8, outputs), (1, outputs), *([(channels, 8)] if outputs <= 8 else [])]
+    wraps = any(
+        (inputs * (math.prod(case.arguments["stride"]) + 1) + at_once) % 2**64 == 0 for inputs, at_once in blocks
+    )
+    return math.prod(kernel) == 1 and wraps and _reaches_onednn(case, subject)
+
+
+def _reaches_onednn(case: Case, subject: Subject) -> bool:
+    """True if no argument is refused on the way to oneDNN, nor by it: strides of 2⁶² are."""
+    return max(case.arguments["stride"]) < 2**62 and not without_onednn(case, subject) and accepted(case)
 
 
 @known(
     "conv-strides-and-taps-past-64-bits",
-    PLAIN[:2] + PADDED[:2],
+    ("conv2d", "conv2d_padded"),
     severity="crash",
     laws=("huge arguments",),
     dtypes=("float32",),
-    lacking="avx512_f",
     chance="which of these sums come to nothing depends on the columns and channels that are computed at once",
     why="torch.nn.Conv2d: no limit on the stride; float64, and other strides as long, give the one output",
     operator="conv2d",
     example=Huge(*convolution((3, 2, 1, 2), (2, 1, 1, 2), stride=(4, 2**62 - 1), groups=2), inflated=("stride",)),
 )
 def _strides_and_taps_wrap(case: Case, subject: Subject) -> bool:
-    """Without AVX-512, where the product of the strides and the taps together wrap past 2⁶⁴ to a little less than
-    nothing, the process ends with a division by zero (SIGFPE)."""
-    # Seen for sums of −1 to −8, and one, two, four or eight output channels in each group. Strides of 2⁶² are refused.
+    """Where the product of the strides and several taps together wrap past 2⁶⁴ to a little less than nothing, the
+    process ends with a division by zero (SIGFPE)."""
+    # Seen for sums of −1 to −8, and one, two, four or eight output channels in each group.
     strides, outputs = case.arguments["stride"], case.shapes["weight"][0] // case.arguments["groups"]
-    less = -(math.prod(strides) + math.prod(kernel_size(case))) % 2**64
-    few = outputs in (1, 2, 4, 8) and max(strides) < 2**62
-    return few and 0 < less <= SMALLEST and not without_onednn(case, subject) and accepted(case)
+    taps = math.prod(kernel_size(case))
+    less = -(math.prod(strides) + taps) % 2**64
+    return taps > 1 and outputs in (1, 2, 4, 8) and 0 < less <= SMALLEST and _reaches_onednn(case, subject)
 
 
 @known(
@@ -87,15 +91,19 @@ def _blocks_wrap(case: Case, subject: Subject) -> bool:
     groups, taps, axes = case.arguments["groups"], math.prod(kernel), windows_of(case)
     outputs, columns, strides = outputs // groups, math.prod(w["output"] for w in axes), case.arguments["stride"]
     images = groups * math.prod(case.shapes["input"][: -len(kernel) - 1])
-    if columns > COMPUTED:  # they are more than any memory holds
+    if not 0 < columns <= COMPUTED:  # no window fits, or they are more than any memory holds
         return False
     planned = images * columns >= LEAST or columns < images or (strides[-1] == 1 and 20 * channels * taps <= outputs)
 
     def wraps(times: int, least: int, most: int) -> bool:
         return least <= -times * (math.prod(strides) + taps) % 2**64 <= most
 
-    return planned and (
-        any(wraps(at_once, 0, taps * outputs) for at_once in (*range(LEAST, columns), columns))
-        or wraps(channels, 1, max(outputs, 8))
-        or wraps(16, 1, 2 * taps * outputs)
+    return (
+        planned
+        and _reaches_onednn(case, subject)
+        and (
+            any(wraps(at_once, 0, taps * outputs) for at_once in (*range(LEAST, columns), columns))
+            or wraps(channels, 1, max(outputs, 8))
+            or wraps(16, 1, 2 * taps * outputs)
+        )
     )

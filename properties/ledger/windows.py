@@ -146,7 +146,7 @@ def dilated(case: Case) -> bool:
 
 def output_padding_past_stride(case: Case) -> bool:
     """True if along some axis the output padding is not smaller than the stride; valid where the dilation is larger."""
-    pairs = zip(case.arguments["output_padding"], case.arguments["stride"], strict=True)
+    pairs = zip(case.arguments.get("output_padding", ()), case.arguments["stride"], strict=False)
     return any(output_padding >= stride for output_padding, stride in pairs)
 
 

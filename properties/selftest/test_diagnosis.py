@@ -160,8 +160,8 @@ def test_facts_of_values() -> None:
 
 def test_entry_beside_one_on_rounding() -> None:
     """An example is diagnosed that an entry on rounding has, too: it fails beyond the bound of rounded sums."""
-    entry = ENTRIES["transposed-size-past-64-bits-of-bfloat16"]
-    layer, place = operator(entry.operator), Subject("cpu", entry.dtypes[0])
+    entry = ENTRIES["transposed-size-past-64-bits"]
+    layer, place = operator(entry.operator), Subject("cpu", "bfloat16")
     assert any(other.rounds for other in every_known(entry.law, layer, place, entry.example))
     check = Check(every()[entry.law], layer, place, Result(entry.law, "", layer.name, str(place), "", "", (), ""), HERE)
     failure = check.divergence(entry.example)

@@ -38,8 +38,9 @@ def test_twin(entry: Divergence, twin: Twin, engines: Engines) -> None:
     """Where an entry's example shows on a twin, an entry of the ledger knows it; the table says whether it does."""
     if any(max(math.prod(shape), *shape, 0) > MOST for shape in twin.case.shapes.values()):
         pytest.skip("not run (too many elements)")
-    if entry.having in devices.instructions()[1:] and twin.name != HERE:
-        pytest.skip(f"not run (nothing was tabled where processors have {entry.having})")
+    for instructions in {entry.having, entry.lacking} & {*devices.instructions()[1:]}:
+        if twin.name != HERE:
+            pytest.skip(f"not run (nothing was tabled where processors have {instructions})")
     law, subject = every()[entry.law], twin.subject
     result = Result(law.name, law.title, twin.operator.name, str(subject), subject.device, subject.dtype, (), "")
     check = Check(law, twin.operator, subject, result, engines)

@@ -12,6 +12,8 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "bicubic-gradient-ignores-scale-factor": ("interpolate_nearest", "interpolate_linear", "interpolate_antialiased"),
     "channels-last-weight-gradient-of-transposed-in-another-format": ("conv2d",),
     "circular-pad-gradient-summed-in-storage": ("replication_pad",),
+    "conv-bfloat16-output-size-in-32-bits": ("conv_transpose1d",),
+    "conv-float16-output-size-in-32-bits": ("conv_transpose1d",),
     "conv-of-empty-axis-depends-on-batch": ("conv_transpose2d",),
     "conv-output-size-in-32-bits": ("conv_transpose1d",),
     "conv-window-overflows": ("conv_transpose1d",),
@@ -42,6 +44,8 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "softsign-in-storage": ("tanhshrink",),
     "tanhshrink-gradient-of-infinite-cotangent": ("softsign",),
     "tanhshrink-in-storage": ("softsign",),
+    "transposed-size-past-64-bits-in-bfloat16": ("this processor", "float16"),
+    "transposed-size-past-64-bits-in-float16": ("this processor", "bfloat16"),
     "transposed-size-past-64-bits-in-float32": ("float64",),
     "unfold-gradient-summed-in-storage": ("fold",),
 }
