@@ -63,6 +63,24 @@ def _several_on_padding(case: Case, subject: Subject) -> bool:
     why=BIAS_ALONE,
     example=ON_PADDING_EXAMPLE,
 )
+@known(
+    "bfloat16-channels-last-crash-in-transposed-gradient-on-last-axis-of-padding",
+    ("conv_transpose2d", "conv_transpose3d"),
+    severity="crash",
+    laws=("layouts", "special gradients"),
+    dtypes=("bfloat16",),
+    having="avx512_bf16",
+    upstream="https://github.com/uxlfoundation/oneDNN/issues/5942",
+    what="the gradient to the input of a transposed convolution is a convolution: one whose input or weight lies in "
+    "channels_last ends the process with SIGSEGV where, with a stride and a dilation, no tap along the last axis lies "
+    "in what is convolved; always if fresh memory is not zero, else now and then",
+    why="torch.nn.ConvTranspose2d: no limit on padding but what the output needs; the gradient is zero, as it is for "
+    "contiguous operands. A memory format is no part of a tensor's value",
+    example=Case(
+        *transposed((1, 2, 1, 2), (2, 1, 1, 1), stride=(1, 2), padding=(0, 1), output_padding=(0, 0), dilation=(1, 2)),
+        setting=Setting({"input": "channels_last"}),
+    ),
+)
 def _on_padding(case: Case, subject: Subject) -> bool:
     return last_axis_of_padding(case, subject) and convolves_in_channels_last(case)
 
