@@ -162,8 +162,6 @@ def _all_stay(case: Case, subject: Subject) -> bool:
     "antialiasing-ignores-scale-factor",
     ("interpolate_antialiased",),
     severity="silent wrong value",
-    modes=("eager",),
-    backends=(INDUCTOR,),
     why=DIRECTLY + "the gradient is that of the factor",
     example=Case(
         {"input": (1, 1, 1, 3)}, {"mode": "bilinear", "antialias": True, "scale_factor": (1.0, 1.25)}, "normal"
@@ -190,7 +188,6 @@ def _weights(case: Case, subject: Subject) -> bool:
     "antialiasing-to-one-column",
     ("interpolate_antialiased",),
     severity="silent wrong value",
-    modes=("eager",),
     why="torch.nn.functional.interpolate: with antialiasing results match Pillow's; to two columns they do, and the "
     "gradient is right",
     example=Case({"input": (1, 1, 2, 1)}, {"mode": "bilinear", "antialias": True, "size": (3, 1)}, "normal"),
