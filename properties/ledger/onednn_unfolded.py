@@ -172,3 +172,57 @@ def _columns_for_channels(case: Case, subject: Subject) -> bool:
     whole = columns["input"] == taps and columns["stride"] % taps == 0 and columns["output"] == depth["output"] == 1
     filled = channels % 2 == 0 and channels < VECTOR < channels * taps and channels * taps % VECTOR == 0
     return whole and filled and _merges(case, columns, taps) and convolves_in_channels_last(case)
+
+
+PAGE = 4096
+"""Elements to a multiple of which a buffer is rounded up."""
+in_copies = functools.partial(
+    wrong,
+    severity="crash",
+    overwrites=True,
+    chance="what is overwritten may be memory that nothing reads",
+    upstream="https://github.com/uxlfoundation/oneDNN/pull/5494",
+)
+MUCH = (2, 32, 2049, 8), (8, 32, 1, 8)
+
+
+@in_copies(
+    "avx512-copied-rows-past-their-buffer",
+    PLANES,
+    dtypes=("float32",),
+    having="avx512_f",
+    example=Case(*convolution(*MUCH, stride=(128, 8)), setting=IN_CHANNELS_LAST),
+)
+@in_copies(
+    "avx512-bfloat16-copied-rows-past-their-buffer",
+    PLANES,
+    dtypes=("bfloat16",),
+    having="avx512_bf16",
+    lacking="amx_bf16",
+    example=Case(*convolution(*MUCH, stride=(128, 8)), setting=IN_CHANNELS_LAST),
+)
+@where_valid
+def _copies_past_the_buffer(case: Case, subject: Subject) -> bool:
+    """In channels_last, where windows are as wide as the input and their rows, or planes, further apart than a kernel
+    has, rows are copied into a buffer in which there is room for rows as far apart as the kernel's alone: memory behind
+    it is overwritten."""
+    # One plane of outputs, all rows of which are computed at once; the buffer is a multiple of a page.
+    depth, rows, columns = windows = _axes(case)
+    channels, taps = case.shapes["weight"][1], columns["kernel"]
+    whole = columns["input"] == taps and columns["output"] == depth["output"] == 1 == case.arguments["groups"]
+    whole = whole and columns["stride"] % taps == 0 and columns["before"] == 0
+    vector = 16 if subject.dtype == "float32" else VECTOR
+    even = (channels <= vector or channels % vector == 0) and channels * taps % vector == 0
+    padded = any(max(w["before"], after(**w)) > 0 for w in windows)
+    pointwise = all(w["kernel"] == 1 for w in windows)  # which is another kernel's
+    by_onednn = subject.dtype != "float32" or not without_onednn(case, subject)
+    if not (whole and even and by_onednn and convolves_in_channels_last(case)) or padded or pointwise:
+        return False
+    line = _reach(depth, depth["stride"]) * taps * channels
+    room = line * _reach(rows, min(rows["stride"], rows["kernel"]))
+    return line * _reach(rows, rows["stride"]) > -(-room // PAGE) * PAGE and rows["output"] > 1
+
+
+def _reach(window: Window, stride: int) -> int:
+    """How many elements windows span, were they so far apart."""
+    return (window["output"] - 1) * stride + window["dilation"] * (window["kernel"] - 1) + 1
