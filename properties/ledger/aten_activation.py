@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 
 import numpy as np
@@ -57,10 +58,13 @@ def _sum_overflows(case: Case, subject: Subject) -> bool:
     example=Case({"input": (17, 17, 7)}, {"dim": 1}, "normal"),
 )
 def _tail_over_another_axis(case: Case, subject: Subject) -> bool:
-    """Over any axis but the last, the elements behind it that fill no whole vector have their exponentials rounded to
-    the 16-bit storage before they are divided by their sum."""
-    shape, axis = case.shapes["input"], _class_axis(case)
-    return axis < len(shape) - 1 and shape[axis] > 1 and int(np.prod(shape[axis + 1 :])) % lanes(widest=True) != 0
+    """Over any axis but the last, the elements behind it that fill no whole vector of a thread's have their
+    exponentials rounded to the 16-bit storage before they are divided by their sum."""
+    shape, axis, threads = case.shapes["input"], _class_axis(case), case.setting.threads if case.setting else 1
+    behind = math.prod(shape[axis + 1 :])
+    of_each = -(-math.prod(shape[:axis]) * behind // threads)
+    partly = behind % lanes(widest=True) > 0 or of_each % lanes(widest=True) > 0
+    return axis < len(shape) - 1 and shape[axis] > 1 and partly
 
 
 def _class_axis(case: Case) -> int:

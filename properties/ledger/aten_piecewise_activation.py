@@ -152,9 +152,14 @@ def _mish(case: Case, subject: Subject) -> bool:
     severity="wrong gradient",
     laws=("special gradients",),
     why="torch.nn.Tanhshrink: the slope is tanh² x, and ∞ times it is ∞",
-    what="The gradient is formed as ∞ − ∞·(1 − tanh² x), which is NaN.",
     example=Special({"input": (9,)}, {}, "normal", 0, palette="inf", often=0.3),
 )
+def _tanhshrink_of_infinite_cotangent(case: Case, subject: Subject) -> bool:
+    """The gradient is formed as ∞ − ∞·(1 − tanh² x), which is NaN."""
+    x, g = (case.tensor(name, case.shapes["input"], subject.format) for name in ("input", "cotangent"))
+    return bool((np.isinf(g) & np.isfinite(x) & (x != 0.0)).any())
+
+
 @known(
     "softsign-gradient-of-infinite-cotangent",
     ("softsign",),
@@ -163,10 +168,11 @@ def _mish(case: Case, subject: Subject) -> bool:
     why="torch.nn.Softsign: the slope is 1/(1 + |x|)², and ∞ times it is ∞",
     example=Special({"input": (9,)}, {}, "normal", 0, palette="inf", often=0.3),
 )
-def _infinite_cotangent(case: Case, subject: Subject) -> bool:
-    """By the rule of quotients two terms are infinite, and their difference is NaN."""
+def _softsign_of_infinite_cotangent(case: Case, subject: Subject) -> bool:
+    """By the rule of quotients two terms are infinite, and their difference is NaN; at zero, ∞ is multiplied by the
+    slope of |x|."""
     x, g = (case.tensor(name, case.shapes["input"], subject.format) for name in ("input", "cotangent"))
-    return bool((np.isinf(g) & np.isfinite(x) & (x != 0.0)).any())
+    return bool((np.isinf(g) & np.isfinite(x)).any())
 
 
 @lossy(
