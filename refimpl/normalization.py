@@ -6,7 +6,14 @@ Each layer brings its input into rows, one for each group that is normalised alo
     ``x̂ = (x − μ)·r``, ``y = x̂·w + b``, and with ``h = g·w``
     ``∂x = r·(h − Σh/n − x̂·Σ(h·x̂)/n)``, ``∂w = Σ g·x̂``, ``∂b = Σ g``, summed over the elements that share w and b.
 
-RMSNorm has no μ, no b and no second term: ``x̂ = x/√(Σx²/n + ε)``.
+With ``P(a) = a − Σa/n − x̂·Σ(a·x̂)/n``, which is symmetric, the sum of the gradients times directions p, q and s is
+``S = r·Σ h·P(p) + Σ g·x̂·q + Σ g·s``. As ``∂x̂_j/∂x_i`` is ``r·(δ_ij − 1/n − x̂_i·x̂_j/n)``, and ``∂r/∂x_i`` is
+``−r²·x̂_i/n``, its gradients are, with ``m(a) = Σa/n``,
+
+    ``∂g = w·r·P(p) + q·x̂ + s``, ``∂w = Σ g·r·P(p)``, ``∂b = 0``, and ``∂x = r·P(g·q) − r²·(x̂·(m(h·p) − m(h)·m(p) −
+    3·m(h·x̂)·m(p·x̂)) + m(p·x̂)·(h − m(h)) + m(h·x̂)·(p − m(p)))``.
+
+RMSNorm has no μ, no b, and no term with a mean alone: ``x̂ = x/√(Σx²/n + ε)``.
 """
 
 from __future__ import annotations
@@ -51,6 +58,11 @@ class Rows:
     def of_batch(cls, shape: tuple[int, ...]) -> Rows:
         """Over the positions of a channel, of all images. shape: (N, C, *); each channel has a weight."""
         return cls((shape[0], shape[1], 1, math.prod(shape[2:])), (0, 2, 3), (0, 2, 3))
+
+    @property
+    def one_weight(self) -> bool:
+        """True if all of a row share a weight."""
+        return all(axis in self.shared or self.shape[axis] == 1 for axis in self.normalized)
 
     def rows(self, x: Array) -> Array:
         """The input as (rows, elements)."""
@@ -131,6 +143,21 @@ def gradient(h: Array, x: Array, eps: float, centered: bool = True) -> Array:
     out = np.zeros(np.shape(x))
     hat, inverse = normalized(x, eps, centered)
     _gradient(out, float64(h), float64(hat), inverse, centered)
+    return out
+
+
+def curvature(h: Array, p: Array, x: Array, eps: float, centered: bool = True) -> Array:
+    """The gradient of ``r·Σ h·P(p)`` to x, of each row. h, p, x: (rows, elements).
+
+    ``x/√(1 + x²)`` has the second derivative ``−3x/(1 + x²)^{5/2}``.
+
+    >>> one = np.ones((1, 1))
+    >>> curvature(one, one, 0.0 * one, 1.0, False), curvature(one, one, one, 1.0, False) * 2**2.5
+    (array([[-0.]]), array([[-3.]]))
+    """
+    out = np.zeros(np.shape(x))
+    hat, inverse = normalized(x, eps, centered)
+    _curvature(out, float64(h), float64(p), float64(hat), inverse, centered)
     return out
 
 
@@ -224,6 +251,22 @@ def _gradient(out, h, hat, inverse, centered):  # type: ignore[no-untyped-def]
         mean = total / h.shape[1] if centered else 0.0
         for i in range(h.shape[1]):
             out[n, i] = inverse[n, 0] * (h[n, i] - mean - hat[n, i] * (along / h.shape[1]))
+
+
+@njit(cache=True)
+def _curvature(out, h, p, hat, inverse, centered):  # type: ignore[no-untyped-def]
+    for n in range(h.shape[0]):
+        of_h, of_p, of_both, h_along, p_along = 0.0, 0.0, 0.0, 0.0, 0.0
+        for i in range(h.shape[1]):
+            of_h += h[n, i] / h.shape[1] if centered else 0.0
+            of_p += p[n, i] / h.shape[1] if centered else 0.0
+            of_both += h[n, i] * p[n, i] / h.shape[1]
+            h_along += h[n, i] * hat[n, i] / h.shape[1]
+            p_along += p[n, i] * hat[n, i] / h.shape[1]
+        along = of_both - of_h * of_p - 3.0 * h_along * p_along
+        for i in range(h.shape[1]):
+            across = p_along * (h[n, i] - of_h) + h_along * (p[n, i] - of_p)
+            out[n, i] = -inverse[n, 0] * inverse[n, 0] * (hat[n, i] * along + across)
 
 
 def local_response_norm(x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Array:

@@ -82,7 +82,7 @@ def running(x: Computed, mean: Computed, variance: Computed, momentum: float) ->
 
 
 @UNBOUNDED
-def _hat(x: Computed, mean: Computed, inverse: Computed) -> tuple[Computed, Array]:
+def hat_of(x: Computed, mean: Computed, inverse: Computed) -> tuple[Computed, Array]:
     """``x̂`` with its error, and the size ``(|x| + |μ|)·r`` of the terms that it may be the difference of."""
     value = (x.value - mean.value) * inverse.value
     size = (np.abs(x.value) + mean.reach) * inverse.reach
@@ -95,12 +95,12 @@ def _affine(
     x: Computed, rows: Rows, mean: Computed, inverse: Computed, weight: Computed | None, bias: Computed | None
 ) -> Computed:
     """``x̂·w + b`` from statistics of each row, in the input's shape: two roundings more."""
-    hat, size = _hat(x.map(rows.rows), mean, inverse)
+    hat, size = hat_of(x.map(rows.rows), mean, inverse)
     w = np.ones(hat.shape) if weight is None else rows.spread(weight.value)
     b = np.zeros(hat.shape) if bias is None else rows.spread(bias.value)
     u = x.precision.unit_roundoff
     off = hat.off * np.abs(w) + 3.0 * u * (size * np.abs(w) + np.abs(b)) + 2.0 * x.precision.underflow
-    return _arranged(Computed(hat.value * w + b, x.format, off), rows, x)
+    return turned_back(Computed(hat.value * w + b, x.format, off), rows, x)
 
 
 def forward(
@@ -123,7 +123,7 @@ def gradients(
     turned, h = x.map(rows.rows), g.map(rows.rows)
     n, u = max(turned.shape[1], 1), x.precision.unit_roundoff
     mean, inverse = given or (part.stored() for part in statistics(turned, eps, centered))
-    hat, size = _hat(turned, mean, inverse)
+    hat, size = hat_of(turned, mean, inverse)
     w = np.ones(hat.shape) if weight is None else rows.spread(weight.value)
     weighted = np.abs(h.value * w)
     along = (h.value * w * hat.value).mean(axis=1, keepdims=True)
@@ -136,7 +136,7 @@ def gradients(
     if given:  # a constant scale
         scaled = h.value * w * inverse.value
         inner, off = scaled / inverse.value, weighted * inverse.off + 4.0 * u * np.abs(scaled) + x.precision.underflow
-    found = [_arranged(Computed(inner * inverse.value, x.format, off), rows, x)]
+    found = [turned_back(Computed(inner * inverse.value, x.format, off), rows, x)]
     if weight is not None:
         terms = np.abs(h.value)
         many = terms.size // max(weight.value.size, 1)
@@ -151,7 +151,7 @@ def gradients(
     return tuple(found)
 
 
-def _arranged(computed: Computed, rows: Rows, x: Computed) -> Computed:
+def turned_back(computed: Computed, rows: Rows, x: Computed) -> Computed:
     """Rows in the input's shape, stored; without a bound where sums are too long for one."""
     return covered(computed.map(lambda values: rows.back(values, x.shape)).stored())
 

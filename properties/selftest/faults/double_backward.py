@@ -162,3 +162,20 @@ def responses_of_constants(input: Tensor, **arguments: Any) -> Tensor:
     """Local response norm whose gradient is differentiated as if it did not depend on the input."""
     output: Tensor = _InputOnce.apply(input, partial(F.local_response_norm, **arguments))
     return output
+
+
+@fault("gradients of gradients", "rms_norm")
+def half_of_the_last_square(input: Tensor, weight: Tensor | None = None, **arguments: Any) -> Tensor:
+    """RMS norm whose second gradient is halved in the last column."""
+    output: Tensor = _CotangentOnce.apply(F.rms_norm(input, weight=weight, **arguments))
+    return output
+
+
+@fault("gradients of gradients", "layer_norm", dtypes=WIDE)
+def statistics_of_constants(
+    input: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, **arguments: Any
+) -> Tensor:
+    """Layer norm whose gradient is differentiated as if it did not depend on the input."""
+    output: Tensor = _InputOnce.apply(input, partial(F.layer_norm, **arguments))
+    output = output if weight is None else output * weight
+    return output if bias is None else output + bias
