@@ -64,11 +64,14 @@ class _Statistics:
         """The terms of ``a − Σa/n``."""
         return (a, -self.mean(a)) if self.centered else (a,)
 
-    def across(self, a: Computed) -> tuple[Computed, Array]:
-        """``a − Σa/n − x̂·Σ(a·x̂)/n``, and the size of its terms."""
-        along, moved = self.along(a), self.moved(a)
-        size = sum((term.reach for term in moved), self.size * along.reach)
-        return added(*moved, -self.product(self.hat, along)), size
+    def across(self, a: Computed) -> tuple[Computed, ...]:
+        """The terms of ``P(a) = a − Σa/n − x̂·Σ(a·x̂)/n``."""
+        return (*self.moved(a), -self.product(self.hat, self.along(a)))
+
+    def weighed(self, a: Computed, b: Computed) -> tuple[Computed, Array]:
+        """``a·r·P(b)``, and the size of its terms."""
+        size = sum((term.reach for term in self.moved(b)), self.size * self.along(b).reach)
+        return self.product(a, self.inverse, added(*self.across(b))), a.reach * self.inverse.reach * size
 
     def curved(self, h: Computed, p: Computed) -> tuple[Computed, ...]:
         """The terms of ``−r²·(x̂·(m(h·p) − m(h)·m(p) − 3·m(h·x̂)·m(p·x̂)) + m(p·x̂)·(h − m(h)) + m(h·x̂)·(p − m(p)))``."""
@@ -131,23 +134,21 @@ def second(
     """
     (cotangent, turned, p, w), moved, affine = _in_rows(rows, g, x, operands)
     row = _Statistics(turned, *statistics(turned, eps, centered), centered)
-    (across, size), h = row.across(p), row.product(cotangent, w)
-    slope = loops.gradient(p.value, turned.value, eps, centered)
-    to_g, of_g = [row.product(row.inverse, w, across)], w.value * slope
+    h, slope = row.product(cotangent, w), loops.gradient(p.value, turned.value, eps, centered)
+    to_g, of_g = [row.product(row.inverse, w, term) for term in row.across(p)], w.value * slope
     to_x, of_x = [*row.curved(h, p)], loops.curvature(h.value, p.value, turned.value, eps, centered)
     if moved:
         k = row.product(cotangent, moved[0])
         to_g, of_g = [*to_g, row.product(moved[0], row.hat)], of_g + moved[0].value * row.hat.value
-        to_x = [*to_x, row.product(row.inverse, row.across(k)[0])]
+        to_x = [*to_x, *(row.product(row.inverse, term) for term in row.across(k))]
         of_x = of_x + loops.gradient(k.value, turned.value, eps, centered)
     for s in moved[1:]:
         to_g, of_g = [*to_g, s], of_g + s.value
-    orders = [(cotangent, across, size)] + ([(p, *row.across(cotangent))] if rows.one_weight else [])
-    sums = ((row.product(a, row.inverse, b), a.reach * row.inverse.reach * reach) for a, b, reach in orders)
+    orders = ((cotangent, p), (p, cotangent)) if rows.one_weight else ((cotangent, p),)
     return (
         turned_back(replace(added(*to_g), value=of_g), rows, x),
         turned_back(replace(added(*to_x), value=of_x), rows, x),
-        *_to_affine(affine, rows, cotangent.value * slope, *sums),
+        *_to_affine(affine, rows, cotangent.value * slope, *(row.weighed(*order) for order in orders)),
     )
 
 

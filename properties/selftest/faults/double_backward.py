@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from properties.selftest.faults.record import EVERY, WIDE, fault, with_slope_of
+from properties.worker.programs import normalization
 
 
 class _WeightOnceOnly(torch.autograd.Function):
@@ -179,3 +180,23 @@ def statistics_of_constants(
     output: Tensor = _InputOnce.apply(input, partial(F.layer_norm, **arguments))
     output = output if weight is None else output * weight
     return output if bias is None else output + bias
+
+
+@fault("gradients of gradients", "batch_norm")
+def half_of_the_last_of_a_batch(
+    input: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, **arguments: Any
+) -> dict[str, Tensor]:
+    """Batch norm whose second gradient is halved in the last column."""
+    found = normalization.batch_norm(input, weight, bias, **arguments)
+    return {**found, "output": _CotangentOnce.apply(found["output"])}
+
+
+@fault("gradients of gradients", "instance_norm", dtypes=WIDE)
+def constant_statistics_of_images(
+    input: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, **arguments: Any
+) -> Tensor:
+    """Instance norm whose gradient is differentiated as if it did not depend on the input."""
+    output: Tensor = _InputOnce.apply(input, partial(F.instance_norm, **arguments))
+    of_channels = (-1, *(1,) * (input.dim() - 2))
+    output = output if weight is None else output * weight.reshape(of_channels)
+    return output if bias is None else output + bias.reshape(of_channels)
