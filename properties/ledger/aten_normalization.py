@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from properties.cases.case import Case
 from properties.ledger.record import OF_GRADIENTS, known
 from properties.ledger.sums import OPMATH, lossy
+from properties.operators import operator
 from properties.subjects import Subject
 from properties.worker.call import Setting
 from properties.worker.layouts import LAYOUTS
+from refimpl.arrays import Array
+from refimpl.normalization import Rows, moments, normalized
 
 
 @known(
@@ -83,3 +87,63 @@ def _strides_of_channels(case: Case, subject: Subject) -> bool:
 def _of_several_rows(case: Case, subject: Subject) -> bool:
     """The gradients to weight and bias are summed over the rows in the 16-bit storage."""
     return "weight" in case.shapes
+
+
+@known(
+    "group-norm-second-gradient-overflows",
+    ("group_norm",),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    modes=("eager",),
+    dtypes=("float16",),
+    why="of equal elements, without a weight, the second gradient to the input is zero; layer normalisation of the"
+    " same rows gives that",
+    example=Case({"input": (2, 1, 2, 9)}, {"eps": 2.0**-10, "num_groups": 1}, "constant"),
+)
+def _sums_by_cubes(case: Case, subject: Subject) -> bool:
+    """Autograd multiplies sums over a group by the cube of the reciprocal deviation, past what float16 holds, before it
+    divides by the number of elements; where all are equal that cube is as large as eps^(−3/2), and the sums are what
+    rounding leaves of zero."""
+    about, format = operator("group_norm"), subject.format
+    x, *affine = about.operands(case, format).values()
+    p, *moved = about.directions(case, format).values()
+    rows = Rows.of_groups(x.shape, case.arguments["num_groups"])
+    given = moments(rows.rows(x))[0], normalized(rows.rows(x), case.arguments["eps"])[1]
+    narrow, of_channels = np.dtype("float16"), (1, *rows.shape[1:3], 1)
+    g, x, p = (np.reshape(each, rows.shape).astype(narrow) for each in (about.cotangent(case, format), x, p))
+    mean, inverse = (np.reshape(each, (*rows.shape[:2], 1, 1)).astype(narrow) for each in given)
+    w, q = (np.reshape(each[0], of_channels).astype(narrow) if each else None for each in (affine, moved))
+    with np.errstate(all="ignore"):
+        return not all(np.isfinite(each).all() for each in _of_group(g, x, p, mean, inverse, w, q))
+
+
+def _of_group(
+    g: Array, x: Array, p: Array, mean: Array, r: Array, w: Array | None, q: Array | None
+) -> tuple[Array, ...]:
+    """Autograd's second gradients to the cotangent, the input and the weight, in the dtype of the operands."""
+    n = x.shape[2] * x.shape[3]
+    share, cube = x.dtype.type(1.0 / n), r * r * r
+    w = np.ones((1, 1, x.shape[2], 1), x.dtype) if w is None else w
+    ds, db = _sum(g * x, 3), _sum(g, 3)
+    c0 = _sum(db * w, 2)
+    e = c0 * mean - _sum(ds * w, 2)
+    b = e * cube * share
+    to_c = _sum(_sum(p, 3), 2)
+    to_b = _sum(_sum(p * x, 3), 2) - to_c * mean
+    to_e = to_b * share * cube
+    to_cube = to_b * share * e
+    to_c0 = to_e * mean - to_c * share * r
+    to_mean, to_r = to_e * c0 - to_c * b, _sum(_sum(p * g, 3) * w, 2) - to_c * share * c0
+    to_ds, to_db, to_w = -to_e * w, to_c0 * w, _sum(p * g, 3) * r - to_e * ds + to_c0 * db
+    if q is not None:
+        to_ds, to_db = to_ds + q * r, to_db - q * r * mean
+        to_mean, to_r = to_mean - _sum(q * r * db, 2), to_r + _sum(q * (ds - db * mean), 2)
+    to_r = to_r + to_cube * (r * r) + to_cube * r * r + to_cube * r * r
+    to_variance = x.dtype.type(-0.5) * cube * to_r * x.dtype.type(2.0 / n)
+    to_x = b * p + g * to_ds + to_variance * (x - mean) + to_mean / x.dtype.type(n)
+    return r * w * p + x * to_ds + to_db, to_x, to_w
+
+
+def _sum(terms: Array, axis: int) -> Array:
+    """A sum over an axis, formed in float32."""
+    return np.asarray(terms.astype(np.float32).sum(axis, keepdims=True)).astype(terms.dtype)

@@ -127,7 +127,7 @@ def _normalization(name: str, program: Any, geometry: Any, **about: Any) -> Oper
         bound=partial(bounds.layer, name),
         gradients=partial(_gradients, arranged, centered),
         gradient_bounds=partial(bounds.layer_gradients, name),
-        second=None if name == "group_norm" else partial(seconds.layer, name),
+        second=partial(seconds.layer, name),
         output_shape=partial(_shape, name),
         traits=frozenset({"mixed", "normalizing"} | ({"centered"} if centered else set())),
         inexact=INEXACT,
