@@ -117,6 +117,54 @@ def _sums_by_cubes(case: Case, subject: Subject) -> bool:
         return not all(np.isfinite(each).all() for each in _of_group(g, x, p, mean, inverse, w, q))
 
 
+@known(
+    "layer-norm-second-gradient-overflows",
+    ("layer_norm", "instance_norm", "batch_norm"),
+    severity="wrong gradient",
+    laws=("gradients of gradients",),
+    modes=("eager",),
+    dtypes=("float16",),
+    why="the second gradient is of the size of the square of the reciprocal deviation, times cotangent and direction; "
+    "of equal elements, without a weight, it is zero; that of RMS normalisation, formed in float32, is right",
+    example=Case({"input": (1, 2)}, {"normalized_shape": (2,), "eps": 2.0**-12}, "constant"),
+    operator="layer_norm",
+)
+def _cubes(case: Case, subject: Subject) -> bool:
+    """Autograd's formula, by a batch's own statistics, multiplies by the cube of the reciprocal deviation: past what
+    float16 holds where the deviation is below 0.025, as eps of 1e-5 allows; or a sum times that cube is."""
+    given, format = case.arguments, subject.format
+    about = operator("layer_norm" if "normalized_shape" in given else "batch_norm")
+    x, *affine = (about.filled(name, shape, case, format) for name, shape in case.shapes.items())
+    p, *moved = about.directions(case, format).values()
+    if "normalized_shape" in given:
+        rows = Rows.of_layer(x.shape, given["normalized_shape"])
+    else:
+        rows = Rows.of_batch(x.shape) if "training" in given else Rows.of_groups(x.shape, x.shape[1])
+    narrow, turned = np.dtype("float16"), rows.rows(x)
+    mean, r = (each.astype(narrow) for each in (moments(turned)[0], normalized(turned, given["eps"])[1]))
+    g, p = (rows.rows(each).astype(narrow) for each in (about.cotangent(case, format), p))
+    w, q = (rows.spread(each[0]).astype(narrow) if each else None for each in (affine, moved))
+    with np.errstate(all="ignore"):
+        to_input = _by_formula(g, turned.astype(narrow) - mean, p, r, w, q, inside="normalized_shape" in given)
+    return given.get("training", True) and not bool(np.isfinite(to_input).all())
+
+
+def _by_formula(g: Array, d: Array, p: Array, r: Array, w: Array | None, q: Array | None, *, inside: bool) -> Array:
+    """Autograd's second gradient to the input, of rows, in their dtype. d: ``x − μ``; inside: if g is multiplied by w
+    first, not what comes of it."""
+    n, cube = d.dtype.type(d.shape[1]), r * r * r
+    h = g if w is None or not inside else g * w
+    along, p_along, total, p_total = (_sum(each, 1) for each in (h * d, p * d, h, p))
+    within = p_total * total / n - _sum(p * h, 1) + r * r * along * p_along * d.dtype.type(3.0 / d.shape[1])
+    found = d * cube * within / n + p_along * cube / n * (total / n - h) + along * cube / n * (p_total / n - p)
+    found = found if w is None or inside else w * found
+    if q is not None:
+        k = g * q if inside else g
+        moved = k * r - r * _sum(k, 1) / n - d * cube * _sum(k * d, 1) / n
+        found = found + (moved if inside else q * moved)
+    return np.asarray(found)
+
+
 def _of_group(
     g: Array, x: Array, p: Array, mean: Array, r: Array, w: Array | None, q: Array | None
 ) -> tuple[Array, ...]:
