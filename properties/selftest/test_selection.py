@@ -73,3 +73,12 @@ def test_who_names_subjects_gets_them() -> None:
     listing = ["properties/laws/test_flip.py", "--collect-only", "-q", "--hypothesis-profile=tests"]
     chosen: list[list[str]] = [[], ["--subjects=cpu-float64,cpu-float32"]]
     assert [nested.run(*listing, *named).stdout.count("::test_commutes") for named in chosen] == [1, 2]
+
+
+def test_what_compiles_comes_first() -> None:
+    """Whatever its law: so the compilers' memory is free for the rest of the run."""
+    listing = ["properties/laws/test_agreement.py", "properties/laws/test_gradients.py", "--collect-only", "-q"]
+    listed = nested.run(*listing, "--subjects=cpu-float64,compiled-cpu-float32", "--operators=conv2d,linear").stdout
+    compiled = ["compiled" in line for line in listed.splitlines() if "[" in line]
+    assert compiled == sorted(compiled, reverse=True)
+    assert {True, False} == set(compiled)

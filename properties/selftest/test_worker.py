@@ -26,7 +26,7 @@ from properties.operators import operator
 from properties.selftest import hostile, nested
 from properties.subjects import Subject
 from properties.subjects.launchers import Copy, Interpreter, Launcher
-from properties.subjects.workers import Patience, Workers
+from properties.subjects.workers import UNUSED, Patience, Workers
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 from properties.worker import programs
@@ -109,9 +109,21 @@ def test_what_grows_is_renewed_between_checks(workers: Workers) -> None:
     for mebibytes, renewed in ((1, False), (200, True), (1, False)):
         assert call(workers, hostile.keeps, mebibytes=mebibytes).error is None
         before = workers._worker
-        workers.renew_if_grown()
+        workers.save_memory()
         assert (workers._worker != before) == renewed
     assert call(workers, programs.activation.sigmoid).error is None
+
+
+def test_what_is_of_no_use_is_ended(workers: Workers) -> None:
+    """A worker that no check has used for a while ends; one that one uses now and then does not."""
+    for _ in range(2):
+        for _ in range(UNUSED):
+            workers.save_memory()
+        assert workers._worker
+        assert call(workers, programs.activation.sigmoid).error is None
+    for _ in range(UNUSED + 1):
+        workers.save_memory()
+    assert not workers._worker
 
 
 def test_what_is_late_once_is_tried_again(workers: Workers, tmp_path: Path) -> None:

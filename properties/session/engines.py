@@ -104,9 +104,9 @@ class Processes:
         return None
 
     def pytest_runtest_teardown(self) -> None:
-        """Let no process grow from check to check."""
+        """Keep no process that grows from check to check, or is of no use."""
         for forked in self.started:
-            forked.renew_if_grown()
+            forked.save_memory()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_unconfigure(self) -> None:

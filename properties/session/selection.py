@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep(config, items, lambda item: not _compiled(item))
     if options.profile == profiles.TESTS and not _chosen(config):
         _keep(config, items, set(thinned(dealt(items))).__contains__)
-    items.sort(key=law_tests.rank)
+    # What compiles first and together: it takes longest, and the compilers' memory is free for the rest of the run.
+    items.sort(key=lambda item: (not _compiled(item), law_tests.rank(item)))
     config.stash[absent.ROWS] = absent.rows(items, options.subjects, law_tests.row)
     if options.shard:
         digest = shards.digest(items)

@@ -29,7 +29,9 @@ to compile."""
 IDLE = 6
 """How many times longer than it may compute a call may do nothing at all."""
 KEPT = 128 * 2**20
-"""Bytes that a process may keep between checks: compiled code, and the plans of a library for each shape, pile up."""
+"""Bytes that a process may keep from check to check: compiled code, and a library's plans for each shape, pile up."""
+UNUSED = 30
+"""Checks after which a process is ended that none of them used."""
 NOTHING = 0.01
 """The share of a processor's time below which a process does nothing; one that polls now and then uses some."""
 ONE = np.ones((1, 1, 1, 1))
@@ -125,6 +127,7 @@ class Forked:
     life: ClassVar[bytes] = CALLS
     _worker: tuple[int, socket.socket] | None = None
     _began: int = 0
+    _unused: int = 0
 
     def renew(self) -> None:
         """End the process, so that the next starts afresh."""
@@ -133,9 +136,10 @@ class Forked:
             os.kill(process, signal.SIGKILL)
             self._bury(process, connection)
 
-    def renew_if_grown(self) -> None:
-        """End a process that has kept more than :data:`KEPT` of what it took since it was forked."""
-        if self._worker and _own_memory(self._worker[0]) - self._began > KEPT:
+    def save_memory(self) -> None:
+        """After a check, end a process that keeps more than :data:`KEPT`, or has not been used for :data:`UNUSED`."""
+        self._unused += 1
+        if self._worker and (self._unused > UNUSED or _own_memory(self._worker[0]) - self._began > KEPT):
             self.renew()
 
     def close(self) -> None:
@@ -174,6 +178,7 @@ class Workers(Forked):
 
     def run(self, call: Call) -> Outcome:
         """As :func:`properties.worker.execute.execute`, in a worker. Programs must be functions of a module."""
+        self._unused = 0
         if "<locals>" in call.name or find(call.name) is not call.program:
             raise ValueError(f"a worker would not find {call.name} under that name: it must be a module's function")
         try:
