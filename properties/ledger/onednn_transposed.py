@@ -1,14 +1,15 @@
-"""oneDNN's transposed convolution, which plans for every step of a stride."""
+"""oneDNN's transposed convolution, which plans for every step of a stride, and for every tap of a step."""
 
 from __future__ import annotations
 
+import functools
 import math
 
 from properties.cases.case import Case
 from properties.edges.huge import Huge
 from properties.ledger.backends import SIXTEEN, without_onednn
-from properties.ledger.examples import transposed
-from properties.ledger.record import TRANSPOSED, known
+from properties.ledger.examples import convolution, transposed
+from properties.ledger.record import CONVOLUTIONS, TRANSPOSED, WITH_GRADIENTS, known
 from properties.ledger.windows import dilated, where_valid, windows_of
 from properties.subjects import Subject
 
@@ -56,3 +57,36 @@ for _dtype, _instructions in (("float32", None), *SIXTEEN.items()):
             *transposed((2, 1, 2), (1, 1, 3), stride=(2**20 - 1,), padding=(2**19 - 1,)), inflated=("stride", "padding")
         ),
     )(_long_strides)
+
+
+TAPS = 2080
+"""So many taps for each step of a stride take a second, and more than one for each further step."""
+hangs = functools.partial(
+    known,
+    severity="valid arguments rejected",
+    dtypes=("bfloat16",),
+    having="avx512_bf16",
+    lacking="amx_bf16",
+    chance="what takes some seconds gives the right elements",
+    why="torch.nn.ConvTranspose1d: no limit on the kernel; float32, a tap more, a stride of 1, a dilation of 2 and "
+    "oneDNN off give the result in some hundredths of a second",
+)
+
+
+@hangs(
+    "onednn-bfloat16-input-gradient-of-many-taps-a-step",
+    CONVOLUTIONS,
+    laws=WITH_GRADIENTS,
+    example=Case(*convolution((1, 1, 65536), (1, 1, 65536), stride=(16,))),
+)
+@hangs(
+    "onednn-bfloat16-transposed-of-many-taps-a-step",
+    TRANSPOSED,
+    example=Case(*transposed((1, 1, 1), (1, 1, 65536), stride=(16,))),
+)
+def _many_taps_a_step(case: Case, subject: Subject) -> bool:
+    """Where the last axis of a kernel is a multiple of the stride, and without a dilation there, a transposed
+    convolution in bfloat16, and the input gradient of a convolution, plan for each tap: of 8,192 taps and a stride of 2
+    they take 5 s, of a stride of 4 and twice as many 9 s; of 65,536 they take longer than any call may."""
+    taps, step = case.shapes["weight"][-1], case.arguments["stride"][-1]
+    return step > 1 and taps % step == 0 and taps >= TAPS * step and case.arguments["dilation"][-1] == 1
