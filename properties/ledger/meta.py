@@ -437,10 +437,9 @@ def _variances_not_there(case: Case, subject: Subject) -> bool:
 
 @inferred(
     "inferred-margin-loss-of-one-row",
-    ("multilabel_margin_loss",),
+    ("multi_margin_loss", "multilabel_margin_loss"),
     severity="wrong shape",
-    why="torch.nn.MultiLabelMarginLoss, Shape: unreduced (N), or () without a batch; eager mode and multi_margin_loss "
-    "have none",
+    why="torch.nn.MultiMarginLoss, Shape: unreduced that of the target, which has no axis; eager mode has none",
     example=Case({"input": (2,)}, {"reduction": "none"}, "normal"),
 )
 def _inferred_row(case: Case, subject: Subject) -> bool:

@@ -75,7 +75,7 @@ def test_a_fork_that_ends_early(program: str, err: str) -> None:
 
 def test_loggers_speak_where_a_fork_speaks() -> None:
     """A logger made before the fork writes to the fork's own errors, also where pytest captured those of its origin."""
-    captured = "import io, logging; sys.stderr = io.StringIO(); logging.basicConfig()"
+    captured = "import io, logging; sys.stderr = io.StringIO(); logging.basicConfig(); sys.stderr = sys.__stderr__"
     [(_, err)] = served("import logging; logging.warning('heard')", first=captured)["runs"]
     assert "heard" in err
 

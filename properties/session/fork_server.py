@@ -106,15 +106,14 @@ def _serve(listener: socket.socket, control: socket.socket, modules: Sequence[st
 
 
 def _open_streams() -> None:
-    """Read and write where a Python does, no longer where pytest has this process capture; loggers, too."""
-    captured = sys.stderr
+    """Read and write where a Python does; so do loggers, which may have been made while pytest captured."""
     for own, name in enumerate(("stdin", "stdout", "stderr")):
         stream = open(own, "w" if own else "r", 1, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     loggers = [logging.getLogger(name) for name in (None, *logging.Logger.manager.loggerDict)]
     for handler in (handler for logger in loggers for handler in logger.handlers):
-        if isinstance(handler, logging.StreamHandler) and handler.stream is captured:
+        if type(handler) is logging.StreamHandler:  # not one of a file, or of pytest's
             handler.setStream(sys.stderr)
 
 
