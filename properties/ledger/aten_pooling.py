@@ -12,7 +12,7 @@ from properties.edges.huge import COMPUTED, Huge, formula
 from properties.edges.special_values import Special
 from properties.ledger.aten_activation import lanes
 from properties.ledger.memory_formats import passes, passes_for_channels_last
-from properties.ledger.record import MODES, OF_ALL_GRADIENTS, OF_GRADIENTS, OF_WRONG_GRADIENTS, known
+from properties.ledger.record import MODES, OF_GRADIENTS, OF_WRONG_GRADIENTS, WITH_GRADIENTS, known
 from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows, windows_overlap
 from properties.ledger.windows import DIVISION, divided, division_overflows, spans_of, wrapped
 from properties.operators import operator
@@ -49,7 +49,7 @@ WITHOUT_INDICES = ("max_pool1d_values", "lp_pool1d")
     "max-pool-values-window-in-padding",
     ("max_pool1d_values",),
     severity="wrong gradient",
-    laws=OF_ALL_GRADIENTS,
+    laws=WITH_GRADIENTS,
     overwrites=True,
     upstream="https://github.com/pytorch/pytorch/issues/114216",
     what="the gradient of a dilated window that sees nothing but padding, −∞ whatever the input, is added to an "

@@ -14,7 +14,10 @@ from properties.subjects import Subject
 from properties.subjects.devices import instructions
 
 filled_up = functools.partial(
-    known, dtypes=("bfloat16",), upstream="https://github.com/uxlfoundation/oneDNN/issues/5717"
+    known,
+    dtypes=("bfloat16",),
+    upstream="https://github.com/uxlfoundation/oneDNN/issues/5717",
+    chance="with AVX-512's bfloat16 and no matrix units one case in ten shows it, and what else it takes is not known",
 )
 """Register a NaN that comes of a zero that fills up a tile or the channels."""
 PRODUCTS = ("matmul", "linear", *CONVOLUTIONS, *TRANSPOSED)
@@ -40,18 +43,29 @@ def _odd_input(case: Case, subject: Subject) -> bool:
     # Of a matrix product, only where the inner size is no multiple of 32.
     weight = case.shapes.get("weight", ())
     inner = weight[1] if len(weight) == 2 else case.shapes.get("other", (1,))[0]
-    if inner % 32 == 0 or _exact_product(case):
+    if inner % 32 == 0 or _exact_product(case) or _even_channels(case):
         return False
     return not np.isfinite(case.tensor("input", case.shapes["input"], subject.format)).all()
 
 
 def _exact_product(case: Case) -> bool:
-    """True if this is a matrix product and the processor has AVX-512's bfloat16 without matrix units.
+    """True if this is a matrix product and the processor multiplies pairs.
 
     That kernel fills nothing up; those for matrix units, and for AVX-512 alone, do.
     """
     product = "other" in case.shapes or len(case.shapes["weight"]) == 2
-    return product and "avx512_bf16" in instructions() and "amx_bf16" not in instructions()
+    return product and _in_pairs()
+
+
+def _in_pairs() -> bool:
+    """True if the processor has AVX-512's bfloat16, which multiplies pairs, without matrix units."""
+    return "avx512_bf16" in instructions() and "amx_bf16" not in instructions()
+
+
+def _even_channels(case: Case) -> bool:
+    """True if this is a convolution of pairs of channels, which none is missing from."""
+    forward = "other" not in case.shapes and len(case.shapes["weight"]) > 2 and "output_padding" not in case.arguments
+    return forward and _in_pairs() and case.shapes["weight"][1] % 2 == 0
 
 
 @filled_up(
@@ -96,4 +110,5 @@ def _odd_values(case: Case, subject: Subject) -> bool:
 def _odd_weight(case: Case, subject: Subject) -> bool:
     """Without tiles, weights are multiplied with zeros that fill up the channels: outputs that should be infinite, as a
     weight is, become NaN."""
-    return not np.isfinite(case.tensor("weight", case.shapes["weight"], subject.format)).all()
+    infinite = not np.isfinite(case.tensor("weight", case.shapes["weight"], subject.format)).all()
+    return infinite and not _even_channels(case)

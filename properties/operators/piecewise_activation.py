@@ -124,7 +124,7 @@ def _piecewise(
 
 
 RRELU = _piecewise("rrelu", "torch.nn.RReLU", constraints=IN_ORDER)
-THRESHOLD = _piecewise("threshold", "torch.nn.Threshold", threshold=(0.0, 0.5, -1.0, 2.0), value=(0.0, 2.0, -20.0))
+THRESHOLD = _piecewise("threshold", "torch.nn.Threshold", threshold=(0.0, 0.5, -1.0, 1.0), value=(0.0, 2.0, -20.0))
 
 
 def _above(draw: st.DrawFn, **shape: int) -> Geometry:

@@ -123,3 +123,9 @@ def test_the_worst_comes_first() -> None:
     ranks = [(not entry.overwrites, entry.tried, record.SEVERITIES.index(entry.severity)) for entry in known.LEDGER]
     assert ranks == sorted(ranks)
     assert len({entry.id for entry in known.LEDGER}) == len(known.LEDGER)
+
+
+def test_what_overwrites_memory_is_known_to_every_law() -> None:
+    """An entry on gradients that overwrite other memory names the laws of repeated calls, too: any may crash."""
+    overwriting = [entry for entry in known.LEDGER if entry.overwrites and "gradients" in entry.laws]
+    assert not [entry.id for entry in overwriting if not {"rerun", "call after call"} <= {*entry.laws}]
