@@ -83,8 +83,7 @@ class Sandbox(Forked):
 
         Raises Lost where it ends the sandbox, or a call uses up its time.
         """
-        self._unused = 0
-        process, connection = self._worker or self._start()
+        process, connection = self._use()
         with Connection(os.dup(connection.fileno())) as pipe:
             try:
                 pipe.send((function, arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 
 import numpy as np
@@ -80,16 +81,18 @@ def _small_distances(case: Case, subject: Subject) -> bool:
     square is zero, as of equal rows, and infinite where the quotient is past the largest number."""
     if case.arguments.get("p") != 3.0:
         return False
-    about, given, format = operator("triplet_margin_loss"), case.arguments, subject.format
-    a, p, n = (about.operands(case, format)[name] for name in ("anchor", "positive", "negative"))
-    near, far, other = (np.linalg.norm(x - y + given.get("eps", 1e-6), 3.0, -1) for x, y in ((a, p), (a, n), (p, n)))
-    swapped = bool(given.get("swap")) & (other < far)
-    active = given.get("margin", 1.0) + near - np.where(swapped, other, far) >= 0.0
-    g = np.abs(about.cotangent(case, format)) / (near.size if given.get("reduction", "mean") == "mean" else 1)
-    used = [(near, active), (far, active & ~swapped)] + [(other, active & swapped)] * bool(given.get("swap"))
-    return any(
-        ((d > 0.0) & ((d**2 <= 2.0**-25) | (taken & (g > format.storage.largest * d**2)))).any() for d, taken in used
-    )
+    largest, shares = subject.format.storage.largest, np.abs(_share(case, subject))
+    for *_, e, taken in _distances(case, subject):
+        d = np.linalg.norm(e, 3.0, -1)
+        if ((d > 0.0) & ((d**2 <= 2.0**-25) | (taken & (shares > largest * d**2)))).any():
+            return True
+    return False
+
+
+def _share(case: Case, subject: Subject) -> Array:
+    """The cotangent of each row: that of a mean, divided."""
+    g, rows = operator("triplet_margin_loss").cotangent(case, subject.format), case.shapes["anchor"][:-1]
+    return np.broadcast_to(g / (math.prod(rows) if case.arguments.get("reduction", "mean") == "mean" else 1), rows)
 
 
 @known(
@@ -122,13 +125,11 @@ def _no_distance(case: Case, subject: Subject) -> bool:
 def _small_distances_bent(case: Case, subject: Subject) -> bool:
     """Autograd divides cotangent and direction by the distance, with p = 3 by its fifth power, past what float16 holds,
     before it takes a difference or multiplies by what is as small."""
-    about, given = operator("triplet_margin_loss"), case.arguments
-    directions, p = about.directions(case, subject.format), given.get("p", 2.0)
-    g = about.cotangent(case, subject.format)
+    directions = operator("triplet_margin_loss").directions(case, subject.format)
+    shares, p = _share(case, subject), case.arguments.get("p", 2.0)
     with np.errstate(all="ignore"):
         for x, y, e, taken in _distances(case, subject):
-            share = np.where(taken, g / (taken.size if given.get("reduction", "mean") == "mean" else 1), 0.0)
-            values = (e, directions[x] - directions[y], share[..., None])
+            values = (e, directions[x] - directions[y], np.where(taken, shares, 0.0)[..., None])
             e, t, s = (value.astype(np.float16) for value in values)
             if p != 1.0 and not np.isfinite(_bent(e, t, s, p)).all():
                 return True

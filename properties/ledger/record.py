@@ -128,7 +128,7 @@ class Divergence:
     @property
     def component(self) -> str:
         """What is wrong: the name of the module that the entry stands in."""
-        return self.holds.__module__.rpartition(".")[2]
+        return _component(self.holds)
 
     def shows(self, subject: Subject) -> bool:
         """True if it shows on a subject at all."""
@@ -219,7 +219,7 @@ def known(
 
 def _where_computed(holds: Predicate, served_with: str | None) -> Predicate:
     """The same predicate, false where another backend computes than the one that is wrong: oneDNN, or torch's loops."""
-    onednns = holds.__module__.rpartition(".")[2].startswith("onednn")
+    onednns = _component(holds).startswith("onednn")
     if not onednns and served_with is None:
         return holds
 
@@ -229,6 +229,10 @@ def _where_computed(holds: Predicate, served_with: str | None) -> Predicate:
         return by_loops is not onednns and holds(case, subject)
 
     return answered
+
+
+def _component(holds: Predicate) -> str:
+    return holds.__module__.rpartition(".")[2]
 
 
 def _onednn_is_off(case: Case) -> bool:

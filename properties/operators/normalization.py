@@ -18,7 +18,7 @@ from properties.worker.programs import normalization as programs
 from refimpl import normalization
 from refimpl.arrays import Array
 from refimpl.bounds import normalization as bounds
-from refimpl.bounds import normalization_second as seconds
+from refimpl.bounds import normalization_double_backward as seconds
 from refimpl.normalization import Rows
 from refimpl.rounding import Format, round_to
 
@@ -211,18 +211,8 @@ RESPONDING = (
 )  # fmt: skip
 
 OPERATORS = (
-    _normalization(
-        "layer_norm",
-        programs.layer_norm,
-        layer_geometry(),
-        constraints=LAST,
-    ),
-    _normalization(
-        "rms_norm",
-        programs.rms_norm,
-        layer_geometry(bias=False),
-        constraints=LAST,
-    ),
+    _normalization("layer_norm", programs.layer_norm, layer_geometry(), constraints=LAST),
+    _normalization("rms_norm", programs.rms_norm, layer_geometry(bias=False), constraints=LAST),
     _normalization("group_norm", programs.group_norm, image_geometry(grouped=True), constraints=GROUPS),
     _normalization("instance_norm", programs.instance_norm, image_geometry()),
     Operator(

@@ -2,7 +2,8 @@
 
 A process that imports torch for itself takes 140 MiB and two seconds for that alone. pytest-xdist starts each of its
 processes as a Python of its own; here that Python is :mod:`properties.session.forked_python`, which asks this server
-for a fork and lends it the input and outputs over which pytest-xdist speaks.
+for a fork and lends it the input and outputs over which pytest-xdist speaks. multiprocessing's own server forks for
+the process alone that it belongs to, and shares nothing with that one.
 """
 
 from __future__ import annotations

@@ -149,6 +149,11 @@ class Forked:
         self._worker = None
         self.launcher.close()
 
+    def _use(self) -> tuple[int, socket.socket]:
+        """The process, which is started if there is none, for a check that needs it."""
+        self._unused = 0
+        return self._worker or self._start()
+
     def _start(self) -> tuple[int, socket.socket]:
         self._worker = self.launcher.fork(self.life, self.memory)
         self._began = _own_memory(self._worker[0])
@@ -178,7 +183,6 @@ class Workers(Forked):
 
     def run(self, call: Call) -> Outcome:
         """As :func:`properties.worker.execute.execute`, in a worker. Programs must be functions of a module."""
-        self._unused = 0
         if "<locals>" in call.name or find(call.name) is not call.program:
             raise ValueError(f"a worker would not find {call.name} under that name: it must be a module's function")
         try:
@@ -191,11 +195,13 @@ class Workers(Forked):
             self.renew()
             return Outcome(error=f"Hung: {late}")
 
+    def _start(self) -> tuple[int, socket.socket]:
+        self._ready.clear()
+        return super()._start()
+
     def _try(self, call: Call) -> Outcome:
         """As ``run``, once. Raises Late."""
-        if not self._worker:
-            self._start()
-            self._ready.clear()
+        self._use()
         for what in _starts(call):
             if what not in self._ready:
                 outcome = self._answer(_start(what, call), STARTING * self.timeout)
