@@ -31,6 +31,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FOLDER = ROOT / ".tox" / "audit"
 SUBJECTS = "cpu-float64,cpu-float32"
+PAST_IMAGES = "not test_huge and not test_large"
+"""The laws of sizes that no image has, for which most need more memory than a call may take."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,21 @@ class Implementation:
         cls, name: str, file: str, operators: str, *requirements: str, options: Sequence[str] = (), alone: bool = False
     ) -> Implementation:
         """One that an adapter of this folder holds; operators: which it has, as pytest's -k names them."""
-        own = ("--kernels", f"examples/{file}", "--subjects", SUBJECTS, "-k", operators)
+        own = ("--kernels", f"examples/{file}", "--subjects", SUBJECTS, "-k", f"({operators}) and {PAST_IMAGES}")
         return cls(name, requirements or (name,), (*own, *options), alone)
 
     @classmethod
     def compiler(cls, backend: str) -> Implementation:
         """A backend of torch.compile that torch has itself."""
-        only = f"({PLANES} or [linear-) and (agreement or gradients)"
+        only = f"({PLANES} or [linear-) and (agreement or gradients) and {PAST_IMAGES}"
         return cls(f"torch.compile: {backend}", (), ("--compile-backend", backend, "-k", only))
 
 
 NOT_INSTALLED = "not installed"
-LARGE, SLOW = ("--call-memory", "16"), ("--call-timeout", "100")
+NAMED = 3
+"""How many laws that do not hold a row names."""
+LARGE, SLOW, FEW = ("--call-memory", "16"), ("--call-timeout", "100"), ("--hypothesis-profile", "quick")
+"""Of what compiles each shape anew few cases are tried, of the main laws."""
 CONVOLUTIONS, PLANES = "conv1d- or conv2d- or conv3d-", "conv2d- or [avg_pool2d or [max_pool2d"
 IMPLEMENTATIONS = (
     Implementation.adapted("einconv", "by_einconv.py", f"{CONVOLUTIONS} or [unfold"),
@@ -70,13 +75,13 @@ IMPLEMENTATIONS = (
     Implementation.adapted("torch-fftconv", "by_torch_fftconv.py", f"{CONVOLUTIONS} or conv_transpose"),
     Implementation.adapted("onnxruntime", "onnx_runtime.py", PLANES, "onnx", "onnxruntime"),
     Implementation.adapted("openvino", "by_openvino.py", PLANES, options=LARGE),
-    Implementation.adapted("jax", "by_jax.py", PLANES, options=LARGE),
+    Implementation.adapted("jax", "by_jax.py", PLANES, options=(*LARGE, *FEW)),
     Implementation.adapted(
         "tinygrad",
         "by_tinygrad.py",
         f"({PLANES}) and (agreement or gradients)",
         "tinygrad<0.14",  # 0.14.0 cannot load what clang 14 and 19 compile: "unknown relocation type 10"
-        options=("--subjects", "cpu-float32", *SLOW),
+        options=("--subjects", "cpu-float32", *SLOW, *FEW),
     ),
     Implementation.adapted(
         "flag-gems",
@@ -86,7 +91,7 @@ IMPLEMENTATIONS = (
         "sqlalchemy",
         "triton",
         "flag-gems",
-        options=SLOW,
+        options=(*SLOW, *FEW),
         alone=True,
     ),
     *map(Implementation.compiler, ("aot_eager", "aot_eager_decomp_partition", "inductor")),
@@ -124,7 +129,7 @@ def held(
     implementation: Implementation, python: Path, folder: Path, more: Sequence[str]
 ) -> tuple[list[dict[str, Any]], str]:
     """The results of the laws, as the evidence has them, and the last line of what was said beside them."""
-    command = [python, "-m", "pytest", "properties", "--benchmark-disable", "-q", "--hypothesis-profile=quick"]
+    command = [python, "-m", "pytest", "properties", "--benchmark-disable", "-q"]
     before = set(folder.glob("properties-*.jsonl"))
     command += [f"--evidence={folder}", *implementation.options, *more]
     run = subprocess.run(command, cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True)
@@ -168,10 +173,20 @@ def verdict(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "verdict": came_to,
         "cases": sum(result["cases"] for result in held),
         "seconds": round(sum(result["seconds"] for result in results), 1),
-        "where": ", ".join(sorted({f"{result['law']} in {result['dtype']}" for result in wrong})[:3]),
+        "where": named([f"{result['law']} in {result['dtype']}" for result in wrong]),
         "line": line,
         "script": (wrong[0]["repro"] or "") if wrong else "",
     }
+
+
+def named(laws: Sequence[str]) -> str:
+    """The first of the laws that do not hold, of which the line tells, and two more.
+
+    >>> named(["agreement", "layouts", "locality", "unit axes", "rerun"])
+    'agreement, layouts, locality and 2 more'
+    """
+    more = f" and {len(laws) - NAMED} more" if len(laws) > NAMED else ""
+    return ", ".join(laws[:NAMED]) + more
 
 
 def said(message: str) -> str:

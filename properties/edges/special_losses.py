@@ -29,20 +29,21 @@ LITTLE = 2.0**-10
 """So little that no sum of weights changes its sign, taken from zero or added to it."""
 
 
-def cotangent(operator: Operator, case: Case, format: Format) -> Array:
-    """An ordinary cotangent, none of whose values is special."""
+def cotangent(operator: Operator, case: Case, format: Format) -> Array | None:
+    """An ordinary cotangent, none of whose values is special; None where there are no gradients."""
     plain = Case(case.shapes, case.arguments, case.fill, case.seed)
-    return operator.cotangent(plain, format)
+    return operator.cotangent_if_any(plain, format)
 
 
 def of_losses(
-    operator: Operator, case: Case, g: Array, operands: Mapping[str, Array], format: Format
+    operator: Operator, case: Case, g: Array | None, operands: Mapping[str, Array], format: Format
 ) -> tuple[Promise, dict[str, Promise]]:
-    """Where NaN and infinities should be in the loss and in its gradients; other numbers may be any."""
-    assert operator.gradients is not None
+    """Where NaN and infinities should be in the loss and in its gradients, if any; other numbers may be any."""
     given = [(operands, case.arguments), *(_where_all_count(operands, case.arguments, by) for by in (-LITTLE, LITTLE))]
     with np.errstate(all="ignore"):
         losses = [operator.reference(*values.values(), **a) for values, a in given]
+        if operator.gradients is None:
+            return _places(losses, format), {}
         gradients = [operator.gradients(g, *values.values(), **a) for values, a in given]
     of_operands = {name: _places(tensors, format) for name, *tensors in zip(operands, *gradients, strict=True)}
     return _places(losses, format), of_operands

@@ -34,9 +34,9 @@ def operands_of(operator: Operator, case: Case, format: Format) -> dict[str, Arr
 
 
 def of_terms(
-    operator: Operator, case: Case, g: Array, operands: Mapping[str, Array], format: Format
+    operator: Operator, case: Case, g: Array | None, operands: Mapping[str, Array], format: Format
 ) -> tuple[Promise, dict[str, Promise]]:
-    """What the loss and its gradients should be, where anything is promised of them."""
+    """What the loss and its gradients, if any, should be, where anything is promised of them."""
     finite = {n: np.where(np.isfinite(v), v, HALF) if v.dtype.kind == "f" else v for n, v in operands.items()}
     free = [operands[name] for name in case.shapes]
     rows = operator.output_shape(case.with_arguments(reduction="none"))
@@ -47,7 +47,7 @@ def of_terms(
     near = operator.expected(finite, case.arguments, format)["output"]
     if case.arguments.get("reduction") != "none":
         nan, touched = np.asarray(nan.any()), np.asarray(touched.any())
-    slopes = operator.expected_gradients(g, finite, case.arguments, format)
+    slopes = {} if g is None else operator.expected_gradients(g, finite, case.arguments, format)
     loss = Promise(Expected(np.where(nan, np.nan, near.values), near.bound), nan | ~touched)
     return loss, {name: Promise(slopes[name], others) for name in slopes}
 

@@ -36,7 +36,8 @@ def test_accumulator(operator: Operator, subject: Subject, case: Case) -> None:
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
     outcome = subject.run(operator.program, operands, case.arguments, cotangent)
     storage = subject.format.storage
-    formats = {format.accumulator.name: format for format in (subject.format, Format(storage, storage))}
+    in_storage = Format(storage, storage, algorithm=subject.format.algorithm)
+    formats = {format.accumulator.name: format for format in (subject.format, in_storage)}
     forward = {name: operator.expected(operands, case.arguments, f) for name, f in formats.items()}
     gradients = {
         name: operator.expected_gradients(cotangent, operands, case.arguments, f) for name, f in formats.items()

@@ -41,7 +41,7 @@ def in_turn(operator: Operator) -> Sequence[st.SearchStrategy[Case]]:
 
 @law(
     "layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8,
-    one_run_in=lambda subject: 2,
+    one_run_in=lambda subject: 2, elementwise=True,
 )  # fmt: skip
 def test_layers(operator: Operator, subject: Subject, case: Case) -> None:
     """A real layer's output is the loops' at its corners, beside the borders of tiles and at random elements."""
@@ -54,8 +54,8 @@ def test_layers(operator: Operator, subject: Subject, case: Case) -> None:
 
 
 @law(
-    "gradients of layers of networks", covers=of_a_network, turns=in_turn, exact=False, share=lambda subject: 1 / 8,
-    one_run_in=lambda subject: 2,
+    "gradients of layers of networks", covers=lambda o: of_a_network(o) and o.differentiable, turns=in_turn,
+    exact=False, share=lambda subject: 1 / 8, one_run_in=lambda subject: 2, elementwise=True,
 )  # fmt: skip
 def test_gradients_of_layers(operator: Operator, subject: Subject, case: Case) -> None:
     """A real layer's gradients are the loops' at some elements, each of them over all images, positions or channels."""

@@ -22,7 +22,7 @@ def beyond(case: Case, output: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size + 2 * p - ((out - 1) * s + span) for size, out, (span, s, p, _) in sizes)
 
 
-@law("transpose = input gradient", covers=has_kernel)
+@law("transpose = input gradient", covers=lambda operator: has_kernel(operator) and operator.differentiable)
 def test_transpose(operator: Operator, subject: Subject, case: Case) -> None:
     """The transpose of a cotangent is the convolution's input gradient; its own gradients are the output and ∂w."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)
@@ -39,7 +39,10 @@ def test_transpose(operator: Operator, subject: Subject, case: Case) -> None:
     verdict(outcome, {"input": output, "weight": gradients["weight"]}, subject, "gradients")
 
 
-@law("convolution = transpose's gradient", covers=lambda operator: operator.has("transposed"))
+@law(
+    "convolution = transpose's gradient",
+    covers=lambda operator: operator.has("transposed") and operator.differentiable,
+)
 def test_convolution(operator: Operator, subject: Subject, case: Case) -> None:
     """A convolution of the cotangent is the transpose's input gradient, but for windows that output padding adds."""
     operands, cotangent = operator.operands(case, subject.format), operator.cotangent(case, subject.format)

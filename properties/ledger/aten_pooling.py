@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
 from properties.cases.case import Case, kernel_size, window
 from properties.edges.huge import COMPUTED, Huge, formula
-from properties.edges.special_values import Special
+from properties.edges.special_gradients import of_gradients
+from properties.edges.special_values import Special, same_places
 from properties.ledger.aten_activation import lanes
 from properties.ledger.memory_formats import passes, passes_for_channels_last
 from properties.ledger.record import MODES, OF_GRADIENTS, OF_WRONG_GRADIENTS, WITH_GRADIENTS, known
@@ -23,7 +26,7 @@ from properties.worker.layouts import LAYOUTS
 from refimpl import pooling
 from refimpl.arrays import Array
 from refimpl.geometry import reaches
-from refimpl.rounding import round_to
+from refimpl.rounding import FLOAT16, round_to
 
 MAXIMUM = ("max_pool1d", "max_pool2d", "max_pool3d")
 AVERAGE = ("avg_pool1d", "avg_pool2d", "avg_pool3d")
@@ -341,6 +344,47 @@ def _picked_often(case: Case, subject: Subject) -> bool:
         if overflows(layer.gradients(cotangent, x, **case.arguments)[0], _scattered(cotangent, indices, x.shape, axes)):
             return True
     return False
+
+
+@known(
+    "avg-pool-gradient-overflows-in-float16",
+    AVERAGE[:2],
+    severity="wrong gradient",
+    laws=("special gradients",),
+    dtypes=("float16",),
+    modes=("eager",),
+    why=OPMATH + "float16 holds the sum of the gradients that an element gets",
+    operator="avg_pool1d",
+    example=Special(
+        {"input": (1, 1, 3)},
+        {"kernel_size": (4,), "padding": (2,), "ceil_mode": False, "stride": (1,), "count_include_pad": False},
+        "normal",
+        29,
+        palette="large",
+        often=1.0,
+    ),
+)
+def _spread_often(case: Case, subject: Subject) -> bool:
+    """The gradient of an element in several windows is added up in float16, window after window, so that it is infinite
+    or NaN where a part of the sum passes its largest number, and the whole does not: as a divisor that is given, or
+    that counts no padding, lets it."""
+    layer = operator(f"avg_pool{len(case.arguments['kernel_size'])}d")
+    cotangent, operands = layer.cotangent(case, subject.format), layer.operands(case, subject.format)
+    if not may_overflow(cotangent.size, cotangent):
+        return False
+    promise = of_gradients(layer, case, cotangent, operands, subject.format)["input"]
+    summed = _spread(cotangent, case.shapes["input"], case.arguments)
+    return bool((promise.certain & ~same_places(promise.expected.values, summed)).any())
+
+
+def _spread(cotangent: Array, shape: tuple[int, ...], given: Mapping[str, Any]) -> Array:
+    """Gradients added up in float16, the share of one window after the other."""
+    total = np.zeros(shape)
+    for at in np.ndindex(*cotangent.shape[-len(given["kernel_size"]) :]):
+        window = np.zeros_like(cotangent)
+        window[(..., *at)] = cotangent[(..., *at)]
+        total = added_in_float16([total, round_to(pooling.average_pool_gradient(window, shape, **given), FLOAT16)])
+    return total
 
 
 def _scattered(cotangent: Array, indices: Array, shape: tuple[int, ...], axes: int) -> Array:

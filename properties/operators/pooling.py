@@ -74,10 +74,11 @@ def output_shape(case: Case) -> tuple[int, ...]:
 
 
 def divisors(case: Case) -> set[int]:
-    """Every number that an average of this case divides by: the elements counted in some window."""
-    whole = np.ones(case.shapes["input"][-len(case.arguments["kernel_size"]) - 1 :])
-    counted = pooling.average_pool(whole, **{**case.arguments, "divisor_override": 1})
-    return {round(d) for d in np.unique(counted / pooling.average_pool(whole, **case.arguments))}
+    """Every number that an average of this case divides by: the elements counted in some window that sees any."""
+    ones = np.ones(case.shapes["input"][-len(case.arguments["kernel_size"]) - 1 :])
+    counted = pooling.average_pool(ones, **{**case.arguments, "divisor_override": 1})
+    means, seen = pooling.average_pool(ones, **case.arguments), counted > 0
+    return {round(d) for d in np.unique(counted[seen] / means[seen])}
 
 
 def constraints(axes: int, mode: str) -> tuple[must.Constraint, ...]:

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 import psutil
 import pytest
 
+from properties.engine.trial import Engine, Engines
 from properties.selftest import nested
 from properties.subjects import scripts
 from properties.subjects.launchers import Launcher
+from properties.subjects.workers import Workers
 
 
 class Forked(Launcher):
@@ -36,6 +38,14 @@ def launcher() -> Iterator[Launcher]:
     started = Forked()
     yield started
     started.close()
+
+
+@pytest.fixture(scope="module")
+def engines(launcher: Launcher) -> Iterator[Engines]:
+    """Workers, of which one may end in a crash."""
+    workers = Workers(launcher)
+    yield Engines({"": Engine(workers.run, workers.renew)})
+    workers.renew()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from properties.engine.check import Check
 from properties.engine.diagnosis import FEWEST, Diagnosing, Diagnosis
 from properties.engine.domain import drawn
 from properties.engine.law import every
+from properties.engine.neighbours import valid
 from properties.engine.rules import Rule, rules
 from properties.engine.symptoms import Symptoms, axes_of
 from properties.engine.trial import HERE
@@ -86,6 +87,16 @@ def test_facts_of_huge_arguments() -> None:
     facts = facts_of(operator("avg_pool1d"), Case({"input": (1, 1, 4)}, huge))
     assert facts["kernel_size"] == 2**40
     assert "bits of input" not in facts
+
+
+@pytest.mark.parametrize("operator", [o for o in CATALOGUE if o.has("window")], ids=str)
+def test_facts_of_nothing(operator: Operator) -> None:
+    """Facts are told of a case one of whose axes has no elements, which a neighbour may have."""
+    for case in drawn(operator)[:24]:
+        for name, shape in case.shapes.items():
+            for axis in range(len(shape)):
+                empty = case.with_shape(name, (*shape[:axis], 0, *shape[axis + 1 :])).with_integers()
+                assert not valid(operator, empty) or facts_of(operator, empty)
 
 
 def test_facts_of_lengths_that_change() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,15 +14,15 @@ from properties.cases.case import Case
 from properties.engine.check import Check
 from properties.engine.domain import Domain, Domains, drawn
 from properties.engine.judgement import NotRun
-from properties.engine.law import every
-from properties.engine.trial import HERE
+from properties.engine.law import Law, every
+from properties.engine.trial import HERE, Engines
 from properties.ledger.known import known
 from properties.operators import Operator, features, operator
 from properties.selftest.test_kernels import IM2COL, hold, results
 from properties.subjects import Subject
 from properties.subjects.launchers import ROOT
 from properties.verdicts.evidence import Result
-from properties.verdicts.verdict import verdict
+from properties.verdicts.verdict import Diverged, verdict
 
 REFUSING = Path(__file__).parent / "refusing_kernels.py"
 REFUSED = {
@@ -41,6 +43,24 @@ REFUSED = {
 """What each function of the file refuses always."""
 WINDOWS = ("conv1d", "conv2d_padded", "conv_transpose2d", "max_pool2d", "avg_pool1d", "lp_pool2d", "unfold")
 FORMS = (*WINDOWS, "linear", "cross_entropy", "adaptive_max_pool1d", "max_unpool2d")
+
+
+ONE_CASE = hypothesis.settings(
+    max_examples=1, derandomize=True, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+    suppress_health_check=list(hypothesis.HealthCheck),
+)  # fmt: skip
+
+
+def without_gradients() -> Iterator[tuple[Law, Operator]]:
+    """The laws that speak of operators without gradients, each with the first of these."""
+    of_kernels = Subject("cpu", "float64", kernels=str(REFUSING))
+    for law in every().values():
+        layers = (features.without(layer, ["gradients"]) for layer in law.operators if layer.differentiable)
+        if {"operator", "case"} <= {*law.parameters} and law.covers and law.on(of_kernels):
+            yield from ((law, layer) for layer in itertools.islice(filter(law.covers, layers), 1))
+
+
+WITHOUT_GRADIENTS = [*without_gradients()]
 
 
 def domain(name: str, dtype: str = "float32", without: tuple[str, ...] = (), kernels: Path = REFUSING) -> Domain:
@@ -113,6 +133,15 @@ def test_what_is_answered_wrongly_is_not_taken() -> None:
     """What is refused in some cases, and answered wrongly in all others, is one finding."""
     said = domain("avg_pool1d").findings["unbatched"]
     assert said.startswith("refuses input without a batch (IndexError: rows, or else answers wrongly: output has shape")
+
+
+@pytest.mark.parametrize(("law", "layer"), WITHOUT_GRADIENTS, ids=[f"{law.name}-{o}" for law, o in WITHOUT_GRADIENTS])
+def test_laws_of_what_has_no_gradients(law: Law, layer: Operator, engines: Engines) -> None:
+    """A law that speaks of a kernel without gradients asks for none."""
+    subject = Subject("cpu", "float64")
+    result = Result(law.name, "", layer.name, str(subject), "cpu", "float64", (), "")
+    with contextlib.suppress(Diverged, NotRun):
+        Check(law, layer, subject, result, engines).search(ONE_CASE)
 
 
 def test_words_are_documented() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from properties.engine.precision import place, reach
-from properties.engine.trial import Engine, Engines
+from properties.engine.trial import Engines
 from properties.ledger.known import LEDGER
 from properties.ledger.record import Divergence
-from properties.subjects.launchers import Launcher
-from properties.subjects.workers import Workers
 
 FEW, DRAWS = 5, 60
 """Cases under a predicate, and those drawn for them: one may be right. ``python -m properties.engine.precision`` tells
@@ -22,14 +18,6 @@ def told(entry: Divergence) -> bool:
     """True if an entry that steers around cases in eager mode says of none that it may be right."""
     subject = place(entry)
     return subject is not None and subject.mode == "eager" and not entry.rounds and not entry.chance
-
-
-@pytest.fixture(scope="module")
-def engines(launcher: Launcher) -> Iterator[Engines]:
-    """Workers, of which one may end in a crash."""
-    workers = Workers(launcher)
-    yield Engines({"": Engine(workers.run, workers.renew)})
-    workers.renew()
 
 
 @pytest.mark.parametrize("entry", [entry for entry in LEDGER if told(entry)], ids=lambda entry: entry.id)

@@ -38,6 +38,7 @@ from properties.subjects import FLOATS, INTEGERS, SIXTEEN_BITS, Subject
 from properties.verdicts import evidence
 from properties.verdicts.verdict import Diverged
 from properties.worker.call import INDUCTOR
+from refimpl.rounding import IN_NORM
 
 PROPERTIES = Path(__file__).resolve().parent.parent
 REFERENCES = tuple(
@@ -56,6 +57,11 @@ Far more cases than a fault takes: Hypothesis varies what it drew, so that in 30
 """
 LONG_SEARCH = hypothesis.settings(SEARCH, max_examples=8000, database=None)
 NO_ALARM = hypothesis.settings(SEARCH, max_examples=30, database=None)
+NOT_TAKEN = (
+    "rejection", "huge arguments", "one dtype", "strides", "whatever the batch", "large sizes",
+    "gradients of large sizes", "modules",
+)  # fmt: skip
+"""Laws of what programs of a few lines do not take, or not in the memory of a call."""
 SOON = hypothesis.settings(SEARCH, max_examples=3, database=None)  # what is not said is lost on the way to a process
 """A first search, which finds most faults: one for many cases draws them eight at a time."""
 
@@ -167,6 +173,21 @@ def test_no_false_alarm(name: str, dtype: str, law: str, tried: Try, request: py
     assert seen.caught is None, f"{name}: {law} raised a false alarm: {seen.message}"
     assert seen.tried >= NO_ALARM.max_examples // 2
     assert not seen.vacuous
+
+
+def laws_in_norm() -> list[tuple[str, str]]:
+    """Right programs that are stable in norm alone, each with the laws that hold of them and their valid arguments."""
+    held = [law for law in every().values() if not law.elementwise and law.name not in NOT_TAKEN]
+    planted = [(name, operator(right.operator)) for name, right in faults.CORRECT.items() if right.algorithm in IN_NORM]
+    of = [(name, law) for name, own in planted for law in held if own in law.operators]
+    return [(name, law.name) for name, law in of if law.on(cpu("float32"))]
+
+
+@pytest.mark.parametrize(("name", "law"), laws_in_norm())
+def test_laws_in_norm(name: str, law: str, tried: Try) -> None:
+    """A law allows what an algorithm that is stable in norm may be off by, wherever it computes."""
+    seen = tried(law, name, cpu("float32"), hypothesis.settings(NO_ALARM, max_examples=12, database=None))
+    assert seen.caught is None, f"{name}: {law} raised a false alarm: {seen.message}"
 
 
 def test_kill_matrix_is_wide() -> None:

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 
 from properties.engine.check import Check
 from properties.engine.law import every
-from properties.engine.trial import Engine, Engines
+from properties.engine.trial import Engines
 from properties.ledger.known import LEDGER, known
 from properties.ledger.record import Divergence
 from properties.operators import CATALOGUE
 from properties.selftest.twins import HERE, Twin, twins_of
 from properties.selftest.twins_seen import SHOWS
 from properties.subjects import FLOATS, INTEGERS, devices
-from properties.subjects.launchers import Launcher
-from properties.subjects.workers import Workers
 from properties.verdicts.evidence import Result
 
 MOST = 2**20
 """Elements of an operand: a twin may need more than its entry's example has."""
 PAIRS = [(entry, twin) for entry in LEDGER for twin in twins_of(entry)]
-
-
-@pytest.fixture(scope="module")
-def engines(launcher: Launcher) -> Iterator[Engines]:
-    """Workers, of which one may end in a crash."""
-    workers = Workers(launcher)
-    yield Engines({"": Engine(workers.run, workers.renew)})
-    workers.renew()
 
 
 @pytest.mark.parametrize(("entry", "twin"), PAIRS, ids=[f"{entry.id}-{twin.name}" for entry, twin in PAIRS])

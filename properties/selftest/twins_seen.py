@@ -8,6 +8,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "adaptive-avg-pool3d-without-channels-depends-on-batch": ("adaptive_max_pool3d",),
     "adaptive-max-pool-gradient-summed-in-storage": ("adaptive_avg_pool2d",),
     "antialiasing-ignores-scale-factor": ("interpolate_nearest", "interpolate_linear"),
+    "avg-pool-gradient-overflows-in-float16": ("avg_pool3d",),
     "avg-pool-gradient-summed-in-storage": ("max_pool1d",),
     "bicubic-gradient-ignores-scale-factor": ("interpolate_nearest", "interpolate_linear", "interpolate_antialiased"),
     "channels-last-weight-gradient-of-transposed-in-another-format": ("conv2d",),
