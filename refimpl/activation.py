@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64
+from refimpl.arrays import Array, float64, matching
 
 
 def sigmoid(x: Array) -> Array:
@@ -30,7 +30,7 @@ def sigmoid(x: Array) -> Array:
 def sigmoid_gradient(cotangent: Array, x: Array) -> Array:
     """``∂x = cotangent · σ(x) · σ(−x)``, elementwise; ``σ(−x)`` is ``1 − σ(x)`` without the cancellation."""
     y = np.empty(np.shape(x))
-    _sigmoid_gradient(y.reshape(-1), float64(cotangent).reshape(-1), float64(x).reshape(-1))
+    _sigmoid_gradient(y.reshape(-1), matching(cotangent, y.shape).reshape(-1), float64(x).reshape(-1))
     return y
 
 
@@ -62,7 +62,7 @@ def tanh_gradient(cotangent: Array, x: Array) -> Array:
     array([3., 0.])
     """
     y = np.empty(np.shape(x))
-    _tanh_gradient(y.reshape(-1), float64(cotangent).reshape(-1), float64(x).reshape(-1))
+    _tanh_gradient(y.reshape(-1), matching(cotangent, y.shape).reshape(-1), float64(x).reshape(-1))
     return y
 
 
@@ -94,7 +94,7 @@ def relu_gradient(cotangent: Array, x: Array) -> Array:
     array([0., 0., 3.])
     """
     y = np.empty(np.shape(x))
-    _relu(y.reshape(-1), float64(cotangent).reshape(-1), float64(x).reshape(-1))
+    _relu(y.reshape(-1), matching(cotangent, y.shape).reshape(-1), float64(x).reshape(-1))
     return y
 
 
@@ -117,7 +117,7 @@ def softmax_gradient(cotangent: Array, x: Array) -> Array:
     y = softmax(x)
     gradient = np.empty(np.shape(x))
     rows = (-1, np.shape(x)[-1])
-    _softmax_gradient(gradient.reshape(rows), float64(cotangent).reshape(rows), y.reshape(rows))
+    _softmax_gradient(gradient.reshape(rows), matching(cotangent, gradient.shape).reshape(rows), y.reshape(rows))
     return gradient
 
 
@@ -152,7 +152,9 @@ def log_softmax_gradient(cotangent: Array, x: Array) -> Array:
     """``∂x_i = g_i − softmax(x)_i · Σ_j g_j`` with g the cotangent, (*, classes)."""
     gradient = np.empty(np.shape(x))
     rows = (-1, np.shape(x)[-1])
-    _log_softmax_gradient(gradient.reshape(rows), float64(cotangent).reshape(rows), softmax(x).reshape(rows))
+    _log_softmax_gradient(
+        gradient.reshape(rows), matching(cotangent, gradient.shape).reshape(rows), softmax(x).reshape(rows)
+    )
     return gradient
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64
+from refimpl.arrays import Array, alike, float64
 from refimpl.optimizer import in_turn
 from refimpl.piecewise_activation import flat
 
@@ -56,10 +56,9 @@ def adam_step(
     array([2.5])
     """
     w, g = float64(parameter).copy(), float64(gradient)
-    if w.shape != g.shape:
-        raise ValueError(f"the gradient has shape {g.shape}, but the parameter {w.shape}")
     t, *before = moments or Moments(0, np.zeros(w.shape), np.zeros(w.shape))
     m, v, largest = (np.zeros(w.shape) if of is None else float64(of).copy() for of in before)
+    alike(w, m, v, largest, g)
     rates, corrections = (lr, *betas, eps, weight_decay), (1.0 - betas[0] ** (t + 1), 1.0 - betas[1] ** (t + 1))
     given = (*flat(w, m, v, largest, g), *rates, amsgrad, maximize, decoupled, *corrections)
     _adam(*given)

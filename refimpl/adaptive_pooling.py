@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64, lift
+from refimpl.arrays import Array, float64, lift, matching
 from refimpl.geometry import adaptive_window
 from refimpl.windows import largest, spans
 
@@ -75,10 +75,9 @@ def adaptive_average_pool_gradient(cotangent: Array, input_shape: Sequence[int],
     array([[  1.,  11.,  10., 110., 100.]])
     """
     output = output_sizes(input_shape, output_size)
-    if np.shape(cotangent)[-len(output) :] != output:
-        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output sizes {output}")
+    g = matching(cotangent, (*input_shape[: -len(output)], *output))
     gradient = _planes(np.zeros(input_shape), len(output))
-    _spread(gradient, _planes(cotangent, len(output)), *(spans(axis)[0] for axis in _windows(input_shape, output)))
+    _spread(gradient, _planes(g, len(output)), *(spans(axis)[0] for axis in _windows(input_shape, output)))
     return gradient.reshape(input_shape)
 
 

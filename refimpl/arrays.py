@@ -18,6 +18,31 @@ def float64(values: Array) -> Array:
     return np.asarray(values, dtype=np.float64, order="C")
 
 
+def matching(cotangent: Array, output: Sequence[int]) -> Array:
+    """A cotangent as float64. Raises ValueError unless it has the output's shape: the loops check no bounds.
+
+    >>> matching(np.ones(3), (2,))
+    Traceback (most recent call last):
+    ValueError: the cotangent has shape (3,), but the output (2,)
+    """
+    if np.shape(cotangent) != tuple(output):
+        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output {tuple(output)}")
+    return float64(cotangent)
+
+
+def alike(*operands: Array) -> tuple[Array, ...]:
+    """Operands as float64. Raises ValueError unless they have one shape.
+
+    >>> alike(np.ones(3), np.ones(2))
+    Traceback (most recent call last):
+    ValueError: operands of one shape have shapes (3,), (2,)
+    """
+    shapes = [np.shape(operand) for operand in operands]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"operands of one shape have shapes {', '.join(map(str, shapes))}")
+    return tuple(float64(operand) for operand in operands)
+
+
 def lift(values: Sequence[int], unit: int) -> Triple:
     """The values of one, two or three axes, with as many units before them as make three.
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, Triple, batched, float64, lift, steps
+from refimpl.arrays import Array, Axes, Triple, batched, float64, lift, matching, steps
 from refimpl.geometry import convolution_output, per_axis, same_split
 from refimpl.taps import scatter_to_input, scatter_to_weight, slide
 
@@ -131,7 +131,7 @@ def input_gradient(
     """
     axes = np.ndim(weight) - 2
     output = _check(tuple(input_shape), np.shape(weight), None, stride, padding, dilation, groups)
-    g = batched(_matching(cotangent, output), axes)
+    g = batched(matching(cotangent, (*input_shape[: -axes - 1], np.shape(weight)[0], *output)), axes)
     gradient = batched(np.zeros(input_shape), axes)
     scatter_to_input(gradient, g, batched(weight, axes), groups, *_steps(np.shape(weight), stride, padding, dilation))
     return gradient.reshape(input_shape)
@@ -157,7 +157,7 @@ def weight_gradient(
     """
     axes = len(weight_shape) - 2
     output = _check(np.shape(x), tuple(weight_shape), None, stride, padding, dilation, groups)
-    g = batched(_matching(cotangent, output), axes)
+    g = batched(matching(cotangent, (*np.shape(x)[: -axes - 1], weight_shape[0], *output)), axes)
     gradient = batched(np.zeros(weight_shape), axes)
     scatter_to_weight(gradient, g, batched(x, axes), groups, *_steps(weight_shape, stride, padding, dilation))
     return gradient.reshape(weight_shape)
@@ -235,13 +235,6 @@ def _steps(weight: Sequence[int], stride: Axes, padding: Padding, dilation: Axes
     if padding == "same":
         padding = [same_split(*axis)[0] for axis in zip(weight[2:], per_axis(dilation, axes), strict=True)]
     return steps(stride, 0 if isinstance(padding, str) else padding, dilation, axes)
-
-
-def _matching(cotangent: Array, output: tuple[int, ...]) -> Array:
-    sizes = np.shape(cotangent)[-len(output) :]
-    if sizes != output:
-        raise ValueError(f"the cotangent has sizes {sizes}, but the output {output}")
-    return cotangent
 
 
 @njit(cache=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64
+from refimpl.arrays import Array, float64, matching
 
 
 def image_layer(x: Array, weight: Array, bias: Array) -> Array:
@@ -79,6 +79,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         raise ValueError(f"x has {np.shape(x)[-1]} features, but weight takes {np.shape(weight)[1]}")
     rows = _rows(x)
     offset = np.zeros(np.shape(weight)[0]) if bias is None else float64(bias)
+    _check_bias(offset, np.shape(weight)[0])
     y = np.empty((rows.shape[0], offset.shape[0]))
     _linear(y, rows, float64(weight), offset)
     return y.reshape(*np.shape(x)[:-1], offset.shape[0])
@@ -111,6 +112,7 @@ def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None = None) -> 
     """
     _check_bilinear(x1, x2, weight)
     offset = np.zeros(np.shape(weight)[0]) if bias is None else float64(bias)
+    _check_bias(offset, np.shape(weight)[0])
     rows = _rows(x1), _rows(x2)
     y = np.empty((len(rows[0]), len(offset)))
     _bilinear(y, *rows, float64(weight), offset)
@@ -130,7 +132,8 @@ def bilinear_gradients(
             [20.,  2.]]]))
     """
     _check_bilinear(x1, x2, weight)
-    g, rows1, rows2 = _rows(cotangent), _rows(x1), _rows(x2)
+    g = _rows(matching(cotangent, (*np.shape(x1)[:-1], np.shape(weight)[0])))
+    rows1, rows2 = _rows(x1), _rows(x2)
     gradients = np.zeros(rows1.shape), np.zeros(rows2.shape), np.zeros(np.shape(weight))
     _bilinear_gradients(*gradients, g, rows1, rows2, float64(weight))
     shaped = tuple(v.reshape(np.shape(x)) for v, x in zip(gradients, (x1, x2, weight), strict=True))
@@ -167,6 +170,11 @@ def unflatten(x: Array, dim: int, unflattened_size: Sequence[int]) -> Array:
 
 def _rows(x: Array) -> Array:
     return float64(x).reshape(math.prod(np.shape(x)[:-1]), np.shape(x)[-1])
+
+
+def _check_bias(bias: Array, outputs: int) -> None:
+    if np.shape(bias) != (outputs,):
+        raise ValueError(f"bias has shape {np.shape(bias)}, but there are {outputs} outputs")
 
 
 def _check_bilinear(x1: Array, x2: Array, weight: Array) -> None:

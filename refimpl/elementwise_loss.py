@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from refimpl.activation import sigma
-from refimpl.arrays import Array, float64
+from refimpl.arrays import Array, alike, float64
 from refimpl.loss import added_up
 from refimpl.piecewise_activation import blank, flat
 from refimpl.smooth_activation import log_one_plus_exp
@@ -78,7 +78,8 @@ def margin_ranking_loss(x: Array, other: Array, target: Array, margin: float = 0
     >>> margin_ranking_loss(np.array([1.0, 2.0]), np.array([3.0, 0.0]), np.ones(2), 0.5)[0]
     array([2.5, 0. ])
     """
-    return _of_difference(_ranked, float64(x) - float64(other), float64(target).reshape(-1), margin)
+    x, other, target = alike(x, other, target)
+    return _of_difference(_ranked, x - other, target.reshape(-1), margin)
 
 
 def hinge_embedding_loss(x: Array, target: Array, margin: float = 1.0) -> Terms:
@@ -89,7 +90,8 @@ def hinge_embedding_loss(x: Array, target: Array, margin: float = 1.0) -> Terms:
     >>> hinge_embedding_loss(np.array([3.0, 3.0, 0.25]), np.array([1.0, -1.0, -1.0]))[0]
     array([3.  , 0.  , 0.75])
     """
-    return _of_one(_hinge, x, float64(target).reshape(-1), margin)
+    x, target = alike(x, target)
+    return _of_one(_hinge, x, target.reshape(-1), margin)
 
 
 def soft_margin_loss(x: Array, target: Array) -> Terms:
@@ -98,7 +100,8 @@ def soft_margin_loss(x: Array, target: Array) -> Terms:
     >>> soft_margin_loss(np.array([0.0, 1000.0, -1000.0]), np.ones(3))[0] / np.log(2.0)
     array([1.00000000e+00, 0.00000000e+00, 1.44269504e+03])
     """
-    return _of_one(_soft_margin, x, float64(target).reshape(-1))
+    x, target = alike(x, target)
+    return _of_one(_soft_margin, x, target.reshape(-1))
 
 
 def binary_cross_entropy(x: Array, target: Array, weight: Array | None = None) -> Terms:
@@ -145,7 +148,8 @@ def poisson_nll_loss(x: Array, target: Array, log_input: bool = True, full: bool
     >>> poisson_nll_loss(np.zeros(2), np.array([0.0, 2.0]))[0], poisson_nll_loss(np.ones(1), np.ones(1), False)[0]
     (array([1., 1.]), array([0.99999999]))
     """
-    return _of_one(_poisson, x, float64(target).reshape(-1), log_input, full, eps)
+    x, target = alike(x, target)
+    return _of_one(_poisson, x, target.reshape(-1), log_input, full, eps)
 
 
 def gaussian_nll_loss(x: Array, target: Array, var: Array, full: bool = False, eps: float = 1e-6) -> Terms:
@@ -222,19 +226,21 @@ def _of_difference(loop, d, *about) -> Terms:  # type: ignore[no-untyped-def]
 def _of_one(loop, x, *about) -> Terms:  # type: ignore[no-untyped-def]
     """What a function of one operand that has a gradient gives."""
     y, slope, curvature = blank(x)
-    loop(*flat(y, slope, curvature, float64(x)), *about)
+    loop(*flat(y, slope, curvature, x), *about)
     return y, (slope,), ((curvature,),)
 
 
 def _of_two(loop, x, t, *about) -> Terms:  # type: ignore[no-untyped-def]
     """What a function of two operands gives."""
+    x, t = alike(x, t)
     y, to_x, to_t, xx, xt, tt = (*blank(x), *blank(x))
-    loop(*flat(y, to_x, to_t, xx, xt, tt, float64(x), float64(t)), *about)
+    loop(*flat(y, to_x, to_t, xx, xt, tt, x, t), *about)
     return y, (to_x, to_t), ((xx, xt), (xt, tt))
 
 
 def _of_three(loop, d, v, *about) -> Terms:  # type: ignore[no-untyped-def]
     """What a function of x − t and v gives."""
+    d, v = alike(d, v)
     y, to_x, to_v, xx, xv, vv = (*blank(d), *blank(d))
     loop(*flat(y, to_x, to_v, xx, xv, vv, d, v), *about)
     return y, (to_x, -to_x, to_v), ((xx, -xx, xv), (-xx, xx, -xv), (xv, -xv, vv))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64
+from refimpl.arrays import Array, alike, float64
 from refimpl.elementwise_loss import divisor, reduced
 
 Terms = tuple[Array, tuple[Array, ...]]
@@ -34,9 +34,10 @@ def cosine_embedding_loss(x: Array, other: Array, target: Array, margin: float =
     >>> np.round(cosine_embedding_loss(x, y, np.array([1.0, -1.0]), 0.25)[0], 9)
     array([0.  , 0.75])
     """
-    rows = _rows(x)
+    x, other = alike(x, other)
+    rows, signs = _rows(x), _signs(target, len(_rows(x)))
     values, slopes = np.zeros(len(rows)), (np.zeros(rows.shape), np.zeros(rows.shape))
-    _cosines(values, *slopes, rows, _rows(other), float64(target).reshape(-1), margin)
+    _cosines(values, *slopes, rows, _rows(other), signs, margin)
     return values.reshape(np.shape(x)[:-1]), tuple(slope.reshape(np.shape(x)) for slope in slopes)
 
 
@@ -55,7 +56,7 @@ def cosine_embedding_second(x: Array, other: Array, h: Array, k: Array, target: 
     """
     rows, directions = np.stack([_rows(x), _rows(other)]), np.stack([_rows(h), _rows(k)])
     values, bends = np.zeros(rows.shape[1]), np.zeros(rows.shape)
-    _cosines_along(values, bends, rows, directions, float64(target).reshape(-1), margin)
+    _cosines_along(values, bends, rows, directions, _signs(target, rows.shape[1]), margin)
     return values.reshape(np.shape(x)[:-1]), tuple(bend.reshape(np.shape(x)) for bend in bends)
 
 
@@ -75,7 +76,7 @@ def triplet_margin_loss(
     >>> triplet_margin_loss(a, p, n, eps=0.0)
     (array(4.), (array([-0.6,  0.2]), array([0.6, 0.8]), array([ 0., -1.])))
     """
-    rows = [_rows(x) for x in (anchor, positive, negative)]
+    rows = [_rows(x) for x in alike(anchor, positive, negative)]
     values, slopes = np.zeros(len(rows[0])), np.zeros((3, *rows[0].shape))
     _triplets(values, slopes, rows[0], rows[1], rows[2], margin, p, eps, swap)
     shape = np.shape(anchor)
@@ -151,6 +152,14 @@ def second(cotangent: Array, terms: Terms, reduction: str = "mean") -> tuple[Arr
     (array(3.), array([[ 2., -2.]]))
     """
     return loss(terms, reduction), *gradients(cotangent, terms, reduction)
+
+
+def _signs(target: Array, rows: int) -> Array:
+    """One number for each row."""
+    signs = float64(target).reshape(-1)
+    if len(signs) != rows:
+        raise ValueError(f"target has {len(signs)} elements for {rows} rows")
+    return signs
 
 
 def _rows(x: Array) -> Array:

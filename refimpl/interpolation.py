@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64, lift
+from refimpl.arrays import Array, float64, lift, matching
 
 MODES = {1: ("nearest", "nearest-exact", "linear"), 2: ("nearest", "nearest-exact", "bilinear", "bicubic"),
          3: ("nearest", "nearest-exact", "trilinear")}  # fmt: skip
@@ -212,8 +212,9 @@ def summed(x: Array, axes: Sequence[Taps]) -> Array:
 
 def scattered(cotangent: Array, input_shape: tuple[int, ...], axes: Sequence[Taps]) -> Array:
     """The adjoint of :func:`summed`. cotangent: (N, C, *outputs). Returns ``input_shape``."""
+    g = matching(cotangent, (*input_shape[:2], *(len(index) for index, _ in axes)))
     gradient = _planes(np.zeros(input_shape), len(axes))
-    _scatter(gradient, _planes(cotangent, len(axes)), *_lifted(axes))
+    _scatter(gradient, _planes(g, len(axes)), *_lifted(axes))
     return gradient.reshape(input_shape)
 
 

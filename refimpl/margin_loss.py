@@ -27,6 +27,8 @@ def multi_margin_loss(
     (array([0.75]), (array([[-1.,  1.,  0.]]),))
     """
     classes = np.shape(x)[-1]
+    if np.min(target, initial=0) < 0 or np.max(target, initial=-1) >= classes:
+        raise ValueError(f"target={target} has other classes than 0 to {classes - 1}")
     w = np.ones(classes) if weight is None else float64(np.asarray(weight))
     return _margins(x, right_class(target, classes), w[np.asarray(target)], p, margin)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64
+from refimpl.arrays import Array, alike, float64
 
 
 def sgd_step(
@@ -98,6 +98,7 @@ def _stepped(w: Array, v: Array, lr: float) -> Array:
 
 
 def _combined(a: Array, b: Array, of_a: float, of_b: float) -> Array:
+    a, b = alike(a, b)
     y = np.empty(a.shape)
     _combine(y.reshape(-1), a.reshape(-1), b.reshape(-1), of_a, of_b)
     return y

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, float64, lift
+from refimpl.arrays import Array, Axes, float64, lift, matching
 from refimpl.convolution import Padding
 from refimpl.geometry import padded_size, per_axis, same_split
 
@@ -100,9 +100,7 @@ def pad_gradient(
     array([  11., 1100.])
     """
     gradient, maps, output = _lifted(np.zeros(input_shape), padding, mode)
-    if np.shape(cotangent) != output:
-        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output {output}")
-    _scatter(gradient, float64(cotangent).reshape(gradient.shape[0], *(len(m) for m in maps)), *maps)
+    _scatter(gradient, matching(cotangent, output).reshape(gradient.shape[0], *(len(m) for m in maps)), *maps)
     return gradient.reshape(input_shape)
 
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64
+from refimpl.arrays import Array, float64, matching
 
 Jet = tuple[Array, Array, Array]
 """Value, slope and curvature."""
@@ -148,7 +148,7 @@ def prelu_gradients(cotangent: Array, x: Array, weight: Array) -> tuple[Array, A
     >>> prelu_gradients(np.array([[3.0, 5.0]]), np.array([[-2.0, 2.0]]), np.array([0.5]))
     (array([[1.5, 5. ]]), array([-6.]))
     """
-    g, x = float64(cotangent), float64(x)
+    g, x = matching(cotangent, np.shape(x)), float64(x)
     h, negative = (np.where(x > 0.0, 0.0, values) for values in (g, x))
     return np.where(x > 0.0, g, _of_channels(weight, x.ndim) * g), over_channels(h, negative, np.shape(weight))
 

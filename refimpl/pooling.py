@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, batched, lift, steps
+from refimpl.arrays import Array, Axes, batched, lift, matching, steps
 from refimpl.geometry import per_axis, pooling_output
 
 
@@ -151,11 +151,9 @@ def average_pool_gradient(
     """
     output = output_sizes(tuple(input_shape), kernel_size, stride, padding, 1, ceil_mode)
     axes = len(kernel_size)
-    if np.shape(cotangent)[-axes:] != output:
-        raise ValueError(f"the cotangent has sizes {np.shape(cotangent)[-axes:]}, but the output {output}")
+    g = batched(matching(cotangent, (*input_shape[:-axes], *output)), axes)
     gradient = batched(np.zeros(input_shape), axes)
     step = steps(kernel_size if stride is None else stride, padding, 1, axes)[:2]
-    g = batched(cotangent, axes)
     _spread(gradient, g, lift(kernel_size, 1), *step, count_include_pad, divisor_override or 0)
     return gradient.reshape(input_shape)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, batched, float64, lift, steps
+from refimpl.arrays import Array, Axes, batched, float64, lift, matching, steps
 from refimpl.pooling import max_pool, max_pool_gradient, output_sizes, picked
 
 
@@ -67,12 +67,10 @@ def lp_pool_gradient(
         indices = extreme(x, norm_type, kernel_size, stride, ceil_mode)[1]
         return np.sign(x) * max_pool_gradient(cotangent, indices, np.shape(x), len(kernel_size))
     sums = power_sums(x, norm_type, kernel_size, stride, ceil_mode)
-    if np.shape(cotangent) != sums.shape:
-        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output {sums.shape}")
-    axes = len(kernel_size)
+    axes, g = len(kernel_size), matching(cotangent, sums.shape)
     gradient = batched(np.zeros(np.shape(x)), axes)
     step = steps(kernel_size if stride is None else stride, 0, 1, axes)[0]
-    windows = batched(cotangent, axes), batched(sums, axes), lift(kernel_size, 1), step
+    windows = batched(g, axes), batched(sums, axes), lift(kernel_size, 1), step
     _spread(gradient, batched(x, axes), *windows, float(norm_type))
     return gradient.reshape(np.shape(x))
 

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, float64
+from refimpl.arrays import Array, Axes, float64, matching
 
 
 def axes_of(rank: int, dim: Axes | None) -> tuple[int, ...]:
@@ -113,7 +113,7 @@ def extreme_gradient(g: Array, indices: Array, shape: tuple[int, ...], dim: Axes
     array([[0., 5., 0.]])
     """
     turned = np.zeros((np.size(indices), count(shape, dim)))
-    _placed(turned, float64(g).reshape(-1), indices.reshape(-1))
+    _placed(turned, matching(g, np.shape(indices)).reshape(-1), indices.reshape(-1))
     return back(turned, shape, dim)
 
 
@@ -192,7 +192,7 @@ def cumulative_product_gradient(g: Array, x: Array, dim: int) -> Array:
     array([[16., 10.,  6.]])
     """
     gradient = np.zeros(rows(x, dim).shape)
-    _cumulative_product_gradient(gradient, rows(g, dim), rows(x, dim))
+    _cumulative_product_gradient(gradient, rows(matching(g, np.shape(x)), dim), rows(x, dim))
     return back(gradient, np.shape(x), dim)
 
 

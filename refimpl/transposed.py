@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from refimpl.arrays import Array, Axes, batched, float64, steps
+from refimpl.arrays import Array, Axes, batched, float64, matching, steps
 from refimpl.geometry import per_axis, transposed_output
 from refimpl.taps import scatter_to_input, scatter_to_weight, slide
 
@@ -74,12 +74,12 @@ def input_gradient(
     >>> input_gradient(np.array([[1., 2, 3, 4, 5]]), (1, 2), np.array([[[1, 10, 100]]]), stride=2)
     array([[321., 543.]])
     """
-    _matching(cotangent, input_shape, np.shape(weight), stride, padding, output_padding, groups, dilation)
+    output = output_shape(input_shape, np.shape(weight), None, stride, padding, output_padding, groups, dilation)
     axes = np.ndim(weight) - 2
     gradient = batched(np.zeros(input_shape), axes)
     step = steps(stride, padding, dilation, axes)
     no_bias = np.zeros(gradient.shape[1])
-    slide(gradient, batched(cotangent, axes), batched(weight, axes), no_bias, groups, *step, False)
+    slide(gradient, batched(matching(cotangent, output), axes), batched(weight, axes), no_bias, groups, *step, False)
     return gradient.reshape(input_shape)
 
 
@@ -103,11 +103,11 @@ def weight_gradient(
     >>> weight_gradient(np.array([[1., 2, 3, 4, 5]]), np.array([[1, 10]]), (1, 1, 3), stride=2)
     array([[[31., 42., 53.]]])
     """
-    _matching(cotangent, np.shape(x), weight_shape, stride, padding, output_padding, groups, dilation)
+    output = output_shape(np.shape(x), weight_shape, None, stride, padding, output_padding, groups, dilation)
     axes = len(weight_shape) - 2
     gradient = batched(np.zeros(weight_shape), axes)
     step = steps(stride, padding, dilation, axes)
-    scatter_to_weight(gradient, batched(x, axes), batched(cotangent, axes), groups, *step)
+    scatter_to_weight(gradient, batched(x, axes), batched(matching(cotangent, output), axes), groups, *step)
     return gradient.reshape(weight_shape)
 
 
@@ -141,9 +141,3 @@ def output_shape(
     arguments = (per_axis(value, axes) for value in (stride, padding, output_padding, dilation))
     sizes = zip(x[-axes:], weight[2:], *arguments, strict=True)
     return (*x[: -axes - 1], channels, *(transposed_output(*axis) for axis in sizes))
-
-
-def _matching(cotangent: Array, x: Sequence[int], weight: Sequence[int], *arguments: Axes) -> None:
-    output = output_shape(x, weight, None, *arguments)  # type: ignore[arg-type]
-    if np.shape(cotangent) != output:
-        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output {output}")

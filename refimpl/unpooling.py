@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, float64
+from refimpl.arrays import Array, Axes, float64, matching
 from refimpl.geometry import per_axis, unpooled_size
 
 
@@ -54,11 +54,10 @@ def max_unpool_gradient(
     array([[2., 4.]])
     """
     output = output_sizes(np.shape(indices), kernel_size, stride, padding, output_size)
-    if np.shape(cotangent)[-len(output) :] != output:
-        raise ValueError(f"the cotangent has shape {np.shape(cotangent)}, but the output sizes {output}")
+    g = matching(cotangent, (*np.shape(indices)[: -len(output)], *output))
     where = _indices(np.shape(indices), indices, output)
     gradient = np.empty(where.shape)
-    _take(gradient, float64(cotangent).reshape(where.shape[0], math.prod(output)), where)
+    _take(gradient, g.reshape(where.shape[0], math.prod(output)), where)
     return gradient.reshape(np.shape(indices))
 
 
