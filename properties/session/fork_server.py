@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,10 @@ class ForkServer:
     """The server, and the plugin of the process that the user started, whose copy it is.
 
     It must start before that process begins a run, so that a fork has nothing of that one's. modules: what it imports
-    for its forks. Raises OSError where there can be no server.
+    for its forks. prepare: what it does for them then. Raises OSError where there can be no server.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, modules: Sequence[str], prepare: Callable[[], object] = list) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="convproof-"))
         with socket.socket(socket.AF_UNIX) as listener:
             try:
@@ -55,7 +55,7 @@ class ForkServer:
             gc.collect()
             gc.freeze()  # else a collection would copy what this process and the forks share
             with theirs:
-                _start(listener, self._control, theirs, modules)
+                _start(listener, self._control, theirs, modules, prepare)
 
     @property
     def _address(self) -> str:
@@ -75,19 +75,27 @@ class ForkServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _start(listener: socket.socket, ours: socket.socket, theirs: socket.socket, modules: Sequence[str]) -> None:
+def _start(
+    listener: socket.socket,
+    ours: socket.socket,
+    theirs: socket.socket,
+    modules: Sequence[str],
+    prepare: Callable[[], object],
+) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if os.fork():
         return
     try:
         ours.close()
-        _serve(listener, theirs, modules)
+        _serve(listener, theirs, modules, prepare)
     finally:
         os._exit(0)  # without what the process that it is a copy of does at its end
 
 
-def _serve(listener: socket.socket, control: socket.socket, modules: Sequence[str]) -> None:
+def _serve(
+    listener: socket.socket, control: socket.socket, modules: Sequence[str], prepare: Callable[[], object]
+) -> None:
     """Fork a process for each client until the process that the user started is gone."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -95,6 +103,8 @@ def _serve(listener: socket.socket, control: socket.socket, modules: Sequence[st
     _open_streams()
     for module in modules:
         importlib.import_module(module)
+    prepare()
+    gc.collect()
     gc.freeze()
     control.sendall(READY)
     while control not in select.select([listener, control], [], [])[0]:
