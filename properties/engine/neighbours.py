@@ -19,8 +19,9 @@ from properties.worker.layouts import FAITHFUL
 from refimpl.rounding import FORMATS
 
 Change = Callable[[Case], Case]
-LARGEST = 20_000
-"""Elements of the largest operand of a neighbour: the loops take as long as there are."""
+LARGEST, OUTPUTS = 20_000, 1_000_000
+"""Elements of the largest operand of a neighbour, and of its output, which a long kernel may scatter to: the loops take
+as long as there are, and as much memory."""
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65)
 SMALL = (0, 1, 2, 3, 4, 5)
 PADDING = "padding"
@@ -39,8 +40,8 @@ def small(case: Case) -> bool:
 
 
 def valid(operator: Operator, case: Case) -> bool:
-    """True if the formula gives a shape, what is given can be made, and it is small."""
-    if not small(case) or formula(operator, case) is None:
+    """True if the formula gives a shape, what is given can be made, and both are small."""
+    if not small(case) or (shape := formula(operator, case)) is None or math.prod(shape) > OUTPUTS:
         return False
     try:
         for make in operator.given.values():

@@ -204,6 +204,14 @@ def test_neighbours_are_valid(operator: Operator) -> None:
     assert not [seen.case for seen in diagnosing.seen if seen.wrong]
 
 
+def test_neighbours_are_small() -> None:
+    """A neighbour whose output no memory would hold, since a long kernel scatters to it, is none."""
+    layer, given = operator("conv_transpose2d"), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    given |= {"output_padding": (0, 0)}
+    sizes = [Case({"input": (1, 1, n, n), "weight": (1, 1, 8192, 1)}, given) for n in (4, 128)]
+    assert [valid(layer, case) for case in sizes] == [True, False]
+
+
 def test_without_a_budget() -> None:
     """Nothing is diagnosed where no cases may be tried for it."""
     told = tell(HERE, "Power-average pooling that forgets the root", FEWEST - 1)
