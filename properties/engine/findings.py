@@ -90,7 +90,8 @@ def script(result: evidence.Result, failure: AssertionError, folder: Path) -> No
         result.message = f"{result.message}\nno script: it would hold {elements:,} elements"
         return
     if expected is None and described and call.program is described.program:
-        with contextlib.suppress(ValueError):  # the loops refuse arguments that are not valid
+        # The loops refuse arguments that are not valid, and no memory may hold what others ask for.
+        with contextlib.suppress(ValueError, MemoryError):
             expected = described.expected(call.operands, call.arguments, FORMATS[call.dtype])["output"]
         group, name = "outputs", "output"
     source = f"{described.layer}; {result.title}" if described else result.title
