@@ -263,4 +263,5 @@ for _dtype, _instructions in (("float32", None), *SIXTEEN.items()):
             *transposed((1, 2, 2), (2, 1, 4), stride=(2**62,), dilation=(2**62,), groups=2),
             inflated=("dilation", "stride"),
         ),
+        narrower="what is left of a size past 64 bits is an output's in few of the example's neighbours",
     )(_size_of_onednn_wraps)

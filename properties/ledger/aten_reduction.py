@@ -12,6 +12,7 @@ from properties.subjects import Subject
     ("logsumexp",),
     why=OPMATH + "softmax and log-softmax do so",
     example=Case({"input": (2, 2)}, {"dim": 1, "keepdim": False}, "normal", seed=5),
+    narrower="which of its sums break the bound is the luck of roundings",
 )
 def _each_step(case: Case, subject: Subject) -> bool:
     """The differences from the largest element, their exponentials, the sum and its logarithm are each rounded to the

@@ -124,6 +124,7 @@ def _walked(case: Case) -> list[str]:
         setting=Setting({"parameter 0": "transposed"}),
     ),
     chance="a gradient is divided by its own size, so that another's may give the same step; and all may be skipped",
+    narrower="a parameter has gaps, or another order, in many layouts; the example's is transposed",
 )  # fmt: skip
 def _fused_strides_in_lists(case: Case, subject: Subject) -> bool:
     """With fused=True a parameter of a list is walked through in memory as its gradient is, whatever its strides."""
