@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 from properties.cases.case import Case
 from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.memory_formats import convolves_in_channels_last
-from properties.ledger.record import known
+from properties.ledger.record import CONVOLUTIONS, known
 from properties.ledger.windows import after, where_valid, windows_of
 from properties.subjects import Subject
 from properties.worker.call import Setting
+from refimpl.geometry import reaches
 
 Window = Mapping[str, int]
 PLANES = ("conv2d", "conv2d_padded", "conv3d", "conv3d_padded")
 TRANSPOSED_PLANES = ("conv_transpose2d", "conv_transpose3d")
 ABSENT = {"input": 1, "output": 1, "kernel": 1, "stride": 1, "dilation": 1, "before": 0}
 """The window of an axis that there is not."""
+TAPS = 2**16
+"""More taps of a row are not looked at one by one."""
 VECTOR = 32
 """Channels of bfloat16 in a register."""
 IN_CHANNELS_LAST = Setting({"input": "channels_last"})
@@ -226,3 +230,43 @@ def _copies_past_the_buffer(case: Case, subject: Subject) -> bool:
 def _reach(window: Window, stride: int) -> int:
     """How many elements windows span, were they so far apart."""
     return (window["output"] - 1) * stride + window["dilation"] * (window["kernel"] - 1) + 1
+
+
+of_padding = functools.partial(
+    wrong,
+    severity="crash",
+    overwrites=True,
+    chance="what lies beside a buffer may be memory of the process",
+)
+"""Register a crash where there is nothing but padding."""
+UNSEEN: dict[str, Any] = {"stride": (3,), "padding": (10,), "dilation": (3,), "groups": 2}
+
+
+@of_padding(
+    "avx512-channels-last-columns-of-padding-alone",
+    CONVOLUTIONS,
+    dtypes=("float32",),
+    having="avx512_f",
+    operator="conv1d",
+    example=Case(*convolution((1, 4, 2), (2, 2, 4), (2,), **UNSEEN), setting=Setting({"weight": "axis 1 innermost"})),
+)
+@of_padding(
+    "avx512-bfloat16-channels-last-columns-of-padding-alone",
+    CONVOLUTIONS,
+    dtypes=("bfloat16",),
+    having="avx512_bf16",
+    lacking="amx_bf16",
+    operator="conv1d",
+    example=Case(*convolution((1, 4, 2), (2, 2, 4), (2,), **UNSEEN), setting=Setting({"weight": "axis 1 innermost"})),
+)
+@where_valid
+def _columns_of_padding_alone(case: Case, subject: Subject) -> bool:
+    """In channels_last, where no tap of any window meets a column of the input, as a stride that is a multiple of the
+    dilation has it, memory beside the input is taken or overwritten."""
+    depth, rows, columns = _axes(case)
+    places = ((columns["dilation"] * tap - columns["before"]) for tap in range(min(columns["kernel"], TAPS)))
+    meets = any(reaches(at, columns["output"], columns["stride"], columns["input"]) for at in places)
+    # In float32 there is another kernel for several rows.
+    row = all(w["input"] == w["kernel"] == 1 for w in (depth, rows)) or subject.dtype != "float32"
+    unseen = not meets and columns["output"] > 1 and columns["kernel"] < TAPS
+    return unseen and row and not without_onednn(case, subject) and convolves_in_channels_last(case)
