@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")  # as in a worker; torch reads it once
 
-import numpy as np
 import pytest
 import torch
 
@@ -30,7 +29,6 @@ from properties.session import (
     verdict_on_task,
 )
 from properties.worker import execute, launcher, process
-from refimpl.convolution import corr2d
 
 collect_ignore = ["session/installed.py"]
 """It registers this module as a plugin, which it is already where pytest looks for doctests."""
@@ -39,11 +37,6 @@ collect_ignore = ["session/installed.py"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the property tests."""
     options.add(parser)
-
-
-def a_loop() -> None:
-    """Run a loop: with the first, Numba makes tables of 40 MiB, which forks share."""
-    corr2d(np.eye(2), np.eye(1))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -55,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         compiling = any(subject.compiled for subject in absent.standing(given.subjects))
         modules = [launcher.IN_EVERY_WORKER, *([execute.COMPILER] if compiling else [])]
         with contextlib.suppress(OSError):  # each process then is a Python of its own
-            config.pluginmanager.register(fork_server.ForkServer(modules, a_loop), "convproof-forks")
+            config.pluginmanager.register(fork_server.ForkServer(modules), "convproof-forks")
     plugins = {"processes": engines.Processes(config), "evidence": run_evidence}
     plugins |= {"selection": selection, "laws": law_tests, "absent": absent, "task": verdict_on_task}
     config.stash[memory.PEAK] = memory.Peak()

@@ -35,9 +35,9 @@ def cosine_embedding_loss(x: Array, other: Array, target: Array, margin: float =
     array([0.  , 0.75])
     """
     x, other = alike(x, other)
-    rows, signs = _rows(x), _signs(target, len(_rows(x)))
+    rows = _rows(x)
     values, slopes = np.zeros(len(rows)), (np.zeros(rows.shape), np.zeros(rows.shape))
-    _cosines(values, *slopes, rows, _rows(other), signs, margin)
+    _cosines(values, *slopes, rows, _rows(other), _signs(target, len(rows)), margin)
     return values.reshape(np.shape(x)[:-1]), tuple(slope.reshape(np.shape(x)) for slope in slopes)
 
 

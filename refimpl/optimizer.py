@@ -36,9 +36,7 @@ def sgd_step(
     >>> sgd_step(np.array([1.0]), np.array([2.0]), 0.5, np.array([4.0]), momentum=0.5, nesterov=True)   # v' = 2 + 2
     (array([-1.]), array([4.]))
     """
-    w, g = float64(parameter), float64(gradient)
-    if w.shape != g.shape:
-        raise ValueError(f"the gradient has shape {g.shape}, but the parameter {w.shape}")
+    w, g = alike(parameter, gradient)
     if nesterov and (momentum <= 0.0 or dampening != 0.0):
         raise ValueError(f"nesterov needs momentum and no dampening, not momentum={momentum}, dampening={dampening}")
     decayed = _decayed(w, -g if maximize else g, weight_decay)

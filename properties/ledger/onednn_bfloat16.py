@@ -68,15 +68,21 @@ def _odd_input_in_pairs(case: Case, subject: Subject) -> bool:
     where that neighbour is NaN or infinite, outputs become NaN that do not depend on it, or would be infinite."""
     if not _may_lack_a_partner(case) or not _odd_input(case, subject):
         return False
-    given, ordered = case.arguments, case.layout("input") == "contiguous"
-    if "output_padding" in given:  # what follows what is not known of a transposed one
-        return True
-    if ordered and given["groups"] > 1:
+    if "output_padding" not in case.arguments and case.layout("input") == "contiguous" and case.arguments["groups"] > 1:
         return False
-    in_format = case.layout("input") == "channels_last" and len(case.shapes["input"]) == len(case.shapes["weight"])
-    plain = "padding_mode" not in given and not isinstance(given["padding"], str)
-    told = plain and (ordered or (in_format and given["groups"] == 1))  # nor of groups there, nor behind other borders
-    return not told or _reaches_a_neighbour(case, subject)
+    return not _neighbours_are_known(case) or _reaches_a_neighbour(case, subject)
+
+
+def _neighbours_are_known(case: Case) -> bool:
+    """True of convolutions of zeros around the input that lies in order, or in channels_last as a batch in one group.
+
+    Which elements are paired is not known of transposed convolutions, and of others.
+    """
+    given, layout = case.arguments, case.layout("input")
+    if "output_padding" in given or "padding_mode" in given or isinstance(given["padding"], str):
+        return False
+    in_one_group = given["groups"] == 1 and len(case.shapes["input"]) == len(case.shapes["weight"])
+    return layout == "contiguous" or (layout == "channels_last" and in_one_group)
 
 
 def _reaches_a_neighbour(case: Case, subject: Subject) -> bool:

@@ -20,14 +20,16 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from properties.session import forked_python
 from properties.worker.process import die_with_parent
+from refimpl.convolution import corr2d
 
 PROGRAM = 4096
 """Bytes that a program may have; pytest-xdist's has some forty."""
@@ -39,10 +41,10 @@ class ForkServer:
     """The server, and the plugin of the process that the user started, whose copy it is.
 
     It must start before that process begins a run, so that a fork has nothing of that one's. modules: what it imports
-    for its forks. prepare: what it does for them then. Raises OSError where there can be no server.
+    for its forks. Raises OSError where there can be no server.
     """
 
-    def __init__(self, modules: Sequence[str], prepare: Callable[[], object] = list) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="convproof-"))
         with socket.socket(socket.AF_UNIX) as listener:
             try:
@@ -55,7 +57,7 @@ class ForkServer:
             gc.collect()
             gc.freeze()  # else a collection would copy what this process and the forks share
             with theirs:
-                _start(listener, self._control, theirs, modules, prepare)
+                _start(listener, self._control, theirs, modules)
 
     @property
     def _address(self) -> str:
@@ -75,27 +77,19 @@ class ForkServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _start(
-    listener: socket.socket,
-    ours: socket.socket,
-    theirs: socket.socket,
-    modules: Sequence[str],
-    prepare: Callable[[], object],
-) -> None:
+def _start(listener: socket.socket, ours: socket.socket, theirs: socket.socket, modules: Sequence[str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if os.fork():
         return
     try:
         ours.close()
-        _serve(listener, theirs, modules, prepare)
+        _serve(listener, theirs, modules)
     finally:
         os._exit(0)  # without what the process that it is a copy of does at its end
 
 
-def _serve(
-    listener: socket.socket, control: socket.socket, modules: Sequence[str], prepare: Callable[[], object]
-) -> None:
+def _serve(listener: socket.socket, control: socket.socket, modules: Sequence[str]) -> None:
     """Fork a process for each client until the process that the user started is gone."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -103,7 +97,7 @@ def _serve(
     _open_streams()
     for module in modules:
         importlib.import_module(module)
-    prepare()
+    corr2d(np.eye(2), np.eye(1))  # with the first loop, Numba makes tables of 40 MiB
     gc.collect()
     gc.freeze()
     control.sendall(READY)
