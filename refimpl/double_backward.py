@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from refimpl import pooling
-from refimpl.arrays import Array
+from refimpl.arrays import Array, alike
 from refimpl.rounding import Computed, rounding_of
 
 
@@ -95,5 +95,5 @@ def selecting(
     ``layer(x, **arguments)`` gives values and their flat indices into the ``axes`` last axes, −1 for none.
     """
     indices = layer(x.value, **arguments)[1]
-    to_cotangent = pooling.picked(h.value, indices, axes)
+    to_cotangent = pooling.picked(alike(h.value, x.value)[0], indices, axes)
     return Computed.operand(to_cotangent, x.format), Computed.operand(np.zeros(x.shape), x.format)

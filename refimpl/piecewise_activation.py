@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, float64, matching
+from refimpl.arrays import Array, alike, float64, matching
 
 Jet = tuple[Array, Array, Array]
 """Value, slope and curvature."""
@@ -155,10 +155,11 @@ def prelu_gradients(cotangent: Array, x: Array, weight: Array) -> tuple[Array, A
 
 def over_channels(a: Array, b: Array, shape: tuple[int, ...]) -> Array:
     """``Σ a·b`` over all elements, or, of several weights, over those of each channel. a, b: (N, C, *)."""
+    a, b = alike(a, b)
     sums = np.zeros(shape)
     channels = shape[0]
     blocks = (-1, 1, 1) if channels == 1 else (a.shape[0], channels, math.prod(a.shape[2:]))
-    _over_channels(sums, float64(a).reshape(blocks), float64(b).reshape(blocks))
+    _over_channels(sums, a.reshape(blocks), b.reshape(blocks))
     return sums
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, batched, float64, lift, matching, steps
+from refimpl.arrays import Array, Axes, alike, batched, lift, matching, steps
 from refimpl.pooling import max_pool, max_pool_gradient, output_sizes, picked
 
 
@@ -94,14 +94,15 @@ def lp_pool_second(
     >>> lp_pool_second(np.array([[5.0, 0.0]]), np.array([[25.0]]), np.array([[3.0, 4.0]]), 2, (2,))
     (array([[3.]]), array([[ 16., -12.]]))
     """
+    x, h = alike(x, h)
     axes, to_x = len(kernel_size), batched(np.zeros(np.shape(x)), len(kernel_size))
     if math.isinf(norm_type):
         indices = extreme(x, norm_type, kernel_size, stride, ceil_mode)[1]
-        return picked(np.sign(x) * float64(h), indices, axes), to_x.reshape(np.shape(x))
+        return picked(np.sign(x) * h, indices, axes), to_x.reshape(np.shape(x))
     sums = power_sums(x, norm_type, kernel_size, stride, ceil_mode)
     to_g = batched(np.zeros(sums.shape), axes)
     step = steps(kernel_size if stride is None else stride, 0, 1, axes)[0]
-    windows = batched(g, axes), batched(x, axes), batched(sums, axes), lift(kernel_size, 1), step
+    windows = batched(matching(g, sums.shape), axes), batched(x, axes), batched(sums, axes), lift(kernel_size, 1), step
     _second(to_g, to_x, batched(h, axes), *windows, float(norm_type))
     return to_g.reshape(sums.shape), to_x.reshape(np.shape(x))
 

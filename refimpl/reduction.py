@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numba import njit
 
-from refimpl.arrays import Array, Axes, float64, matching
+from refimpl.arrays import Array, Axes, alike, float64, matching
 
 
 def axes_of(rank: int, dim: Axes | None) -> tuple[int, ...]:
@@ -204,6 +204,7 @@ def cumulative_product_second(h: Array, g: Array, x: Array, dim: int) -> tuple[A
     >>> cumulative_product_second(np.array([[1, 1, 1]]), np.array([[1, 1, 1]]), np.array([[2, 3, 4]]), 1)
     (array([[ 1.,  5., 26.]]), array([[8., 7., 5.]]))
     """
+    h, g, x = alike(h, g, x)
     to_cotangent, to_input = np.zeros(rows(x, dim).shape), np.zeros(rows(x, dim).shape)
     _cumulative_product_second(to_cotangent, to_input, rows(h, dim), rows(g, dim), rows(x, dim))
     return back(to_cotangent, np.shape(x), dim), back(to_input, np.shape(x), dim)

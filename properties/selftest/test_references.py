@@ -60,6 +60,22 @@ def test_gradients_refuse_another_shape(operator: Operator, in_python: None) -> 
                 operator.gradients(np.ones(shape), *free.values(), **arguments)
 
 
+@pytest.mark.parametrize("operator", [o for o in CATALOGUE if o.second], ids=str)
+def test_second_gradients_refuse_another_shape(operator: Operator, in_python: None) -> None:
+    """Directions that have not their operand's shape, and gradients of another output, are refused, too."""
+    for case in smallest(operator):
+        operands, g = operator.operands(case, FORMAT), operator.cotangent(case, FORMAT)
+        directions = operator.directions(case, FORMAT)
+        for shape in others(g.shape):
+            with contextlib.suppress(ValueError), np.errstate(all="ignore"):
+                operator.expected_second(np.ones(shape), operands, directions, case.arguments, FORMAT)
+        for name, values in directions.items():
+            for shape in others(values.shape):
+                with contextlib.suppress(ValueError), np.errstate(all="ignore"):
+                    along = {**directions, name: np.ones(shape)}
+                    operator.expected_second(g, operands, along, case.arguments, FORMAT)
+
+
 @pytest.mark.parametrize("operator", [o for o in CATALOGUE if not o.name.endswith("_steps")], ids=str)
 def test_references_refuse_another_shape(operator: Operator, in_python: None) -> None:
     """Operands that do not fit together are refused, or what NumPy makes of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from refimpl import reduction
-from refimpl.arrays import Array, Axes
+from refimpl.arrays import Array, Axes, alike
 from refimpl.bounds.common import covered, product, smallest, with_error_of
 from refimpl.bounds.pooling import averaged, known
 from refimpl.rounding import Computed, gamma
@@ -83,7 +83,7 @@ def extreme_second(
     _, indices = reduction.extreme(known(x), dim, keepdim, largest)
 
     def picked(values: Array) -> Array:
-        turned = reduction.rows(values, dim)
+        turned = reduction.rows(alike(values, x.value)[0], dim)
         return turned[np.arange(len(turned)), indices.reshape(-1)].reshape(indices.shape)
 
     return h.map(picked), Computed.operand(np.zeros(x.shape), x.format)
