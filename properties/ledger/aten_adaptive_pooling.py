@@ -12,7 +12,15 @@ from properties.cases.case import Case
 from properties.edges.special_values import Special
 from properties.ledger.record import OF_GRADIENTS, known
 from properties.ledger.rules import accepted, has_no_channels, needs_channels_in_a_batch
-from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows
+from properties.ledger.sums import (
+    OPMATH,
+    added_in_float16,
+    gradient_overflows,
+    lossy,
+    may_overflow,
+    overflowing_gradient,
+    overflows,
+)
 from properties.operators import operator
 from properties.operators.adaptive_pooling import counts
 from properties.subjects import Subject
@@ -146,28 +154,20 @@ def _past_memory(case: Case) -> bool:
     return max(size or 0 for size in case.arguments["output_size"]) >= 2**30
 
 
-@overflowing(
+@overflowing_gradient(
     "adaptive-avg-pool-gradient-overflows-in-float16",
-    operators=AVERAGE,
+    AVERAGE,
+    upstream="https://github.com/pytorch/pytorch/issues/140696",
     operator="adaptive_avg_pool3d",
-    laws=("special gradients",),
-    why=OPMATH + "float16 holds the sum of the gradients that an element gets",
     example=Special({"input": (1, 1, 1, 1)}, {"output_size": (1, 1, 4)}, "normal", 3, palette="large", often=1.0),
 )
 def _gradient_overflows(case: Case, subject: Subject) -> bool:
     """The gradient of an element in several windows is added up in float16, window after window, so that it is infinite
     or NaN where a part of the sum passes its largest number, and the whole does not."""
-    layer = operator("adaptive_avg_pool3d")
-    for filled in (case, case.with_integers()):
-        cotangent, x = layer.cotangent(filled, subject.format), layer.operands(filled, subject.format)["input"]
-        axes = len(case.arguments["output_size"])
-        if math.prod(cotangent.shape[-axes:]) == 1 or not may_overflow(cotangent.size, cotangent):
-            continue
-        assert layer.gradients is not None
-        summed = _gradient_in_float16(cotangent, x.shape, axes)
-        if overflows(layer.gradients(cotangent, x, **case.arguments)[0], summed):
-            return True
-    return False
+    axes = len(case.arguments["output_size"])
+    layer = operator(f"adaptive_avg_pool{axes}d")
+    several = math.prod(layer.output_shape(case)[-axes:]) != 1
+    return several and gradient_overflows(layer, case, subject, lambda g, x: _gradient_in_float16(g, x.shape, axes))
 
 
 def _gradient_in_float16(cotangent: Array, shape: tuple[int, ...], axes: int) -> Array:

@@ -11,12 +11,18 @@ import torch
 
 from properties.cases.case import Case, kernel_size, window
 from properties.edges.huge import COMPUTED, Huge, formula
-from properties.edges.special_gradients import of_gradients
-from properties.edges.special_values import Special, same_places
+from properties.edges.special_values import Special
 from properties.ledger.aten_activation import lanes
 from properties.ledger.memory_formats import passes, passes_for_channels_last
 from properties.ledger.record import MODES, OF_GRADIENTS, OF_WRONG_GRADIENTS, WITH_GRADIENTS, known
-from properties.ledger.sums import OPMATH, added_in_float16, lossy, may_overflow, overflows, windows_overlap
+from properties.ledger.sums import (
+    OPMATH,
+    added_in_float16,
+    gradient_overflows,
+    lossy,
+    overflowing_gradient,
+    windows_overlap,
+)
 from properties.ledger.windows import DIVISION, divided, division_overflows, spans_of, wrapped
 from properties.operators import operator
 from properties.operators.pooling import divisors
@@ -318,16 +324,10 @@ def _division_overflows(case: Case, subject: Subject) -> bool:
     return max(max(values, default=0) for values in given) < 2**31 and division_overflows(case, 1)
 
 
-@known(
+@overflowing_gradient(
     "max-pool-gradient-overflows-in-float16",
     (*MAXIMUM, "max_pool1d_values", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
-    severity="wrong gradient",
-    laws=("special gradients",),
-    dtypes=("float16",),
-    modes=("eager",),
-    why=OPMATH + "float16 holds the sum of the gradients that an element gets",
     operator="adaptive_max_pool3d",
-    chance="a sum that is the largest number itself may be off by its bound, and be infinite",
     example=Special({"input": (1, 1, 1, 1, 1)}, {"output_size": (1, 1, 4)}, "normal", 3, palette="large", often=1.0),
 )
 def _picked_often(case: Case, subject: Subject) -> bool:
@@ -335,25 +335,16 @@ def _picked_often(case: Case, subject: Subject) -> bool:
     that it is infinite or NaN where a part of the sum passes its largest number, and the whole does not."""
     axes = len(case.arguments.get("kernel_size") or case.arguments["output_size"])
     layer = operator(f"{'max' if 'kernel_size' in case.arguments else 'adaptive_max'}_pool{axes}d")
-    for filled in (case, case.with_integers()):
-        cotangent, x = layer.cotangent(filled, subject.format), layer.operands(filled, subject.format)["input"]
-        if not may_overflow(cotangent.size, cotangent):
-            continue
-        assert layer.gradients is not None
-        indices = layer.reference(x, **case.arguments)[1]
-        if overflows(layer.gradients(cotangent, x, **case.arguments)[0], _scattered(cotangent, indices, x.shape, axes)):
-            return True
-    return False
+
+    def summed(cotangent: Array, x: Array) -> Array:
+        return _scattered(cotangent, layer.reference(x, **case.arguments)[1], x.shape, axes)
+
+    return gradient_overflows(layer, case, subject, summed)
 
 
-@known(
+@overflowing_gradient(
     "avg-pool-gradient-overflows-in-float16",
     AVERAGE[:2],
-    severity="wrong gradient",
-    laws=("special gradients",),
-    dtypes=("float16",),
-    modes=("eager",),
-    why=OPMATH + "float16 holds the sum of the gradients that an element gets",
     operator="avg_pool1d",
     example=Special(
         {"input": (1, 1, 3)},
@@ -369,12 +360,7 @@ def _spread_often(case: Case, subject: Subject) -> bool:
     or NaN where a part of the sum passes its largest number, and the whole does not: as a divisor that is given, or
     that counts no padding, lets it."""
     layer = operator(f"avg_pool{len(case.arguments['kernel_size'])}d")
-    cotangent, operands = layer.cotangent(case, subject.format), layer.operands(case, subject.format)
-    if not may_overflow(cotangent.size, cotangent):
-        return False
-    promise = of_gradients(layer, case, cotangent, operands, subject.format)["input"]
-    summed = _spread(cotangent, case.shapes["input"], case.arguments)
-    return bool((promise.certain & ~same_places(promise.expected.values, summed)).any())
+    return gradient_overflows(layer, case, subject, lambda g, x: _spread(g, x.shape, case.arguments))
 
 
 def _spread(cotangent: Array, shape: tuple[int, ...], given: Mapping[str, Any]) -> Array:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from properties.cases.case import Case
+from properties.edges.special_gradients import of_gradients
 from properties.edges.special_values import same_places
 from properties.ledger.record import ROUNDING, known
-from properties.subjects import SIXTEEN_BITS
+from properties.operators import Operator
+from properties.subjects import SIXTEEN_BITS, Subject
 from refimpl.arrays import Array
 from refimpl.geometry import effective_kernel
 from refimpl.rounding import FLOAT16, round_to
@@ -21,6 +23,15 @@ OPMATH = "ATen/OpMathType.h: operations on bfloat16 and float16 are to compute i
 
 lossy = functools.partial(known, severity=ROUNDING, dtypes=SIXTEEN_BITS)
 """Register a rounding."""
+overflowing_gradient = functools.partial(
+    known,
+    severity="wrong gradient",
+    laws=("special gradients",),
+    dtypes=("float16",),
+    modes=("eager",),
+    why=OPMATH + "float16 holds the sum of the gradients that an element gets",
+)
+"""Register a gradient that is infinite, or NaN, where a part of its sum passes float16's largest number."""
 
 
 def sums_taps_or_images(case: Case) -> bool:
@@ -53,6 +64,19 @@ def added_in_float16(terms: Iterable[Array]) -> Array:
 def overflows(exact: Array, summed: Array) -> bool:
     """True if sums that were formed in float16 are infinite or NaN where the exact ones, stored in it, are not."""
     return not same_places(round_to(exact, FLOAT16), summed).all()
+
+
+def gradient_overflows(layer: Operator, case: Case, subject: Subject, summed: Callable[[Array, Array], Array]) -> bool:
+    """True if the gradient to the input, as a kernel sums it in float16, has other NaN or infinities than is promised.
+
+    summed: what that is, of the incoming gradient and the input.
+    """
+    cotangent, operands = layer.cotangent(case, subject.format), layer.operands(case, subject.format)
+    if not may_overflow(cotangent.size, cotangent):
+        return False
+    promise = of_gradients(layer, case, cotangent, operands, subject.format)["input"]
+    made = summed(cotangent, operands["input"])
+    return bool((promise.certain & ~same_places(promise.expected.values, made)).any())
 
 
 def may_overflow(terms: int, *factors: Array) -> bool:
