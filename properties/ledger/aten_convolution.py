@@ -284,13 +284,13 @@ for _name, _dtypes, _instructions in (
     )(_gradient_in_another_format)
     known(
         f"{_name}channels-last-weight-gradient-of-transposed-in-another-format",
-        ("conv_transpose2d",),
+        TRANSPOSED[:2],
         severity="valid arguments rejected",
         laws=("layouts",),
         dtypes=_dtypes,
         lacking=_instructions,
-        why="torch.nn.ConvTranspose2d: a memory format is no part of a tensor's value; contiguous operands are right, "
-        "and so are those of one axis",
+        why="torch.nn.ConvTranspose2d: a memory format is no part of a tensor's value; contiguous operands are right",
+        operator="conv_transpose2d",
         example=Case(
             *transposed((1, 1, 1, 2), (1, 2, 1, 2)), setting=Setting({"input": "channels_last", "weight": "transposed"})
         ),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from properties.cases.case import Case
+from properties.ledger.backends import without_onednn
 from properties.ledger.examples import convolution, transposed
 from properties.ledger.memory_formats import convolves_in_channels_last
 from properties.ledger.record import CONVOLUTIONS, OF_WRONG_GRADIENTS, TRANSPOSED, known
@@ -80,17 +81,18 @@ def _long_padding_on_both_sides(case: Case, subject: Subject) -> bool:
     padded = BLOCK / 2 < last["before"] <= min(BLOCK, reach) and rest <= after(**last) <= BLOCK
     alone = not any(w["stride"] > 1 and w["dilation"] > 1 for w in others)
     sliding = last["stride"] > 1 and last["kernel"] <= BLOCK / 2 and 0 < rest < BLOCK
-    return padded and alone and sliding and _has_such_a_kernel(case)
+    return padded and alone and sliding and _has_such_a_kernel(case) and not without_onednn(case, subject)
 
 
 def _has_such_a_kernel(case: Case) -> bool:
-    """True if the channels are few, or enough to fill a register; an unbatched input of few has another kernel."""
-    x, weight, groups = case.shapes["input"], case.shapes["weight"], case.arguments.get("groups", 1)
+    """True if the channels fill a register, or are few and of one group; in channels_last, any have this kernel."""
+    weight, groups = case.shapes["weight"], case.arguments.get("groups", 1)
     channels, kernels = weight[1], weight[0] // groups
+    if convolves_in_channels_last(case):
+        return True
     if groups > 1:
         return channels % VECTOR == 0 and kernels % VECTOR == 0
-    batch = x[0] if len(x) == len(weight) else 1
-    return channels >= VECTOR or (channels <= 3 and batch > 1)
+    return channels >= VECTOR or channels <= 3
 
 
 def _span(window: Window) -> int:

@@ -90,24 +90,40 @@ strided_pointwise = functools.partial(
     chance="what is overwritten may be memory that nothing reads",
     severity="crash",
     laws=("layouts", "gradients", "gradients of some operands", "rerun", "call after call", "special gradients"),
-    dtypes=("float32",),
-    having="avx2",
     overwrites=True,
     upstream="https://github.com/uxlfoundation/oneDNN/issues/6035",
     why="torch.nn.Conv2d: a memory format is no part of a tensor's value; contiguous operands, and 16 channels, are "
     "right",
 )
+in_float32 = functools.partial(strided_pointwise, dtypes=("float32",), having="avx2")
+in_bfloat16 = functools.partial(strided_pointwise, dtypes=("bfloat16",), having="avx512_f", lacking="amx_bf16")
 IN_CHANNELS_LAST = Setting({"input": "channels_last", "weight": "channels_last", "cotangent": "channels_last"})
 
 
-@strided_pointwise(
+@in_float32(
     "channels-last-crash-in-weight-gradient-of-strided-pointwise",
-    ("conv2d", "conv2d_padded"),
+    ("conv1d", "conv2d", "conv1d_padded", "conv2d_padded"),
+    operator="conv2d",
     example=Case(*convolution((1, 4, 128, 128), (8, 4, 1, 1), stride=(2, 2)), setting=IN_CHANNELS_LAST),
 )
-@strided_pointwise(
+@in_float32(
     "channels-last-crash-in-weight-gradient-of-transposed-pointwise",
-    ("conv_transpose2d",),
+    ("conv_transpose1d", "conv_transpose2d"),
+    operator="conv_transpose2d",
+    example=Case(
+        *transposed((1, 8, 64, 64), (8, 4, 1, 1), stride=(2, 2), output_padding=(1, 1)), setting=IN_CHANNELS_LAST
+    ),
+)
+@in_bfloat16(
+    "bfloat16-channels-last-crash-in-weight-gradient-of-strided-pointwise",
+    ("conv1d", "conv2d", "conv1d_padded", "conv2d_padded"),
+    operator="conv2d",
+    example=Case(*convolution((1, 4, 128, 128), (8, 4, 1, 1), stride=(2, 2)), setting=IN_CHANNELS_LAST),
+)
+@in_bfloat16(
+    "bfloat16-channels-last-crash-in-weight-gradient-of-transposed-pointwise",
+    ("conv_transpose1d", "conv_transpose2d"),
+    operator="conv_transpose2d",
     example=Case(
         *transposed((1, 8, 64, 64), (8, 4, 1, 1), stride=(2, 2), output_padding=(1, 1)), setting=IN_CHANNELS_LAST
     ),

@@ -25,8 +25,11 @@ def _channels_last(t: Tensor) -> Tensor:
 
 
 def _axis_1_innermost(t: Tensor) -> Tensor:
-    """What channels_last would be on three axes, where torch has no such format."""
-    return t.movedim(1, -1).contiguous().movedim(-1, 1) if t.ndim > 1 else t
+    """What channels_last would be on three axes, where torch has no such format.
+
+    A copy, so that axes of one element have the strides of the format, too: ``contiguous`` leaves them as they are.
+    """
+    return t.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1) if t.ndim > 1 else t
 
 
 def _transposed(t: Tensor) -> Tensor:
