@@ -26,6 +26,7 @@ from properties.engine.bundles import Bundle
 from properties.engine.diagnosis import Diagnosis, diagnose
 from properties.engine.domain import LAW as DOMAIN
 from properties.engine.domain import OWN_WORK, Domain, Domains
+from properties.engine.frames import with_room_for_frames
 from properties.engine.judgement import Enough, NotRun
 from properties.engine.law import Law
 from properties.engine.trial import HERE, Engines, Listed, Steered, Trial
@@ -118,6 +119,7 @@ class Check:
         known = self.tally.known if self.subject and self.subject.compiled else 0
         return self.tally.proves_nothing or self.tally.cases == known
 
+    @with_room_for_frames
     def search(self, settings: hypothesis.settings | None = None, seed: int | str | None = None) -> None:
         """Look for a counterexample: once where the law draws no case, else as often as the settings say.
 
