@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from covertable import make
@@ -164,8 +165,8 @@ class Dealer:
             orders = dict(sorted(orders.items(), key=lambda choice: -len(choice[1])))  # one array for many operators
             array = covering_array(tuple(map(len, orders.values())))
             named: list[Hand] = [{name: orders[name][i] for name, i in zip(orders, row, strict=True)} for row in array]
-            shuffled = self._random.sample(named, len(named))
-            lacking = [row for row in sorted(shuffled, key=self._lacking) if self._lacking(row)]
+            counted = [(self._lacking(row), row) for row in self._random.sample(named, len(named))]
+            lacking = [row for count, row in sorted(counted, key=itemgetter(0)) if count]
             self._rows, self._again = lacking[-FEW:] if self._again else lacking, True
         return self._rows.pop() if self._rows else {}
 

@@ -25,6 +25,7 @@ from properties.session import absent, profiles, recording
 from properties.session.options import MEMORY, OPTIONS, TIMEOUT, Options
 from properties.subjects import Subject
 from properties.verdicts.evidence import Result
+from properties.worker.process import give_memory_back
 
 SANDBOX = pytest.StashKey[Sandbox]()
 ENGINES = pytest.StashKey[Engines]()
@@ -106,6 +107,7 @@ def hold(request: pytest.FixtureRequest) -> Hold:
         try:
             recording.record(check.result, subject, item, lambda: check.search_enough(seed), doubt, again)
         finally:
+            give_memory_back()
             if check.diagnosis:
                 item.config.stash.setdefault(DIAGNOSED, Counter())[check.result.operator] += 1
 

@@ -28,7 +28,7 @@ STARTING = 12
 to compile."""
 IDLE = 6
 """How many times longer than it may compute a call may do nothing at all."""
-KEPT = 128 * 2**20
+KEPT = 96 * 2**20
 """Bytes that a process may keep from check to check: compiled code, and a library's plans for each shape, pile up."""
 UNUSED = 30
 """Checks after which a process is ended that none of them used."""
