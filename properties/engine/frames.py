@@ -15,9 +15,10 @@ SLOTS = 2**15
 def with_room_for_frames(function: Function) -> Function:
     """Have the frames of all that a function calls lie in one chunk of memory.
 
-    CPython up to 3.14 keeps frames in chunks of 16 KiB, and gives one back as soon as the call ends for which it was
-    made: where a loop happens to run at the end of a chunk, each of its calls asks the kernel for memory and returns it
-    (https://github.com/python/cpython/issues/142183). A search runs that deep; so a seventh of its time went there.
+    CPython keeps frames in chunks of 16 KiB. 3.11 and 3.12, and the first releases of 3.13 and 3.14, give a chunk back
+    as soon as the call ends for which it was made: where a loop happens to run at the end of one, each of its calls asks
+    the kernel for memory and returns it (https://github.com/python/cpython/issues/142183). A search runs that deep, and
+    a seventh of its time went there.
     """
 
     def calling(*arguments: Any, **named: Any) -> Any:
