@@ -16,7 +16,7 @@ def with_room_for_frames(function: Function) -> Function:
     """Have the frames of all that a function calls lie in one chunk of memory.
 
     CPython keeps frames in chunks of 16 KiB. 3.11 and 3.12, and the first releases of 3.13 and 3.14, give a chunk back
-    as soon as the call ends for which it was made: where a loop happens to run at the end of one, each of its calls asks
+    as soon as the call ends for which it was made: where a loop happens to run at the end of one, each call in it asks
     the kernel for memory and returns it (https://github.com/python/cpython/issues/142183). A search runs that deep, and
     a seventh of its time went there.
     """

@@ -197,3 +197,25 @@ def _interpolates_to_nothing(case: Case, subject: Subject) -> bool:
     given, sizes = case.arguments, case.shapes["input"][2:]
     size = given.get("size") or [int(n * s) for n, s in zip(sizes, given.get("scale_factor", ()), strict=False)]
     return bool(given.get("align_corners")) and 0 in size and 0 not in sizes
+
+
+@compiled(
+    "compiled-nll-loss-of-smaller-target",
+    ("nll_loss", "cross_entropy"),
+    severity="missing error",
+    laws=("errors when compiled",),
+    why="torch.nn.NLLLoss, Shape: input (N, C, d_1, …), target (N, d_1, …); eager mode raises 'size mismatch', and so, "
+    "with other numbers of axes, does compiled code",
+    operator="nll_loss",
+    example=Case({"input": (1, 1, 2, 1)}, {"target": (((0,),),)}, "normal"),
+)
+def _target_within_input(case: Case, subject: Subject) -> bool:
+    """Compiled, a target of images is accepted that has fewer rows or columns than the input, whose others are left
+    out."""
+    sizes, target = case.shapes["input"], np.shape(case.arguments["target"])
+    if len(sizes) != 4 or len(target) != 3 or target[0] != sizes[0]:
+        return False
+    axes = list(zip(target[1:], sizes[2:], strict=True))
+    if case.arguments.get("label_smoothing"):  # the sum over all classes has the size of the input
+        return target[1:] != sizes[2:] and all(wanted in (1, size) for wanted, size in axes)
+    return target[1:] != sizes[2:] and all(wanted <= size for wanted, size in axes)
