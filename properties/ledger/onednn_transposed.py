@@ -77,16 +77,16 @@ hangs = functools.partial(
     "onednn-bfloat16-input-gradient-of-many-taps-a-step",
     CONVOLUTIONS,
     laws=WITH_GRADIENTS,
-    example=Case(*convolution((1, 1, 49152), (1, 1, 49152), stride=(12,))),
+    example=Case(*convolution((1, 1, 49152), (1, 1, 49152), stride=(16,))),
 )
 @hangs(
     "onednn-bfloat16-transposed-of-many-taps-a-step",
     TRANSPOSED,
-    example=Case(*transposed((1, 1, 1), (1, 1, 49152), stride=(12,))),
+    example=Case(*transposed((1, 1, 1), (1, 1, 49152), stride=(16,))),
 )
 def _many_taps_a_step(case: Case, subject: Subject) -> bool:
     """Where the last axis of a kernel is a multiple of the stride, and without a dilation there, a transposed
     convolution in bfloat16, and the input gradient of a convolution, plan for each tap: of 8,192 taps and a stride of 2
-    they take 5 s, of a stride of 4 and twice as many 9 s; of 49,152 they take longer than any call may, and 2 GiB."""
+    they take 5 s, of a stride of 4 and twice as many 9 s; of 49,152 and a stride of 12 they take 40 s and 2 GiB."""
     taps, step = case.shapes["weight"][-1], case.arguments["stride"][-1]
     return step > 1 and taps % step == 0 and taps >= TAPS * step and case.arguments["dilation"][-1] == 1
