@@ -215,7 +215,8 @@ def _target_within_input(case: Case, subject: Subject) -> bool:
     sizes, target = case.shapes["input"], np.shape(case.arguments["target"])
     if len(sizes) != 4 or len(target) != 3 or target[0] != sizes[0]:
         return False
-    axes = list(zip(target[1:], sizes[2:], strict=True))
-    if case.arguments.get("label_smoothing"):  # the sum over all classes has the size of the input
-        return target[1:] != sizes[2:] and all(wanted in (1, size) for wanted, size in axes)
-    return target[1:] != sizes[2:] and all(wanted <= size for wanted, size in axes)
+    # With smoothed labels the sum over all classes has the size of the image, to which the target is broadcast.
+    smoothed = bool(case.arguments.get("label_smoothing"))
+    axes = zip(target[1:], sizes[2:], strict=True)
+    fits = all(wanted in (1, size) if smoothed else wanted <= size for wanted, size in axes)
+    return fits and target[1:] != sizes[2:]

@@ -98,35 +98,35 @@ strided_pointwise = functools.partial(
 in_float32 = functools.partial(strided_pointwise, dtypes=("float32",), having="avx2")
 in_bfloat16 = functools.partial(strided_pointwise, dtypes=("bfloat16",), having="avx512_f", lacking="amx_bf16")
 IN_CHANNELS_LAST = Setting({"input": "channels_last", "weight": "channels_last", "cotangent": "channels_last"})
+STRIDED = Case(*convolution((1, 4, 128, 128), (8, 4, 1, 1), stride=(2, 2)), setting=IN_CHANNELS_LAST)
+TRANSPOSED_STRIDED = Case(
+    *transposed((1, 8, 64, 64), (8, 4, 1, 1), stride=(2, 2), output_padding=(1, 1)), setting=IN_CHANNELS_LAST
+)
 
 
 @in_float32(
     "channels-last-crash-in-weight-gradient-of-strided-pointwise",
     ("conv1d", "conv2d", "conv1d_padded", "conv2d_padded"),
     operator="conv2d",
-    example=Case(*convolution((1, 4, 128, 128), (8, 4, 1, 1), stride=(2, 2)), setting=IN_CHANNELS_LAST),
+    example=STRIDED,
 )
 @in_float32(
     "channels-last-crash-in-weight-gradient-of-transposed-pointwise",
     ("conv_transpose1d", "conv_transpose2d"),
     operator="conv_transpose2d",
-    example=Case(
-        *transposed((1, 8, 64, 64), (8, 4, 1, 1), stride=(2, 2), output_padding=(1, 1)), setting=IN_CHANNELS_LAST
-    ),
+    example=TRANSPOSED_STRIDED,
 )
 @in_bfloat16(
     "bfloat16-channels-last-crash-in-weight-gradient-of-strided-pointwise",
     ("conv1d", "conv2d", "conv1d_padded", "conv2d_padded"),
     operator="conv2d",
-    example=Case(*convolution((1, 4, 128, 128), (8, 4, 1, 1), stride=(2, 2)), setting=IN_CHANNELS_LAST),
+    example=STRIDED,
 )
 @in_bfloat16(
     "bfloat16-channels-last-crash-in-weight-gradient-of-transposed-pointwise",
     ("conv_transpose1d", "conv_transpose2d"),
     operator="conv_transpose2d",
-    example=Case(
-        *transposed((1, 8, 64, 64), (8, 4, 1, 1), stride=(2, 2), output_padding=(1, 1)), setting=IN_CHANNELS_LAST
-    ),
+    example=TRANSPOSED_STRIDED,
 )
 @where_valid
 def _strided_pointwise(case: Case, subject: Subject) -> bool:
